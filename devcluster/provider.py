@@ -1,0 +1,175 @@
+"""Where the cluster comes from: the CLUSTER variable chooses devcluster (the default), kind, or an existing cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from devcluster import bringup, claims, cleanup, imagebuild, images, shell
+from devcluster.errors import DevclusterError
+from devcluster.layout import ZONES, cache_home
+from devcluster.progress import Progress
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a cluster should have; None keeps what it has."""
+
+    nodes: int | None = None
+    kwok: int | None = None
+    timeout: float = 180
+    """Seconds until it must be ready, compiling not counted."""
+
+
+class Provider(Protocol):
+    """What the demo and the tests need of a cluster."""
+
+    def up(self, size: Size) -> None:
+        """Make the cluster, or heal it."""
+
+    def down(self) -> None:
+        """Remove it."""
+
+    def kubeconfig(self) -> Path:
+        """Return the path of its kubeconfig."""
+
+    def build_image(self, dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path) -> None:
+        """Build an image under the name `tag`."""
+
+    def load_image(self, tag: str) -> None:
+        """Give a built image to every node."""
+
+
+@dataclass(frozen=True)
+class Devcluster:
+    """A Kubernetes of processes and network namespaces on this machine."""
+
+    name: str
+    progress: Progress
+
+    def up(self, size: Size) -> None:
+        """Make the cluster, or heal it."""
+        bringup.up(self.name, size.nodes, size.kwok, size.timeout, self.progress)
+
+    def down(self) -> None:
+        """Remove all of it; fine where there is nothing."""
+        with claims.locked(self.name):
+            cluster = claims.find(self.name)
+            if cluster is None:
+                self.progress.say(f"there is no cluster {self.name!r}")
+            else:
+                cleanup.down(cluster, self.progress)
+
+    def kubeconfig(self) -> Path:
+        """Return the path of its kubeconfig."""
+        return claims.existing(self.name).kubeconfig
+
+    def build_image(self, dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path) -> None:
+        """Build with buildah into an archive in the cache."""
+        imagebuild.build(dockerfile, tag, arguments, context, self.progress)
+
+    def load_image(self, tag: str) -> None:
+        """Import the archive into the nodes that do not have it."""
+        cluster = claims.existing(self.name)
+        archive = imagebuild.find(tag)
+        spec = claims.read_spec(cluster)
+        with self.progress.step(f"image {tag}: load"):
+            images.load(archive.path, tag, archive.digest, cluster.nodes(spec.nodes if spec else 0))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A cluster of kind, on Docker."""
+
+    name: str
+    progress: Progress
+
+    def up(self, size: Size) -> None:
+        """Create the cluster with one worker per zone."""
+        if self.name not in shell.run(["kind", "get", "clusters"]).stdout.split():
+            workers = [{"role": "worker", "labels": {"topology.kubernetes.io/zone": ZONES[number % len(ZONES)]}}
+                       for number in range(3 if size.nodes is None else size.nodes)]
+            config = {"kind": "Cluster", "apiVersion": "kind.x-k8s.io/v1alpha4",
+                      "nodes": [{"role": "control-plane"}, *workers]}
+            with self.progress.step(f"kind cluster {self.name}"):
+                shell.run(["kind", "create", "cluster", "--name", self.name, "--config", "-", "--wait", "180s"],
+                          stdin=json.dumps(config), timeout=size.timeout + 600)
+        self.kubeconfig()
+
+    def down(self) -> None:
+        """Delete the cluster."""
+        shell.run(["kind", "delete", "cluster", "--name", self.name], timeout=300)
+
+    def kubeconfig(self) -> Path:
+        """Write the cluster's kubeconfig to the cache and return its path."""
+        path = cache_home() / f"kind-{self.name}.kubeconfig"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shell.run(["kind", "export", "kubeconfig", "--name", self.name, "--kubeconfig", path])
+        return path
+
+    def build_image(self, dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path) -> None:
+        """Build with Docker."""
+        _docker_build(dockerfile, tag, arguments, context, self.progress)
+
+    def load_image(self, tag: str) -> None:
+        """Copy the image from Docker into the nodes."""
+        shell.run(["kind", "load", "docker-image", tag, "--name", self.name], timeout=600)
+
+
+@dataclass(frozen=True)
+class Existing:
+    """The cluster of the current kubectl context, which is neither made nor removed here."""
+
+    progress: Progress
+
+    def up(self, size: Size) -> None:
+        """Check that the cluster answers."""
+        shell.run(["kubectl", "version"], timeout=30)
+
+    def down(self) -> None:
+        """Leave it alone."""
+        self.progress.say("CLUSTER=existing: the cluster is left as it is")
+
+    def kubeconfig(self) -> Path:
+        """Return the kubeconfig that kubectl uses."""
+        named = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
+        return Path(named) if named else Path.home() / ".kube" / "config"
+
+    def build_image(self, dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path) -> None:
+        """Build with Docker."""
+        _docker_build(dockerfile, tag, arguments, context, self.progress)
+
+    def load_image(self, tag: str) -> None:
+        """Push the image to the registry that REGISTRY names (registry.example/path); without it, do nothing."""
+        registry = os.environ.get("REGISTRY")
+        if not registry:
+            self.progress.say(f"REGISTRY is not set: the cluster has to get {tag} by itself")
+            return
+        remote = f"{registry.rstrip('/')}/{tag.rsplit('/', 1)[-1]}"
+        with self.progress.step(f"push {remote}"):
+            shell.run(["docker", "tag", tag, remote])
+            shell.run(["docker", "push", remote], timeout=900)
+
+
+def choose(name: str, progress: Progress, environ: Mapping[str, str] = os.environ) -> Provider:
+    """Return the provider that the variable CLUSTER asks for."""
+    choice = environ.get("CLUSTER") or "devcluster"
+    if choice == "devcluster":
+        return Devcluster(name, progress)
+    if choice == "kind":
+        return Kind(name, progress)
+    if choice == "existing":
+        return Existing(progress)
+    raise DevclusterError(f"CLUSTER={choice}: it must be devcluster, kind or existing")
+
+
+def _docker_build(
+    dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path, progress: Progress
+) -> None:
+    words = [f"--build-arg={key}={value}" for key, value in arguments.items()]
+    with progress.step(f"docker build {tag}"):
+        shell.run(["docker", "build", "-f", dockerfile, "-t", tag, *words, context], timeout=1800)
