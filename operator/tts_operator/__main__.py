@@ -1,0 +1,77 @@
+"""The command `tts-operator`."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+
+from tts_operator import __version__, logs
+from tts_operator.app import Operator, Settings, find_access
+from tts_operator.desired import Defaults
+
+DEFAULT_IMAGE = f"ghcr.io/tts-operator/tts-server:v{__version__}"
+
+EXAMPLES = """\
+examples:
+  tts-operator run                                  all namespaces, as in the cluster
+  tts-operator run --namespace speech               one namespace; needs no rights beyond it
+  KUBECONFIG=~/.kube/config tts-operator run        from a laptop, against the current context
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    root = argparse.ArgumentParser(
+        prog="tts-operator",
+        description="Keeps text-to-speech services highly available on Kubernetes.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    root.add_argument("--version", action="version", version=__version__)
+    run = root.add_subparsers(dest="command", required=True).add_parser("run", help="watch TTSServices and reconcile")
+    run.add_argument(
+        "--namespace",
+        default=os.environ.get("TTS_OPERATOR_NAMESPACE") or None,
+        help="serve this namespace only (TTS_OPERATOR_NAMESPACE); default: all",
+    )
+    run.add_argument(
+        "--server-image",
+        default=os.environ.get("TTS_OPERATOR_SERVER_IMAGE") or DEFAULT_IMAGE,
+        help="model server for specs that name no image (TTS_OPERATOR_SERVER_IMAGE); default: %(default)s",
+    )
+    run.add_argument(
+        "--liveness-endpoint",
+        default=os.environ.get("TTS_OPERATOR_LIVENESS_ENDPOINT") or None,
+        help="where to answer the liveness probe, such as http://0.0.0.0:8080/healthz",
+    )
+    run.add_argument(
+        "--log-level",
+        default=os.environ.get("TTS_OPERATOR_LOG_LEVEL") or "info",
+        choices=("debug", "info", "warning", "error"),
+    )
+    return root
+
+
+def main() -> None:
+    """Run the operator until SIGTERM or SIGINT."""
+    arguments = parser().parse_args()
+    logs.configure(arguments.log_level)
+    settings = Settings(
+        defaults=Defaults(image=arguments.server_image),
+        namespace=arguments.namespace,
+        liveness_endpoint=arguments.liveness_endpoint,
+    )
+    sys.exit(asyncio.run(_run(settings)))
+
+
+async def _run(settings: Settings) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await Operator(find_access(), settings).run(stop)
+    return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""`TTSService.status`: what the operator reports. The CRD in `crds/` is generated from this file."""
+
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from tts_operator.api.schema import ApiModel
+
+INT32: dict[str, JsonValue] = {"format": "int32"}
+DATE_TIME: dict[str, JsonValue] = {"format": "date-time"}
+INT64: dict[str, JsonValue] = {"format": "int64"}
+
+
+class Condition(ApiModel):
+    """A metav1.Condition."""
+
+    type: str = Field(max_length=316)
+    """Ready, Available, WorkloadReady; Reconciling, Stalled and Paused only while they are true."""
+    status: Literal["True", "False", "Unknown"]
+    """True, False or Unknown."""
+    observed_generation: int = Field(json_schema_extra=INT64)
+    """The generation of the TTSService that this was decided for."""
+    last_transition_time: str = Field(json_schema_extra=DATE_TIME)
+    """When the status last changed."""
+    reason: str = Field(min_length=1, max_length=1024)
+    """One CamelCase word, for programs."""
+    message: str = Field(max_length=32768)
+    """What is the case and, where something is wrong, what to do."""
+
+
+class LastFailure(ApiModel):
+    """Why the most recent failing pod fails."""
+
+    pod: str
+    """Name of the pod."""
+    container: str | None = None
+    """Name of the container; left out when the pod did not get as far."""
+    reason: str
+    """For example Unschedulable, ImagePullBackOff, OOMKilled, Error."""
+    exit_code: int | None = Field(None, json_schema_extra=INT32)
+    """Exit code of the container, where it ended."""
+    message: str | None = None
+    """The end of what the container, the kubelet or the scheduler said."""
+
+
+class Status(ApiModel):
+    """The state of the service, as the operator last saw it."""
+
+    observed_generation: int = Field(-1, json_schema_extra=INT64)
+    """The generation of the spec that this status speaks of; -1 until the operator has seen the object."""
+    conditions: list[Condition] = Field(
+        [], json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
+    )
+    """Ready is the summary; Available says whether the service can serve now, at any revision."""
+    url: str | None = None
+    """Where clients inside the cluster reach the service."""
+    model: str | None = None
+    """The engine that speaks."""
+    replicas: int | None = Field(None, json_schema_extra=INT32)
+    """Pods that exist."""
+    ready_replicas: int | None = Field(None, json_schema_extra=INT32)
+    """Pods that can serve."""
+    updated_replicas: int | None = Field(None, json_schema_extra=INT32)
+    """Pods of the newest revision."""
+    selector: str | None = None
+    """Label selector of the pods, for the scale subresource."""
+    zones: list[str] | None = Field(None, json_schema_extra={"x-kubernetes-list-type": "set"})
+    """Zones in which a pod is ready."""
+    last_failure: LastFailure | None = None
+    """Why the most recent failing pod fails; only while one does."""

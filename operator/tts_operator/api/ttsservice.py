@@ -1,0 +1,55 @@
+"""The TTSService object as the operator reads it from the API server."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from tts_operator.api.spec import Spec
+
+GROUP = "tts-operator.io"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "TTSService"
+PLURAL = "ttsservices"
+
+Json = dict[str, Any]
+
+
+class InvalidSpecError(ValueError):
+    """The spec cannot be understood. Only met when the CRD in the cluster is not the one of this operator."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TTSService:
+    """One TTSService; `status` is what was last reported, as JSON."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    deleting: bool
+    spec: Spec
+    status: Mapping[str, Any]
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> "TTSService":
+        """Read an object of the API server. Raises InvalidSpecError, whose text names the fields."""
+        metadata = body["metadata"]
+        try:
+            spec = Spec.model_validate(body.get("spec", {}))
+        except ValidationError as error:
+            problems = "; ".join(f"spec.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise InvalidSpecError(
+                f"{problems}. Apply the CRD of this operator's version, then the object again."
+            ) from error
+        return cls(
+            namespace=metadata["namespace"],
+            name=metadata["name"],
+            uid=metadata["uid"],
+            generation=metadata.get("generation", 0),
+            deleting="deletionTimestamp" in metadata,
+            spec=spec,
+            status=body.get("status", {}),
+        )

@@ -1,0 +1,279 @@
+"""The kopf shell: login, the watch of TTSServices, probes, start and stop. The brain is in `reconcile`."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import kopf
+
+from tts_operator.api import GROUP, KIND, PLURAL, VERSION
+from tts_operator.desired import Defaults
+from tts_operator.desired.identity import INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL
+from tts_operator.kube.client import FIELD_MANAGER, Client
+from tts_operator.kube.connection import Access, Connection
+from tts_operator.kube.resources import CHILDREN, NODES, PODS, TTSSERVICES, Resource
+from tts_operator.reconcile import Reconciler
+from tts_operator.runtime import Informer, Key, Lane, Store, Workers, WorkQueue
+
+WORKERS = 16
+RESYNC_SECONDS = 600.0
+"""Every so often all TTSServices are listed and looked at again: a net under the watches, not a way of working."""
+STUCK_SECONDS = 300.0
+"""A watch that is silent, or a key that waits, for longer than this fails the liveness probe."""
+SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
+SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+ZONE_LABEL = "topology.kubernetes.io/zone"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How one operator process runs."""
+
+    defaults: Defaults
+    namespace: str | None = None
+    """Only this namespace is served; all if None."""
+    liveness_endpoint: str | None = None
+    """Where the liveness probe is answered, such as http://0.0.0.0:8080/healthz."""
+
+
+def find_access() -> Access:
+    """From the pod's service account, or else the current context of the kubeconfig. Raises kopf.LoginError."""
+    settings = kopf.OperatorSettings()
+    found = kopf.login_with_service_account(settings=settings) or kopf.login_with_kubeconfig(settings=settings)
+    if found is None:
+        raise kopf.LoginError("no cluster: run in a pod, or set KUBECONFIG to a kubeconfig whose current context works")
+    in_pod = SERVICE_ACCOUNT_TOKEN.exists()
+    return Access(
+        server=found.server,
+        tls=found.as_ssl_context(),
+        headers={} if in_pod else found.as_http_headers(),
+        token_file=SERVICE_ACCOUNT_TOKEN if in_pod else None,
+    )
+
+
+class Operator:
+    """One operator process: everything wired together."""
+
+    def __init__(self, access: Access, settings: Settings) -> None:
+        self._settings = settings
+        self._connection = Connection(access)
+        self._client = Client(self._connection.session, access.server)
+        self._queue = WorkQueue()
+        self._services = Store(key_of=_own_name)
+        self._children = {resource: Store(key_of=_service_of, trim=_trim) for resource in CHILDREN}
+        self._pods = Store(key_of=_service_of, trim=_trim_pod)
+        self._nodes = Store(key_of=lambda _: None)
+        stores: dict[Resource, Store] = {**self._children, PODS: self._pods}
+        self._informers = [self._informer(resource, store) for resource, store in stores.items()]
+        self._informers.append(self._informer(NODES, self._nodes))
+        self.ready = asyncio.Event()
+        """Set when every cache is filled and the workers run."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then finish what is being done and leave. Raises what made it fail."""
+        running = asyncio.create_task(self._run())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (running, stopping):
+                task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+            await self._connection.close()
+
+    async def _run(self) -> None:
+        reconciler = Reconciler(
+            self._client,
+            services=self._services,
+            children=self._children,
+            pods=self._pods,
+            zones=_Zones(self._nodes),
+            defaults=self._settings.defaults,
+        )
+        async with asyncio.TaskGroup() as group:
+            for informer in self._informers:
+                group.create_task(informer.run())
+            for informer in self._informers:
+                await informer.synced.wait()
+            # Only now the TTSServices: with the children known, an unchanged world is seen to be in order.
+            group.create_task(self._watch_services())
+            group.create_task(Workers(self._queue, reconciler.reconcile, count=WORKERS).run())
+            group.create_task(self._resync())
+            _log.info("the caches are filled, reconciling")
+            self.ready.set()
+
+    def _informer(self, resource: Resource, store: Store) -> Informer:
+        ours = resource is not NODES
+        source = _ApiSource(
+            self._client,
+            resource,
+            namespace=self._settings.namespace if ours else None,
+            selector=SELECTOR if ours else "",
+            metadata_only=not ours,
+        )
+        slow = resource is PODS
+        return Informer(resource.plural, source, store, self._pod_changed if slow else self._child_changed)
+
+    def _pod_changed(self, key: Key, _: str) -> None:
+        self._queue.add(key, Lane.SLOW)
+
+    def _child_changed(self, key: Key, event: str) -> None:
+        """A deleted child is drift, and somebody waits; so may be a modified one."""
+        self._queue.add(key, Lane.SLOW if event == "LISTED" else Lane.FAST)
+
+    async def _watch_services(self) -> None:
+        """kopf watches the TTSServices. `on.event` alone writes nothing: no annotation, no finalizer."""
+        registry = kopf.OperatorRegistry()
+        settings = _kopf_settings()
+
+        @kopf.on.login(registry=registry)
+        async def login(**_: Any) -> kopf.AiohttpSession:
+            return kopf.AiohttpSession(
+                server=self._connection.access.server, aiohttp_session=self._connection.session()
+            )
+
+        @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
+        async def changed(event: Mapping[str, Any], **_: Any) -> None:
+            body = dict(event["object"])
+            keys = self._services.remove(body) if event["type"] == "DELETED" else self._services.put(body)
+            for key in keys:
+                self._queue.add(key, Lane.SLOW if event["type"] is None else Lane.FAST)
+
+        @kopf.on.probe(id="operator", registry=registry)
+        async def alive(**_: Any) -> str:
+            self._check_alive()
+            return "ok"
+
+        await kopf.operator(
+            registry=registry,
+            settings=settings,
+            standalone=True,
+            clusterwide=self._settings.namespace is None,
+            namespaces=[self._settings.namespace] if self._settings.namespace else [],
+            liveness_endpoint=self._settings.liveness_endpoint,
+        )
+
+    def _check_alive(self) -> None:
+        """Raises kopf.PermanentError, which fails the probe, where something is stuck."""
+        silent = max(informer.silent_seconds() for informer in self._informers)
+        waiting = self._queue.oldest_age()
+        if silent > STUCK_SECONDS or waiting > STUCK_SECONDS:
+            raise kopf.PermanentError(f"a watch is silent for {silent:.0f} s, a key waits for {waiting:.0f} s")
+
+    async def _resync(self) -> None:
+        """After a broken watch kopf does not tell what was deleted meanwhile: compare with a list of names."""
+        while True:
+            await asyncio.sleep(RESYNC_SECONDS)
+            try:
+                items, _ = await self._client.list(TTSSERVICES, namespace=self._settings.namespace, metadata_only=True)
+            except Exception as error:  # noqa: BLE001 - a failed resync is made up for by the next
+                _log.warning("resync failed, again in %.0f s: %s", RESYNC_SECONDS, error)
+                continue
+            alive = {(item["metadata"]["namespace"], item["metadata"]["name"]) for item in items}
+            for body in list(self._services):
+                key = _own_name(body)
+                if key not in alive:
+                    self._services.remove(body)
+                self._queue.add(key, Lane.SLOW)
+
+
+class _ApiSource:
+    """What an informer lists and watches."""
+
+    def __init__(
+        self, client: Client, resource: Resource, *, namespace: str | None, selector: str, metadata_only: bool
+    ) -> None:
+        self._client = client
+        self._resource = resource
+        self._namespace = namespace
+        self._selector = selector
+        self._metadata_only = metadata_only
+
+    async def list(self) -> tuple[list[dict[str, Any]], str]:
+        items, version = await self._client.list(
+            self._resource, namespace=self._namespace, selector=self._selector, metadata_only=self._metadata_only
+        )
+        # The items of a list come without these; those of a watch have them.
+        common = {"apiVersion": self._resource.api_version, "kind": self._resource.kind}
+        return [common | item for item in items], version
+
+    def watch(self, since: str) -> AsyncIterator[dict[str, Any]]:
+        return self._client.watch(
+            self._resource,
+            since=since,
+            namespace=self._namespace,
+            selector=self._selector,
+            metadata_only=self._metadata_only,
+        )
+
+
+class _Zones(Mapping[str, str]):
+    """The zone of each node, read from the cache."""
+
+    def __init__(self, nodes: Store) -> None:
+        self._nodes = nodes
+
+    def __getitem__(self, node: str) -> str:
+        body = self._nodes.get("", node)
+        if body is None:
+            raise KeyError(node)
+        zone: str = body["metadata"].get("labels", {})[ZONE_LABEL]
+        return zone
+
+    def __iter__(self) -> Any:
+        return (body["metadata"]["name"] for body in self._nodes)
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+
+def _own_name(body: Mapping[str, Any]) -> Key:
+    return body["metadata"]["namespace"], body["metadata"]["name"]
+
+
+def _service_of(body: Mapping[str, Any]) -> Key | None:
+    """The TTSService that an object belongs to: by its owner, or for lack of one, by its label."""
+    metadata = body["metadata"]
+    for owner in metadata.get("ownerReferences", ()):
+        if owner.get("kind") == KIND and owner["apiVersion"].startswith(GROUP + "/"):
+            return metadata["namespace"], owner["name"]
+    name = metadata.get("labels", {}).get(INSTANCE_LABEL)
+    return (metadata["namespace"], name) if name else None
+
+
+def _trim(body: dict[str, Any]) -> dict[str, Any]:
+    """Of the record who owns which field, only our own entry is ever read; it is a third of an object's size."""
+    entries = body["metadata"].get("managedFields", ())
+    ours = [entry for entry in entries if entry["manager"] == FIELD_MANAGER]
+    return {**body, "metadata": {**body["metadata"], "managedFields": ours}}
+
+
+def _trim_pod(body: dict[str, Any]) -> dict[str, Any]:
+    """What the status is made of: where the pod is, and how it does."""
+    metadata, status = body["metadata"], body.get("status", {})
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "labels")
+    told = ("phase", "reason", "message", "conditions", "initContainerStatuses", "containerStatuses")
+    return {
+        "metadata": {name: metadata[name] for name in kept if name in metadata},
+        "spec": {"nodeName": body.get("spec", {}).get("nodeName")},
+        "status": {name: status[name] for name in told if name in status},
+    }
+
+
+def _kopf_settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.scanning.disabled = True
+    settings.posting.enabled = False
+    settings.peering.standalone = True
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 310
+    settings.persistence.finalizer = f"{GROUP}/unused"  # kopf strips its default one from what others own
+    settings.process.ultimate_exiting_timeout = 20
+    return settings

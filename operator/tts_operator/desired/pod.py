@@ -1,0 +1,140 @@
+"""The pod template of the model server. A change of what this returns restarts every pod of every user."""
+
+from tts_operator.api import Json, TTSService
+from tts_operator.api.spec import Image, Placement, Toleration
+from tts_operator.desired.identity import labels, selector_labels
+
+PORT = 7860
+USER = 10001
+"""The user and group that the server image runs as."""
+LOAD_SECONDS = 600
+"""How long a model may load before the startup probe gives the container up."""
+DRAIN_SECONDS = 5
+"""How long a stopping pod goes on serving, so that every kube-proxy and ingress has seen it leave."""
+GRACE_SECONDS = 60
+"""From preStop to SIGKILL: the drain, then the longest request (30 s), then some."""
+
+
+def pod_template(service: TTSService, default_image: str) -> Json:
+    """The pod template; `default_image` runs where the spec names no image."""
+    spec = service.spec
+    pod: Json = {
+        "serviceAccountName": service.name,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        # The restricted Pod Security Standard: https://kubernetes.io/docs/concepts/security/pod-security-standards/
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_server(service, default_image)],
+        "volumes": [{"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}],
+        "tolerations": _tolerations(spec.placement),
+        "topologySpreadConstraints": _spread(service),
+    }
+    if spec.image.pull_secrets:
+        pod["imagePullSecrets"] = [{"name": secret.name} for secret in spec.image.pull_secrets]
+    if spec.placement.node_selector:
+        pod["nodeSelector"] = dict(spec.placement.node_selector)
+    if spec.placement.priority_class_name:
+        pod["priorityClassName"] = spec.placement.priority_class_name
+    return {"metadata": {"labels": labels(service)}, "spec": pod}
+
+
+def image_reference(image: Image, default_image: str) -> str:
+    """The reference that the kubelet pulls. Without a tag or digest, the operator's own version is the tag."""
+    if image.repository is None:
+        return default_image
+    if image.digest:
+        return f"{image.repository}@{image.digest}"
+    return f"{image.repository}:{image.tag or default_image.rpartition(':')[2]}"
+
+
+def _server(service: TTSService, default_image: str) -> Json:
+    spec = service.spec
+    environment = {
+        "TTS_ENGINE": spec.model.engine,
+        "TTS_MAX_INPUT_CHARACTERS": str(spec.server.max_input_characters),
+        "TTS_CACHE_SIZE_MIB": str(spec.server.cache.size_mi_b),
+        "TTS_LOG_LEVEL": spec.server.log_level,
+        "TTS_DRAIN_SECONDS": str(DRAIN_SECONDS),
+    }
+    return {
+        "name": "server",
+        "image": image_reference(spec.image, default_image),
+        "imagePullPolicy": spec.image.pull_policy,
+        "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
+        "env": [{"name": name, "value": value} for name, value in environment.items()],
+        "resources": {
+            "requests": {"cpu": spec.resources.requests.cpu, "memory": spec.resources.requests.memory},
+            "limits": {"cpu": spec.resources.limits.cpu, "memory": spec.resources.limits.memory},
+        },
+        # Liveness and readiness start when the startup probe has passed: a model that still loads is never killed.
+        "startupProbe": _probe("/ready", every=1, failures=LOAD_SECONDS),
+        "livenessProbe": _probe("/health", every=30, failures=3),
+        "readinessProbe": _probe("/ready", every=10, failures=2),
+        "lifecycle": {"preStop": {"exec": {"command": ["tts-server", "drain"]}}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - the path inside the container
+    }
+
+
+def _probe(path: str, *, every: int, failures: int) -> Json:
+    """An HTTP probe; `every` in seconds."""
+    return {
+        "httpGet": {"path": path, "port": "http"},
+        "periodSeconds": every,
+        "timeoutSeconds": 5,
+        "failureThreshold": failures,
+    }
+
+
+def _tolerations(placement: Placement) -> list[Json]:
+    """The user's, and short ones for lost nodes: Kubernetes' default of 300 s would be a five-minute outage."""
+    lost = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+    return [_toleration(asked) for asked in placement.tolerations] + [
+        {
+            "key": key,
+            "operator": "Exists",
+            "effect": "NoExecute",
+            "tolerationSeconds": placement.outage_tolerance_seconds,
+        }
+        for key in lost
+        if not any(asked.key == key for asked in placement.tolerations)
+    ]
+
+
+def _toleration(asked: Toleration) -> Json:
+    return asked.model_dump(by_alias=True, exclude_none=True)
+
+
+def _spread(service: TTSService) -> list[Json]:
+    """Over zones as asked for, and over the nodes within them where possible.
+
+    nodeTaintsPolicy Honor: a dead zone would otherwise count as empty and block its replacements for ever.
+    matchLabelKeys: each revision is spread by itself, or the old pods would skew a rolling update (KEP-3243).
+    """
+    zones = service.spec.placement.zone_spread
+    common: Json = {
+        "labelSelector": {"matchLabels": selector_labels(service)},
+        "matchLabelKeys": ["pod-template-hash"],
+        "nodeTaintsPolicy": "Honor",
+    }
+    return [
+        {
+            "maxSkew": zones.max_skew,
+            "topologyKey": zones.topology_key,
+            "whenUnsatisfiable": zones.when_unsatisfiable,
+            **common,
+        },
+        {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway", **common},
+    ]

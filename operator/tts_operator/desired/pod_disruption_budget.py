@@ -1,0 +1,27 @@
+"""The PodDisruptionBudget: how many pods a drain of nodes may take away at once."""
+
+from tts_operator.api import Json, TTSService
+from tts_operator.desired.identity import manifest, selector_labels
+
+
+def pod_disruption_budget(service: TTSService) -> Json:
+    """The budget. By default one pod may be away: that agrees with any number of replicas, also with one.
+
+    A pod that is not ready may always be evicted: it serves nobody, and would block a drain for ever
+    (https://kubernetes.io/docs/tasks/run-application/configure-pdb/#unhealthy-pod-eviction-policy).
+    """
+    asked = service.spec.disruption
+    if asked.min_available is not None:
+        budget: Json = {"minAvailable": asked.min_available}
+    else:
+        budget = {"maxUnavailable": 1 if asked.max_unavailable is None else asked.max_unavailable}
+    return manifest(
+        service,
+        "policy/v1",
+        "PodDisruptionBudget",
+        spec={
+            **budget,
+            "selector": {"matchLabels": selector_labels(service)},
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        },
+    )

@@ -1,0 +1,9 @@
+"""The ServiceAccount of the pods: an identity for image pulls and policies, with no token and no rights."""
+
+from tts_operator.api import Json, TTSService
+from tts_operator.desired.identity import manifest
+
+
+def service_account(service: TTSService) -> Json:
+    """The ServiceAccount that the pods run under."""
+    return manifest(service, "v1", "ServiceAccount", automountServiceAccountToken=False)

@@ -1,0 +1,60 @@
+"""The one HTTP session to the API server, shared by kopf, the informers and the reconciler."""
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+
+from tts_operator import __version__
+
+USER_AGENT = f"tts-operator/{__version__}"
+POOL = 64
+"""Open connections at the most: watches hold one each, the workers take the rest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """Where the API server is, and how to prove who we are."""
+
+    server: str
+    tls: ssl.SSLContext
+    headers: Mapping[str, str] = field(default_factory=dict)
+    token_file: Path | None = None
+    """A file with a bearer token that is renewed from time to time, as in a pod."""
+
+
+class Connection:
+    """Makes the session, and makes it again when kopf has closed it after a failed login."""
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+        self._session: aiohttp.ClientSession | None = None
+        self._token: tuple[float, str] = (0.0, "")
+
+    def session(self) -> aiohttp.ClientSession:
+        """The session that is open now."""
+        if self._session is None or self._session.closed:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=POOL, ssl=self.access.tls),
+                headers={**self.access.headers, "User-Agent": USER_AGENT},
+                middlewares=(self._authorize,) if self.access.token_file else (),
+            )
+        return self._session
+
+    async def close(self) -> None:
+        """Close the session."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _authorize(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Add the token; the kubelet renews its file about every 48 minutes, so look at it again when it changes."""
+        assert self.access.token_file is not None  # noqa: S101 - for the type checker
+        changed = self.access.token_file.stat().st_mtime
+        if changed != self._token[0]:
+            self._token = changed, self.access.token_file.read_text().strip()
+        request.headers["Authorization"] = f"Bearer {self._token[1]}"
+        return await handler(request)

@@ -1,0 +1,42 @@
+"""What the API server answers when it does not do as asked."""
+
+from collections.abc import Mapping
+from typing import Any
+
+TRANSIENT = {401, 408, 409, 429, 500, 502, 503, 504}
+"""Answers that may be different the next time: an expired token, a conflict, too many requests, a server in trouble."""
+
+
+class ApiError(Exception):
+    """An answer of the API server other than 2xx."""
+
+    def __init__(self, *, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
+        super().__init__(f"{status} {reason}: {message}")
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.retry_after = retry_after
+        """Seconds that the server asks to wait."""
+
+    @property
+    def transient(self) -> bool:
+        """Whether the same request may succeed later, without anybody changing anything."""
+        return self.status in TRANSIENT
+
+    @property
+    def gone(self) -> bool:
+        """The resource version of a watch or list is too old (410 Gone, or Expired inside a watch)."""
+        return self.status == 410 or self.reason == "Expired"  # noqa: PLR2004 - HTTP
+
+    @classmethod
+    def of(cls, status: int, body: Mapping[str, Any] | str, retry_after: str | None = None) -> "ApiError":
+        """From a metav1.Status, or from whatever text a proxy put in its place."""
+        seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
+        if isinstance(body, str):
+            return cls(status=status, reason="Unknown", message=body[:1000], retry_after=seconds)
+        return cls(
+            status=int(body.get("code") or status),
+            reason=str(body.get("reason") or "Unknown"),
+            message=str(body.get("message") or ""),
+            retry_after=seconds,
+        )

@@ -1,0 +1,46 @@
+"""The resources that the operator speaks of, and their addresses in the API."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """One namespaced or cluster-wide resource of the API, such as apps/v1 deployments."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        """`apiVersion` as manifests have it."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
+        """The path below the server's address; without a namespace, that of all namespaces."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        parts = [root]
+        if namespace is not None and self.namespaced:
+            parts += ["namespaces", namespace]
+        parts.append(self.plural)
+        parts += [part for part in (name, subresource) if part is not None]
+        return "/".join(parts)
+
+
+TTSSERVICES = Resource(group="tts-operator.io", version="v1alpha1", kind="TTSService", plural="ttsservices")
+SERVICE_ACCOUNTS = Resource(group="", version="v1", kind="ServiceAccount", plural="serviceaccounts")
+SERVICES = Resource(group="", version="v1", kind="Service", plural="services")
+PODS = Resource(group="", version="v1", kind="Pod", plural="pods")
+NODES = Resource(group="", version="v1", kind="Node", plural="nodes", namespaced=False)
+DEPLOYMENTS = Resource(group="apps", version="v1", kind="Deployment", plural="deployments")
+POD_DISRUPTION_BUDGETS = Resource(
+    group="policy", version="v1", kind="PodDisruptionBudget", plural="poddisruptionbudgets"
+)
+EVENTS = Resource(group="events.k8s.io", version="v1", kind="Event", plural="events")
+
+CHILDREN = (SERVICE_ACCOUNTS, SERVICES, POD_DISRUPTION_BUDGETS, DEPLOYMENTS)
+"""The kinds that a TTSService may own."""
+
+BY_KIND = {(resource.api_version, resource.kind): resource for resource in CHILDREN}

@@ -1,0 +1,34 @@
+"""JSON logs, one object a line, with the namespace and name of the object that a line is about."""
+
+import datetime
+import logging
+import sys
+
+import orjson
+
+
+class JsonFormatter(logging.Formatter):
+    """A log record as one line of JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Time (RFC 3339), level, logger, message; the object and the traceback where there are any."""
+        line = {
+            "time": datetime.datetime.fromtimestamp(record.created, datetime.UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        # LogRecord.name is the logger's own; the object's name travels in a field of its own.
+        line |= {field: value for field in ("namespace", "object") if (value := record.__dict__.get(field)) is not None}
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return orjson.dumps(line, default=str).decode()
+
+
+def configure(level: str) -> None:
+    """Log to standard error. kopf's chatter about each event stays out unless something is wrong."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)

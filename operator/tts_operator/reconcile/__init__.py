@@ -1,0 +1,5 @@
+"""Observe, decide, act for one TTSService: apply, prune, status."""
+
+from tts_operator.reconcile.reconciler import Reconciler
+
+__all__ = ["Reconciler"]

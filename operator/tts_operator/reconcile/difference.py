@@ -1,0 +1,98 @@
+"""Whether a live object is what we last wanted it to be, told without any request.
+
+Server-side apply records which fields we own (managedFields). An object is in order when we own exactly the fields
+that we would set, and each has our value. So a default of the API server is never a difference; neither is a field,
+list item or container of somebody else; and a field that we have stopped setting is one, also after a restart.
+
+The record also says how the API server merges each list: by keys (`k:`), as a set (`v:`), or as a whole.
+Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management (fieldsV1)
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from tts_operator.api import Json
+from tts_operator.api.quantity import quantity
+
+NOT_RECORDED = {"apiVersion", "kind"}
+NOT_RECORDED_METADATA = {"name", "namespace"}
+QUANTITIES = {"requests", "limits", "sizeLimit"}
+"""Fields whose values are quantities, which the API server writes in its own way."""
+
+
+def fields_of(body: Json, manager: str) -> Json:
+    """The fields (fieldsV1) that `manager` owns through server-side apply; empty where it never applied."""
+    for entry in body["metadata"].get("managedFields", ()):
+        if entry["manager"] == manager and entry["operation"] == "Apply" and not entry.get("subresource"):
+            fields: Json = entry.get("fieldsV1", {})
+            return fields
+    return {}
+
+
+def in_order(live: Json, desired: Json, manager: str) -> bool:
+    """Whether applying `desired` as `manager` would change nothing of `live`."""
+    owned = fields_of(live, manager)
+    wanted = {key: value for key, value in desired.items() if key not in NOT_RECORDED}
+    metadata = {key: value for key, value in desired["metadata"].items() if key not in NOT_RECORDED_METADATA}
+    return _object(live, {**wanted, "metadata": metadata}, owned)
+
+
+def _object(live: Any, desired: Json, owned: Json, *, quantities: bool = False) -> bool:
+    if not isinstance(live, dict):
+        return False
+    if {f"f:{name}" for name in desired} != owned.keys() - {"."}:
+        return False
+    return all(
+        name in live and _value(live[name], value, owned[f"f:{name}"], quantities=quantities or name in QUANTITIES)
+        for name, value in desired.items()
+    )
+
+
+def _value(live: Any, desired: Any, owned: Json, *, quantities: bool) -> bool:
+    if not owned or owned.keys() == {"."}:  # recorded as a whole: a scalar, an atomic list or map, or an empty one
+        return _whole(live, desired, quantities=quantities)
+    if isinstance(desired, dict):
+        return _object(live, desired, owned, quantities=quantities)
+    if not isinstance(live, list) or not isinstance(desired, list):
+        return False
+    items = [(key, sub) for key, sub in owned.items() if key != "."]
+    if len(items) != len(desired):
+        return False
+    return all(_item(live, desired, key, sub) for key, sub in items)
+
+
+def _item(live: list[Any], desired: list[Any], key: str, owned: Json) -> bool:
+    """One list item that we own, named by its key fields (k:) or its value (v:)."""
+    name = _parsed(key)
+    if key.startswith("v:"):
+        return name in live and name in desired
+    ours, theirs = _find(desired, name), _find(live, name)
+    return ours is not None and theirs is not None and _object(theirs, ours, owned)
+
+
+def _find(items: list[Any], key: Json) -> Json | None:
+    return next((item for item in items if all(item.get(field) == value for field, value in key.items())), None)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(key: str) -> Any:
+    return orjson.loads(key[2:])
+
+
+def _whole(live: Any, desired: Any, *, quantities: bool) -> bool:
+    """Compare what is owned as a whole. Inside it the API server may still have filled in defaults."""
+    if isinstance(desired, dict):
+        return isinstance(live, dict) and all(
+            name in live and _whole(live[name], value, quantities=quantities) for name, value in desired.items()
+        )
+    if isinstance(desired, list):
+        return (
+            isinstance(live, list)
+            and len(live) == len(desired)
+            and all(_whole(a, b, quantities=quantities) for a, b in zip(live, desired, strict=True))
+        )
+    if live == desired:
+        return type(live) is type(desired) or not isinstance(desired, bool)
+    return quantities and quantity(live) == quantity(desired)

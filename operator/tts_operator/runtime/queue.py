@@ -1,0 +1,105 @@
+"""The work queue: which keys are to be reconciled, in what order, each by one worker at a time.
+
+After client-go's workqueue (https://pkg.go.dev/k8s.io/client-go/util/workqueue), with two lanes.
+"""
+
+import asyncio
+import random
+import time
+from collections import OrderedDict, deque
+from enum import IntEnum
+
+from tts_operator.runtime.store import Key
+
+FIRST_RETRY_SECONDS = 0.1
+LAST_RETRY_SECONDS = 60.0
+
+
+class Lane(IntEnum):
+    """Who goes first."""
+
+    FAST = 0
+    """Somebody waits: a new or changed object, a child that drifted."""
+    SLOW = 1
+    """Nobody waits: the progress of pods, a periodic resync, an operator that starts."""
+
+
+class WorkQueue:
+    """Keys to reconcile. A key that is added many times is handled once; one that is being handled is handled again."""
+
+    def __init__(self) -> None:
+        self._lanes: tuple[OrderedDict[Key, float], ...] = (OrderedDict(), OrderedDict())
+        self._busy: dict[Key, float] = {}
+        self._again: dict[Key, Lane] = {}
+        self._failures: dict[Key, int] = {}
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._waiters: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def depth(self) -> int:
+        """Keys that wait for a worker."""
+        return sum(map(len, self._lanes))
+
+    def oldest_age(self) -> float:
+        """Seconds for which the key that waits or is worked on longest has done so; 0 when there is none."""
+        since = [*self._busy.values(), *(next(iter(lane.values())) for lane in self._lanes if lane)]
+        return time.monotonic() - min(since) if since else 0.0
+
+    def add(self, key: Key, lane: Lane = Lane.FAST) -> None:
+        """Ask for a reconcile of `key`."""
+        if key in self._busy:
+            self._again[key] = min(lane, self._again.get(key, lane))
+            return
+        if key in self._lanes[Lane.FAST] or (lane is Lane.SLOW and key in self._lanes[Lane.SLOW]):
+            return
+        since = self._lanes[Lane.SLOW].pop(key, None)  # it moves up
+        self._lanes[lane][key] = since or time.monotonic()
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                break
+
+    def add_after(self, key: Key, seconds: float, lane: Lane = Lane.SLOW) -> None:
+        """Ask for a reconcile later. Of several such wishes for one key the earliest counts."""
+        loop = asyncio.get_running_loop()
+        timer = self._timers.get(key)
+        if timer is not None and timer.when() <= loop.time() + seconds:
+            return
+        if timer is not None:
+            timer.cancel()
+        self._timers[key] = loop.call_later(seconds, self._due, key, lane)
+
+    def _due(self, key: Key, lane: Lane) -> None:
+        del self._timers[key]
+        self.add(key, lane)
+
+    async def get(self) -> Key:
+        """The next key, as soon as there is one. Its worker must call `done`."""
+        while not self.depth:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+        lane = self._lanes[Lane.FAST] or self._lanes[Lane.SLOW]
+        key, _ = lane.popitem(last=False)
+        self._busy[key] = time.monotonic()
+        return key
+
+    def done(self, key: Key) -> None:
+        """The worker has finished with `key`; what came in meanwhile is queued now."""
+        del self._busy[key]
+        lane = self._again.pop(key, None)
+        if lane is not None:
+            self.add(key, lane)
+
+    def retry(self, key: Key, *, at_least: float = 0.0) -> float:
+        """Ask for another try, each later than the last, with jitter. Returns the delay in seconds."""
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        ceiling = min(FIRST_RETRY_SECONDS * 2.0 ** min(failures, 20), LAST_RETRY_SECONDS)
+        delay = max(random.uniform(ceiling / 2, ceiling), at_least)  # noqa: S311 - jitter, no secret
+        self.add_after(key, delay)
+        return delay
+
+    def forget(self, key: Key) -> None:
+        """It went well: the next failure starts at the shortest delay again."""
+        self._failures.pop(key, None)
