@@ -48,8 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m devcluster", description="A real local Kubernetes without Docker.",
-                                     epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m devcluster",
+        description="A real local Kubernetes without Docker.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--name", default="dev", help="the cluster (default: dev)")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -94,8 +98,9 @@ def _run(arguments: argparse.Namespace, provider: Provider, progress: Progress) 
     elif command == "kubeconfig":
         print(provider.kubeconfig())
     elif command == "build-image":
-        provider.build_image(arguments.dockerfile, arguments.tag, _build_arguments(arguments.build_arg),
-                             arguments.context)
+        provider.build_image(
+            arguments.dockerfile, arguments.tag, _build_arguments(arguments.build_arg), arguments.context
+        )
     elif command == "load-image":
         provider.load_image(arguments.tag)
     elif command == "bin":

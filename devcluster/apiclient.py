@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -34,20 +35,27 @@ class Api:
         self._tls = ssl.create_default_context(cafile=str(cluster.pki / "ca.crt"))
         self._tls.load_cert_chain(cluster.pki / f"{pki.ADMIN.file}.crt", cluster.pki / f"{pki.ADMIN.file}.key")
 
-    def request(self, method: str, path: str, body: Manifest | None = None, content_type: str = "application/json") -> Any:
+    def request(
+        self, method: str, path: str, body: Manifest | None = None, content_type: str = "application/json"
+    ) -> Any:
         """Return the answer's JSON; OSError when the server cannot be reached, ApiError when it refuses."""
         connection = http.client.HTTPSConnection(
-            str(self._address.hostname), self._address.port, timeout=self._timeout, context=self._tls)
+            str(self._address.hostname), self._address.port, timeout=self._timeout, context=self._tls
+        )
         try:
-            connection.request(method, path, None if body is None else json.dumps(body),
-                               {"Content-Type": content_type, "Accept": "application/json"})
+            connection.request(
+                method,
+                path,
+                None if body is None else json.dumps(body),
+                {"Content-Type": content_type, "Accept": "application/json"},
+            )
             answer = connection.getresponse()
             text = answer.read().decode()
         except http.client.HTTPException as error:
             raise OSError(f"{method} {path}: {error!r}") from error
         finally:
             connection.close()
-        if answer.status >= 400:
+        if answer.status >= HTTPStatus.BAD_REQUEST:
             raise ApiError(answer.status, f"API server: {method} {path}: {answer.status} {text[:500]}")
         return json.loads(text) if text.startswith(("{", "[")) else text
 
@@ -73,7 +81,7 @@ class Api:
         try:
             self.request("DELETE", f"/api/v1/nodes/{quote(name)}")
         except ApiError as error:
-            if error.status != 404:
+            if error.status != HTTPStatus.NOT_FOUND:
                 raise
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -30,8 +29,10 @@ class Mirrors:
 
     def sources(self) -> str:
         """Return the sources.list of the suite."""
-        return (f"deb {self.main} {SUITE} main\ndeb {self.main} {SUITE}-updates main\n"
-                f"deb {self.security} {SUITE}-security main\n")
+        return (
+            f"deb {self.main} {SUITE} main\ndeb {self.main} {SUITE}-updates main\n"
+            f"deb {self.security} {SUITE}-security main\n"
+        )
 
 
 def mirrors_of(sources: str) -> Mirrors:
@@ -44,8 +45,11 @@ def mirrors_of(sources: str) -> Mirrors:
 
 def host_sources(apt: Path = Path("/etc/apt")) -> str:
     """Return the text of the host's apt sources."""
-    files = [apt / "sources.list", *sorted((apt / "sources.list.d").glob("*.list")),
-             *sorted((apt / "sources.list.d").glob("*.sources"))]
+    files = [
+        apt / "sources.list",
+        *sorted((apt / "sources.list.d").glob("*.list")),
+        *sorted((apt / "sources.list.d").glob("*.sources")),
+    ]
     return "\n".join(path.read_text() for path in files if path.is_file())
 
 
@@ -66,15 +70,28 @@ def ensure(progress: Progress) -> Path:
     what = f"base image: Debian {SUITE} with {', '.join(PACKAGES)}"
     with progress.step(what):
         shell.run_logged(
-            ["mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", f"--keyring={KEYRING}",
-             *(f"--aptopt={option}" for option in _apt_options()), *(f"--customize-hook={hook}" for hook in _HOOKS),
-             "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
-             "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-include=/usr/share/doc/*/copyright",
-             SUITE, scratch, sources],
-            log=cache_home() / "images" / "mmdebstrap.log", what=what, progress=progress, timeout=900,
+            [
+                "mmdebstrap",
+                "--variant=minbase",
+                f"--include={','.join(PACKAGES)}",
+                f"--keyring={KEYRING}",
+                *(f"--aptopt={option}" for option in _apt_options()),
+                *(f"--customize-hook={hook}" for hook in _HOOKS),
+                "--dpkgopt=path-exclude=/usr/share/man/*",
+                "--dpkgopt=path-exclude=/usr/share/locale/*",
+                "--dpkgopt=path-exclude=/usr/share/doc/*",
+                "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+                SUITE,
+                scratch,
+                sources,
+            ],
+            log=cache_home() / "images" / "mmdebstrap.log",
+            what=what,
+            progress=progress,
+            timeout=900,
             env={"TMPDIR": str(work)},
         )
-        os.replace(scratch, target)
+        scratch.replace(target)
     shutil.rmtree(work, ignore_errors=True)
     return target
 
@@ -83,9 +100,11 @@ def ensure(progress: Progress) -> Path:
 _HOOKS = (
     'rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap"',
     'rm -rf "$1/etc/apt/sources.list.d" && mkdir "$1/etc/apt/sources.list.d"',
-    "printf 'deb %s main\\n' " + " ".join(f"'{line}'" for line in (
-        f"{MIRROR} {SUITE}", f"{MIRROR} {SUITE}-updates", f"{SECURITY} {SUITE}-security")) +
-    ' > "$1/etc/apt/sources.list"',
+    "printf 'deb %s main\\n' "
+    + " ".join(
+        f"'{line}'" for line in (f"{MIRROR} {SUITE}", f"{MIRROR} {SUITE}-updates", f"{SECURITY} {SUITE}-security")
+    )
+    + ' > "$1/etc/apt/sources.list"',
     'ln -sf python3 "$1/usr/bin/python"',
     'rm -f "$1/etc/resolv.conf" "$1/etc/hostname"',
 )

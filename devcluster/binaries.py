@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import re
 import shutil
 import sys
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster import shell
+from devcluster import filelock, shell
 from devcluster.errors import DevclusterError
 from devcluster.layout import cache_home
 from devcluster.progress import Progress
@@ -73,11 +69,17 @@ class Module:
 MODULES = {
     module.name: module
     for module in (
-        Module("kubernetes", "k8s.io/kubernetes",
-               ("k8s.io/component-base/version.gitVersion", "k8s.io/client-go/pkg/version.gitVersion")),
+        Module(
+            "kubernetes",
+            "k8s.io/kubernetes",
+            ("k8s.io/component-base/version.gitVersion", "k8s.io/client-go/pkg/version.gitVersion"),
+        ),
         Module("etcd", "go.etcd.io/etcd/server/v3"),
-        Module("containerd", "github.com/containerd/containerd/v2",
-               ("github.com/containerd/containerd/v2/version.Version",)),
+        Module(
+            "containerd",
+            "github.com/containerd/containerd/v2",
+            ("github.com/containerd/containerd/v2/version.Version",),
+        ),
         Module("kwok", "sigs.k8s.io/kwok", ("sigs.k8s.io/kwok/pkg/consts.Version",)),
         Module("metrics-server", "sigs.k8s.io/metrics-server", ("k8s.io/client-go/pkg/version.gitVersion",)),
         Module("coredns", "github.com/coredns/coredns"),
@@ -87,8 +89,10 @@ MODULES = {
 }
 
 _PACKAGES: dict[str, tuple[str, str]] = {
-    **{name: ("kubernetes", _KUBERNETES + name) for name in (
-        "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kubelet", "kube-proxy")},
+    **{
+        name: ("kubernetes", _KUBERNETES + name)
+        for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kubelet", "kube-proxy")
+    },
     **{name: ("containerd", _CONTAINERD + name) for name in ("containerd", "containerd-shim-runc-v2", "ctr")},
     "etcd": ("etcd", "go.etcd.io/etcd/server/v3"),
     "kwok": ("kwok", "sigs.k8s.io/kwok/cmd/kwok"),
@@ -130,13 +134,17 @@ def ensure(programs: Iterable[str], progress: Progress) -> None:
     missing = [program for program in programs if not path_of(program).exists()]
     if not missing:
         return
-    with _lock():
+    # Two builds at a time would only do the same work twice on the same cores.
+    with filelock.held(
+        cache_home() / "bin" / ".lock", timeout=BUILD_TIMEOUT, who="another devcluster command compiles"
+    ):
         groups: dict[str, list[str]] = {}
         for program in missing:
             if not path_of(program).exists():  # another process may have built it while this one waited
                 groups.setdefault(_PACKAGES[program][0], []).append(program)
         if groups:
-            go = _toolchain(max(go_directive((MODULES[name].folder / "go.mod").read_text()) for name in groups), progress)
+            least = max(go_directive((MODULES[name].folder / "go.mod").read_text()) for name in groups)
+            go = _toolchain(least, progress)
             for name, wanted in groups.items():
                 _build(go, MODULES[name], wanted, progress)
 
@@ -152,13 +160,17 @@ def _build(go: Path, module: Module, programs: list[str], progress: Progress) ->
     with progress.step(what):
         shell.run_logged(
             [go, "build", *BUILD_FLAGS, "-ldflags", module.ldflags(), "-o", f"{scratch}/", *packages],
-            log=target / "build.log", what=what, progress=progress, timeout=BUILD_TIMEOUT, cwd=module.folder,
+            log=target / "build.log",
+            what=what,
+            progress=progress,
+            timeout=BUILD_TIMEOUT,
+            cwd=module.folder,
             env={"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off", "GOTOOLCHAIN": "local"},
         )
     for program, package in zip(programs, packages, strict=True):
         # Go names a program after the last part of its package, where that is not a major version or the module itself.
         made = scratch / {"etcd": "server"}.get(program, package.rsplit("/", 1)[-1] if package != "." else program)
-        os.replace(made, target / program)
+        made.replace(target / program)
     scratch.rmdir()
 
 
@@ -187,21 +199,3 @@ def _go_version(go: Path) -> tuple[int, ...]:
     done = shell.run([go, "version"], env={"GOTOOLCHAIN": "local"}, check=False)
     match = re.search(r"go version go(\d+(?:\.\d+)*)", done.stdout)
     return tuple(int(part) for part in match[1].split(".")) if match else ()
-
-
-@contextmanager
-def _lock() -> Iterator[None]:
-    """Let one process build at a time: two would only do the same work twice on the same cores."""
-    folder = cache_home() / "bin"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        deadline = time.monotonic() + BUILD_TIMEOUT
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise DevclusterError(f"another build holds {file.name} for {BUILD_TIMEOUT:.0f} s") from None
-                time.sleep(0.5)
-        yield

@@ -22,8 +22,9 @@ def up(name: str, nodes: int | None, fakes: int | None, timeout: float, progress
     known = claims.find(name)
     spec = _merge(claims.read_spec(known) if known else None, nodes, fakes)
     debian.ensure([*debian.CONTROL_PLANE, *(debian.NODE if spec.nodes else ())], progress)
-    binaries.ensure([*binaries.CONTROL_PLANE, *(binaries.NODE if spec.nodes else ()), *(("kwok",) if spec.kwok else ())],
-                    progress)
+    binaries.ensure(
+        [*binaries.CONTROL_PLANE, *(binaries.NODE if spec.nodes else ()), *(("kwok",) if spec.kwok else ())], progress
+    )
     with claims.locked(name):
         cluster = claims.claim(name)
         spec = _merge(claims.read_spec(cluster), nodes, fakes)
@@ -65,8 +66,9 @@ class _Bringup:
                 network.ensure_nodes(cluster, self._nodes)
         with ThreadPoolExecutor(1 + len(self._nodes)) as pool:
             # containerd needs no API server: its start and the import of an image overlap with the control plane's.
-            runtimes = [pool.submit(node.ensure_runtime, n, self._supervisor, self._trees, self._deadline)
-                        for n in self._nodes]
+            runtimes = [
+                pool.submit(node.ensure_runtime, n, self._supervisor, self._trees, self._deadline) for n in self._nodes
+            ]
             with progress.step("control plane"):
                 self._control_plane()
             api = Api(cluster)
@@ -76,7 +78,7 @@ class _Bringup:
                 self._ensure_nodes(api)
         if self._nodes:
             with progress.step("cluster DNS and metrics"):
-                addons.wait(cluster, api, self._nodes, self._supervisor, self._deadline)
+                addons.wait(cluster, self._nodes, self._supervisor, self._deadline)
 
     def _control_plane(self) -> None:
         cluster, supervisor = self._cluster, self._supervisor
@@ -102,10 +104,15 @@ class _Bringup:
             node.ensure_gateway(cluster, supervisor)
         wanted = self._spec.nodes + self._spec.kwok
         watched = [f"kubelet-{n.name}" for n in self._nodes] + (["kwok"] if self._spec.kwok else [])
-        supervisor.wait(f"readiness of {wanted} nodes", lambda: self._ready_nodes(api) >= wanted, self._deadline,
-                        ("kube-controller-manager", "kube-scheduler", *watched))
-        supervisor.wait("the default service account", lambda: _default_account(api), self._deadline,
-                        ("kube-controller-manager",))
+        supervisor.wait(
+            f"readiness of {wanted} nodes",
+            lambda: self._ready_nodes(api) >= wanted,
+            self._deadline,
+            ("kube-controller-manager", "kube-scheduler", *watched),
+        )
+        supervisor.wait(
+            "the default service account", lambda: _default_account(api), self._deadline, ("kube-controller-manager",)
+        )
 
     def _ready_nodes(self, api: Api) -> int:
         try:

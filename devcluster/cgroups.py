@@ -6,6 +6,7 @@ cgroup is the cluster's, whatever it is called and whoever started it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -23,6 +24,8 @@ class Hierarchies:
 
     roots: tuple[Path, ...]
     unified: bool
+    beside: tuple[Path, ...] = ()
+    """A version 2 tree beside those of version 1: runtimes leave folders there, without limits in them."""
 
     @property
     def tracking(self) -> Path:
@@ -39,12 +42,15 @@ def detect(mount: Path = MOUNT) -> Hierarchies:
     if (mount / "cgroup.controllers").exists():
         return Hierarchies((mount,), unified=True)
     roots: dict[Path, Path] = {}
+    beside = []
     for folder in sorted(mount.iterdir()) if mount.is_dir() else ():
-        if (folder / "cgroup.procs").exists() and not (folder / "cgroup.controllers").exists():
+        if (folder / "cgroup.controllers").exists():
+            beside.append(folder)
+        elif (folder / "cgroup.procs").exists():
             roots.setdefault(folder.resolve(), folder)  # cpu, cpuacct and cpu,cpuacct may be one tree
     if not roots:
         raise DevclusterError(f"no cgroups are mounted under {mount}; nodes and clean-up need them")
-    return Hierarchies(tuple(roots), unified=False)
+    return Hierarchies(tuple(roots), unified=False, beside=tuple(beside))
 
 
 def create(trees: Hierarchies, group: str) -> None:
@@ -65,7 +71,7 @@ def create(trees: Hierarchies, group: str) -> None:
 def members(trees: Hierarchies, group: str) -> set[int]:
     """Return the pids in the cgroup and in all below it, in any tree."""
     pids: set[int] = set()
-    for root in trees.roots:
+    for root in (*trees.roots, *trees.beside):
         for folder, _, _ in os.walk(root / group):
             try:
                 pids.update(int(line) for line in (Path(folder) / "cgroup.procs").read_text().split())
@@ -87,23 +93,19 @@ def kill(trees: Hierarchies, group: str, timeout: float = 20) -> None:
         else:
             _thaw(trees, group)
             for pid in left:
-                try:
+                with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
         time.sleep(0.02)
 
 
 def remove(trees: Hierarchies, group: str, timeout: float = 10) -> None:
     """Remove the cgroup and all below it; the processes must be gone."""
     deadline = time.monotonic() + timeout
-    for root in trees.roots:
+    for root in (*trees.roots, *trees.beside):
         while (root / group).exists():
             for folder, _, _ in os.walk(root / group, topdown=False):
-                try:
-                    os.rmdir(folder)
-                except OSError:
-                    pass  # busy for a moment after its last process ended
+                with contextlib.suppress(OSError):  # busy for a moment after its last process ended
+                    Path(folder).rmdir()
             if not (root / group).exists():
                 break
             if time.monotonic() > deadline:
@@ -111,10 +113,8 @@ def remove(trees: Hierarchies, group: str, timeout: float = 10) -> None:
             time.sleep(0.02)
         parent = (root / group).parent
         if parent != root:
-            try:
+            with contextlib.suppress(OSError):
                 parent.rmdir()  # only when no other cluster is in it
-            except OSError:
-                pass
 
 
 def _enable_controllers(path: Path) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from devcluster import filelock
 from devcluster.errors import DevclusterError
 from devcluster.layout import MAX_CLUSTERS, RUN_ROOT, Cluster, check_name, state_home
 
@@ -27,18 +25,16 @@ class Spec:
 def locked(name: str, timeout: float = 900) -> Iterator[None]:
     """Let one command at a time change the cluster `name`."""
     check_name(name)
-    path = state_home() / f".{name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        _flock(file.fileno(), f"another devcluster command is at work on cluster {name!r}", timeout)
+    who = f"another devcluster command is at work on cluster {name!r}"
+    with filelock.held(state_home() / f".{name}.lock", timeout=timeout, who=who):
         yield
 
 
 def claim(name: str) -> Cluster:
     """Return the cluster `name` with its index, giving it a free one when it has none."""
-    (RUN_ROOT / "claims").mkdir(parents=True, exist_ok=True)
-    with (RUN_ROOT / "claims" / ".lock").open("w") as file:
-        _flock(file.fileno(), "another devcluster command is choosing addresses", 30)
+    with filelock.held(
+        RUN_ROOT / "claims" / ".lock", timeout=30, who="another devcluster command is choosing addresses"
+    ):
         known = find(name)
         for index in range(MAX_CLUSTERS) if known is None else (known.index,):
             owner = _owner(index)
@@ -79,6 +75,11 @@ def existing(name: str) -> Cluster:
     return cluster
 
 
+def is_ours(cluster: Cluster) -> bool:
+    """Whether no other state folder has taken the cluster's index."""
+    return _owner(cluster.index) in (None, str(cluster.state))
+
+
 def release(cluster: Cluster) -> None:
     """Give the index back."""
     if _owner(cluster.index) == str(cluster.state):
@@ -107,15 +108,3 @@ def _owner(index: int) -> str | None:
         return _claim_path(index).read_text() or None
     except FileNotFoundError:
         return None
-
-
-def _flock(descriptor: int, who: str, timeout: float) -> None:
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise DevclusterError(f"{who} (pid unknown to {os.getpid()}), and did not end in {timeout:.0f} s") from None
-            time.sleep(0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 from devcluster import cgroups, claims, network, shell
 from devcluster.errors import DevclusterError
 from devcluster.layout import Cluster, cache_home
-from devcluster.processes import start_time
+from devcluster.processes import read_record, start_time
 from devcluster.progress import Progress
 
 CONTAINER_LOGS = Path("/var/log/containers")
@@ -21,6 +22,10 @@ CNI_RESULTS = Path("/var/lib/cni/results")
 
 def down(cluster: Cluster, progress: Progress) -> None:
     """Remove the cluster; call it with the cluster's lock held. A second call finishes what a first one did not."""
+    if not claims.is_ours(cluster):
+        # After a reboot another state folder took the index: what runs under it now is that cluster's.
+        _remove_tree(cluster.state)
+        return
     with progress.step("end its processes"):
         kill_processes(cluster)
     with progress.step("remove mounts, interfaces, control groups and files"):
@@ -47,28 +52,19 @@ def kill_processes(cluster: Cluster) -> None:
         if time.monotonic() > deadline:
             raise DevclusterError(f"processes of cluster {cluster.name!r} do not end: {sorted(strays)}")
         for pid in strays:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         time.sleep(0.02)
 
 
 def recorded(cluster: Cluster) -> set[int]:
     """Return the recorded processes that still live; the start time tells them from a later owner of the pid."""
-    pids = set()
-    for path in cluster.records.glob("*.json"):
-        try:
-            data = json.loads(path.read_text())
-        except ValueError:
-            continue
-        if start_time(data["pid"]) == data["start_time"]:
-            pids.add(int(data["pid"]))
-    return pids
+    records = (read_record(path) for path in cluster.records.glob("*.json"))
+    return {record.pid for record in records if record}
 
 
 def by_command(cluster: Cluster) -> set[int]:
-    """Return the programs of ours, other than this command's own, that were given a path below the cluster's folders."""
+    """Return the programs of ours that were given a path below the cluster's folders."""
     marks = tuple(f"{path}/".encode() for path in (cluster.state, cluster.run))
     ours = (str(cache_home() / "bin").encode() + b"/", b"runc", b"nsenter")
     found = set()
@@ -121,7 +117,7 @@ def _remove_sockets(cluster: Cluster) -> None:
 def _remove_foreign_files(cluster: Cluster) -> None:
     """Remove what the kubelet and the CNI library write at fixed places."""
     for link in CONTAINER_LOGS.glob("*.log"):
-        if link.is_symlink() and Path(os.readlink(link)).is_relative_to(cluster.state):
+        if link.is_symlink() and link.readlink().is_relative_to(cluster.state):
             link.unlink(missing_ok=True)
     for path in CNI_RESULTS.glob(f"{cluster.bridge}-*"):
         path.unlink(missing_ok=True)

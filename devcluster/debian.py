@@ -31,14 +31,21 @@ class Requirement:
 
 
 CONTROL_PLANE = (
-    Requirement("ip", "iproute2"), Requirement("openssl", "openssl"), Requirement("nsenter", "util-linux"),
+    Requirement("ip", "iproute2"),
+    Requirement("openssl", "openssl"),
+    Requirement("nsenter", "util-linux"),
 )
 NODE = (
-    Requirement("runc", "runc"), Requirement("/usr/lib/cni/ptp", "containernetworking-plugins"),
-    Requirement("nft", "nftables"), Requirement("conntrack", "conntrack"), Requirement("mount", "mount"),
+    Requirement("runc", "runc"),
+    Requirement("/usr/lib/cni/ptp", "containernetworking-plugins"),
+    Requirement("nft", "nftables"),
+    Requirement("conntrack", "conntrack"),
+    Requirement("mount", "mount"),
 )
 IMAGES = (
-    Requirement("buildah", "buildah"), Requirement("mmdebstrap", "mmdebstrap"), Requirement("runc", "runc"),
+    Requirement("buildah", "buildah"),
+    Requirement("mmdebstrap", "mmdebstrap"),
+    Requirement("runc", "runc"),
     Requirement("/etc/ssl/certs/ca-certificates.crt", "ca-certificates"),
 )
 
@@ -57,10 +64,19 @@ def ensure(requirements: Sequence[Requirement], progress: Progress) -> None:
     log = cache_home() / "apt.log"
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     with progress.step(f"install Debian packages: {', '.join(packages)}"):
-        shell.run_logged(["apt-get", "update", "-q"], log=log, what="apt-get update", progress=progress, timeout=300,
-                         env=quiet)
-        shell.run_logged(["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages], log=log,
-                         what="apt-get install", progress=progress, timeout=900, env=quiet)
+        shell.run_logged(
+            ["apt-get", "update", "-q"], log=log, what="apt-get update", progress=progress, timeout=300, env=quiet
+        )
+        shell.run_logged(
+            ["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages],
+            log=log,
+            what="apt-get install",
+            progress=progress,
+            timeout=900,
+            env=quiet,
+        )
     still = [each.what for each in requirements if not each.met()]
     if still:
-        raise DevclusterError(f"still missing after apt-get install {' '.join(packages)}: {', '.join(still)}; see {log}")
+        raise DevclusterError(
+            f"still missing after apt-get install {' '.join(packages)}: {', '.join(still)}; see {log}"
+        )

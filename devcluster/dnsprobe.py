@@ -10,6 +10,9 @@ import socket
 import struct
 import sys
 
+HEADER = 12
+"""Octets before a message's sections."""
+
 
 def query(identifier: int, name: str) -> bytes:
     """Return a DNS question for the IPv4 address of `name`."""
@@ -19,10 +22,10 @@ def query(identifier: int, name: str) -> bytes:
 
 def has_answer(identifier: int, reply: bytes) -> bool:
     """Whether the reply belongs to the question, is no error, and holds an answer."""
-    if len(reply) < 12:
+    if len(reply) < HEADER:
         return False
-    number, flags, _, answers, _, _ = struct.unpack(">HHHHHH", reply[:12])
-    return number == identifier and flags & 0x000F == 0 and answers > 0
+    number, flags, _, answers, _, _ = struct.unpack(">HHHHHH", reply[:HEADER])
+    return bool(number == identifier and flags & 0x000F == 0 and answers > 0)
 
 
 def main() -> int:

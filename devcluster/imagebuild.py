@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import configparser
-import fcntl
 import hashlib
 import json
 import os
 import subprocess
 import tarfile
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster import baseimage, debian, shell
+from devcluster import baseimage, debian, filelock, shell
 from devcluster.errors import DevclusterError
 from devcluster.layout import RUN_ROOT, cache_home
 from devcluster.progress import Progress
@@ -24,8 +21,17 @@ from devcluster.progress import Progress
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE")
 IMAGE_CA = "/etc/ssl/certs/ca-certificates.crt"
 # How to reach an index; what pip should do there is the Dockerfile's business.
-PIP_KEYS = ("index-url", "extra-index-url", "find-links", "no-index", "trusted-host", "proxy", "timeout",
-            "default-timeout", "retries")
+PIP_KEYS = (
+    "index-url",
+    "extra-index-url",
+    "find-links",
+    "no-index",
+    "trusted-host",
+    "proxy",
+    "timeout",
+    "default-timeout",
+    "retries",
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,8 @@ def find(tag: str) -> Archive:
         return Archive(path, json.loads(_record(path).read_text())["digest"])
     except (FileNotFoundError, ValueError, KeyError):
         raise DevclusterError(
-            f"image {tag} has not been built here; build it: python -m devcluster build-image DOCKERFILE {tag}") from None
+            f"image {tag} has not been built here; build it: python -m devcluster build-image DOCKERFILE {tag}"
+        ) from None
 
 
 def build(dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path, progress: Progress) -> Archive:
@@ -59,7 +66,10 @@ def build(dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Pat
     if os.geteuid() != 0:
         raise DevclusterError("building an image without Docker takes a chroot: run it as root (or use CLUSTER=kind)")
     debian.ensure(debian.IMAGES, progress)
-    with _lock():
+    # Builds share buildah's store.
+    with filelock.held(
+        cache_home() / "images" / ".lock", timeout=1800, who="another devcluster command builds an image"
+    ):
         base = baseimage.ensure(progress)
         key = _fingerprint(dockerfile, arguments, context, base)
         path = archive_path(tag)
@@ -110,10 +120,27 @@ def _bud(dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path
         # Volumes are there for the RUN steps and are no part of a layer.
         volumes = [word for source, target in _volumes(Path(scratch)) for word in ("-v", f"{source}:{target}:ro")]
         shell.run_logged(
-            [*_command(), "bud", "--isolation", "chroot", "--layers", "--pull=never", "--format", "oci",
-             *(f"--build-arg={key}={value}" for key, value in sorted(arguments.items())), *volumes,
-             "-f", dockerfile.resolve(), "-t", tag, context.resolve()],
-            log=archive_path(tag).with_suffix(".log"), what=what, progress=progress, timeout=1800,
+            [
+                *_command(),
+                "bud",
+                "--isolation",
+                "chroot",
+                "--layers",
+                "--pull=never",
+                "--format",
+                "oci",
+                *(f"--build-arg={key}={value}" for key, value in sorted(arguments.items())),
+                *volumes,
+                "-f",
+                dockerfile.resolve(),
+                "-t",
+                tag,
+                context.resolve(),
+            ],
+            log=archive_path(tag).with_suffix(".log"),
+            what=what,
+            progress=progress,
+            timeout=1800,
         )
 
 
@@ -147,8 +174,16 @@ def _base_reference(base: Path) -> str:
     if subprocess.run([*_command(), "inspect", "--type", "image", name], capture_output=True, check=False).returncode:
         container = _buildah("from", "scratch").strip()
         _buildah("add", "--quiet", container, str(base), "/", timeout=300)
-        _buildah("config", "--cmd", "python3", "--env", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                 "--env", "LANG=C.UTF-8", container)
+        _buildah(
+            "config",
+            "--cmd",
+            "python3",
+            "--env",
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "--env",
+            "LANG=C.UTF-8",
+            container,
+        )
         _buildah("commit", "--quiet", "--rm", container, name, timeout=300)
     return name
 
@@ -157,7 +192,9 @@ def _fingerprint(dockerfile: Path, arguments: Mapping[str, str], context: Path, 
     """Return a hash of all that goes into the image; None where it cannot be told (the context is not in git)."""
     listed = subprocess.run(
         ["git", "-C", str(context), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        capture_output=True, check=False)
+        capture_output=True,
+        check=False,
+    )
     if listed.returncode:
         return None
     digest = hashlib.sha256(repr((base.name, sorted(arguments.items()))).encode() + dockerfile.read_bytes())
@@ -174,27 +211,16 @@ def _record(archive: Path) -> Path:
 
 
 def _command() -> list[str]:
-    return ["buildah", "--root", str(cache_home() / "containers"), "--runroot", str(RUN_ROOT / "buildah"),
-            "--storage-driver", "overlay"]
+    return [
+        "buildah",
+        "--root",
+        str(cache_home() / "containers"),
+        "--runroot",
+        str(RUN_ROOT / "buildah"),
+        "--storage-driver",
+        "overlay",
+    ]
 
 
 def _buildah(*words: str, timeout: float = 60) -> str:
     return shell.run([*_command(), *words], timeout=timeout).stdout
-
-
-@contextmanager
-def _lock() -> Iterator[None]:
-    """Let one build run at a time: they share buildah's store."""
-    folder = cache_home() / "images"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        deadline = time.monotonic() + 1800
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise DevclusterError("another image build does not end") from None
-                time.sleep(0.2)
-        yield

@@ -20,8 +20,11 @@ PAUSE = "localhost/devcluster/pause:1"
 
 def ctr(node: Node, *words: str | Path, timeout: float = 60, check: bool = True) -> str:
     """Run containerd's client against a node and return its output."""
-    done = shell.run([path_of("ctr"), "--address", node.containerd_socket, "--namespace", "k8s.io", *words],
-                     timeout=timeout, check=check)
+    done = shell.run(
+        [path_of("ctr"), "--address", node.containerd_socket, "--namespace", "k8s.io", *words],
+        timeout=timeout,
+        check=check,
+    )
     return done.stdout
 
 
@@ -29,8 +32,9 @@ def answers(node: Node) -> bool:
     """Whether the node's containerd answers."""
     if not node.containerd_socket.exists():
         return False
-    done = shell.run([path_of("ctr"), "--address", node.containerd_socket, "--timeout", "2s", "version"],
-                     timeout=10, check=False)
+    done = shell.run(
+        [path_of("ctr"), "--address", node.containerd_socket, "--timeout", "2s", "version"], timeout=10, check=False
+    )
     return done.returncode == 0
 
 
@@ -43,6 +47,7 @@ def ensure_pause(node: Node) -> None:
 
 def load(archive: Path, tag: str, digest: str, nodes: tuple[Node, ...]) -> list[str]:
     """Import an archive into the nodes that do not have `tag` at `digest`; return the names of those that got it."""
+
     def one(node: Node) -> str | None:
         for line in ctr(node, "images", "list").splitlines()[1:]:
             fields = line.split()
@@ -71,10 +76,14 @@ def _pause_archive() -> Path:
 def single_file_image(program: bytes, path: str, tag: str) -> bytes:
     """Return a docker archive of an image that holds one program and starts it."""
     layer = _tar({path.lstrip("/"): (program, 0o755)})
-    config = json.dumps({
-        "architecture": _architecture(), "os": "linux", "config": {"Entrypoint": [path], "User": "65535:65535"},
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
-    }).encode()
+    config = json.dumps(
+        {
+            "architecture": _architecture(),
+            "os": "linux",
+            "config": {"Entrypoint": [path], "User": "65535:65535"},
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
+        }
+    ).encode()
     name = hashlib.sha256(config).hexdigest() + ".json"
     manifest = json.dumps([{"Config": name, "RepoTags": [tag], "Layers": ["layer.tar"]}]).encode()
     return _tar({name: (config, 0o644), "layer.tar": (layer, 0o644), "manifest.json": (manifest, 0o644)})

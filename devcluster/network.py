@@ -64,8 +64,11 @@ def remove(cluster: Cluster) -> None:
 def leftovers(cluster: Cluster) -> list[str]:
     """Return the namespaces and interfaces that still exist."""
     found = [str(path) for path in NETNS.glob(f"{cluster.bridge}-*")]
-    return found + [path.name for path in _SYS_NET.glob(f"{cluster.bridge}*")
-                    if path.name == cluster.bridge or not path.name[len(cluster.bridge)].isdigit()]
+    return found + [
+        path.name
+        for path in _SYS_NET.glob(f"{cluster.bridge}*")
+        if path.name == cluster.bridge or not path.name[len(cluster.bridge)].isdigit()
+    ]
 
 
 def _ensure_namespace(cluster: Cluster, netns: str, veth: str, address: str) -> None:
@@ -75,20 +78,37 @@ def _ensure_namespace(cluster: Cluster, netns: str, veth: str, address: str) -> 
     if not (_SYS_NET / veth).exists():
         shell.run(["ip", "link", "add", veth, "type", "veth", "peer", "name", "eth0", "netns", netns])
     shell.run(["ip", "link", "set", veth, "master", cluster.bridge, "up"])
-    shell.run(["ip", "-n", netns, "-batch", "-"], stdin=(
-        f"link set lo up\naddress replace {address}/24 dev eth0\nlink set eth0 up\n"
-        f"route replace default via {cluster.host_address}\n"))
-    shell.run(["nsenter", f"--net={NETNS / netns}", "--", "sh", "-c",
-               "echo 1 > /proc/sys/net/ipv4/ip_forward && echo 0 > /proc/sys/net/ipv4/conf/all/rp_filter"])
+    shell.run(
+        ["ip", "-n", netns, "-batch", "-"],
+        stdin=(
+            f"link set lo up\naddress replace {address}/24 dev eth0\nlink set eth0 up\n"
+            f"route replace default via {cluster.host_address}\n"
+        ),
+    )
+    shell.run(
+        [
+            "nsenter",
+            f"--net={NETNS / netns}",
+            "--",
+            "sh",
+            "-c",
+            "echo 1 > /proc/sys/net/ipv4/ip_forward && echo 0 > /proc/sys/net/ipv4/conf/all/rp_filter",
+        ]
+    )
 
 
 def _let_pods_out(cluster: Cluster) -> None:
     """Let pods reach what the host reaches, under the host's address: nobody else has a route to theirs."""
-    shell.run(["nft", "-f", "-"], stdin=(
-        f"table ip {cluster.bridge}\ndelete table ip {cluster.bridge}\n"
-        f"table ip {cluster.bridge} {{ chain out {{ type nat hook postrouting priority srcnat;\n"
-        f"ip saddr {{ {cluster.pod_cidr}, {cluster.bridge_prefix}.0/24 }} oifname != \"{cluster.bridge}\" masquerade\n"
-        "}\n}\n"))
+    inside = f"{{ {cluster.pod_cidr}, {cluster.bridge_prefix}.0/24 }}"
+    shell.run(
+        ["nft", "-f", "-"],
+        stdin=(
+            f"table ip {cluster.bridge}\ndelete table ip {cluster.bridge}\n"
+            f"table ip {cluster.bridge} {{ chain out {{ type nat hook postrouting priority srcnat;\n"
+            f'ip saddr {inside} oifname != "{cluster.bridge}" masquerade\n'
+            "}\n}\n"
+        ),
+    )
     _docker_forward(cluster, add=True)
 
 

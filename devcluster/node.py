@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from devcluster import cgroups, images, pki
+from devcluster import cgroups, configuration, images, pki
 from devcluster.binaries import path_of
 from devcluster.cgroups import Hierarchies
 from devcluster.layout import Cluster, Node
@@ -66,10 +66,15 @@ def ensure_runtime(node: Node, supervisor: Supervisor, trees: Hierarchies, deadl
     _write_runtime_configuration(node)
     config = node.state / "containerd.toml"
     programs = path_of("containerd").parent  # containerd looks for its shim on PATH
-    started = supervisor.ensure(Component(
-        containerd_name(node), (str(path_of("containerd")), "-c", str(config)), netns=node.netns, inputs=(config,),
-        env={"PATH": f"{programs}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-    ))
+    started = supervisor.ensure(
+        Component(
+            containerd_name(node),
+            (str(path_of("containerd")), "-c", str(config)),
+            netns=node.netns,
+            inputs=(config,),
+            env={"PATH": f"{programs}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+        )
+    )
     supervisor.wait(f"containerd of {node.name}", lambda: images.answers(node), deadline, (containerd_name(node),))
     if started:
         images.ensure_pause(node)
@@ -77,14 +82,25 @@ def ensure_runtime(node: Node, supervisor: Supervisor, trees: Hierarchies, deadl
 
 def ensure_agents(node: Node, supervisor: Supervisor) -> None:
     """Start the kubelet and kube-proxy; containerd must listen already, or the kubelet ends at once."""
-    config = node.state / "kubelet.json"
-    config.write_text(json.dumps(kubelet_configuration(node), indent=2))
-    supervisor.ensure(Component(kubelet_name(node), (
-        str(path_of("kubelet")), f"--config={config}",
-        f"--kubeconfig={pki.kubeconfig_path(node.cluster, pki.kubelet(node))}", f"--root-dir={node.state / 'kubelet'}",
-        f"--hostname-override={node.name}", f"--node-ip={node.address}",
-        f"--node-labels=topology.kubernetes.io/zone={node.zone},topology.kubernetes.io/region=devcluster", "--v=1",
-    ), netns=node.netns, inputs=(config,), env=_tool_path()))
+    config = configuration.write(node.state / "kubelet.json", json.dumps(kubelet_configuration(node), indent=2))
+    supervisor.ensure(
+        Component(
+            kubelet_name(node),
+            (
+                str(path_of("kubelet")),
+                f"--config={config}",
+                f"--kubeconfig={pki.kubeconfig_path(node.cluster, pki.kubelet(node))}",
+                f"--root-dir={node.state / 'kubelet'}",
+                f"--hostname-override={node.name}",
+                f"--node-ip={node.address}",
+                f"--node-labels=topology.kubernetes.io/zone={node.zone},topology.kubernetes.io/region=devcluster",
+                "--v=1",
+            ),
+            netns=node.netns,
+            inputs=(config,),
+            env=_tool_path(),
+        )
+    )
     _ensure_proxy(node.cluster, supervisor, f"kube-proxy-{node.name}", node.netns, node)
 
 
@@ -99,54 +115,95 @@ def kubelet_configuration(node: Node) -> dict[str, object]:
     keys = node.cluster.pki
     resolver = Path("/run/systemd/resolve/resolv.conf")  # the real servers, where /etc/resolv.conf names a local stub
     return {
-        "apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
-        "failCgroupV1": False, "cgroupDriver": "cgroupfs", "cgroupRoot": f"/{node.cgroup}", "cgroupsPerQOS": True,
-        "enforceNodeAllocatable": [], "oomScoreAdj": 0,
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "failCgroupV1": False,
+        "cgroupDriver": "cgroupfs",
+        "cgroupRoot": f"/{node.cgroup}",
+        "cgroupsPerQOS": True,
+        "enforceNodeAllocatable": [],
+        "oomScoreAdj": 0,
         "containerRuntimeEndpoint": f"unix://{node.containerd_socket}",
-        "authentication": {"anonymous": {"enabled": False}, "webhook": {"enabled": True},
-                           "x509": {"clientCAFile": str(keys / "ca.crt")}},
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": str(keys / "ca.crt")},
+        },
         "authorization": {"mode": "Webhook"},
-        "tlsCertFile": str(keys / f"{node.name}.crt"), "tlsPrivateKeyFile": str(keys / f"{node.name}.key"),
-        "podLogsDir": str(node.state / "pods"), "volumePluginDir": str(node.state / "volume-plugins"),
+        "tlsCertFile": str(keys / f"{node.name}.crt"),
+        "tlsPrivateKeyFile": str(keys / f"{node.name}.key"),
+        "podLogsDir": str(node.state / "pods"),
+        "volumePluginDir": str(node.state / "volume-plugins"),
         "resolvConf": str(resolver if resolver.exists() else Path("/etc/resolv.conf")),
-        "clusterDNS": [node.cluster.dns_address], "clusterDomain": "cluster.local",
-        "failSwapOn": False, "serializeImagePulls": False,
+        "clusterDNS": [node.cluster.dns_address],
+        "clusterDomain": "cluster.local",
+        "failSwapOn": False,
+        "serializeImagePulls": False,
         "imageGCHighThresholdPercent": 100,  # an image that was loaded by hand cannot be pulled again
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "0%", "imagefs.available": "0%"},
-        "nodeStatusUpdateFrequency": "4s", "nodeLeaseDurationSeconds": 20,
-        "eventRecordQPS": 100, "kubeAPIQPS": 200, "kubeAPIBurst": 400,
+        "nodeStatusUpdateFrequency": "4s",
+        "nodeLeaseDurationSeconds": 20,
+        "eventRecordQPS": 100,
+        "kubeAPIQPS": 200,
+        "kubeAPIBurst": 400,
     }
 
 
 def _ensure_proxy(cluster: Cluster, supervisor: Supervisor, name: str, netns: str, identity: Node) -> None:
-    config = cluster.config / f"{name}.json"
-    config.write_text(json.dumps({
-        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1", "kind": "KubeProxyConfiguration",
-        "clientConnection": {"kubeconfig": str(pki.kubeconfig_path(cluster, pki.PROXY))},
-        "clusterCIDR": cluster.pod_cidr, "hostnameOverride": identity.name, "mode": "nftables",
-        "bindAddress": "0.0.0.0", "oomScoreAdj": 0,  # noqa: S104 -- inside the node's own namespace
-        # Values of 0 leave the kernel's settings, which belong to the whole machine, alone.
-        "conntrack": {"maxPerCore": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
-    }, indent=2))
-    supervisor.ensure(Component(name, (str(path_of("kube-proxy")), f"--config={config}"), netns=netns,
-                                inputs=(config,), env=_tool_path()))
+    config = configuration.write(
+        cluster.config / f"{name}.json",
+        json.dumps(
+            {
+                "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+                "kind": "KubeProxyConfiguration",
+                "clientConnection": {"kubeconfig": str(pki.kubeconfig_path(cluster, pki.PROXY))},
+                "clusterCIDR": cluster.pod_cidr,
+                "hostnameOverride": identity.name,
+                "mode": "nftables",
+                "bindAddress": "0.0.0.0",  # noqa: S104 -- inside the node's own namespace
+                "oomScoreAdj": 0,
+                # Values of 0 leave the kernel's settings, which belong to the whole machine, alone.
+                "conntrack": {"maxPerCore": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
+            },
+            indent=2,
+        ),
+    )
+    supervisor.ensure(
+        Component(
+            name, (str(path_of("kube-proxy")), f"--config={config}"), netns=netns, inputs=(config,), env=_tool_path()
+        )
+    )
 
 
 def _write_runtime_configuration(node: Node) -> None:
-    (node.state / "cni").mkdir(parents=True, exist_ok=True)
-    (node.state / "containerd.toml").write_text(_CONTAINERD_TOML.format(
-        state=node.state, run=node.run, socket=node.containerd_socket, pause=images.PAUSE,
-        cni_plugins=", ".join(f'"{path}"' for path in CNI_PLUGINS)))
+    configuration.write(
+        node.state / "containerd.toml",
+        _CONTAINERD_TOML.format(
+            state=node.state,
+            run=node.run,
+            socket=node.containerd_socket,
+            pause=images.PAUSE,
+            cni_plugins=", ".join(f'"{path}"' for path in CNI_PLUGINS),
+        ),
+    )
     # Point-to-point links: on a bridge, two pods of one node would answer each other past the Service's translation.
     conflist = {
-        "cniVersion": "1.0.0", "name": f"{node.cluster.bridge}-pods",
-        "plugins": [{
-            "type": "ptp", "ipMasq": False,
-            "ipam": {"type": "host-local", "dataDir": str(node.run / "ipam"),
-                     "ranges": [[{"subnet": node.pod_cidr}]], "routes": [{"dst": "0.0.0.0/0"}]},
-        }],
+        "cniVersion": "1.0.0",
+        "name": f"{node.cluster.bridge}-pods",
+        "plugins": [
+            {
+                "type": "ptp",
+                "ipMasq": False,
+                "ipam": {
+                    "type": "host-local",
+                    "dataDir": str(node.run / "ipam"),
+                    "ranges": [[{"subnet": node.pod_cidr}]],
+                    "routes": [{"dst": "0.0.0.0/0"}],
+                },
+            }
+        ],
     }
-    (node.state / "cni" / "10-pods.conflist").write_text(json.dumps(conflist, indent=2))
+    configuration.write(node.state / "cni" / "10-pods.conflist", json.dumps(conflist, indent=2))
 
 
 def _tool_path() -> dict[str, str]:

@@ -12,7 +12,7 @@ from devcluster import shell
 from devcluster.layout import Cluster, Node
 
 DAYS = "3650"
-_EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")  # elliptic curves: RSA keys take seconds
+_EC = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"  # elliptic curves: RSA keys take seconds
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,21 @@ OPERATOR_TEST = Identity("operator-test", "tts-operator-test")
 
 def apiserver(cluster: Cluster) -> Identity:
     """Return the API server's serving identity."""
-    return Identity("apiserver", "kube-apiserver", "", (
-        "DNS:kubernetes", "DNS:kubernetes.default", "DNS:kubernetes.default.svc",
-        "DNS:kubernetes.default.svc.cluster.local", "DNS:localhost", "IP:127.0.0.1",
-        f"IP:{cluster.host_address}", f"IP:{cluster.service_prefix}.0.1",
-    ))
+    return Identity(
+        "apiserver",
+        "kube-apiserver",
+        "",
+        (
+            "DNS:kubernetes",
+            "DNS:kubernetes.default",
+            "DNS:kubernetes.default.svc",
+            "DNS:kubernetes.default.svc.cluster.local",
+            "DNS:localhost",
+            "IP:127.0.0.1",
+            f"IP:{cluster.host_address}",
+            f"IP:{cluster.service_prefix}.0.1",
+        ),
+    )
 
 
 def kubelet(node: Node) -> Identity:
@@ -83,15 +93,37 @@ def ensure_client(cluster: Cluster, identity: Identity) -> None:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         context = f"devcluster-{cluster.name}"
-        write_private(path, json.dumps({
-            "apiVersion": "v1", "kind": "Config", "current-context": context,
-            "clusters": [{"name": context, "cluster": {
-                "server": cluster.api_url, "certificate-authority-data": _base64(cluster.pki / "ca.crt")}}],
-            "users": [{"name": identity.common_name, "user": {
-                "client-certificate-data": _base64(cluster.pki / f"{identity.file}.crt"),
-                "client-key-data": _base64(cluster.pki / f"{identity.file}.key")}}],
-            "contexts": [{"name": context, "context": {"cluster": context, "user": identity.common_name}}],
-        }, indent=2) + "\n")
+        write_private(
+            path,
+            json.dumps(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "current-context": context,
+                    "clusters": [
+                        {
+                            "name": context,
+                            "cluster": {
+                                "server": cluster.api_url,
+                                "certificate-authority-data": _base64(cluster.pki / "ca.crt"),
+                            },
+                        }
+                    ],
+                    "users": [
+                        {
+                            "name": identity.common_name,
+                            "user": {
+                                "client-certificate-data": _base64(cluster.pki / f"{identity.file}.crt"),
+                                "client-key-data": _base64(cluster.pki / f"{identity.file}.key"),
+                            },
+                        }
+                    ],
+                    "contexts": [{"name": context, "context": {"cluster": context, "user": identity.common_name}}],
+                },
+                indent=2,
+            )
+            + "\n",
+        )
 
 
 def write_private(path: Path, text: str) -> None:
@@ -100,32 +132,41 @@ def write_private(path: Path, text: str) -> None:
     scratch.unlink(missing_ok=True)
     with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
-    os.replace(scratch, path)
+    scratch.replace(path)
 
 
 def _authority(pki: Path) -> None:
     if not (pki / "ca.crt").exists():
-        shell.run(["openssl", "req", "-x509", *_EC, "-keyout", pki / "ca.key", "-out", pki / "ca.crt.new", "-days", DAYS,
-                   "-subj", "/CN=devcluster-ca", "-addext", "basicConstraints=critical,CA:TRUE",
-                   "-addext", "keyUsage=critical,keyCertSign,cRLSign,digitalSignature"])
-        os.replace(pki / "ca.crt.new", pki / "ca.crt")
+        _openssl(
+            pki,
+            f"req -x509 {_EC} -keyout ca.key -out ca.crt.new -days {DAYS} -subj /CN=devcluster-ca"
+            " -addext basicConstraints=critical,CA:TRUE"
+            " -addext keyUsage=critical,keyCertSign,cRLSign,digitalSignature",
+        )
+        (pki / "ca.crt.new").replace(pki / "ca.crt")
     if not (pki / "sa.pub").exists():
-        shell.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", pki / "sa.key"])
-        shell.run(["openssl", "ec", "-in", pki / "sa.key", "-pubout", "-out", pki / "sa.pub.new"])
-        os.replace(pki / "sa.pub.new", pki / "sa.pub")
+        _openssl(pki, "ecparam -name prime256v1 -genkey -noout -out sa.key")
+        _openssl(pki, "ec -in sa.key -pubout -out sa.pub.new")
+        (pki / "sa.pub.new").replace(pki / "sa.pub")
 
 
 def _certificate(pki: Path, identity: Identity) -> None:
-    target = pki / f"{identity.file}.crt"
-    if target.exists():
+    name = identity.file
+    if (pki / f"{name}.crt").exists():
         return
     usage = "clientAuth,serverAuth" if identity.names else "clientAuth"
-    names = ("-addext", f"subjectAltName={','.join(identity.names)}") if identity.names else ()
-    scratch = target.with_suffix(".crt.new")
-    shell.run(["openssl", "req", "-x509", *_EC, "-CA", pki / "ca.crt", "-CAkey", pki / "ca.key",
-               "-keyout", target.with_suffix(".key"), "-out", scratch, "-days", DAYS, "-subj", identity.subject,
-               "-addext", "basicConstraints=critical,CA:FALSE", "-addext", f"extendedKeyUsage={usage}", *names])
-    os.replace(scratch, target)
+    names = f" -addext subjectAltName={','.join(identity.names)}" if identity.names else ""
+    _openssl(
+        pki,
+        f"req -x509 {_EC} -CA ca.crt -CAkey ca.key -keyout {name}.key -out {name}.crt.new -days {DAYS}"
+        f" -subj {identity.subject} -addext basicConstraints=critical,CA:FALSE -addext extendedKeyUsage={usage}{names}",
+    )
+    (pki / f"{name}.crt.new").replace(pki / f"{name}.crt")
+
+
+def _openssl(pki: Path, words: str) -> None:
+    """Run openssl in the folder of the keys, so that no word holds a path, nor a space."""
+    shell.run(["openssl", *words.split()], cwd=pki)
 
 
 def _base64(path: Path) -> str:

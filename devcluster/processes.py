@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from devcluster import shell
@@ -37,8 +37,9 @@ class Component:
 
 @dataclass(frozen=True)
 class Record:
-    """A started process. Pid and start time together name one process for as long as the machine is up."""
+    """A started process. Boot, pid and start time together name one process, also when its pid is used again."""
 
+    boot: str
     pid: int
     start_time: int
     command: tuple[str, ...]
@@ -53,6 +54,21 @@ def start_time(pid: int) -> int | None:
         return None
     state, *fields = text.rpartition(")")[2].split()  # the name before it may hold spaces and parentheses
     return None if state in "ZX" else int(fields[18])
+
+
+def read_record(path: Path) -> Record | None:
+    """Return a record whose process lives."""
+    try:
+        data = json.loads(path.read_text())
+        record = Record(data["boot"], data["pid"], data["start_time"], tuple(data["command"]))
+    except (FileNotFoundError, ValueError, KeyError):
+        return None
+    return record if record.boot == boot_id() and start_time(record.pid) == record.start_time else None
+
+
+def boot_id() -> str:
+    """Return what names this run of the machine."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 class Supervisor:
@@ -70,12 +86,7 @@ class Supervisor:
 
     def record(self, name: str) -> Record | None:
         """Return the record of a component that runs."""
-        try:
-            data = json.loads((self._cluster.records / f"{name}.json").read_text())
-            record = Record(data["pid"], data["start_time"], tuple(data["command"]))
-        except (FileNotFoundError, ValueError, KeyError):
-            return None
-        return record if start_time(record.pid) == record.start_time else None
+        return read_record(self._cluster.records / f"{name}.json")
 
     def names(self) -> list[str]:
         """Return the components ever started."""
@@ -103,8 +114,10 @@ class Supervisor:
                     os.kill(record.pid, sent)
                 except ProcessLookupError:
                     break
-                if not _until(lambda: self.record(name) != record, min(deadline, time.monotonic() + 1)) \
-                        and time.monotonic() > deadline:
+                if (
+                    not _until(lambda: self.record(name) != record, min(deadline, time.monotonic() + 1))
+                    and time.monotonic() > deadline
+                ):
                     break
         if self.record(name) == record:
             raise DevclusterError(f"{name} (pid {record.pid}) does not end")
@@ -118,8 +131,9 @@ class Supervisor:
                 if self.record(name) is None:
                     raise ComponentFailedError(self._obituary(name))
             if time.monotonic() > deadline:
-                ends = "\n".join(f"the end of {self.log_path(name)}:\n{shell.tail(self.log_path(name))}"
-                                 for name in components)
+                ends = "\n".join(
+                    f"the end of {self.log_path(name)}:\n{shell.tail(self.log_path(name))}" for name in components
+                )
                 raise ComponentFailedError(f"{what}: not in time\n{ends}".rstrip())
             time.sleep(0.05)
 
@@ -128,13 +142,17 @@ class Supervisor:
         self._cluster.logs.mkdir(parents=True, exist_ok=True)
         log = self.log_path(component.name)
         if log.exists():
-            os.replace(log, log.with_suffix(".log.1"))
+            log.replace(log.with_suffix(".log.1"))
         enter = ("nsenter", f"--net={NETNS / component.netns}", "--") if component.netns else ()
         with log.open("wb") as out, self._lock:
             process = subprocess.Popen(
                 ["/bin/sh", "-c", _JOIN, "sh", str(self._procs_file), *enter, *component.argv],
-                stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
-                cwd=self._cluster.state, env={**os.environ, **component.env},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd=self._cluster.state,
+                env={**os.environ, **component.env},
             )
         self._children[component.name] = process  # kept so that a dead child is reaped
         started = start_time(process.pid)
@@ -143,8 +161,8 @@ class Supervisor:
             raise ComponentFailedError(self._obituary(component.name))
         path = self._cluster.records / f"{component.name}.json"
         scratch = path.with_suffix(".new")
-        scratch.write_text(json.dumps({"pid": process.pid, "start_time": started, "command": command}))
-        os.replace(scratch, path)
+        scratch.write_text(json.dumps(asdict(Record(boot_id(), process.pid, started, command))))
+        scratch.replace(path)
 
     def _obituary(self, name: str) -> str:
         child = self._children.get(name)
@@ -169,7 +187,7 @@ def _in_netns(pid: int, netns: str | None) -> bool:
     if netns is None:
         return True
     try:
-        return os.stat(f"/proc/{pid}/ns/net").st_ino == (NETNS / netns).stat().st_ino
+        return Path(f"/proc/{pid}/ns/net").stat().st_ino == (NETNS / netns).stat().st_ino
     except FileNotFoundError:
         return False
 

@@ -15,9 +15,9 @@ PLAIN_INTERVAL = 15.0
 
 def elapsed(seconds: float) -> str:
     """Return seconds as a short text: ``0.4s``, ``12s``, ``3m05s``."""
-    if seconds < 10:
+    if seconds < 10:  # noqa: PLR2004
         return f"{seconds:.1f}s"
-    if seconds < 60:
+    if seconds < 60:  # noqa: PLR2004
         return f"{seconds:.0f}s"
     return f"{int(seconds) // 60}m{int(seconds) % 60:02d}s"
 

@@ -91,13 +91,21 @@ class Kind:
     def up(self, size: Size) -> None:
         """Create the cluster with one worker per zone."""
         if self.name not in shell.run(["kind", "get", "clusters"]).stdout.split():
-            workers = [{"role": "worker", "labels": {"topology.kubernetes.io/zone": ZONES[number % len(ZONES)]}}
-                       for number in range(3 if size.nodes is None else size.nodes)]
-            config = {"kind": "Cluster", "apiVersion": "kind.x-k8s.io/v1alpha4",
-                      "nodes": [{"role": "control-plane"}, *workers]}
+            workers = [
+                {"role": "worker", "labels": {"topology.kubernetes.io/zone": ZONES[number % len(ZONES)]}}
+                for number in range(3 if size.nodes is None else size.nodes)
+            ]
+            config = {
+                "kind": "Cluster",
+                "apiVersion": "kind.x-k8s.io/v1alpha4",
+                "nodes": [{"role": "control-plane"}, *workers],
+            }
             with self.progress.step(f"kind cluster {self.name}"):
-                shell.run(["kind", "create", "cluster", "--name", self.name, "--config", "-", "--wait", "180s"],
-                          stdin=json.dumps(config), timeout=size.timeout + 600)
+                shell.run(
+                    ["kind", "create", "cluster", "--name", self.name, "--config", "-", "--wait", "180s"],
+                    stdin=json.dumps(config),
+                    timeout=size.timeout + 600,
+                )
         self.kubeconfig()
 
     def down(self) -> None:
@@ -127,7 +135,8 @@ class Existing:
     progress: Progress
 
     def up(self, size: Size) -> None:
-        """Check that the cluster answers."""
+        """Check that the cluster answers; its size is not ours to choose."""
+        del size
         shell.run(["kubectl", "version"], timeout=30)
 
     def down(self) -> None:
@@ -167,9 +176,7 @@ def choose(name: str, progress: Progress, environ: Mapping[str, str] = os.enviro
     raise DevclusterError(f"CLUSTER={choice}: it must be devcluster, kind or existing")
 
 
-def _docker_build(
-    dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path, progress: Progress
-) -> None:
+def _docker_build(dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path, progress: Progress) -> None:
     words = [f"--build-arg={key}={value}" for key, value in arguments.items()]
     with progress.step(f"docker build {tag}"):
         shell.run(["docker", "build", "-f", dockerfile, "-t", tag, *words, context], timeout=1800)

@@ -14,15 +14,27 @@ from devcluster.progress import Progress
 
 
 def run(
-    argv: Sequence[str | Path], *, timeout: float = 60, check: bool = True, stdin: str | None = None,
-    env: Mapping[str, str] | None = None, cwd: Path | None = None,
+    argv: Sequence[str | Path],
+    *,
+    timeout: float = 60,
+    check: bool = True,
+    stdin: str | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a short command and return its output; an exit code other than 0 is an error unless `check` is off."""
     command = [str(part) for part in argv]
     try:
         done = subprocess.run(
-            command, input=stdin, stdin=subprocess.DEVNULL if stdin is None else None, capture_output=True, text=True,
-            timeout=timeout, check=False, env=None if env is None else {**os.environ, **env}, cwd=cwd,
+            command,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            env=None if env is None else {**os.environ, **env},
+            cwd=cwd,
         )
     except FileNotFoundError:
         raise DevclusterError(f"{command[0]}: no such program on this machine") from None
@@ -35,8 +47,14 @@ def run(
 
 
 def run_logged(
-    argv: Sequence[str | Path], *, log: Path, what: str, progress: Progress, timeout: float,
-    env: Mapping[str, str] | None = None, cwd: Path | None = None,
+    argv: Sequence[str | Path],
+    *,
+    log: Path,
+    what: str,
+    progress: Progress,
+    timeout: float,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
 ) -> None:
     """Run a long command with its output in `log`; show signs of life; on failure show the end of the log."""
     command = [str(part) for part in argv]
@@ -45,7 +63,11 @@ def run_logged(
     with log.open("wb") as out:
         try:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=cwd,
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                cwd=cwd,
                 env=None if env is None else {**os.environ, **env},
             )
         except FileNotFoundError:
@@ -58,9 +80,7 @@ def run_logged(
                 except subprocess.TimeoutExpired:
                     progress.alive(what, begin)
                     if time.monotonic() - begin > timeout:
-                        raise DevclusterError(
-                            f"{what}: not done after {timeout:.0f} s\n{tail(log)}"
-                        ) from None
+                        raise DevclusterError(f"{what}: not done after {timeout:.0f} s\n{tail(log)}") from None
         except BaseException:
             process.kill()
             process.wait()
