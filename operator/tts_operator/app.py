@@ -1,7 +1,6 @@
 """The kopf shell: login, the watch of TTSServices, probes, start and stop. The brain is in `reconcile`."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +21,8 @@ from tts_operator.runtime import Informer, Key, Lane, Store, Workers, WorkQueue
 WORKERS = 16
 RESYNC_SECONDS = 600.0
 """Every so often all TTSServices are listed and looked at again: a net under the watches, not a way of working."""
+STOP_SECONDS = 20.0
+"""How long a stop may take; below the pod's grace period."""
 STUCK_SECONDS = 300.0
 """A watch that is silent, or a key that waits, for longer than this fails the liveness probe."""
 SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
@@ -84,9 +85,10 @@ class Operator:
         finally:
             for task in (running, stopping):
                 task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await running
+            await asyncio.wait({running, stopping}, timeout=STOP_SECONDS)
             await self._connection.close()
+        if running.done() and not running.cancelled():
+            running.result()
 
     async def _run(self) -> None:
         reconciler = Reconciler(
@@ -155,6 +157,8 @@ class Operator:
             registry=registry,
             settings=settings,
             standalone=True,
+            # kopf would else look the user up, whom a container image need not know.
+            identity=MANAGED_BY,  # type: ignore[arg-type]
             clusterwide=self._settings.namespace is None,
             namespaces=[self._settings.namespace] if self._settings.namespace else [],
             liveness_endpoint=self._settings.liveness_endpoint,
@@ -275,5 +279,5 @@ def _kopf_settings() -> kopf.OperatorSettings:
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 310
     settings.persistence.finalizer = f"{GROUP}/unused"  # kopf strips its default one from what others own
-    settings.process.ultimate_exiting_timeout = 20
+    settings.process.ultimate_exiting_timeout = STOP_SECONDS
     return settings

@@ -203,7 +203,8 @@ class Spec(ApiModel):
     model_config = {
         "json_schema_extra": rules(
             rule(
-                "!has(self.disruption) || !has(self.disruption.minAvailable) || type(self.disruption.minAvailable) == string"
+                "!has(self.disruption) || !has(self.disruption.minAvailable)"
+                " || type(self.disruption.minAvailable) == string"
                 " || self.replicas == 0 || int(self.disruption.minAvailable) < self.replicas",
                 "disruption.minAvailable must be below replicas, or no node could ever be drained: "
                 "lower it, or set disruption.maxUnavailable: 1",
