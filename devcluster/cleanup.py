@@ -13,7 +13,7 @@ from pathlib import Path
 from devcluster import cgroups, claims, network, shell
 from devcluster.errors import DevclusterError
 from devcluster.layout import Cluster, cache_home
-from devcluster.processes import read_record, start_time
+from devcluster.processes import command_line, read_record, start_time
 from devcluster.progress import Progress
 
 CONTAINER_LOGS = Path("/var/log/containers")
@@ -65,21 +65,16 @@ def recorded(cluster: Cluster) -> set[int]:
 
 def by_command(cluster: Cluster) -> set[int]:
     """Return the programs of ours that were given a path below the cluster's folders."""
-    marks = tuple(f"{path}/".encode() for path in (cluster.state, cluster.run))
-    ours = (str(cache_home() / "bin").encode() + b"/", b"runc", b"nsenter")
+    marks = tuple(f"{path}/" for path in (cluster.state, cluster.run))
+    programs = f"{cache_home() / 'bin'}/"
     found = set()
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
+    for pid in (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
+        words = command_line(pid)
         # Only programs that we start: an editor or a `tail -f` with one of our files open is the user's.
-        is_program = words[0].startswith(ours) or words[0].rsplit(b"/", 1)[-1] in ours
-        if is_program and any(mark in word for word in words[1:] for mark in marks) and start_time(int(entry.name)):
-            found.add(int(entry.name))
-    return found
+        ours = words and (words[0].startswith(programs) or Path(words[0]).name in ("runc", "nsenter"))
+        if ours and pid != os.getpid() and any(mark in word for word in words[1:] for mark in marks):
+            found.add(pid)
+    return {pid for pid in found if start_time(pid)}
 
 
 def unmount(cluster: Cluster) -> None:

@@ -75,7 +75,9 @@ def _ensure_namespace(cluster: Cluster, netns: str, veth: str, address: str) -> 
     if not (NETNS / netns).exists() or shell.run(["ip", "-n", netns, "link", "show", "lo"], check=False).returncode:
         (NETNS / netns).unlink(missing_ok=True)  # a plain file after a reboot, or a half-made one
         shell.run(["ip", "netns", "add", netns])
-    if not (_SYS_NET / veth).exists():
+    if shell.run(["ip", "-n", netns, "link", "show", "eth0"], check=False).returncode:
+        # A cable that still hangs from an earlier namespace, kept by processes that outlived its name.
+        shell.run(["ip", "link", "delete", veth], check=False)
         shell.run(["ip", "link", "add", veth, "type", "veth", "peer", "name", "eth0", "netns", netns])
     shell.run(["ip", "link", "set", veth, "master", cluster.bridge, "up"])
     shell.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 from devcluster import shell
@@ -71,6 +73,15 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
+def command_line(pid: int) -> list[str]:
+    """Return the words of a process's command; none when there is no such process."""
+    try:
+        text = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return [os.fsdecode(word) for word in text.split(b"\0")[:-1]]
+
+
 class Supervisor:
     """Starts, watches and stops the components of one cluster."""
 
@@ -99,6 +110,7 @@ class Supervisor:
         if record and record.command == command and _in_netns(record.pid, component.netns):
             return False
         self.stop(component.name)
+        self._end_unrecorded(component)
         self._start(component, command)
         return True
 
@@ -136,6 +148,15 @@ class Supervisor:
                 )
                 raise ComponentFailedError(f"{what}: not in time\n{ends}".rstrip())
             time.sleep(0.05)
+
+    def _end_unrecorded(self, component: Component) -> None:
+        """End a process that an `up` started and was killed before it could write down."""
+        for pid in map(int, self._procs_file.read_text().split()):
+            words = tuple(command_line(pid))
+            if pid and words[-len(component.argv) :] == component.argv:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                _until(partial(_is_gone, pid), time.monotonic() + 5)
 
     def _start(self, component: Component, command: tuple[str, ...]) -> None:
         self._cluster.records.mkdir(parents=True, exist_ok=True)
@@ -190,6 +211,10 @@ def _in_netns(pid: int, netns: str | None) -> bool:
         return Path(f"/proc/{pid}/ns/net").stat().st_ino == (NETNS / netns).stat().st_ino
     except FileNotFoundError:
         return False
+
+
+def _is_gone(pid: int) -> bool:
+    return start_time(pid) is None
 
 
 def _until(check: Callable[[], bool], deadline: float) -> bool:

@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+
+from devcluster import binaries
+from devcluster.errors import DevclusterError
+
+GO_MOD = """\
+module devcluster/example
+
+go 1.26.1
+
+require example.com/one v1.2.3
+
+require (
+	example.com/two/v2 v2.0.0-rc.1
+	example.com/two v0.9.0 // indirect
+)
+"""
+
+
+def test_required_version_of_both_notations() -> None:
+    assert binaries.required_version(GO_MOD, "example.com/one") == "v1.2.3"
+    assert binaries.required_version(GO_MOD, "example.com/two/v2") == "v2.0.0-rc.1"
+    assert binaries.required_version(GO_MOD, "example.com/two") == "v0.9.0"
+    with pytest.raises(DevclusterError, match=r"example\.com/three"):
+        binaries.required_version(GO_MOD, "example.com/three")
+
+
+def test_go_directive() -> None:
+    assert binaries.go_directive(GO_MOD) == (1, 26, 1)
+    assert binaries.go_directive("module x\n\ngo 1.9\n") < (1, 26)
+
+
+@pytest.mark.parametrize("program", binaries.PROGRAMS)
+def test_every_program_has_a_committed_module(program: str) -> None:
+    module = binaries.MODULES[binaries.path_of(program).parent.name.rpartition("-")[0]]
+    assert (module.folder / "go.mod").exists()
+    assert (module.folder / "go.sum").exists()
+
+
+def test_no_go_mod_reaches_out_of_the_repository() -> None:
+    for path in binaries.GO_MODULES.glob("*/go.mod"):
+        assert "=> /" not in path.read_text()
+        assert "=> ." not in path.read_text()
+
+
+def test_kubernetes_is_stamped_with_its_version() -> None:
+    flags = binaries.MODULES["kubernetes"].ldflags()
+    version = binaries.MODULES["kubernetes"].version()
+    assert f"k8s.io/component-base/version.gitVersion={version}" in flags
+    assert "k8s.io/client-go/pkg/version.gitMajor=1" in flags
+
+
+def test_the_fingerprint_follows_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(binaries, "GO_MODULES", tmp_path)
+    module = binaries.Module("sample", "")
+    module.folder.mkdir()
+    (module.folder / "go.mod").write_text("module a\n")
+    before = module.fingerprint()
+    (module.folder / "notes.txt").write_text("not compiled")
+    assert module.fingerprint() == before
+    (module.folder / "go.sum").write_text("x")
+    assert module.fingerprint() != before
+
+
+def test_an_unknown_program_is_named_with_the_known_ones() -> None:
+    with pytest.raises(DevclusterError, match=r"no program 'kubeadm'.*kubectl"):
+        binaries.path_of("kubeadm")
