@@ -1,10 +1,69 @@
 # Every target installs what it lacks. CLUSTER=devcluster (default) | kind | existing chooses where demo and tests run.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
+PYTHON ?= python3
 PY := .venv/bin/python
 STAMP := .venv/.synced
 PYTEST_ARGS ?=
+RUN := PYTHONPATH=operator:. $(PY)
 
-.PHONY: help
+.PHONY: help demo test lint test-unit test-integration test-e2e cluster-up cluster-down images generate lock format
+
 help: ## show the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+demo: $(STAMP) ## a cluster of three zones, the operator, a TTSService, and speech from it
+	@$(RUN) -m devcluster.demo
+
+test: lint test-unit test-integration test-e2e ## everything that CI runs; PYTEST_ARGS="-k ..." runs a part
+
+lint: $(STAMP) ## ruff, mypy --strict, import contracts
+	.venv/bin/ruff format --check
+	.venv/bin/ruff check
+	.venv/bin/mypy
+	@PYTHONPATH=operator:. .venv/bin/lint-imports --no-logo 2>/dev/null || PYTHONPATH=operator:. .venv/bin/lint-imports
+
+test-unit: $(STAMP) ## pure functions, no I/O
+	$(PY) -m pytest tests/unit $(PYTEST_ARGS)
+
+test-integration: $(STAMP) ## the operator against a real API server; the server as a real process
+	$(PY) -m pytest tests/integration $(PYTEST_ARGS)
+
+test-e2e: $(STAMP) ## real pods in three zones, real speech
+	$(PY) -m pytest tests/e2e $(PYTEST_ARGS)
+
+cluster-up: $(STAMP) ## the local cluster: three nodes in three zones
+	@$(RUN) -m devcluster up
+
+cluster-down: $(STAMP) ## remove the local cluster and all it made
+	@$(RUN) -m devcluster down
+
+images: $(STAMP) ## build both images
+	@$(RUN) -m devcluster.product build
+
+generate: $(STAMP) ## crds/ and install.yaml from their sources
+	$(RUN) -m tts_operator.api.crd > crds/tts-operator.io_ttsservices.yaml
+	HELM=$$($(RUN) -m devcluster bin helm) charts/render > install.yaml
+
+format: $(STAMP) ## let ruff format the code
+	.venv/bin/ruff format
+	.venv/bin/ruff check --fix
+
+LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-header pyproject.toml
+lock: $(STAMP) ## requirements/*.lock from pyproject.toml; make lock UPGRADE=--upgrade takes the newest versions
+	$(LOCK) $(UPGRADE) --extra operator -o requirements/operator.lock
+	$(LOCK) $(UPGRADE) --extra server -o requirements/server.lock
+	$(LOCK) $(UPGRADE) --extra operator --extra server --group dev -o requirements/dev.lock
+
+INSTALL_VENV := { test $$(id -u) = 0 && apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv .venv; }
+$(STAMP): requirements/dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed. Install it, or name one: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Installing what the project needs into .venv ..."
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv || $(INSTALL_VENV) \
+	  || { echo "Python's venv module is missing: on Debian, apt-get install python3-venv"; exit 1; }
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r <(awk '/^[a-z]/{on=/^uv==/} on' requirements/dev.lock)
+	@.venv/bin/uv pip sync --quiet --require-hashes requirements/dev.lock
+	@.venv/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

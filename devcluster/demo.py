@@ -1,0 +1,158 @@
+"""`make demo`: from nothing to speech from three zones, then what to try next."""
+
+from __future__ import annotations
+
+import array
+import io
+import json
+import math
+import sys
+import textwrap
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+from devcluster.errors import DevclusterError
+from devcluster.product import ROOT, Product
+from devcluster.progress import Progress
+from devcluster.provider import Devcluster, Size, choose
+
+TEXT = "你好，我是部署在三个可用区的语音合成服务。"
+OUTPUT = Path("build/demo/hello.wav")
+OUTAGE = "  .venv/bin/python -m devcluster zone down zone-b     # an outage; `zone up zone-b` ends it\n"
+SPEAK = """
+import json, sys, urllib.request
+body = json.dumps({"model": "fastspeech2", "input": sys.argv[2], "response_format": "wav"}).encode()
+request = urllib.request.Request(sys.argv[1] + "/v1/audio/speech", body, {"Content-Type": "application/json"})
+print(urllib.request.urlopen(request, timeout=30).read().hex())
+"""
+"""Runs in a pod: the sentence goes the way of every client, by cluster DNS and through the Service."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What is measured of a WAV file."""
+
+    seconds: float
+    rate: int
+    """Samples per second."""
+    rms: float
+    """Loudness as a share of full scale."""
+
+
+def measure(data: bytes) -> Sound:
+    """Measure 16-bit mono WAV bytes. Raises DevclusterError where they are something else."""
+    try:
+        with wave.open(io.BytesIO(data)) as file:
+            if (file.getnchannels(), file.getsampwidth()) != (1, 2):
+                raise DevclusterError("the answer is not 16-bit mono WAV")
+            rate = file.getframerate()
+            samples = array.array("h", file.readframes(file.getnframes()))
+    except (wave.Error, EOFError) as error:
+        raise DevclusterError(f"the answer is no WAV file: {error}") from error
+    if not samples:
+        raise DevclusterError("the answer is a WAV file without a sample")
+    rms = math.sqrt(sum(sample * sample for sample in samples) / len(samples)) / 32768
+    return Sound(seconds=len(samples) / rate, rate=rate, rms=rms)
+
+
+def speak(product: Product, text: str) -> bytes:
+    """Send a sentence through the Service `quickstart` and return the WAV bytes."""
+    said = product.kubectl(
+        "exec", "deployment/quickstart", "--", "python3", "-c", SPEAK, "http://quickstart", text, timeout=60
+    )
+    return bytes.fromhex(said.strip())
+
+
+def main() -> int:
+    """Run the demo and return the exit code."""
+    progress = Progress()
+    try:
+        _demo(progress)
+    except DevclusterError as error:
+        progress.say(f"error: {error}")
+        progress.say("`make demo` again goes on from here; `make cluster-down` removes everything.")
+        return 1
+    return 0
+
+
+def _demo(progress: Progress) -> None:
+    provider = choose("dev", progress)
+    product = Product(provider, progress)
+    provider.up(Size(nodes=3))
+    product.install()
+    with progress.step("kubectl apply -f examples/quickstart.yaml"):
+        product.kubectl("apply", "-f", str(ROOT / "examples/quickstart.yaml"))
+    with progress.step("kubectl wait --for=condition=Ready ttsservice/quickstart"):
+        product.kubectl("wait", "--for=condition=Ready", "ttsservice/quickstart", "--timeout=120s", timeout=130)
+    with progress.step("a sentence, through the Service"):
+        data = speak(product, TEXT)
+    sound = measure(data)
+    if sound.seconds < 1 or sound.rms < 0.01:  # noqa: PLR2004 - what speech is, at the least
+        raise DevclusterError(f"{sound.seconds:.2f} s of sound at {sound.rms:.4f} of full scale: this is no speech")
+    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
+    OUTPUT.write_bytes(data)
+    print(_summary(product, sound))
+
+
+def _summary(product: Product, sound: Sound) -> str:
+    pods = json.loads(product.kubectl("get", "pods", "-l", "app.kubernetes.io/instance=quickstart", "-o", "json"))
+    nodes = json.loads(product.kubectl("get", "nodes", "-o", "json"))
+    zones = {
+        node["metadata"]["name"]: node["metadata"].get("labels", {}).get("topology.kubernetes.io/zone", "no zone")
+        for node in nodes["items"]
+    }
+    rows = "\n".join(
+        f"  {pod['metadata']['name']:<32} {pod['spec']['nodeName']:<12} {zones[pod['spec']['nodeName']]}"
+        for pod in pods["items"]
+        if "deletionTimestamp" not in pod["metadata"]
+    )
+    return "\n".join(
+        [
+            "",
+            product.kubectl("get", "ttsservices").rstrip(),
+            "",
+            "Its pods, their nodes and zones:",
+            rows,
+            "",
+            f"{OUTPUT}: {sound.seconds:.1f} s of speech at {sound.rate} Hz, loudness {sound.rms:.2f} of full scale",
+            f'  "{TEXT}"',
+            "",
+            _next_steps(product),
+        ]
+    )
+
+
+def _next_steps(product: Product) -> str:
+    ours = isinstance(product.provider, Devcluster)
+    address = product.kubectl("get", "service", "quickstart", "-o", "jsonpath={.spec.clusterIP}")
+    kubectl = "$(.venv/bin/python -m devcluster bin kubectl)" if ours else "kubectl"
+    web = f"http://{address}/  (from this machine)" if ours else "http://localhost:7860/  (after port-forward, below)"
+    setup = (
+        f"""
+        In your shell:
+          export KUBECONFIG={product.provider.kubeconfig()}
+          alias kubectl={kubectl}
+        """
+        if ours
+        else ""
+    )
+    return (
+        textwrap.dedent(f"""\
+        Type a sentence and hear it: {web}
+        """)
+        + textwrap.dedent(setup)
+        + textwrap.dedent("""
+        Try next:
+          kubectl port-forward service/quickstart 7860:80     # then http://localhost:7860/
+          kubectl explain ttsservice.spec                     # everything that can be set
+          kubectl delete deployment quickstart                # it is back before you have looked
+          kubectl patch tts quickstart --type=merge -p '{"spec":{"replicas":4}}'
+        """)
+        + (OUTAGE if ours else "")
+        + "\nClean up: kubectl delete tts quickstart; make cluster-down"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
