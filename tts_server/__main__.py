@@ -1,0 +1,163 @@
+"""The ``tts-server`` command."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tts_server import __version__
+from tts_server.settings import Settings, SettingsError, settings_table
+
+if TYPE_CHECKING:
+    from tts_server.engines import Engine
+
+_DESCRIPTION = """\
+Speech from Mandarin text: an HTTP server with OpenAI's speech API, and the same voice on the command line.
+
+  tts-server serve                          serve the API and the web page on port 7860
+  tts-server say "您好，世界。" -o hello.wav   speak to a file, without a server
+  tts-server check                          load the model, speak a sentence, and say whether it is speech
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit status: 0, 1 for a failure, 2 for wrong usage or settings."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options, Settings.from_environ()))
+    except SettingsError as error:
+        return _fail(str(error), 2)
+
+
+def _parser() -> argparse.ArgumentParser:
+    table = "\n".join(
+        f"  {env:<30} {text}{f' Default: {default}.' if default else ''}" for env, default, text in settings_table()
+    )
+    parser = argparse.ArgumentParser(
+        prog="tts-server",
+        description=_DESCRIPTION,
+        epilog=f"settings, by environment variables:\n{table}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"tts-server {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="serve HTTP until SIGTERM")
+    serve.set_defaults(run=_serve)
+
+    say = commands.add_parser("say", help="speak a text to a WAV file")
+    say.add_argument("text", help="the text; - reads it from standard input")
+    say.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the WAV file to write")
+    say.add_argument("--voice", help="one of `tts-server voices`")
+    say.add_argument("--speed", type=float, default=1.0, help="from 0.25 to 4; default 1")
+    say.set_defaults(run=_say)
+
+    voices = commands.add_parser("voices", help="list the voices")
+    voices.set_defaults(run=_voices)
+
+    check = commands.add_parser("check", help="load the model, speak, and judge the sound")
+    check.set_defaults(run=_check)
+
+    drain = commands.add_parser(
+        "drain",
+        help="make the server beside it not ready, and wait until traffic has gone elsewhere",
+        description="For a pod's preStop hook: /ready answers 503 at once, then the command waits TTS_DRAIN_SECONDS.",
+    )
+    drain.set_defaults(run=_drain)
+
+    prepare = commands.add_parser(
+        "prepare",
+        help="write the patched model, once, when an image is built",
+        description="Without FILE it is written beside the weights, where every later start finds it.",
+    )
+    prepare.add_argument("file", nargs="?", type=Path, metavar="FILE")
+    prepare.set_defaults(run=_prepare)
+    return parser
+
+
+def _serve(_: argparse.Namespace, settings: Settings) -> int:
+    from tts_server.serve import report_fatal, serve  # noqa: PLC0415 - gunicorn, which other commands do not need
+
+    try:
+        serve(settings)
+    except OSError as error:
+        report_fatal(str(error))
+        return 1
+    return 0
+
+
+def _say(options: argparse.Namespace, settings: Settings) -> int:
+    from tts_server.audio import wav_header  # noqa: PLC0415 - numpy, which `drain` and `--help` do not need
+    from tts_server.speaking import speak  # noqa: PLC0415 - see above
+
+    if not 0.25 <= options.speed <= 4:  # noqa: PLR2004 - the API's range
+        return _fail("--speed must be from 0.25 to 4.", 2)
+    text = sys.stdin.read() if options.text == "-" else options.text
+    try:
+        engine = _load_engine(settings)
+        pcm = speak(engine, text, voice=options.voice or settings.default_voice or None, speed=options.speed)
+        options.output.write_bytes(wav_header(len(pcm), engine.sample_rate) + pcm)
+    except (ValueError, RuntimeError, OSError) as error:
+        return _fail(str(error), 1)
+    return 0
+
+
+def _voices(_: argparse.Namespace, settings: Settings) -> int:
+    from tts_server.engines import EngineError, create_engine  # noqa: PLC0415 - numpy
+
+    try:
+        engine = create_engine(settings.engine)
+    except EngineError as error:
+        return _fail(str(error), 1)
+    for voice in engine.voices:
+        sys.stdout.write(f"{voice.id:<20} {voice.language:<8} {voice.name}\n")
+    return 0
+
+
+def _check(_: argparse.Namespace, settings: Settings) -> int:
+    from tts_server.engines import EngineError  # noqa: PLC0415 - numpy
+    from tts_server.speaking import judge  # noqa: PLC0415 - numpy
+
+    start = time.perf_counter()
+    try:
+        engine = _load_engine(settings)
+    except EngineError as error:
+        return _fail(str(error), 1)
+    report = judge(engine, load_seconds=time.perf_counter() - start)
+    sys.stdout.write(report.text + "\n")
+    return 0 if report.ok else _fail("This is not speech.", 1)
+
+
+def _drain(_: argparse.Namespace, settings: Settings) -> int:
+    from tts_server.lifecycle import RunFolder  # noqa: PLC0415 - as the other commands
+
+    folder = RunFolder(settings.port)
+    if not folder.exists:
+        return _fail(f"no server of this user runs on port {settings.port} (TTS_PORT).", 1)
+    folder.request_drain()
+    time.sleep(settings.drain_seconds)
+    return 0
+
+
+def _prepare(options: argparse.Namespace, _: Settings) -> int:
+    from tts_server.engines.fastspeech2 import patch  # noqa: PLC0415 - the graph's schema is large
+
+    return patch.main([str(options.file)] if options.file else [])
+
+
+def _load_engine(settings: Settings) -> "Engine":
+    from tts_server.engines import create_engine  # noqa: PLC0415 - numpy
+
+    engine = create_engine(settings.engine)
+    engine.load()
+    return engine
+
+
+def _fail(message: str, status: int) -> int:
+    sys.stderr.write(f"tts-server: {message}\n")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""The Flask application."""
+
+from flask import Flask
+
+from tts_server import __version__
+from tts_server.api import probes, speech
+from tts_server.api.context import Context
+from tts_server.api.errors import register_error_handlers
+from tts_server.api.requests import register_request_hooks
+from tts_server.cache import PcmCache
+from tts_server.cpu import cpu_limit
+from tts_server.engines import Engine, create_engine
+from tts_server.lifecycle import Lifecycle
+from tts_server.metrics import Metrics
+from tts_server.settings import Settings
+from tts_server.speech import SpeechService
+from tts_server.webui import blueprint as webui
+
+# JSON may take twelve bytes for a character (two \\uXXXX); the rest is for the other fields.
+_BYTES_PER_CHARACTER = 12
+_OTHER_FIELDS_BYTES = 64 * 1024
+
+
+def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | None = None) -> Flask:
+    """Make the application. The model is not loaded yet: whoever runs it calls the context's ``service.load()``."""
+    engine = engine or create_engine(settings.engine)
+    metrics = Metrics()
+    metrics.build_info.labels(__version__, engine.name, engine.revision).set(1)
+    service = SpeechService(
+        engine,
+        threads=settings.threads or cpu_limit(),
+        queue_seconds=settings.queue_seconds,
+        cache=PcmCache(settings.cache_size_mib << 20),
+        metrics=metrics,
+        default_voice=settings.default_voice,
+    )
+    app = Flask("tts_server", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_input_characters * _BYTES_PER_CHARACTER + _OTHER_FIELDS_BYTES
+    app.url_map.strict_slashes = False
+    Context(
+        settings=settings,
+        service=service,
+        lifecycle=lifecycle,
+        metrics=metrics,
+        model_name=settings.model_name or engine.name,
+    ).register(app.extensions)
+    register_error_handlers(app)
+    register_request_hooks(app)
+    for blueprint in (probes.blueprint, speech.blueprint, webui):
+        app.register_blueprint(blueprint)
+    return app

@@ -1,0 +1,34 @@
+"""What request handlers need, kept on the Flask application."""
+
+from dataclasses import dataclass
+
+from flask import current_app
+
+from tts_server.lifecycle import Lifecycle
+from tts_server.metrics import Metrics
+from tts_server.settings import Settings
+from tts_server.speech import SpeechService
+
+_KEY = "tts_server"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The server's parts."""
+
+    settings: Settings
+    service: SpeechService
+    lifecycle: Lifecycle
+    metrics: Metrics
+    model_name: str
+
+    def register(self, extensions: dict[str, object]) -> None:
+        """Put it where :func:`context` finds it."""
+        extensions[_KEY] = self
+
+
+def context() -> Context:
+    """Return the parts of the server that handles the current request."""
+    found = current_app.extensions[_KEY]
+    assert isinstance(found, Context)  # noqa: S101 - for the type checker: register() is the only writer
+    return found

@@ -1,0 +1,85 @@
+"""Errors as OpenAI's API shows them: ``{"error": {"message", "type", "param", "code"}}``, all four always there."""
+
+import logging
+from http import HTTPStatus
+
+from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+
+from tts_server.api.context import context
+
+log = logging.getLogger(__name__)
+
+
+class ApiError(Exception):
+    """An answer other than success.
+
+    ``code`` is for programs and also the reason under which refusals are counted; ``param`` names the request's field.
+    """
+
+    def __init__(
+        self, status: int, message: str, *, code: str, param: str | None = None, retry_after: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code
+        self.param = param
+        self.retry_after = retry_after
+
+
+def error_response(error: ApiError) -> Response:
+    """Return the JSON answer for an error."""
+    server_side = error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    body = {
+        "message": error.message,
+        "type": "server_error" if server_side else "invalid_request_error",
+        "param": error.param,
+        "code": error.code,
+    }
+    response = jsonify({"error": body})
+    response.status_code = error.status
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def register_error_handlers(app: Flask) -> None:
+    """Answer every error of the application in OpenAI's shape."""
+
+    @app.errorhandler(ApiError)
+    def api_error(error: ApiError) -> Response:
+        if request.path.startswith("/v1/audio/speech"):
+            context().metrics.rejections.labels(error.code).inc()
+        return error_response(error)
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> Response:
+        response = error_response(_describe(error))
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        if isinstance(error, RequestEntityTooLarge):
+            response.headers["Connection"] = "close"  # the rest of the body is not read
+        return response
+
+    @app.errorhandler(Exception)
+    def unexpected(error: Exception) -> Response:
+        log.error("request failed", exc_info=error)
+        return error_response(
+            ApiError(500, "The server failed at this request; its log says why.", code="internal_error")
+        )
+
+
+def _describe(error: HTTPException) -> ApiError:
+    status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+    if status == HTTPStatus.NOT_FOUND:
+        return ApiError(404, f"There is nothing at {request.method} {request.path}.", code="not_found")
+    if isinstance(error, MethodNotAllowed):
+        allowed = " or ".join(sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"}))
+        return ApiError(
+            405, f"{request.path} does not take {request.method}; use {allowed}.", code="method_not_allowed"
+        )
+    if isinstance(error, RequestEntityTooLarge):
+        limit = request.max_content_length or 0
+        return ApiError(413, f"The request body is larger than {limit} bytes.", code="body_too_large")
+    return ApiError(status, error.description or error.name, code=error.name.lower().replace(" ", "_"))

@@ -1,0 +1,29 @@
+"""Probes and metrics."""
+
+from flask import Blueprint, Response, jsonify
+
+from tts_server.api.context import context
+from tts_server.lifecycle import State
+
+blueprint = Blueprint("probes", __name__)
+
+
+@blueprint.get("/health")
+def health() -> Response:
+    """Answer 200 while the process lives, loaded or not."""
+    return jsonify({"status": "ok"})
+
+
+@blueprint.get("/ready")
+def ready() -> Response:
+    """Answer 200 while requests should come here: from the model's warm-up to the drain."""
+    state = context().lifecycle.state
+    response = jsonify({"status": state.value})
+    response.status_code = 200 if state is State.READY else 503
+    return response
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """Answer in Prometheus' text format."""
+    return Response(context().metrics.render(), content_type="text/plain; version=1.0.0; charset=utf-8")

@@ -1,0 +1,26 @@
+"""Samples to files."""
+
+import struct
+
+import numpy as np
+
+from tts_server.engines import Sentence
+from tts_server.engines.protocol import Pcm
+
+BYTES_PER_SAMPLE = 2
+_WAV_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
+
+
+def wav_header(data_bytes: int, sample_rate: int) -> bytes:
+    """Return the 44 bytes before ``data_bytes`` of 16-bit mono PCM (RIFF WAVE, format 1)."""
+    return _WAV_HEADER.pack(
+        b"RIFF", 36 + data_bytes, b"WAVE",
+        b"fmt ", 16, 1, 1, sample_rate, sample_rate * BYTES_PER_SAMPLE, BYTES_PER_SAMPLE, 8 * BYTES_PER_SAMPLE,
+        b"data", data_bytes,
+    )  # fmt: skip # one chunk a line
+
+
+def sentence_bytes(samples: Pcm, sentence: Sentence, *, sample_rate: int, speed: float) -> bytes:
+    """Return little-endian PCM of a sentence and of the pause after it, which shrinks as the speed grows."""
+    silence = round(sentence.pause / speed * sample_rate)
+    return np.concatenate([samples, np.zeros(silence, np.int16)]).astype("<i2").tobytes()

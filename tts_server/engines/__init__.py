@@ -1,0 +1,28 @@
+"""Speech engines behind one protocol, found by name.
+
+An engine of another package joins by an entry point of the group ``tts_server.engines``: a function without
+arguments that returns an :class:`Engine`.
+"""
+
+from tts_server.engines.protocol import (
+    Engine,
+    EngineError,
+    NothingToSayError,
+    Sentence,
+    Session,
+    UnknownEngineError,
+    Voice,
+)
+from tts_server.engines.registry import create_engine, engine_names
+
+__all__ = [
+    "Engine",
+    "EngineError",
+    "NothingToSayError",
+    "Sentence",
+    "Session",
+    "UnknownEngineError",
+    "Voice",
+    "create_engine",
+    "engine_names",
+]

@@ -1,0 +1,165 @@
+"""Normalised Mandarin text to the phoneme numbers that the acoustic model was trained on (the Baker corpus).
+
+A sentence is ``sil``, then for each syllable its initial (``^`` for none) and its final with the tone, with a break
+between two syllables (``#0`` none, ``#3`` a comma), then ``sil`` and ``eos``. An 儿 that only colours the syllable
+before it (erhua) is ``er5`` without a break.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from pypinyin import Style
+from pypinyin.constants import PINYIN_DICT
+from pypinyin.contrib.neutral_tone import NeutralToneWith5Mixin
+from pypinyin.contrib.tone_sandhi import ToneSandhiMixin
+from pypinyin.converter import DefaultConverter
+from pypinyin.core import Pinyin
+from pypinyin.seg import mmseg
+
+from tts_server.engines.fastspeech2.latin import is_word, say_latin
+
+# Rare readings and spellings that the Baker table lacks; as (initial, final).
+_MORE_SYLLABLES = {
+    "n": ("^", "en"),
+    "m": ("m", "u"),
+    "hm": ("h", "eng"),
+    "hng": ("h", "eng"),
+    "fiao": ("f", "iao"),
+    "nun": ("n", "uen"),
+    "ê": ("^", "ei"),
+    "kiu": ("k", "iou"),  # the letter Q
+    "fai": ("f", "ai"),  # WiFi
+}
+# A number is not broken in its middle, unless it is an absurd one.
+_WORD_OR_NUMBER = re.compile(r"[零〇一二两三四五六七八九十百千万亿点幺]{2,10}|.", re.DOTALL)
+_TOKEN = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*|,|[^A-Za-z,]+")
+_PAUSE = ","
+_ERHUA_AFTER = frozenset("这那哪点会事玩味劲块份样边")
+_NOT_ERHUA_BEFORE = frozenset("童子女科歌媳孙化")
+
+
+class _Converter(NeutralToneWith5Mixin, ToneSandhiMixin, DefaultConverter):
+    """Pinyin with the neutral tone as 5 and, as in the corpus, the tones as they are spoken (你好 is ni2 hao3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Syllable:
+    """One syllable: pinyin with its tone (``hao3``); ``erhua`` tells that an r colours it."""
+
+    pinyin: str
+    erhua: bool = False
+
+
+class FrontEnd:
+    """Text to phonemes to numbers. Holds no state besides its tables."""
+
+    def __init__(self, symbols: Mapping[str, int], syllables: Mapping[str, Iterable[str]]) -> None:
+        self._symbols = symbols
+        self._syllables = {**_MORE_SYLLABLES, **{name: tuple(phones) for name, phones in syllables.items()}}
+        self._pinyin = Pinyin(_Converter())
+        self.count = lru_cache(maxsize=4096)(self._count)
+
+    @classmethod
+    def from_file(cls, path: Path) -> "FrontEnd":
+        """Read the tables from the wheel's ``baker_mapper.json``."""
+        mapper = json.loads(path.read_text(encoding="utf-8"))
+        return cls(mapper["symbol_to_id"], mapper["pinyin_dict"])
+
+    def _count(self, text: str) -> int:
+        """Return how many syllables the text has; 0 when nothing in it can be pronounced."""
+        total = 0
+        for token in _TOKEN.findall(text):
+            total += len(say_latin(token)) if token[0].isascii() else sum(map(_is_hanzi, token))
+        return total
+
+    def words(self, text: str) -> list[str]:
+        """Split text where it may be broken: between words, and between the letters of a word that is spelt."""
+        words: list[str] = []
+        for token in _TOKEN.findall(text):
+            if not token[0].isascii():
+                words.extend(_chinese_words(token))
+            elif is_word(token) or token == _PAUSE:
+                words.append(token)
+            else:
+                words.extend(token)
+        return words
+
+    def syllables(self, text: str) -> list[Syllable | None]:
+        """Return the syllables of the text in order; None is a pause. Characters without a reading are passed over."""
+        result: list[Syllable | None] = []
+        for token in _TOKEN.findall(text):
+            if token == _PAUSE:
+                if result and result[-1] is not None:
+                    result.append(None)
+            elif token[0].isascii() and token[0].isalpha():
+                result.extend(Syllable(pinyin) for pinyin in say_latin(token))
+            else:
+                for run in _hanzi_runs(token):
+                    result.extend(self._read(run))
+        while result and result[-1] is None:
+            result.pop()
+        return result
+
+    def phonemes(self, text: str) -> list[str]:
+        """Return the phonemes of the text, from ``sil`` to ``eos``."""
+        return self.spell(self.syllables(text))
+
+    def spell(self, syllables: Iterable[Syllable | None]) -> list[str]:
+        """Return the phonemes of these syllables, from ``sil`` to ``eos``."""
+        phonemes = ["sil"]
+        for syllable in syllables:
+            if syllable is None:
+                phonemes.append("#3")
+                continue
+            if phonemes[-1] not in {"sil", "#3"}:
+                phonemes.append("#0")
+            initial, final = self._syllables[syllable.pinyin[:-1]]
+            phonemes += [initial, final + syllable.pinyin[-1]]
+            if syllable.erhua:
+                phonemes.append("er5")
+        return [*phonemes, "sil", "eos"]
+
+    def ids(self, text: str) -> list[int]:
+        """Return the model's input for the text."""
+        return [self._symbols[phoneme] for phoneme in self.phonemes(text)]
+
+    def _read(self, run: str) -> list[Syllable]:
+        """Read a run of Chinese characters, all of which have a reading."""
+        readings = [each[0] for each in self._pinyin.pinyin(run, style=Style.TONE3)]
+        result: list[Syllable] = []
+        for index, (char, reading) in enumerate(zip(run, readings, strict=True)):
+            before, after = run[index - 1 : index], run[index + 1 : index + 2]
+            if char == "儿" and before and after not in _NOT_ERHUA_BEFORE:
+                colours = reading == "er5" or before in _ERHUA_AFTER
+                if colours and result and not result[-1].erhua:
+                    result[-1] = Syllable(result[-1].pinyin, erhua=True)
+                    continue
+            if reading[:-1] in self._syllables:
+                result.append(Syllable(reading))
+        return result
+
+
+def _is_hanzi(char: str) -> bool:
+    return not char.isascii() and ord(char) in PINYIN_DICT
+
+
+def _chinese_words(text: str) -> list[str]:
+    words: list[str] = []
+    plain = ""
+    for piece in _WORD_OR_NUMBER.findall(text):
+        if len(piece) == 1:
+            plain += piece
+            continue
+        words.extend(mmseg.seg.cut(plain))
+        words.append(piece)
+        plain = ""
+    words.extend(mmseg.seg.cut(plain))
+    return words
+
+
+def _hanzi_runs(text: str) -> list[str]:
+    return "".join(char if _is_hanzi(char) else " " for char in text).split()

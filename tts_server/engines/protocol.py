@@ -1,0 +1,86 @@
+"""What the server asks of an engine."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Pcm = npt.NDArray[np.int16]
+
+
+class EngineError(RuntimeError):
+    """The engine cannot load or cannot speak; the message says why and what to do."""
+
+
+class UnknownEngineError(EngineError):
+    """No engine of that name is installed."""
+
+
+class NothingToSayError(ValueError):
+    """The text holds nothing that can be pronounced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A voice as ``/v1/audio/voices`` lists it; ``language`` is a BCP 47 tag."""
+
+    id: str
+    name: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A piece of text that the engine says in one go.
+
+    ``text`` is normalised, ``syllables`` measures the work, ``pause`` is the silence after it in seconds.
+    """
+
+    text: str
+    syllables: int
+    pause: float
+
+
+class Session(Protocol):
+    """An engine's working memory. One thread at a time may use it."""
+
+    def synthesise(self, sentence: Sentence, *, voice: str, speed: float) -> Pcm:
+        """Say the sentence: mono samples at the engine's rate, without the pause after it."""
+        ...
+
+
+class Engine(Protocol):
+    """A loaded model and its front end; safe to share between threads once loaded."""
+
+    @property
+    def name(self) -> str:
+        """The engine's name, as in ``TTS_ENGINE``."""
+        ...
+
+    @property
+    def revision(self) -> str:
+        """What changes the sound: weights and front end. A part of every cache key."""
+        ...
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples a second."""
+        ...
+
+    @property
+    def voices(self) -> tuple[Voice, ...]:
+        """All voices, the default one first."""
+        ...
+
+    def load(self) -> None:
+        """Read the model from disk. Takes seconds, so it runs outside the event loop; raises :class:`EngineError`."""
+        ...
+
+    def plan(self, text: str) -> tuple[Sentence, ...]:
+        """Normalise and split the text, in milliseconds; raises :class:`NothingToSayError`."""
+        ...
+
+    def open_session(self) -> Session:
+        """Make a session with its own interpreters, warmed, so that its memory will not grow much any more."""
+        ...

@@ -1,0 +1,53 @@
+"""Prometheus metrics. Names follow https://prometheus.io/docs/practices/naming/."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+# 0.8 and 1.2 are the promised mean and P99.
+_REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.6, 2.0, 3.0, 5.0, 10.0, 30.0)
+_WAIT_BUCKETS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.2, 2.0, 5.0, 10.0)
+
+
+class Metrics:
+    """All metrics of one server, on a registry of their own."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self.build_info = Gauge(
+            "tts_build_info",
+            "Version, engine and model revision.",
+            ["version", "engine", "revision"],
+            registry=registry,
+        )
+        self.request_seconds = Histogram(
+            "tts_request_duration_seconds",
+            "Time from a request's headers to its answer.",
+            ["endpoint"],
+            buckets=_REQUEST_BUCKETS,
+            registry=registry,
+        )
+        self.requests = Counter("tts_requests", "Answered requests.", ["endpoint", "status"], registry=registry)
+        self.rejections = Counter("tts_rejections", "Refused speech requests.", ["reason"], registry=registry)
+        self.synthesis_seconds = Counter(
+            "tts_synthesis_seconds",
+            "Thread time spent on synthesis; divided by audio: the real-time factor.",
+            registry=registry,
+        )
+        self.audio_seconds = Counter("tts_audio_seconds", "Sound synthesised.", registry=registry)
+        self.queue_wait_seconds = Histogram(
+            "tts_queue_wait_seconds", "Time a sentence waited for a thread.", buckets=_WAIT_BUCKETS, registry=registry
+        )
+        self.queue_depth = Gauge("tts_queue_depth", "Sentences waiting for a thread.", registry=registry)
+        self.queue_seconds = Gauge(
+            "tts_queue_seconds", "Estimated time to finish all admitted work.", registry=registry
+        )
+        self.cache_events = Counter("tts_cache_events", "Cache hits, misses and joins.", ["event"], registry=registry)
+        self.cache_bytes = Gauge("tts_cache_bytes", "Memory that cached sound takes.", registry=registry)
+        self.model_ready = Gauge("tts_model_ready", "1 when loaded and warmed.", registry=registry)
+        self.load_seconds = Gauge("tts_model_load_seconds", "Time to load and warm the model.", registry=registry)
+        for event in ("hit", "miss", "coalesced"):
+            self.cache_events.labels(event)  # a series exists before its first event, so that rates are right
+
+    def render(self) -> bytes:
+        """Return the text that Prometheus scrapes."""
+        return generate_latest(self.registry)

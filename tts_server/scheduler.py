@@ -1,0 +1,90 @@
+"""Synthesis on native threads, so that the event loop never waits for the CPU."""
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from gevent.lock import Semaphore
+from gevent.threadpool import ThreadPool
+
+from tts_server.admission import Admission, CostModel
+from tts_server.engines import Sentence, Session
+from tts_server.engines.protocol import Pcm
+from tts_server.metrics import Metrics
+
+
+class DeadlineError(Exception):
+    """The time allowed for the request passed before its work was done."""
+
+
+class Job:
+    """One admitted text. ``deadline`` is monotonic time, and may be moved back while the job runs."""
+
+    def __init__(self, sentences: Sequence[Sentence], *, voice: str, speed: float, deadline: float) -> None:
+        self.sentences = sentences
+        self.voice = voice
+        self.speed = speed
+        self.deadline = deadline
+
+
+class Scheduler:
+    """As many threads as sessions. Requests take turns sentence by sentence, so a short one passes a long one."""
+
+    def __init__(self, sessions: Sequence[Session], *, queue_seconds: float, metrics: Metrics) -> None:
+        self._free = deque(sessions)
+        # Never asked for more threads than it has: the semaphore is before it, and there the deadline counts.
+        self._pool = ThreadPool(len(sessions))
+        self._slots = Semaphore(len(sessions))
+        self._metrics = metrics
+        self.cost = CostModel()
+        self.admission = Admission(threads=len(sessions), queue_seconds=queue_seconds)
+        self.waiting = 0
+
+    def admit(self, job: Job) -> Iterator[tuple[Sentence, Pcm]]:
+        """Let the job in at once, or raise OverloadedError; what it says comes out as it is iterated.
+
+        Iterating raises :class:`DeadlineError`. Closing the iterator gives up the rest.
+        """
+        estimates = [self.cost.estimate(each.syllables, job.speed) for each in job.sentences]
+        self.admission.admit(sum(estimates))
+        return self._say(job, estimates)
+
+    def _say(self, job: Job, estimates: list[float]) -> Iterator[tuple[Sentence, Pcm]]:
+        remaining = sum(estimates)
+        try:
+            for sentence, estimate in zip(job.sentences, estimates, strict=True):
+                yield sentence, self._run(job, sentence)
+                self.admission.release(estimate)
+                remaining -= estimate
+        finally:
+            self.admission.release(remaining)
+
+    def _run(self, job: Job, sentence: Sentence) -> Pcm:
+        queued = time.monotonic()
+        self.waiting += 1
+        try:
+            in_time = self._slots.acquire(timeout=max(0.0, job.deadline - queued))
+        finally:
+            self.waiting -= 1
+        if not in_time:
+            raise DeadlineError
+        self._metrics.queue_wait_seconds.observe(time.monotonic() - queued)
+        session = self._free.popleft()
+        result = self._pool.spawn(_synthesise, session, sentence, job.voice, job.speed)
+        # Given back when the thread is done with it, also if nobody waits for the result any more.
+        result.rawlink(lambda _: self._give_back(session))
+        said: tuple[Pcm, float] = result.get()
+        pcm, seconds = said
+        self.cost.learn(sentence.syllables, job.speed, seconds)
+        self._metrics.synthesis_seconds.inc(seconds)
+        return pcm
+
+    def _give_back(self, session: Session) -> None:
+        self._free.append(session)
+        self._slots.release()
+
+
+def _synthesise(session: Session, sentence: Sentence, voice: str, speed: float) -> tuple[Pcm, float]:
+    """Runs on a native thread: no metrics, logs or locks of the event loop in here."""
+    start = time.perf_counter()
+    return session.synthesise(sentence, voice=voice, speed=speed), time.perf_counter() - start

@@ -1,0 +1,103 @@
+"""Run the server: gunicorn with one gevent worker, which loads the model once it listens."""
+
+import contextlib
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import gunicorn.app.base
+
+from tts_server.lifecycle import Lifecycle, RunFolder, shared_memory_folder
+from tts_server.logs import logging_config
+from tts_server.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_TERMINATION_LOG = Path("/dev/termination-log")
+# gunicorn's master ends, with this status, when a worker ends with it; any other death restarts the worker.
+_BOOT_FAILED = 3
+# Longer than the idle time of the usual proxies (nginx 60 s, AWS 60 s): they must be the ones to close.
+_KEEP_ALIVE_SECONDS = 75
+# The hub may be starved by noisy neighbours for a while; this is only for one that hangs for good.
+_HEARTBEAT_SECONDS = 60
+_AFTER_REQUEST_SECONDS = 5
+
+
+class Server(gunicorn.app.base.BaseApplication):  # type: ignore[misc] # gunicorn has no types
+    """gunicorn, configured from :class:`Settings` alone: no files, no command line, no GUNICORN_CMD_ARGS."""
+
+    def __init__(self, settings: Settings, run_folder: RunFolder) -> None:
+        self._settings = settings
+        self._run_folder = run_folder
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Set what gunicorn needs to know."""
+        settings = self._settings
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        options: dict[str, Any] = {
+            "bind": [f"{host}:{settings.port}"],
+            "workers": 1,
+            "worker_class": "tts_server.worker.Worker",
+            "worker_tmp_dir": str(shared_memory_folder()),
+            "timeout": _HEARTBEAT_SECONDS,
+            "graceful_timeout": int(settings.request_timeout_seconds) + _AFTER_REQUEST_SECONDS,
+            "keepalive": _KEEP_ALIVE_SECONDS,
+            "control_socket_disable": True,
+            "logconfig_dict": logging_config(settings.log_level),
+            "proc_name": "tts-server",
+            "on_exit": lambda _: self._run_folder.remove(),
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Make the application, in the worker, after gevent has patched the standard library."""
+        import gevent  # noqa: PLC0415 - not in the master, which needs none of it
+
+        from tts_server.api import create_app  # noqa: PLC0415 - see above
+
+        lifecycle = Lifecycle(self._run_folder)
+        app = create_app(self._settings, lifecycle=lifecycle)
+        app.config["LIFECYCLE"] = lifecycle
+        gevent.spawn(_load_model, app, lifecycle)
+        return app
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM; does not return."""
+    # The graphs and numpy get their parallelism from our threads; without this each would start one per machine CPU.
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    run_folder = RunFolder(settings.port)
+    run_folder.prepare()
+    Server(settings, run_folder).run()
+
+
+def report_fatal(message: str) -> None:
+    """Say why the process ends: as the last line of standard error, and where Kubernetes reads it."""
+    if _TERMINATION_LOG.is_file():
+        with contextlib.suppress(OSError):
+            _TERMINATION_LOG.write_text(message + "\n", encoding="utf-8")
+    sys.stderr.write(f"tts-server: {message}\n")
+    sys.stderr.flush()
+
+
+def _load_model(app: Any, lifecycle: Lifecycle) -> None:
+    from tts_server.api.context import context  # noqa: PLC0415 - not in the master
+    from tts_server.engines import EngineError  # noqa: PLC0415 - not in the master
+
+    try:
+        with app.app_context():
+            here = context()
+        here.service.load()
+    except Exception as error:
+        log.exception("the model cannot be loaded")
+        known = isinstance(error, EngineError)
+        report_fatal(str(error) if known else f"The model cannot be loaded: {type(error).__name__}: {error}")
+        # Not sys.exit: this is a greenlet beside the one that serves, and the whole process has to end.
+        os._exit(_BOOT_FAILED)
+    lifecycle.loaded()
+    log.info("ready", extra={"engine": here.service.engine.name, "revision": here.service.engine.revision})

@@ -1,0 +1,89 @@
+"""Configuration, by environment variables only."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+class SettingsError(ValueError):
+    """A variable has a value that cannot be used; the message names the variable and says what it may be."""
+
+
+def _setting(
+    env: str,
+    default: Any,
+    text: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    meta = {"env": env, "text": text, "low": low, "high": high, "choices": choices}
+    return field(default=default, metadata=meta)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings of the server; each field is one ``TTS_*`` variable."""
+
+    engine: str = _setting("TTS_ENGINE", "fastspeech2", "The speech engine.")
+    model_name: str = _setting("TTS_MODEL_NAME", "", "The model's name in the API; empty: the engine's name.")
+    default_voice: str = _setting(
+        "TTS_DEFAULT_VOICE", "", "The voice of requests that name none; empty: the first one."
+    )
+    host: str = _setting("TTS_HOST", "0.0.0.0", "The address to listen on.")  # noqa: S104 - a pod serves all its network
+    port: int = _setting("TTS_PORT", 7860, "The port to listen on.", low=1, high=65535)
+    max_input_characters: int = _setting(
+        "TTS_MAX_INPUT_CHARACTERS", 500, "Longer texts are refused with 400.", low=1, high=100_000
+    )
+    threads: int = _setting("TTS_THREADS", 0, "Synthesis threads; 0: as many as the CPU limit.", low=0, high=256)
+    queue_seconds: float = _setting(
+        "TTS_QUEUE_SECONDS", 2.0, "Work waiting beyond this many seconds is refused with 503.", low=0, high=3600
+    )
+    request_timeout_seconds: float = _setting(
+        "TTS_REQUEST_TIMEOUT_SECONDS", 30.0, "A request not done by then is given up with 503.", low=0.1, high=3600
+    )
+    cache_size_mib: int = _setting(
+        "TTS_CACHE_SIZE_MIB", 64, "Memory for sound already made; 0: none.", low=0, high=1 << 20
+    )
+    drain_seconds: float = _setting(
+        "TTS_DRAIN_SECONDS", 5.0, "How long `tts-server drain` waits for traffic to go elsewhere.", low=0, high=600
+    )
+    log_level: str = _setting("TTS_LOG_LEVEL", "info", "The least level that is logged.", choices=LOG_LEVELS)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the variables; unset and empty ones keep their default. Raises :class:`SettingsError`."""
+        values: dict[str, Any] = {}
+        for each in fields(cls):
+            given = environ.get(each.metadata["env"], "").strip()
+            if given:
+                values[each.name] = _parse(given, type(each.default), **each.metadata)
+        return cls(**values)
+
+
+def settings_table() -> list[tuple[str, str, str]]:
+    """Return (variable, default, meaning) of every setting: the source of the documentation's table."""
+    return [(each.metadata["env"], str(each.default), each.metadata["text"]) for each in fields(Settings)]
+
+
+def _parse(
+    given: str, kind: type, *, env: str, low: float | None, high: float | None, choices: tuple[str, ...], **_: Any
+) -> Any:
+    if kind is str:
+        value = given.lower() if choices else given
+        if choices and value not in choices:
+            raise SettingsError(f"{env} must be one of {', '.join(choices)}, not {given!r}.")
+        return value
+    noun = "a whole number" if kind is int else "a number"
+    try:
+        number = kind(given)
+    except ValueError:
+        raise SettingsError(f"{env} must be {noun} from {low:g} to {high:g}, not {given!r}.") from None
+    # Not a chain of two comparisons turned round: NaN must fail as well.
+    if not (low is not None and high is not None and low <= number <= high):
+        raise SettingsError(f"{env} must be {noun} from {low:g} to {high:g}, not {given!r}.")
+    return number
