@@ -69,8 +69,11 @@ def write_patched(target: Path) -> None:
 
 
 def _patched_in_cache(source: Path) -> Path:
+    try:
+        digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise EngineError(f"Cannot read the acoustic model {source}: {error.strerror}.") from error
     # Named for its source, so that another version of the wheel cannot pick up this one's graph.
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "tts-server")
     target = folder / f"{digest}-{PATCHED_NAME}"
     if not target.is_file():
