@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 
 from devcluster import binaries, cgroups, claims, network, status
 from devcluster.bringup import up
@@ -37,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
     arguments = _parser().parse_args(argv)
     progress = Progress()
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         return _run(arguments, choose(arguments.name, progress), progress)
     except DevclusterError as error:
@@ -45,6 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         progress.say("interrupted; `python -m devcluster down` removes what was begun, `up` goes on with it")
         return 130
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """End on SIGTERM as on Ctrl-C, so that a compiler under way ends too."""
+    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -96,6 +96,8 @@ class _Bringup:
         cluster, supervisor = self._cluster, self._supervisor
         if self._spec.kwok:
             supervisor.ensure(kwok.component(cluster))
+        else:
+            supervisor.stop("kwok")
         kwok.ensure_nodes(api, self._spec.kwok, beside_real_nodes=bool(self._nodes))
         if self._nodes:
             for each in self._nodes:

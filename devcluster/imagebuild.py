@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster import baseimage, debian, filelock, shell
+from devcluster import baseimage, debian, filelock, shell, storage
 from devcluster.errors import DevclusterError
 from devcluster.layout import RUN_ROOT, cache_home
 from devcluster.progress import Progress
@@ -211,15 +211,10 @@ def _record(archive: Path) -> Path:
 
 
 def _command() -> list[str]:
-    return [
-        "buildah",
-        "--root",
-        str(cache_home() / "containers"),
-        "--runroot",
-        str(RUN_ROOT / "buildah"),
-        "--storage-driver",
-        "overlay",
-    ]
+    root = cache_home() / "containers"
+    run = RUN_ROOT / f"buildah-{hashlib.sha256(bytes(root)).hexdigest()[:8]}"
+    driver = "vfs" if storage.on_overlay(root) else "overlay"
+    return ["buildah", f"--root={root}", f"--runroot={run}", f"--storage-driver={driver}"]
 
 
 def _buildah(*words: str, timeout: float = 60) -> str:

@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from devcluster import cgroups, configuration, images, pki
+from devcluster import cgroups, configuration, images, pki, storage
 from devcluster.binaries import path_of
 from devcluster.cgroups import Hierarchies
 from devcluster.layout import Cluster, Node
@@ -32,7 +32,7 @@ level = "warn"
 [plugins."io.containerd.internal.v1.opt"]
 path = "{state}/opt"
 [plugins."io.containerd.cri.v1.images"]
-snapshotter = "overlayfs"
+snapshotter = "{snapshotter}"
 [plugins."io.containerd.cri.v1.images".pinned_images]
 sandbox = "{pause}"
 [plugins."io.containerd.cri.v1.runtime"]
@@ -183,6 +183,7 @@ def _write_runtime_configuration(node: Node) -> None:
             run=node.run,
             socket=node.containerd_socket,
             pause=images.PAUSE,
+            snapshotter="native" if storage.on_overlay(node.state) else "overlayfs",
             cni_plugins=", ".join(f'"{path}"' for path in CNI_PLUGINS),
         ),
     )

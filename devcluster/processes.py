@@ -118,6 +118,7 @@ class Supervisor:
         """End a component, gently first; return whether it ran."""
         record = self.record(name)
         if record is None:
+            (self._cluster.records / f"{name}.json").unlink(missing_ok=True)
             return False
         for sent in (signal.SIGTERM, signal.SIGKILL):
             deadline = time.monotonic() + timeout
