@@ -142,7 +142,7 @@ def _inspect(arguments: argparse.Namespace, progress: Progress) -> int:
         _print_log(supervisor.log_path(arguments.component), follow=arguments.follow)
     elif arguments.command == "restart":
         _check_component(supervisor, arguments.component)
-        with claims.locked(arguments.name):
+        with claims.locked(arguments.name, progress):
             supervisor.stop(arguments.component)
         up(arguments.name, None, None, 120, progress)
     return 0

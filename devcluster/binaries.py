@@ -136,7 +136,10 @@ def ensure(programs: Iterable[str], progress: Progress) -> None:
         return
     # Two builds at a time would only do the same work twice on the same cores.
     with filelock.held(
-        cache_home() / "bin" / ".lock", timeout=BUILD_TIMEOUT, who="another devcluster command compiles"
+        cache_home() / "bin" / ".lock",
+        timeout=BUILD_TIMEOUT,
+        who="another devcluster command compiles",
+        progress=progress,
     ):
         groups: dict[str, list[str]] = {}
         for program in missing:

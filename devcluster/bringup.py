@@ -25,7 +25,7 @@ def up(name: str, nodes: int | None, fakes: int | None, timeout: float, progress
     binaries.ensure(
         [*binaries.CONTROL_PLANE, *(binaries.NODE if spec.nodes else ()), *(("kwok",) if spec.kwok else ())], progress
     )
-    with claims.locked(name):
+    with claims.locked(name, progress):
         cluster = claims.claim(name)
         spec = _merge(claims.read_spec(cluster), nodes, fakes)
         claims.write_spec(cluster, spec)

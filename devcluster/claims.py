@@ -11,6 +11,7 @@ from pathlib import Path
 from devcluster import filelock
 from devcluster.errors import DevclusterError
 from devcluster.layout import MAX_CLUSTERS, RUN_ROOT, Cluster, check_name, state_home
+from devcluster.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,11 @@ class Spec:
 
 
 @contextmanager
-def locked(name: str, timeout: float = 900) -> Iterator[None]:
+def locked(name: str, progress: Progress, timeout: float = 900) -> Iterator[None]:
     """Let one command at a time change the cluster `name`."""
     check_name(name)
     who = f"another devcluster command is at work on cluster {name!r}"
-    with filelock.held(state_home() / f".{name}.lock", timeout=timeout, who=who):
+    with filelock.held(state_home() / f".{name}.lock", timeout=timeout, who=who, progress=progress):
         yield
 
 

@@ -51,12 +51,12 @@ def archive_path(tag: str) -> Path:
 def find(tag: str) -> Archive:
     """Return the archive of an image that was built."""
     path = archive_path(tag)
-    try:
-        return Archive(path, json.loads(_record(path).read_text())["digest"])
-    except (FileNotFoundError, ValueError, KeyError):
+    record = _read_record(path)
+    if record is None:
         raise DevclusterError(
             f"image {tag} has not been built here; build it: python -m devcluster build-image DOCKERFILE {tag}"
-        ) from None
+        )
+    return Archive(path, record["digest"])
 
 
 def build(dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path, progress: Progress) -> Archive:
@@ -68,25 +68,29 @@ def build(dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Pat
     debian.ensure(debian.IMAGES, progress)
     # Builds share buildah's store.
     with filelock.held(
-        cache_home() / "images" / ".lock", timeout=1800, who="another devcluster command builds an image"
+        cache_home() / "images" / ".lock",
+        timeout=1800,
+        who="another devcluster command builds an image",
+        progress=progress,
     ):
         base = baseimage.ensure(progress)
-        key = _fingerprint(dockerfile, arguments, context, base)
         path = archive_path(tag)
-        try:
-            known = json.loads(_record(path).read_text())
-            if key is not None and known["key"] == key and path.exists():
-                progress.say(f"image {tag}: nothing has changed")
-                return Archive(path, known["digest"])
-        except (FileNotFoundError, ValueError, KeyError):
-            pass
-        _record(path).unlink(missing_ok=True)
+        known = _read_record(path)
+        key = _fingerprint(dockerfile, arguments, context, base)
+        if known and key is not None and known["key"] == key:
+            progress.say(f"image {tag}: nothing has changed")
+            return Archive(path, known["digest"])
         _bud(dockerfile, tag, {"PYTHON_IMAGE": _base_reference(base), **arguments}, context, progress)
-        with progress.step(f"image {tag}: archive"):
-            path.unlink(missing_ok=True)
-            _buildah("push", "--quiet", tag, f"oci-archive:{path}:{tag}", timeout=300)
-        digest = manifest_digest(path)
-        _record(path).write_text(json.dumps({"key": key, "digest": digest}))
+        built = _buildah("inspect", "--type", "image", "--format", "{{.FromImageID}}", tag).strip()
+        if known and known["image"] == built:
+            digest = known["digest"]  # what has changed in the context is no part of the image
+        else:
+            with progress.step(f"image {tag}: archive"):
+                _record(path).unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
+                _buildah("push", "--quiet", tag, f"oci-archive:{path}:{tag}", timeout=300)
+            digest = manifest_digest(path)
+        _record(path).write_text(json.dumps({"key": key, "image": built, "digest": digest}))
         return Archive(path, digest)
 
 
@@ -204,6 +208,15 @@ def _fingerprint(dockerfile: Path, arguments: Mapping[str, str], context: Path, 
             digest.update(name + b"\0" + str(path.stat().st_mode & 0o111).encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def _read_record(archive: Path) -> dict[str, str] | None:
+    """Return what is known of an archive: the hash of its inputs, buildah's name for the image, its digest."""
+    try:
+        data: dict[str, str] = json.loads(_record(archive).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return data if archive.exists() and data.keys() >= {"key", "image", "digest"} else None
 
 
 def _record(archive: Path) -> Path:

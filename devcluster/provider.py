@@ -57,7 +57,7 @@ class Devcluster:
 
     def down(self) -> None:
         """Remove all of it; fine where there is nothing."""
-        with claims.locked(self.name):
+        with claims.locked(self.name, self.progress):
             cluster = claims.find(self.name)
             if cluster is None:
                 self.progress.say(f"there is no cluster {self.name!r}")
