@@ -131,7 +131,7 @@ def resolves(cluster: Cluster, netns: str) -> bool:
         cluster.dns_address,
         "kubernetes.default.svc.cluster.local",
     ]
-    return shell.run(["nsenter", f"--net={NETNS / netns}", "--", *probe], timeout=10, check=False).returncode == 0
+    return shell.succeeds(["nsenter", f"--net={NETNS / netns}", "--", *probe])
 
 
 def _service(name: str, ports: list[dict[str, Any]], extra: dict[str, Any]) -> Manifest:

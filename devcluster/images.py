@@ -30,12 +30,9 @@ def ctr(node: Node, *words: str | Path, timeout: float = 60, check: bool = True)
 
 def answers(node: Node) -> bool:
     """Whether the node's containerd answers."""
-    if not node.containerd_socket.exists():
-        return False
-    done = shell.run(
-        [path_of("ctr"), "--address", node.containerd_socket, "--timeout", "2s", "version"], timeout=10, check=False
+    return node.containerd_socket.exists() and shell.succeeds(
+        [path_of("ctr"), "--address", node.containerd_socket, "--timeout", "5s", "version"]
     )
-    return done.returncode == 0
 
 
 def ensure_pause(node: Node) -> None:

@@ -46,6 +46,14 @@ def run(
     return done
 
 
+def succeeds(argv: Sequence[str | Path], *, timeout: float = 10) -> bool:
+    """Whether a probe ends with exit code 0 in time."""
+    try:
+        return run(argv, timeout=timeout, check=False).returncode == 0
+    except DevclusterError:
+        return False
+
+
 def run_logged(
     argv: Sequence[str | Path],
     *,
