@@ -1,5 +1,6 @@
 """The one HTTP session to the API server, shared by kopf, the informers and the reconciler."""
 
+import asyncio
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,6 +48,7 @@ class Connection:
         """Close the session."""
         if self._session is not None:
             await self._session.close()
+            await asyncio.sleep(0)  # the transports that this closes end in the next turn of the loop
 
     async def _authorize(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType

@@ -1,6 +1,6 @@
 """What the API server answers when it does not do as asked."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 TRANSIENT = {401, 408, 409, 429, 500, 502, 503, 504}
@@ -10,18 +10,26 @@ TRANSIENT = {401, 408, 409, 429, 500, 502, 503, 504}
 class ApiError(Exception):
     """An answer of the API server other than 2xx."""
 
-    def __init__(self, *, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, *, status: int, reason: str, message: str, retry_after: float | None = None, causes: Iterable[str] = ()
+    ) -> None:
         super().__init__(f"{status} {reason}: {message}")
         self.status = status
         self.reason = reason
         self.message = message
         self.retry_after = retry_after
         """Seconds that the server asks to wait."""
+        self.causes = frozenset(causes)
 
     @property
     def transient(self) -> bool:
         """Whether the same request may succeed later, without anybody changing anything."""
         return self.status in TRANSIENT
+
+    @property
+    def namespace_ends(self) -> bool:
+        """The namespace is being deleted: nothing can be made in it any more, and need not be."""
+        return "NamespaceTerminating" in self.causes
 
     @property
     def gone(self) -> bool:
@@ -39,4 +47,5 @@ class ApiError(Exception):
             reason=str(body.get("reason") or "Unknown"),
             message=str(body.get("message") or ""),
             retry_after=seconds,
+            causes=[cause.get("reason", "") for cause in (body.get("details") or {}).get("causes") or ()],
         )

@@ -69,7 +69,10 @@ def _item(live: list[Any], desired: list[Any], key: str, owned: Json) -> bool:
     if key.startswith("v:"):
         return name in live and name in desired
     ours, theirs = _find(desired, name), _find(live, name)
-    return ours is not None and theirs is not None and _object(theirs, ours, owned)
+    if ours is None or theirs is None:
+        return False
+    # An item may itself be recorded as a whole, as owner references are.
+    return _object(theirs, ours, owned) if owned else _whole(theirs, ours, quantities=False)
 
 
 def _find(items: list[Any], key: Json) -> Json | None:

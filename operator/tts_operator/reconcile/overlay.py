@@ -1,23 +1,19 @@
-"""Lay what we want over what is there, for the rare object that server-side apply cannot mend.
+"""Put an object right that server-side apply cannot mend, because what somebody added contradicts what we want.
 
-Somebody renumbers the port of a Service: apply would add ours beside it, under the same name, which is refused.
+A renumbered port of a Service would stay beside ours under the same name; a PodDisruptionBudget would have both
+minAvailable and maxUnavailable. The API server refuses both. Only then is the spec taken over whole.
 """
-
-from typing import Any
 
 from tts_operator.api import Json
 
+LIVE = ("replicas", "clusterIP", "clusterIPs")
+"""Fields of a spec that are decided at run time and must outlive the repair."""
+
 
 def overlay(live: Json, desired: Json) -> Json:
-    """`live` with the fields of `desired`; lists are taken over whole, unless they hold owners."""
-    return {
-        **live,
-        **{
-            name: live.get(name, value) if name == "ownerReferences" else _laid_over(live.get(name), value)
-            for name, value in desired.items()
-        },
-    }
-
-
-def _laid_over(live: Any, desired: Any) -> Any:
-    return overlay(live, desired) if isinstance(live, dict) and isinstance(desired, dict) else desired
+    """`live` with the spec of `desired`; metadata, and what else it has, stay as they are."""
+    replaced = {name: value for name, value in desired.items() if name != "metadata"}
+    if "spec" in replaced:
+        kept = {name: live["spec"][name] for name in LIVE if name in live["spec"]}
+        replaced["spec"] = kept | replaced["spec"]
+    return live | replaced

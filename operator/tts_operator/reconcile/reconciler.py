@@ -17,11 +17,11 @@ from tts_operator.reconcile.events import transition_event
 from tts_operator.reconcile.observed import Observed, Refusal, address
 from tts_operator.reconcile.overlay import overlay
 from tts_operator.reconcile.plan import Plan, owned_by, plan
-from tts_operator.reconcile.report import ready_condition, report
+from tts_operator.reconcile.report import ready_condition, report, unsettled
 from tts_operator.runtime.store import Key, Store
 from tts_operator.runtime.workers import RetryError
 
-REFUSED_AGAIN_SECONDS = 300.0
+REFUSED_AGAIN_SECONDS = 60.0
 """A refusal may end without any news for us, as when a quota is raised: look again after this long."""
 STATUS_SECONDS = 1.0
 """Mere progress, such as one more ready pod, is written at most this often; a change of a verdict at once."""
@@ -66,13 +66,14 @@ class Reconciler:
         if service.deleting:
             return None
         try:
-            refusals = await self._act(service, plan(service, self._observe(service), self._defaults))
-            again = await self._report(service, refusals)
+            todo = plan(service, self._observe(service), self._defaults)
+            refusals = await self._act(service, todo)
+            again = await self._report(service, refusals, acted=bool(todo.apply))
         except ApiError as error:
             if error.transient:
                 raise RetryError(str(error), after=error.retry_after or 0.0) from error
-            if error.status == NOT_FOUND:
-                return None  # deleted meanwhile, or its namespace was
+            if error.status == NOT_FOUND or error.namespace_ends:
+                return None  # deleted meanwhile, or its namespace is
             raise
         except (aiohttp.ClientError, TimeoutError) as error:
             raise RetryError(f"the API server cannot be reached: {error or type(error).__name__}") from error
@@ -109,9 +110,8 @@ class Reconciler:
         try:
             body = await self._applied(service, resource, manifest, known=known)
         except ApiError as error:
-            if error.transient and error.reason != "Conflict":
-                raise
-            if error.status in (NOT_FOUND, CONFLICT) and error.reason != "Conflict":
+            taken = error.status == CONFLICT and error.reason == "Conflict"
+            if (error.transient and not taken) or error.status == NOT_FOUND or error.namespace_ends:
                 raise
             child = f"{manifest['kind']} {manifest['metadata']['name']}"
             return Refusal(child=child, reason=_refused(error), message=error.message)
@@ -132,11 +132,15 @@ class Reconciler:
                 await self._client.replace(resource, overlay(live, manifest))
             return await self._client.apply(resource, manifest, force=True)
 
-    async def _report(self, service: TTSService, refusals: list[Refusal]) -> float | None:
+    async def _report(self, service: TTSService, refusals: list[Refusal], *, acted: bool) -> float | None:
         """Write the status if it says anything new. Returns the seconds until held-back news are due."""
         key = service.namespace, service.name
+        observed = self._observe(service, refusals)
+        told = service.status.get("observedGeneration") == service.generation
+        if told and not acted and not refusals and unsettled(service, observed):
+            return None  # somebody else touched the Deployment: no news before its controller has looked at it
         now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        status = report(service, self._observe(service, refusals), now)
+        status = report(service, observed, now)
         if status == service.status:
             return None
         before, after = ready_condition(service.status), ready_condition(status)
@@ -159,8 +163,15 @@ class Reconciler:
                 after["message"],
                 extra={"namespace": service.namespace, "object": service.name},
             )
-            await self._client.create(EVENTS, event)
+            await self._tell(event)
         return None
+
+    async def _tell(self, event: Json) -> None:
+        """Events are a courtesy: one that cannot be written is not worth a second try."""
+        try:
+            await self._client.create(EVENTS, event)
+        except (ApiError, aiohttp.ClientError, TimeoutError) as error:
+            _log.warning("an event could not be written: %s", error)
 
 
 def _verdicts(status: Mapping[str, object]) -> object:

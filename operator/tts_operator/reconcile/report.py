@@ -48,6 +48,15 @@ def report(service: TTSService, observed: Observed, now: str) -> Json:
     return status
 
 
+def unsettled(service: TTSService, observed: Observed) -> bool:
+    """Whether the Deployment's counts speak of an older version of it, so that they tell nothing about this one.
+
+    Any annotation that somebody puts on a Deployment raises its generation; its controller looks at it a moment later.
+    """
+    live = observed.child("apps/v1", "Deployment", service.name)
+    return live is not None and not _seen(live)
+
+
 def ready_condition(status: Any) -> Json:
     """The Ready condition of a status; empty where there is none yet."""
     return next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), {})
@@ -64,7 +73,7 @@ def _verdict(service: TTSService, observed: Observed, live: Json | None, failure
     counts = live.get("status", {})
     total, updated = counts.get("replicas", 0), counts.get("updatedReplicas", 0)
     available = counts.get("availableReplicas", 0)
-    seen = counts.get("observedGeneration", 0) >= live["metadata"].get("generation", 0)
+    seen = _seen(live)
     if seen and total == updated == available == wanted:
         if wanted == 0:
             return Verdict(ready=True, reason="ScaledToZero", message="replicas is 0: nothing runs, as asked for")
@@ -77,6 +86,12 @@ def _verdict(service: TTSService, observed: Observed, live: Json | None, failure
     if not seen or total > updated:
         return Verdict(ready=False, reason="RolloutInProgress", message=text)
     return Verdict(ready=False, reason=failure.reason if failure else "PodsNotReady", message=text)
+
+
+def _seen(live: Json) -> bool:
+    seen: int = live.get("status", {}).get("observedGeneration", 0)
+    generation: int = live["metadata"].get("generation", 0)
+    return seen >= generation
 
 
 def _deployment_problem(live: Json) -> str:

@@ -1,0 +1,56 @@
+"""What tests of every kind share: clusters that are removed again, also when the test run is killed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from devcluster import claims
+from devcluster.product import Product
+from devcluster.progress import Progress
+from devcluster.provider import Devcluster, Size, choose
+
+ROOT = Path(__file__).resolve().parent.parent
+REAPER = "import subprocess, sys; sys.stdin.read(); subprocess.run(sys.argv[1:], timeout=300)"
+"""Outlives the test run: its standard input ends when the run does, however that comes about."""
+
+
+@contextmanager
+def cluster(name: str, size: Size) -> Iterator[Product]:
+    """A cluster that is up. One that was up before stays; one that was not is removed afterwards."""
+    progress = Progress()
+    provider = choose(name, progress)
+    if not isinstance(provider, Devcluster) or claims.find(name) is not None:
+        provider.up(size)
+        yield Product(provider, progress)
+        return
+    down = [sys.executable, "-m", "devcluster", "down", "--name", name]
+    with subprocess.Popen(
+        [sys.executable, "-c", REAPER, *down], stdin=subprocess.PIPE, cwd=ROOT, start_new_session=True
+    ) as reaper:
+        assert reaper.stdin is not None
+        try:
+            provider.up(size)
+            yield Product(provider, progress)
+        finally:
+            reaper.stdin.close()
+            reaper.wait(timeout=300)
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[Product]:
+    """A cluster whose nodes are fake: pods get ready without anything running."""
+    with cluster("integration", Size(nodes=0, kwok=3)) as product:
+        yield product
+
+
+@pytest.fixture(scope="session")
+def three_zones() -> Iterator[Product]:
+    """A cluster with real nodes in three zones."""
+    with cluster("dev", Size(nodes=3)) as product:
+        yield product

@@ -1,0 +1,51 @@
+"""Fixtures: the CRD and the operator's rights on a cluster, and a namespace for each test."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import kopf
+import pytest
+import yaml
+
+from devcluster.product import ROOT, Product
+from tests.integration.operator.world import USER, AdminClient, World, access
+from tts_operator.kube.connection import Connection
+from tts_operator.kube.resources import Resource
+
+NAMESPACES = Resource(group="", version="v1", kind="Namespace", plural="namespaces", namespaced=False)
+
+
+@pytest.fixture(scope="session")
+def installed(control_plane: Product) -> Product:
+    """A cluster with the CRD, and the operator's rights given to the test user; the operator itself is not in it."""
+    manifests = [body for body in yaml.safe_load_all((ROOT / "install.yaml").read_text()) if body]
+    wanted = [body for body in manifests if body["kind"] != "Deployment"]
+    for body in wanted:
+        if body["kind"].endswith("Binding"):
+            body["subjects"] = [{"kind": "User", "name": USER, "apiGroup": "rbac.authorization.k8s.io"}]
+    control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=yaml.safe_dump_all(wanted))
+    control_plane.kubectl("wait", "--for=condition=Established", "crd/ttsservices.tts-operator.io", "--timeout=30s")
+    return control_plane
+
+
+@pytest.fixture
+async def world(installed: Product) -> AsyncIterator[World]:
+    """A namespace of its own for one test."""
+    admin = Connection(access(installed.provider.kubeconfig()))
+    client = AdminClient(admin.session, admin.access.server)
+    operator_access = access(installed.provider.kubeconfig().parent / "operator-test.kubeconfig")
+    namespace = f"test-{time.time_ns() % 10**10}"
+    await client._request("POST", NAMESPACES.path(), body={"metadata": {"name": namespace}})
+    yield World(installed, namespace, client, operator_access)
+    await client._request("DELETE", NAMESPACES.path(name=namespace), body={"propagationPolicy": "Background"})
+    await admin.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_kopf_leftovers() -> Iterator[None]:
+    """kopf keeps a default registry per process; the operator must not put anything into it."""
+    yield
+    registry = kopf.get_default_registry()
+    assert not registry._watching._handlers

@@ -1,0 +1,46 @@
+"""An unchanged world costs nothing, told by the API server's own audit log."""
+
+from __future__ import annotations
+
+from tests.integration.operator.world import World
+from tts_operator.kube.resources import DEPLOYMENTS, TTSSERVICES
+
+
+async def test_a_reconcile_of_an_unchanged_object_makes_no_request(world: World) -> None:
+    async with world.operator():
+        await world.apply("narrator")
+        await world.settled("narrator")
+        mark, rounds = world.audit_mark(), world.reconciled[world.namespace, "narrator"]
+        await world.settled("narrator")  # reconciled twice more at the least
+        foreign = {"metadata": {"annotations": {"example.com/mine": "1"}}}
+        await world.client.merge(DEPLOYMENTS, world.namespace, "narrator", foreign)
+        await world.settled("narrator")
+        assert world.reconciled[world.namespace, "narrator"] > rounds + 2
+        assert [_short(event) for event in world.requests(mark)] == []
+        # The same log does see what the operator asks for when there is something to do.
+        await world.client.merge(TTSSERVICES, world.namespace, "narrator", {"spec": {"replicas": 4}})
+        await world.settled("narrator")
+        assert any(event["verb"] == "patch" for event in world.requests(mark))
+
+
+async def test_a_restart_over_an_unchanged_world_writes_nothing(world: World) -> None:
+    async with world.operator():
+        await world.apply("narrator", {"resources": {"limits": {"cpu": "2000m", "memory": "4096Mi"}}})
+        await world.settled("narrator")
+    mark = world.audit_mark()
+    async with world.operator():
+        await world.settled("narrator")
+    assert [_short(event) for event in world.requests(mark)] == []
+
+
+async def test_one_service_converges_within_its_budget_of_requests(world: World) -> None:
+    async with world.operator():
+        mark = world.audit_mark()
+        await world.apply("narrator")
+        await world.settled("narrator")
+    requests = [_short(event) for event in world.requests(mark)]
+    assert len(requests) <= 4 + 4, requests
+
+
+def _short(event: dict[str, str]) -> str:
+    return f"{event['verb']} {event['requestURI'].partition('?')[0]}"

@@ -1,0 +1,191 @@
+"""One namespace of a real cluster, and the operator run in this process with the rights of install.yaml."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from devcluster import claims
+from devcluster.product import Product
+from tts_operator.app import Operator, Settings, find_access
+from tts_operator.desired import Defaults
+from tts_operator.kube.client import Client
+from tts_operator.kube.connection import Access
+from tts_operator.kube.errors import ApiError
+from tts_operator.kube.resources import TTSSERVICES, Resource
+from tts_operator.reconcile import Reconciler
+from tts_operator.runtime import Key
+
+USER = "tts-operator-test"
+"""The API server's audit log has every request of this user, and of nobody else here."""
+IMAGE = "tts-server.example/speech:v9"
+PATIENCE = 30.0
+Json = dict[str, Any]
+
+
+@dataclass
+class World:
+    """One namespace of the cluster, and what a test does in it."""
+
+    product: Product
+    namespace: str
+    client: AdminClient
+    operator_access: Access
+    reconciled: dict[Key, int] = field(default_factory=dict)
+    """How often each key has been reconciled."""
+
+    async def apply(self, name: str, spec: Json | None = None, **metadata: Any) -> Json:
+        """Apply a TTSService as a user would."""
+        body = {
+            "apiVersion": "tts-operator.io/v1alpha1",
+            "kind": "TTSService",
+            "metadata": {"name": name, "namespace": self.namespace, **metadata},
+            "spec": spec or {},
+        }
+        return await self.client.patch(TTSSERVICES, body, manager="user")
+
+    async def get(self, resource: Resource, name: str) -> Json | None:
+        """One object, None where there is none."""
+        try:
+            return await self.client.get(resource, self.namespace, name)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def condition(self, name: str, kind: str) -> Json:
+        """One condition of a TTSService; empty where it is not set."""
+        body = await self.get(TTSSERVICES, name)
+        conditions = (body or {}).get("status", {}).get("conditions", [])
+        return next((condition for condition in conditions if condition["type"] == kind), {})
+
+    async def ready(self, name: str, *, generation: int | None = None) -> None:
+        """Wait until a TTSService is Ready, at a generation where one is given."""
+
+        async def is_ready() -> bool:
+            condition = await self.condition(name, "Ready")
+            return condition.get("status") == "True" and generation in (None, condition["observedGeneration"])
+
+        await until(is_ready, f"{name} is Ready")
+
+    async def settled(self, name: str) -> None:
+        """Wait until every change that was made so far has been reconciled.
+
+        A label is put on the TTSService; its event comes after all that was there before.
+        """
+        await self.ready(name)
+        for _ in range(2):  # the second pass sees the events that the first one's own writes made
+            key = self.namespace, name
+            before = self.reconciled.get(key, 0)
+            mark = {"metadata": {"labels": {"touched": str(time.monotonic_ns())}}}
+            await self.client.merge(TTSSERVICES, self.namespace, name, mark)
+            await self.reconciled_again(key, before)
+
+    async def reconciled_again(self, key: Key, before: int) -> None:
+        """Wait until a key has been reconciled more often than `before`."""
+
+        async def again() -> bool:
+            return self.reconciled.get(key, 0) > before
+
+        await until(again, f"{key[1]} is reconciled")
+
+    @asynccontextmanager
+    async def operator(self, *, namespaced: bool = False) -> AsyncIterator[Operator]:
+        """Run the operator until the block ends."""
+        settings = Settings(defaults=Defaults(image=IMAGE), namespace=self.namespace if namespaced else None)
+        original = Reconciler.reconcile
+
+        async def counted(reconciler: Reconciler, key: Key) -> float | None:
+            again = await original(reconciler, key)
+            self.reconciled[key] = self.reconciled.get(key, 0) + 1
+            return again
+
+        with mock.patch.object(Reconciler, "reconcile", counted):
+            operator, stop = Operator(self.operator_access, settings), asyncio.Event()
+            running = asyncio.create_task(operator.run(stop))
+            try:
+                ready = asyncio.create_task(operator.ready.wait())
+                await asyncio.wait({ready, running}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+                if running.done():
+                    running.result()
+                assert operator.ready.is_set()
+                yield operator
+            finally:
+                stop.set()
+                await asyncio.wait_for(running, timeout=PATIENCE)
+
+    def requests(self, since: int = 0) -> list[Json]:
+        """What the operator has asked the API server for in this namespace, other than watches, from the audit log."""
+        events = map(json.loads, self.audit_log().read_text().splitlines()[since:])
+        return [
+            event
+            for event in events
+            if event["user"]["username"] == USER
+            and event["verb"] != "watch"
+            and event.get("objectRef", {}).get("namespace") == self.namespace
+        ]
+
+    def audit_mark(self) -> int:
+        """The place in the audit log where the next entry will be."""
+        return len(self.audit_log().read_text().splitlines())
+
+    def audit_log(self) -> Path:
+        """Where the API server of the test cluster writes it."""
+        return claims.existing("integration").state / "logs" / "audit.log"
+
+
+class AdminClient(Client):
+    """What only tests do to an API server."""
+
+    async def patch(self, resource: Resource, body: Json, *, manager: str) -> Json:
+        """Server-side apply as somebody else."""
+        path = resource.path(body["metadata"]["namespace"], body["metadata"]["name"])
+        return await self._request(
+            "PATCH",
+            path,
+            params={"fieldManager": manager, "force": "true", "fieldValidation": "Strict"},
+            body=body,
+            content_type="application/apply-patch+yaml",
+        )
+
+    async def merge(self, resource: Resource, namespace: str, name: str, body: Json) -> Json:
+        """A merge patch, as `kubectl edit` and `kubectl patch` make them."""
+        return await self._request(
+            "PATCH",
+            resource.path(namespace, name),
+            params={"fieldManager": "somebody"},
+            body=body,
+            content_type="application/merge-patch+json",
+        )
+
+    async def strategic(self, resource: Resource, namespace: str, name: str, body: Json) -> Json:
+        """A strategic merge patch, which merges lists by their keys."""
+        return await self._request(
+            "PATCH",
+            resource.path(namespace, name),
+            params={"fieldManager": "somebody"},
+            body=body,
+            content_type="application/strategic-merge-patch+json",
+        )
+
+
+def access(kubeconfig: Path) -> Access:
+    """How to reach the API server with a kubeconfig."""
+    with mock.patch.dict(os.environ, {"KUBECONFIG": str(kubeconfig)}):
+        return find_access()
+
+
+async def until(condition: Callable[[], Awaitable[bool]], what: str, *, patience: float = PATIENCE) -> None:
+    """Wait until a condition holds. Fails, saying what was waited for, after `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while not await condition():
+        assert time.monotonic() < deadline, f"not within {patience:.0f} s: {what}"
+        await asyncio.sleep(0.01)
