@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from gevent.lock import Semaphore
+from gevent.event import AsyncResult
 from gevent.threadpool import ThreadPool
 
 from tts_server.admission import Admission, CostModel
@@ -32,13 +32,17 @@ class Scheduler:
 
     def __init__(self, sessions: Sequence[Session], *, queue_seconds: float, metrics: Metrics) -> None:
         self._free = deque(sessions)
-        # Never asked for more threads than it has: the semaphore is before it, and there the deadline counts.
+        # Never asked for more threads than it has: requests queue for a session, where their deadline counts.
         self._pool = ThreadPool(len(sessions))
-        self._slots = Semaphore(len(sessions))
+        self._queue: deque[AsyncResult[Session]] = deque()
         self._metrics = metrics
         self.cost = CostModel()
         self.admission = Admission(threads=len(sessions), queue_seconds=queue_seconds)
-        self.waiting = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many sentences wait for a thread."""
+        return len(self._queue)
 
     def admit(self, job: Job) -> Iterator[tuple[Sentence, Pcm]]:
         """Let the job in at once, or raise OverloadedError; what it says comes out as it is iterated.
@@ -61,15 +65,8 @@ class Scheduler:
 
     def _run(self, job: Job, sentence: Sentence) -> Pcm:
         queued = time.monotonic()
-        self.waiting += 1
-        try:
-            in_time = self._slots.acquire(timeout=max(0.0, job.deadline - queued))
-        finally:
-            self.waiting -= 1
-        if not in_time:
-            raise DeadlineError
+        session = self._take(job)
         self._metrics.queue_wait_seconds.observe(time.monotonic() - queued)
-        session = self._free.popleft()
         result = self._pool.spawn(_synthesise, session, sentence, job.voice, job.speed)
         # Given back when the thread is done with it, also if nobody waits for the result any more.
         result.rawlink(lambda _: self._give_back(session))
@@ -79,9 +76,37 @@ class Scheduler:
         self._metrics.synthesis_seconds.inc(seconds)
         return pcm
 
+    def _take(self, job: Job) -> Session:
+        """Wait for a session, strictly in turn: not a semaphore, where who has just run is first to run again."""
+        if self._free:
+            return self._free.popleft()
+        turn: AsyncResult[Session] = AsyncResult()
+        self._queue.append(turn)
+        try:
+            # The deadline may move while we wait.
+            while not turn.ready() and (left := job.deadline - time.monotonic()) > 0:
+                turn.wait(timeout=left)
+            in_time = turn.ready()
+        except BaseException:
+            self._leave(turn)
+            raise
+        if not in_time:
+            self._leave(turn)
+            raise DeadlineError
+        session: Session = turn.get()
+        return session
+
+    def _leave(self, turn: "AsyncResult[Session]") -> None:
+        if turn.ready():
+            self._give_back(turn.get())
+        else:
+            self._queue.remove(turn)
+
     def _give_back(self, session: Session) -> None:
-        self._free.append(session)
-        self._slots.release()
+        if self._queue:
+            self._queue.popleft().set(session)
+        else:
+            self._free.append(session)
 
 
 def _synthesise(session: Session, sentence: Sentence, voice: str, speed: float) -> tuple[Pcm, float]:

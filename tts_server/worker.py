@@ -39,7 +39,8 @@ class _AwaitRequest(AbstractContextManager[None]):
 
     def end(self) -> None:
         """Let the connection close, as if the keep-alive time had passed."""
-        self._greenlet.throw(self._timeout)
+        # Through the hub: `throw` would switch there and never come back here.
+        self._greenlet.kill(self._timeout, block=False)
 
 
 class Worker(GeventWorker):  # type: ignore[misc] # gunicorn has no types

@@ -3,10 +3,15 @@
 import logging
 from http import HTTPStatus
 
+import gevent
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from tts_server.api.context import context
+
+_DISCARD_PIECE_BYTES = 1 << 16
+_DISCARD_PIECES = 512  # 32 MiB
+_DISCARD_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +64,8 @@ def register_error_handlers(app: Flask) -> None:
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
         if isinstance(error, RequestEntityTooLarge):
-            response.headers["Connection"] = "close"  # the rest of the body is not read
+            _discard_body()
+            response.headers["Connection"] = "close"  # there may be still more
         return response
 
     @app.errorhandler(Exception)
@@ -68,6 +74,18 @@ def register_error_handlers(app: Flask) -> None:
         return error_response(
             ApiError(500, "The server failed at this request; its log says why.", code="internal_error")
         )
+
+
+def _discard_body() -> None:
+    """Read some of a body that is too large.
+
+    Closing a connection with unread data resets it, and the client would see that instead of our answer.
+    """
+    stream = request.environ["wsgi.input"]
+    with gevent.Timeout(_DISCARD_SECONDS, False):
+        for _ in range(_DISCARD_PIECES):
+            if not stream.read(_DISCARD_PIECE_BYTES):
+                break
 
 
 def _describe(error: HTTPException) -> ApiError:

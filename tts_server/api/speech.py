@@ -2,6 +2,7 @@
 
 import gevent
 from flask import Blueprint, Response, g, jsonify, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from tts_server.admission import OverloadedError
 from tts_server.api.context import context
@@ -62,8 +63,12 @@ def voices() -> Response:
 
 
 def _read_body() -> bytes:
-    with gevent.Timeout(_BODY_SECONDS, False) as _:
-        return request.get_data(cache=False)
+    with gevent.Timeout(_BODY_SECONDS, False):
+        body = request.get_data(cache=False)
+        # Werkzeug cuts a body without Content-Length at the limit and says nothing.
+        if request.content_length is None and len(body) >= (request.max_content_length or 0):
+            raise RequestEntityTooLarge
+        return body
     raise ApiError(408, f"The request body did not arrive within {_BODY_SECONDS:g} seconds.", code="request_timeout")
 
 

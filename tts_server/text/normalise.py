@@ -13,8 +13,9 @@ from tts_server.text.units import CURRENCY_SYMBOLS, MEASURE_WORDS, UNITS, say_un
 
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
-_NUMBER = r"\d+(?:\.\d+)?"
 _NOT_AFTER_DIGIT = r"(?<![\d.])"
+# From its first digit only: tried at each digit of a long number, a rule that then fails would take quadratic time.
+_NUMBER = _NOT_AFTER_DIGIT + r"\d+(?:\.\d+)?"
 _NOT_BEFORE_DIGIT = r"(?!\d|\.\d)"
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–−﹣－", "-") | dict.fromkeys("～〜∼", "~"))
 # NFKC would turn these into letters and digits that mean something else or that nobody would say.
@@ -168,7 +169,7 @@ _RULES: tuple[Rule, ...] = (
     ),
     # 3:2
     _rule(
-        _NOT_AFTER_DIGIT + rf"({_NUMBER}):({_NUMBER})" + _NOT_BEFORE_DIGIT,
+        rf"({_NUMBER}):({_NUMBER})" + _NOT_BEFORE_DIGIT,
         lambda m: f"{spell_decimal(m[1])}比{spell_decimal(m[2])}",
     ),
     # ¥12.50, $3万
@@ -188,12 +189,12 @@ _RULES: tuple[Rule, ...] = (
     # 1.2.3, 192.168.0.1
     _rule(r"(?<![\d.])\d+(?:\.\d+){2,}(?!\d)", _say_version),
     _rule(
-        rf"{_NOT_AFTER_DIGIT}(?P<number>{_NUMBER}) ?(?P<unit>{_UNIT_NAMES})(?![A-Za-z])",
+        rf"(?P<number>{_NUMBER}) ?(?P<unit>{_UNIT_NAMES})(?![A-Za-z])",
         _say_unit,
     ),
     # 2个 is 两个
     _rule(rf"{_NOT_AFTER_DIGIT}2(?={MEASURE_WORDS})", lambda _: "两"),
-    _rule(_NUMBER, _say_number),
+    _rule(r"\d+(?:\.\d+)?", _say_number),
     # Numbers are words now; the signs that are left between words are read, or are a pause
     _rule(r" ?\+ ?", lambda _: "加"),
     _rule(r" ?= ?", lambda _: "等于"),

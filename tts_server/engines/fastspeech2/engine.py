@@ -6,7 +6,7 @@ import numpy as np
 
 from tts_server.engines.fastspeech2 import assets
 from tts_server.engines.fastspeech2.phonemes import FrontEnd
-from tts_server.engines.fastspeech2.vocoder import Mel, Samples, vocode
+from tts_server.engines.fastspeech2.vocoder import Mel, Samples, stretch, vocode
 from tts_server.engines.protocol import EngineError, NothingToSayError, Pcm, Sentence, Session, Voice
 from tts_server.text import normalise, split_clauses
 
@@ -85,8 +85,8 @@ class FastSpeech2Session:
         ids = np.array([self._front_end.ids(sentence.text)], np.int32)
         one = np.ones(1, np.float32)
         # Inputs: ids, speaker, duration, f0 and energy ratios. Output 1 is the mel after the post-net.
-        mel: Mel = self._acoustic(ids, np.zeros(1, np.int32), one / np.float32(speed), one, one, output=1)[0]
-        samples = vocode(mel, self._run_vocoder)
+        mel: Mel = self._acoustic(ids, np.zeros(1, np.int32), one, one, one, output=1)[0]
+        samples = vocode(stretch(mel, speed), self._run_vocoder)
         return np.rint(np.clip(samples, -1.0, 1.0) * _FULL_SCALE).astype(np.int16)
 
     def _run_vocoder(self, mel: Mel) -> Samples:

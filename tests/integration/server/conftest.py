@@ -1,0 +1,144 @@
+"""The real server: ``python -m tts_server serve``, gunicorn, gevent, LiteRT and the voice, on a port of its own."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+ROOT = Path(__file__).resolve().parents[3]
+START_SECONDS = 60.0
+STOP_SECONDS = 45.0
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Return when the condition holds; fail when it does not within the time."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, "timed out"
+        pause.wait(0.01)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Server:
+    """A server process and how to talk to it."""
+
+    process: "subprocess.Popen[str]"
+    port: int
+    environ: dict[str, str]
+    log: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def get(self, path: str, timeout: float = 10.0) -> requests.Response:
+        return requests.get(self.url + path, timeout=timeout)
+
+    def status(self, path: str) -> int:
+        """The status of a GET, 0 when nobody listens."""
+        try:
+            return self.get(path).status_code
+        except requests.ConnectionError:
+            return 0
+
+    def post(self, body: Any, timeout: float = 60.0, **more: Any) -> requests.Response:
+        return requests.post(self.url + "/v1/audio/speech", json=body, timeout=timeout, **more)
+
+    def speak(self, text: str, **more: Any) -> requests.Response:
+        response = self.post({"input": text, **more})
+        assert response.status_code == 200, response.text
+        return response
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command of the command line with this server's environment."""
+        return subprocess.run(
+            [sys.executable, "-m", "tts_server", *arguments],
+            env=self.environ,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+@contextmanager
+def running(cache: Path, **settings: str) -> Iterator[Server]:
+    """Start a server with these ``TTS_*`` settings, without waiting for anything; end it afterwards."""
+    port = free_port()
+    environ = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("TTS_")},
+        "XDG_CACHE_HOME": str(cache),
+        "TTS_HOST": "127.0.0.1",
+        "TTS_PORT": str(port),
+        "TTS_DRAIN_SECONDS": "0",
+        **settings,
+    }
+    command = [sys.executable, "-m", "tts_server", "serve"]
+    process = subprocess.Popen(command, env=environ, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    server = Server(process, port, environ)
+    stderr = process.stderr
+    assert stderr is not None
+    reader = threading.Thread(target=lambda: server.log.extend(stderr), daemon=True)
+    reader.start()
+    try:
+        yield server
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        reader.join(STOP_SECONDS)
+        stderr.close()
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the patched model goes, once for all servers of the run."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def start(cache: Path) -> Iterator[Callable[..., Server]]:
+    """Start servers of the test's own, ready unless told otherwise."""
+    with_exit: list[Any] = []
+
+    def begin(*, ready: bool = True, **settings: str) -> Server:
+        context = running(cache, **settings)
+        server = context.__enter__()
+        with_exit.append(context)
+        if ready:
+            wait_until(lambda: server.status("/ready") == 200, START_SECONDS)
+        return server
+
+    yield begin
+    for context in reversed(with_exit):
+        context.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="module")
+def server(cache: Path) -> Iterator[Server]:
+    """A server that the tests of a module share. Two threads, and room for all that they ask."""
+    with running(cache, TTS_THREADS="2", TTS_QUEUE_SECONDS="60", TTS_LOG_LEVEL="debug") as made:
+        wait_until(lambda: made.status("/ready") == 200, START_SECONDS)
+        yield made

@@ -1,0 +1,69 @@
+"""The command line without a server."""
+
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+from .conftest import ROOT
+
+
+def run(*arguments: str, cache: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "tts_server", *arguments],
+        cwd=ROOT,
+        env={"XDG_CACHE_HOME": str(cache), "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_say(tmp_path: Path, cache: Path) -> None:
+    target = tmp_path / "hello.wav"
+    result = run("say", "您好，世界。", "-o", str(target), cache=cache)
+    assert result.returncode == 0, result.stderr
+    with wave.open(str(target)) as sound:
+        assert sound.getframerate() == 24000
+        assert sound.getnframes() > 12000
+
+
+def test_say_what_cannot_be_said(tmp_path: Path, cache: Path) -> None:
+    result = run("say", "😀", "-o", str(tmp_path / "x.wav"), cache=cache)
+    assert result.returncode == 1
+    assert result.stderr.startswith("tts-server: The text holds nothing")
+    assert not (tmp_path / "x.wav").exists()
+
+
+def test_check(cache: Path) -> None:
+    result = run("check", cache=cache)
+    assert result.returncode == 0, result.stderr
+    assert "24000 Hz" in result.stdout
+
+
+def test_voices_and_help(cache: Path) -> None:
+    assert run("voices", cache=cache).stdout.startswith("baker")
+    shown = run("--help", cache=cache)
+    assert shown.returncode == 0
+    for word in ("serve", "drain", "TTS_MAX_INPUT_CHARACTERS"):
+        assert word in shown.stdout
+
+
+def test_prepare(tmp_path: Path, cache: Path) -> None:
+    targets = [tmp_path / "1.tflite", tmp_path / "2.tflite"]
+    for target in targets:
+        assert run("prepare", str(target), cache=cache).returncode == 0
+    assert targets[0].read_bytes() == targets[1].read_bytes()
+    assert targets[0].stat().st_size > 10_000_000
+
+
+def test_many_at_once_on_an_empty_cache(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tts_server", "check"]
+    environ = {"XDG_CACHE_HOME": str(tmp_path), "PATH": ""}
+    started = [
+        subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(4)
+    ]
+    assert [each.wait(100) for each in started] == [0] * 4
+    assert len(list((tmp_path / "tts-server").iterdir())) == 1

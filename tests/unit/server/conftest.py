@@ -1,0 +1,89 @@
+"""A server without a model: an engine that answers at once, or when the test says so."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tts_server.api import create_app
+from tts_server.engines import NothingToSayError, Sentence, Voice
+from tts_server.engines.fastspeech2.assets import wheel_folder
+from tts_server.engines.fastspeech2.phonemes import FrontEnd
+from tts_server.engines.protocol import Pcm
+from tts_server.lifecycle import Lifecycle
+from tts_server.settings import Settings
+
+SAMPLES_PER_SYLLABLE = 100
+
+
+class FakeSession:
+    def __init__(self, engine: "FakeEngine") -> None:
+        self._engine = engine
+
+    def synthesise(self, sentence: Sentence, *, voice: str, speed: float) -> Pcm:
+        assert voice
+        self._engine.said.append(sentence.text)
+        self._engine.on_speak()
+        return np.full(round(sentence.syllables * SAMPLES_PER_SYLLABLE / speed), 1000, np.int16)
+
+
+class FakeEngine:
+    """Says each character as 100 samples; digits are what it cannot say."""
+
+    name = "fake"
+    revision = "1"
+    sample_rate = 8000
+    voices = (Voice("one", "One", "zh-CN"), Voice("two", "Two", "zh-CN"))
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.on_speak: Callable[[], None] = lambda: None
+
+    def load(self) -> None:
+        pass
+
+    def plan(self, text: str) -> tuple[Sentence, ...]:
+        parts = [part for part in text.split("。") if part.strip("0123456789 ")]
+        if not parts:
+            raise NothingToSayError
+        return tuple(Sentence(part, len(part), 0.0) for part in parts)
+
+    def open_session(self) -> FakeSession:
+        return FakeSession(self)
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def lifecycle() -> Lifecycle:
+    return Lifecycle()
+
+
+@pytest.fixture
+def app(engine: FakeEngine, lifecycle: Lifecycle) -> Flask:
+    """The application, its model not loaded."""
+    return create_app(Settings(threads=1, max_input_characters=20), lifecycle=lifecycle, engine=engine)
+
+
+@pytest.fixture
+def client(app: Flask, lifecycle: Lifecycle) -> FlaskClient:
+    """A client of the application with its model loaded."""
+    app.extensions["tts_server"].service.load()
+    lifecycle.loaded()
+    return app.test_client()
+
+
+@pytest.fixture(scope="session")
+def mapper() -> Path:
+    return wheel_folder() / "baker_mapper.json"
+
+
+@pytest.fixture(scope="session")
+def front_end(mapper: Path) -> FrontEnd:
+    return FrontEnd.from_file(mapper)

@@ -1,0 +1,40 @@
+import pytest
+
+from tts_server.admission import Admission, CostModel, OverloadedError
+
+
+def test_an_idle_server_takes_any_text() -> None:
+    Admission(threads=1, queue_seconds=0).admit(1000.0)
+
+
+def test_work_beyond_the_bound_is_refused_with_the_time_until_there_is_room() -> None:
+    admission = Admission(threads=2, queue_seconds=2.0)
+    admission.admit(10.0)  # five seconds of two threads
+    with pytest.raises(OverloadedError) as caught:
+        admission.admit(0.1)
+    assert caught.value.retry_after == 3
+    admission.release(6.0)
+    admission.admit(0.1)
+    assert admission.backlog == pytest.approx(2.05)
+
+
+def test_the_wait_asked_for_is_at_least_a_second() -> None:
+    admission = Admission(threads=1, queue_seconds=1.0)
+    admission.admit(1.01)
+    with pytest.raises(OverloadedError, match="again in 1 s"):
+        admission.admit(1.0)
+
+
+def test_releasing_never_makes_room_that_is_not_there() -> None:
+    admission = Admission(threads=1, queue_seconds=1.0)
+    admission.admit(0.1)
+    admission.release(0.1 + 1e-9)
+    assert admission.backlog == 0.0
+
+
+def test_the_cost_is_learnt() -> None:
+    cost = CostModel(seconds_per_syllable=1.0)
+    for _ in range(200):
+        cost.learn(syllables=10, speed=0.5, seconds=0.4)
+    assert cost.seconds_per_syllable == pytest.approx(0.02, rel=0.01)
+    assert cost.estimate(10, 0.5) == pytest.approx(0.4, rel=0.01)

@@ -1,0 +1,20 @@
+import io
+import wave
+
+import numpy as np
+
+from tts_server.audio import sentence_bytes, wav_header
+from tts_server.engines import Sentence
+
+
+def test_the_header_is_what_python_reads() -> None:
+    pcm = np.arange(-500, 500, dtype="<i2").tobytes()
+    with wave.open(io.BytesIO(wav_header(len(pcm), 24000) + pcm)) as sound:
+        assert (sound.getnchannels(), sound.getsampwidth(), sound.getframerate()) == (1, 2, 24000)
+        assert sound.readframes(sound.getnframes()) == pcm
+
+
+def test_the_pause_follows_the_sentence_and_shrinks_with_speed() -> None:
+    samples = np.ones(10, np.int16)
+    said = sentence_bytes(samples, Sentence("字", 1, pause=0.5), sample_rate=100, speed=2.0)
+    assert np.frombuffer(said, "<i2").tolist() == [1] * 10 + [0] * 25

@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import pytest
+
+from tts_server.lifecycle import Lifecycle, RunFolder, RunFolderError, State
+
+
+def test_states(tmp_path: Path) -> None:
+    folder = RunFolder(1, parent=tmp_path)
+    folder.prepare()
+    lifecycle = Lifecycle(folder)
+    states = [lifecycle.state]
+    lifecycle.loaded()
+    states.append(lifecycle.state)
+    RunFolder(1, parent=tmp_path).request_drain()  # as another process does
+    states.append(lifecycle.state)
+    assert states == [State.LOADING, State.READY, State.DRAINING]
+
+
+def test_sigterm_is_enough() -> None:
+    lifecycle = Lifecycle()
+    lifecycle.loaded()
+    lifecycle.stop()
+    assert lifecycle.state is State.DRAINING
+
+
+def test_a_restarted_container_is_not_draining(tmp_path: Path) -> None:
+    folder = RunFolder(1, parent=tmp_path)
+    folder.prepare()
+    folder.request_drain()
+    folder.prepare()
+    assert not folder.drain_requested
+    folder.remove()
+    assert not folder.exists
+    folder.remove()
+
+
+def test_the_folder_is_ours_alone(tmp_path: Path) -> None:
+    folder = RunFolder(1, parent=tmp_path)
+    folder.path.mkdir(mode=0o777)
+    folder.prepare()
+    assert folder.path.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_link_is_not_trusted(tmp_path: Path) -> None:
+    folder = RunFolder(1, parent=tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    folder.path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RunFolderError):
+        folder.prepare()

@@ -1,0 +1,44 @@
+import re
+
+import pytest
+
+from tts_server.settings import Settings, SettingsError, settings_table
+
+
+def test_defaults() -> None:
+    settings = Settings.from_environ({})
+    assert settings == Settings()
+    assert (settings.port, settings.max_input_characters, settings.engine) == (7860, 500, "fastspeech2")
+
+
+def test_values_are_read() -> None:
+    settings = Settings.from_environ(
+        {"TTS_PORT": " 80 ", "TTS_QUEUE_SECONDS": "1.5", "TTS_LOG_LEVEL": "DEBUG", "HOME": "x"}
+    )
+    assert (settings.port, settings.queue_seconds, settings.log_level) == (80, 1.5, "debug")
+
+
+def test_an_empty_variable_is_an_unset_one() -> None:
+    assert Settings.from_environ({"TTS_PORT": ""}).port == 7860
+
+
+@pytest.mark.parametrize(
+    "variable,value,expected",
+    [
+        ("TTS_PORT", "http", "TTS_PORT must be a whole number from 1 to 65535, not 'http'."),
+        ("TTS_PORT", "0", "TTS_PORT must be a whole number from 1 to 65535, not '0'."),
+        ("TTS_PORT", "1.5", "TTS_PORT must be a whole number"),
+        ("TTS_QUEUE_SECONDS", "nan", "TTS_QUEUE_SECONDS must be a number from 0 to 3600, not 'nan'."),
+        ("TTS_REQUEST_TIMEOUT_SECONDS", "-1", "TTS_REQUEST_TIMEOUT_SECONDS must be"),
+        ("TTS_LOG_LEVEL", "loud", "TTS_LOG_LEVEL must be one of debug, info, warning, error, not 'loud'."),
+    ],
+)
+def test_a_bad_value_is_named(variable: str, value: str, expected: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(expected)):
+        Settings.from_environ({variable: value})
+
+
+def test_every_setting_is_in_the_table() -> None:
+    table = settings_table()
+    assert all(env.startswith("TTS_") and text.endswith(".") for env, _, text in table)
+    assert len(table) == len({env for env, _, _ in table}) == len(Settings.__dataclass_fields__)

@@ -1,0 +1,145 @@
+"""What happens to requests at the same time, with an engine that waits for the test."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import gevent
+import pytest
+
+from tts_server.admission import OverloadedError
+from tts_server.cache import PcmCache
+from tts_server.engines import EngineError
+from tts_server.metrics import Metrics
+from tts_server.scheduler import DeadlineError
+from tts_server.speech import Speech, SpeechService
+
+from .conftest import FakeEngine
+
+pytestmark = pytest.mark.timeout(30)
+
+
+@dataclass
+class Gate:
+    """Holds the synthesis threads until it is opened."""
+
+    opened: threading.Event = field(default_factory=threading.Event)
+    entered: int = 0
+
+    def __call__(self) -> None:
+        self.entered += 1
+        assert self.opened.wait(20)
+
+    def wait_for(self, threads: int) -> None:
+        """Let the event loop run until so many threads are in."""
+        with gevent.Timeout(20):
+            while self.entered < threads:
+                gevent.sleep(0.001)
+
+
+@pytest.fixture
+def gate(engine: FakeEngine) -> Iterator[Gate]:
+    gate = engine.on_speak = Gate()
+    yield gate
+    gate.opened.set()
+
+
+def service(engine: FakeEngine, *, threads: int = 1, queue_seconds: float = 10.0) -> SpeechService:
+    made = SpeechService(
+        engine, threads=threads, queue_seconds=queue_seconds, cache=PcmCache(1 << 20), metrics=Metrics()
+    )
+    made.load()
+    return made
+
+
+def ask(server: SpeechService, text: str, timeout: float = 20.0) -> "gevent.Greenlet[..., Speech]":
+    return gevent.spawn(server.speak, text, voice=None, speed=1.0, timeout=timeout)
+
+
+def test_identical_requests_are_synthesised_once(engine: FakeEngine, gate: Gate) -> None:
+    server = service(engine)
+    requests = [ask(server, "你好") for _ in range(100)]
+    gevent.idle()
+    gate.opened.set()
+    answers = [request.get(timeout=20) for request in requests]
+    assert engine.said == ["你好"]
+    assert sorted(answer.source for answer in answers) == ["coalesced"] * 99 + ["miss"]
+    assert len({answer.pcm for answer in answers}) == 1
+
+
+def test_one_who_gives_up_does_not_take_the_sound_from_the_others(engine: FakeEngine, gate: Gate) -> None:
+    server = service(engine)
+    impatient, patient = ask(server, "你好", timeout=0.05), ask(server, "你好")
+    with pytest.raises(DeadlineError):
+        impatient.get(timeout=20)
+    gate.opened.set()
+    assert patient.get(timeout=20).source == "coalesced"
+
+
+def test_a_deadline_passes_in_the_queue(engine: FakeEngine, gate: Gate) -> None:
+    server = service(engine)
+    running = ask(server, "一一")
+    gate.wait_for(1)
+    late = ask(server, "二二", timeout=0.05)
+    with pytest.raises(DeadlineError):
+        late.get(timeout=20)
+    gate.opened.set()
+    assert running.get(timeout=20).source == "miss"
+    gevent.idle()
+    assert engine.said == ["一一"]
+    assert server.speak("三三", voice=None, speed=1.0, timeout=20).source == "miss"
+
+
+def test_overload_is_refused_and_passes(engine: FakeEngine, gate: Gate) -> None:
+    server = service(engine, queue_seconds=0.01)
+    running = ask(server, "好" * 50)
+    gevent.idle()
+    with pytest.raises(OverloadedError):
+        server.speak("二二", voice=None, speed=1.0, timeout=20)
+    # What is cached or already being made costs nothing, so it is never refused.
+    joined = ask(server, "好" * 50)
+    gate.opened.set()
+    assert running.get(timeout=20).source == "miss"
+    assert joined.get(timeout=20).source == "coalesced"
+    assert server.speak("二二", voice=None, speed=1.0, timeout=20).source == "miss"
+
+
+def test_short_requests_pass_long_ones(engine: FakeEngine, gate: Gate) -> None:
+    server = service(engine)
+    long = ask(server, "。".join(f"长{number}" for number in range(6)))
+    gate.wait_for(1)
+    short = ask(server, "短")
+    gevent.idle()
+    gate.opened.set()
+    short.get(timeout=20)
+    long.get(timeout=20)
+    assert engine.said.index("短") <= 2
+
+
+def test_threads_work_at_the_same_time(engine: FakeEngine, gate: Gate) -> None:
+    server = service(engine, threads=2)
+    requests = [ask(server, "一一"), ask(server, "二二")]
+    gate.wait_for(2)
+    gate.opened.set()
+    gevent.joinall(requests, timeout=20)
+
+
+def test_a_failure_reaches_everyone_and_nothing_is_kept(engine: FakeEngine) -> None:
+    def fail() -> None:
+        raise RuntimeError("out of order")
+
+    server = service(engine)
+    engine.on_speak = fail
+    requests = [ask(server, "你好"), ask(server, "你好")]
+    gevent.joinall(requests, timeout=20)
+    assert [type(request.exception) for request in requests] == [RuntimeError] * 2
+    engine.on_speak = lambda: None
+    assert server.speak("你好", voice=None, speed=1.0, timeout=20).source == "miss"
+
+
+def test_a_default_voice_that_is_not_there_stops_the_start(engine: FakeEngine) -> None:
+    made = SpeechService(
+        engine, threads=1, queue_seconds=1, cache=PcmCache(0), metrics=Metrics(), default_voice="nobody"
+    )
+    with pytest.raises(EngineError, match=r"TTS_DEFAULT_VOICE is 'nobody', but fake has: one, two\."):
+        made.load()

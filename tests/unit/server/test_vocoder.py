@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from tts_server.engines.fastspeech2.vocoder import (
+    MAX_WINDOW_FRAMES,
+    SAMPLES_PER_FRAME,
+    Mel,
+    Samples,
+    stretch,
+    vocode,
+    windows,
+)
+
+RECEPTIVE_FRAMES = 18
+
+
+@pytest.mark.parametrize("frames", [1, 19, 20, 40, 143, 144, 145, 146, 248, 249, 250, 340, 700, 5000])
+def test_windows_cover_every_frame_once_with_enough_around_it(frames: int) -> None:
+    found = windows(frames)
+    assert [each.keep_from for each in found] == [0, *(each.keep_to for each in found[:-1])]
+    assert found[-1].keep_to == frames
+    assert len({each.length for each in found}) == 1
+    for each in found:
+        end = each.start + each.length
+        assert each.length <= MAX_WINDOW_FRAMES
+        assert 0 <= each.start <= end <= frames
+        assert each.keep_from - each.start >= RECEPTIVE_FRAMES or each.start == each.keep_from == 0
+        assert end - each.keep_to >= RECEPTIVE_FRAMES or end == each.keep_to == frames
+
+
+@pytest.mark.parametrize("speed,frames", [(1, 100), (0.25, 400), (4, 25), (1.5, 67)])
+def test_speed_changes_the_length_and_keeps_the_order(speed: float, frames: int) -> None:
+    mel = np.repeat(np.arange(100, dtype=np.float32)[:, np.newaxis], 80, axis=1)
+    stretched = stretch(mel, speed)
+    assert stretched.shape == (frames, 80)
+    assert stretched.dtype == np.float32
+    assert (np.diff(stretched[:, 0]) >= 0).all()
+    assert stretched[0, 0] < 2
+    assert stretched[-1, 0] > 97
+
+
+def test_no_speed_leaves_nothing() -> None:
+    assert len(stretch(np.zeros((1, 80), np.float32), 4)) == 1
+
+
+@pytest.mark.parametrize("frames", [30, 144, 200, 341, 1000])
+def test_windows_equal_the_whole(frames: int) -> None:
+    kernel = np.random.default_rng(1).normal(size=2 * RECEPTIVE_FRAMES + 1)
+
+    def network(mel: Mel) -> Samples:
+        padded = np.pad(mel[:, 0], RECEPTIVE_FRAMES)
+        return np.repeat(np.convolve(padded, kernel, mode="valid"), SAMPLES_PER_FRAME).astype(np.float32)
+
+    mel = np.random.default_rng(2).normal(size=(frames, 80)).astype(np.float32)
+    np.testing.assert_allclose(vocode(mel, network), network(mel), rtol=1e-5, atol=1e-5)
