@@ -1,0 +1,154 @@
+"""Small worlds to decide in: a TTSService, its live children as the operator left them, its pods."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tts_operator.api import Json, TTSService
+from tts_operator.desired import Defaults, children
+from tts_operator.kube.client import FIELD_MANAGER
+from tts_operator.reconcile.observed import Observed, Refusal, address
+
+DEFAULTS = Defaults(image="ghcr.io/tts-operator/tts-server:v0.1.0")
+NAMESPACE, NAME, UID = "speech", "narrator", "7f3c2f2e-0000-4000-8000-000000000001"
+EARLIER, NOW = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
+
+
+def body(
+    spec: Mapping[str, Any] | None = None,
+    *,
+    status: Mapping[str, Any] | None = None,
+    generation: int = 1,
+    uid: str = UID,
+    **metadata: str,
+) -> Json:
+    """A TTSService as the API server tells of it."""
+    return {
+        "apiVersion": "tts-operator.io/v1alpha1",
+        "kind": "TTSService",
+        "metadata": {
+            "namespace": NAMESPACE,
+            "name": NAME,
+            "uid": uid,
+            "resourceVersion": "1",
+            "generation": generation,
+            **metadata,
+        },
+        "spec": dict(spec or {}),
+        "status": dict(status or {"observedGeneration": -1}),
+    }
+
+
+def service(spec: Mapping[str, Any] | None = None, **rest: Any) -> TTSService:
+    """The same, parsed."""
+    return TTSService.parse(body(spec, **rest))
+
+
+def applied(manifest: Json, *, version: str = "1", **more: Any) -> Json:
+    """What the API server has after we applied `manifest`; `more` comes on top."""
+    live = copy.deepcopy(manifest)
+    live["metadata"] |= {
+        "uid": f"uid-of-{manifest['kind']}",
+        "resourceVersion": version,
+        "generation": 1,
+        "managedFields": [{"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": _fields(manifest)}],
+    }
+    return live | more
+
+
+KEYS = {
+    "ownerReferences": ("uid",),
+    "containers": ("name",),
+    "env": ("name",),
+    "volumes": ("name",),
+    "imagePullSecrets": ("name",),
+    "volumeMounts": ("mountPath",),
+    "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
+}
+ATOMIC = {"selector", "labelSelector", "nodeSelector"}
+
+
+def _fields(manifest: Json) -> Json:
+    named = {name: value for name, value in manifest.items() if name not in {"apiVersion", "kind"}}
+    metadata = {name: value for name, value in manifest["metadata"].items() if name not in {"name", "namespace"}}
+    return _of_map({**named, "metadata": metadata})
+
+
+def _of_map(value: Json) -> Json:
+    return {f"f:{name}": _of(name, inner) for name, inner in value.items()}
+
+
+def _of(name: str, value: Any) -> Json:
+    if isinstance(value, dict) and name not in ATOMIC:
+        return _of_map(value)
+    keys = KEYS.get(name, ())
+    if name == "ports":
+        keys = ("containerPort", "protocol") if "containerPort" in value[0] else ("port", "protocol")
+    if not keys:
+        return {}
+    return {_key(item, keys): {} if name == "ownerReferences" else {".": {}, **_of_map(item)} for item in value}
+
+
+def _key(item: Json, keys: Sequence[str]) -> str:
+    inner = ",".join(
+        f'"{key}":{item[key] if isinstance(item[key], int) else chr(34) + item[key] + chr(34)}' for key in keys
+    )
+    return f"k:{{{inner}}}"
+
+
+def counts(*, wanted: int = 3, **status: Any) -> Json:
+    """The status of a Deployment all of whose pods are ready, but for `status`."""
+    all_of_them = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
+    return {"observedGeneration": 1, **dict.fromkeys(all_of_them, wanted), **status}
+
+
+def world(
+    asked: TTSService,
+    *,
+    deployment: Json | None = None,
+    pods: Sequence[Json] = (),
+    zones: Mapping[str, str] | None = None,
+    refusals: Sequence[Refusal] = (),
+    without: str | None = None,
+) -> Observed:
+    """Everything is as applied; `deployment` is the Deployment's status, `without` a kind that is not there."""
+    live = [applied(manifest) for manifest in children(asked, DEFAULTS) if manifest["kind"] != without]
+    for child in live:
+        if child["kind"] == "Deployment":
+            child["status"] = counts() if deployment is None else deployment
+    return Observed(children={address(child): child for child in live}, pods=pods, zones=zones or {}, refusals=refusals)
+
+
+def condition(kind: str, status: str, **more: str) -> Json:
+    return {"type": kind, "status": status, **more}
+
+
+def pod(
+    name: str = "narrator-1",
+    *,
+    ready: bool = False,
+    node: str | None = "node-1",
+    conditions: Sequence[Json] = (),
+    containers: Sequence[Json] = (),
+    init: Sequence[Json] = (),
+    created: str = EARLIER,
+    deleted: bool = False,
+    **status: Any,
+) -> Json:
+    """A pod as the cache holds it."""
+    metadata = {"namespace": NAMESPACE, "name": name, "uid": name, "resourceVersion": "1", "creationTimestamp": created}
+    return {
+        "metadata": metadata | ({"deletionTimestamp": NOW} if deleted else {}),
+        "spec": {"nodeName": node},
+        "status": {
+            "conditions": [condition("Ready", "True" if ready else "False"), *conditions],
+            "initContainerStatuses": list(init),
+            "containerStatuses": list(containers),
+            **status,
+        },
+    }
+
+
+def container(state: Json | None = None, *, last: Json | None = None, name: str = "server") -> Json:
+    """A container's status: what it does now, and how it ended last time."""
+    return {"name": name, "state": state or {}, "lastState": last or {}}
