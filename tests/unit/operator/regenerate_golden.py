@@ -1,0 +1,40 @@
+"""Write anew the manifests that the operator makes of each spec in `golden/specs`:
+
+    PYTHONPATH=operator:. python tests/unit/operator/regenerate_golden.py
+
+A change under `spec.template` of a Deployment restarts every pod of every user when they upgrade the operator: look at
+the diff, and say in the commit why it is worth that.
+"""
+
+from pathlib import Path
+
+import yaml
+
+from tests.unit.operator.worlds import DEFAULTS, service
+from tts_operator.desired import children
+
+GOLDEN = Path(__file__).parent / "golden"
+SPECS = sorted(path.stem for path in (GOLDEN / "specs").glob("*.yaml"))
+COMMAND = "PYTHONPATH=operator:. .venv/bin/python tests/unit/operator/regenerate_golden.py"
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - what is the same twice is written twice
+        return True
+
+
+def render(name: str) -> str:
+    """All children of one spec, as YAML."""
+    spec = yaml.safe_load((GOLDEN / "specs" / f"{name}.yaml").read_text())
+    manifests = children(service(spec), DEFAULTS)
+    return yaml.dump_all(manifests, Dumper=_Dumper, sort_keys=False, width=120, explicit_start=True)
+
+
+def main() -> None:
+    """Write all of them."""
+    for name in SPECS:
+        (GOLDEN / f"{name}.yaml").write_text(render(name))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+import pytest
+
+from tests.unit.operator.worlds import NAME, NAMESPACE, UID, body
+from tts_operator.api import InvalidSpecError, Json, Spec, TTSService
+
+
+def test_parse() -> None:
+    parsed = TTSService.parse(body({"replicas": 5}, status={"url": "x"}, generation=7))
+    assert (parsed.namespace, parsed.name, parsed.uid, parsed.generation) == (NAMESPACE, NAME, UID, 7)
+    assert parsed.spec == Spec(replicas=5)
+    assert parsed.status == {"url": "x"}
+    assert not parsed.deleting
+
+
+def test_deleting() -> None:
+    assert TTSService.parse(body(deletionTimestamp="2026-01-01T00:00:00Z")).deleting
+
+
+def test_a_bare_object() -> None:
+    bare = {"metadata": {"namespace": "a", "name": "b", "uid": "c"}}
+    assert TTSService.parse(bare).spec == Spec()
+
+
+@pytest.mark.parametrize(
+    "spec, where",
+    [
+        ({"replicas": -1}, "spec.replicas"),
+        ({"model": {"engine": "parrot"}}, "spec.model.engine"),
+        ({"resources": {"limits": {"cpu": "much"}}}, "spec.resources.limits.cpu"),
+        ({"placement": {"tolerations": [{"operator": "Like"}]}}, "spec.placement.tolerations.0.operator"),
+    ],
+)
+def test_a_spec_that_is_not_understood_names_the_field_and_the_cure(spec: Json, where: str) -> None:
+    with pytest.raises(InvalidSpecError, match=rf"{where}: .*Apply the CRD"):
+        TTSService.parse(body(spec))
+
+
+@pytest.mark.parametrize("value, text", [(2, "2"), ("2", "2"), ("500m", "500m"), (".5", ".5"), ("4Gi", "4Gi")])
+def test_quantities_are_kept_as_they_are_written(value: int | str, text: str) -> None:
+    assert TTSService.parse(body({"resources": {"limits": {"cpu": value}}})).spec.resources.limits.cpu == text
