@@ -1,0 +1,249 @@
+import asyncio
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from tts_operator.runtime.queue import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, Lane, WorkQueue
+from tts_operator.runtime.store import Key
+
+pytestmark = pytest.mark.usefixtures("clock")
+Clock = Callable[[], float]
+FAST, SLOW = Lane.FAST, Lane.SLOW
+A, B, C, D = (("n", name) for name in "abcd")
+
+
+def taken(queue: WorkQueue) -> list[Key]:
+    """All keys that can be had now, in order."""
+    keys = []
+    while queue.depth:
+        getting = queue.get()
+        with pytest.raises(StopIteration) as end:
+            getting.send(None)
+        keys.append(end.value.value)
+    return keys
+
+
+@pytest.mark.parametrize(
+    "added, order",
+    [
+        ([], []),
+        ([(A, FAST), (B, FAST), (C, FAST)], [A, B, C]),
+        ([(A, FAST), (B, FAST), (A, FAST), (A, SLOW)], [A, B]),
+        ([(A, SLOW), (B, SLOW), (A, SLOW)], [A, B]),
+        ([(A, SLOW), (B, FAST)], [B, A]),
+        ([(A, SLOW), (B, SLOW), (C, FAST), (B, FAST)], [C, B, A]),
+        ([(A, FAST), (B, SLOW), (A, SLOW)], [A, B]),
+    ],
+)
+async def test_order(added: Sequence[tuple[Key, Lane]], order: list[Key]) -> None:
+    queue = WorkQueue()
+    for key, lane in added:
+        queue.add(key, lane)
+    assert queue.depth == len(order)
+    assert taken(queue) == order
+
+
+@pytest.mark.parametrize(
+    "meanwhile, order",
+    [
+        ([], []),
+        ([(A, FAST)], [A]),
+        ([(A, FAST), (A, SLOW), (A, FAST)], [A]),
+        ([(A, SLOW), (B, SLOW)], [B, A]),  # it is queued only when its worker is done
+        ([(B, SLOW), (A, FAST)], [A, B]),
+        ([(B, SLOW), (A, SLOW), (A, FAST)], [A, B]),
+    ],
+)
+async def test_what_comes_in_while_a_key_is_handled(meanwhile: Sequence[tuple[Key, Lane]], order: list[Key]) -> None:
+    queue = WorkQueue()
+    queue.add(A)
+    assert await queue.get() == A
+    for key, lane in meanwhile:
+        queue.add(key, lane)
+    assert A not in [key for lane in queue._lanes for key in lane]
+    queue.done(A)
+    assert taken(queue) == order
+
+
+async def test_a_key_is_handled_by_one_worker_at_a_time() -> None:
+    queue, handled, running = WorkQueue(), [], set[Key]()
+
+    async def work() -> None:
+        while True:
+            key = await queue.get()
+            assert key not in running
+            running.add(key)
+            await asyncio.sleep(1)
+            running.remove(key)
+            handled.append(key)
+            queue.done(key)
+
+    async with asyncio.timeout(100), asyncio.TaskGroup() as group:
+        workers = [group.create_task(work()) for _ in range(3)]
+        for _ in range(4):
+            for key in (A, B):
+                queue.add(key)
+            await asyncio.sleep(0.6)
+        await asyncio.sleep(10)
+        for worker in workers:
+            worker.cancel()
+    assert not queue.depth
+    assert handled.count(A) == handled.count(B) == 3
+
+
+async def test_a_waiting_worker_is_woken() -> None:
+    queue = WorkQueue()
+    getting = [asyncio.create_task(queue.get()) for _ in range(3)]
+    await asyncio.sleep(0)
+    for key in (A, B, C):
+        queue.add(key)
+    assert [await task for task in getting] == [A, B, C]
+
+
+async def test_a_worker_that_has_left_takes_no_wake_up_with_it() -> None:
+    queue = WorkQueue()
+    first, second = (asyncio.create_task(queue.get()) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    queue.add(A)
+    assert await asyncio.wait_for(second, 1) == A
+
+
+async def test_a_woken_worker_that_finds_nothing_waits_on() -> None:
+    queue = WorkQueue()
+    getting = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    queue.add(A)
+    assert taken(queue) == [A]  # another was quicker
+    await asyncio.sleep(0)
+    assert not getting.done()
+    queue.add(B)
+    assert await getting == B
+
+
+@pytest.mark.parametrize(
+    "wishes, due",
+    [
+        ([(A, 5.0)], [5.0]),
+        ([(A, 5.0), (A, 9.0)], [5.0]),
+        ([(A, 9.0), (A, 5.0)], [5.0]),
+        ([(A, 5.0), (A, 5.0)], [5.0]),
+        ([(A, 5.0), (B, 5.0)], [5.0, 5.0]),
+        ([(A, 0.0)], [0.0]),
+    ],
+)
+async def test_add_after(wishes: Sequence[tuple[Key, float]], due: list[float], clock: Clock) -> None:
+    queue, start, times = WorkQueue(), clock(), []
+    for key, seconds in wishes:
+        queue.add_after(key, seconds)
+
+    async def work() -> None:
+        while True:
+            queue.done(await queue.get())
+            times.append(clock() - start)
+
+    worker = asyncio.create_task(work())
+    await asyncio.sleep(20)
+    worker.cancel()
+    assert times == pytest.approx(due)
+
+
+async def test_a_wish_that_came_true_makes_room_for_the_next(clock: Clock) -> None:
+    queue, start = WorkQueue(), clock()
+    for _ in range(3):
+        queue.add_after(A, 2)
+        assert await queue.get() == A
+        queue.done(A)
+    assert clock() - start == pytest.approx(6)
+
+
+async def test_a_wish_that_comes_true_while_the_key_is_handled() -> None:
+    queue = WorkQueue()
+    queue.add(A)
+    await queue.get()
+    queue.add_after(A, 1)
+    await asyncio.sleep(2)
+    assert not queue.depth
+    queue.done(A)
+    assert taken(queue) == [A]
+
+
+async def test_retries_come_later_and_later_up_to_a_bound(clock: Clock) -> None:
+    queue, delays = WorkQueue(), []
+    for _ in range(30):
+        asked, before = queue.retry(A), clock()
+        assert await queue.get() == A
+        assert clock() - before == pytest.approx(asked)
+        queue.done(A)
+        delays.append(asked)
+    for number, delay in enumerate(delays, start=1):
+        ceiling = min(FIRST_RETRY_SECONDS * 2**number, LAST_RETRY_SECONDS)
+        assert ceiling / 2 <= delay <= ceiling
+    assert len(set(delays[-10:])) > 1, "without jitter all come back at once"
+
+
+async def test_after_a_success_retries_begin_anew() -> None:
+    queue = WorkQueue()
+    for _ in range(10):
+        queue.retry(A)
+    queue.forget(A)
+    assert queue.retry(A) <= FIRST_RETRY_SECONDS * 2
+    assert queue.retry(B) <= FIRST_RETRY_SECONDS * 2, "each key for itself"
+
+
+async def test_the_server_may_ask_for_patience() -> None:
+    assert WorkQueue().retry(A, at_least=7.0) == 7.0
+
+
+async def test_news_need_not_wait_for_a_retry() -> None:
+    queue = WorkQueue()
+    queue.retry(A, at_least=60)
+    queue.add(A)
+    assert taken(queue) == [A]
+
+
+async def test_forget_what_was_never_known() -> None:
+    WorkQueue().forget(A)
+
+
+async def test_age() -> None:
+    queue = WorkQueue()
+    assert queue.oldest_age() == 0.0
+    queue.add(A)
+    await asyncio.sleep(5)
+    queue.add(B, SLOW)
+    await asyncio.sleep(2)
+    assert queue.oldest_age() == pytest.approx(7)
+    assert await queue.get() == A
+    assert queue.oldest_age() == pytest.approx(2), "a key that is handled counts from then on"
+    await asyncio.sleep(10)
+    assert queue.oldest_age() == pytest.approx(12)
+    queue.done(A)
+    assert await queue.get() == B
+    queue.done(B)
+    assert queue.oldest_age() == 0.0
+
+
+async def test_a_key_that_moves_up_keeps_its_age() -> None:
+    queue = WorkQueue()
+    queue.add(A, SLOW)
+    await asyncio.sleep(5)
+    queue.add(A, FAST)
+    assert queue.oldest_age() == pytest.approx(5)
+
+
+async def test_nothing_is_left_of_a_key_that_is_done() -> None:
+    queue = WorkQueue()
+    queue.retry(A)
+    assert await queue.get() == A
+    queue.add(A)
+    queue.done(A)
+    assert taken(queue) == [A]
+    queue.done(A)
+    queue.forget(A)
+    assert not (queue._busy)
+    assert not (queue._again)
+    assert not (queue._failures)
+    assert not (queue._timers)
+    assert not (queue.depth)
+    assert not (queue._waiters)
