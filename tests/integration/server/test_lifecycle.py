@@ -80,6 +80,7 @@ def test_the_drain_mark_of_an_earlier_run_is_gone(start: Callable[..., Server]) 
     assert server.status("/ready") == 503
     server.process.kill()  # no chance to clean up
     server.process.wait()
+    wait_until(lambda: server.status("/health") == 0)  # the worker sees that its master is gone
     again = start(TTS_PORT=str(server.port), ready=False)
     again.port = server.port
     wait_until(lambda: again.status("/ready") == 200, 60)
