@@ -1,0 +1,369 @@
+"""What is asked of the API server, and when. The API server here accepts everything, unless a test says otherwise."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import aiohttp
+import pytest
+
+from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, UID, applied, body, counts
+from tts_operator.api import Json
+from tts_operator.kube import ApiError, Client, Resource
+from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS
+from tts_operator.reconcile import Reconciler
+from tts_operator.reconcile.reconciler import REFUSED_AGAIN_SECONDS, STATUS_SECONDS
+from tts_operator.runtime import Key, Store
+from tts_operator.runtime.workers import RetryError
+
+pytestmark = pytest.mark.usefixtures("clock")
+KEY = NAMESPACE, NAME
+
+
+def own_name(found: Json) -> Key:
+    return found["metadata"]["namespace"], found["metadata"]["name"]
+
+
+def no_session() -> NoReturn:
+    raise AssertionError("a request of a kind that no test expects")
+
+
+class Api(Client):
+    """Notes each request; `answers` by kind are raised, one at a time and then no more, or for ever if they are one."""
+
+    def __init__(self) -> None:
+        super().__init__(no_session, "https://api.example")
+        self.requests: list[tuple[str, str]] = []
+        self.answers: dict[tuple[str, str], list[Exception] | Exception] = {}
+        self.live: dict[str, Json] = {}
+        self.statuses: list[Json] = []
+        self.version = 100
+
+    def _asked(self, verb: str, kind: str) -> None:
+        self.requests.append((verb, kind))
+        answer = self.answers.get((verb, kind))
+        if isinstance(answer, list):
+            answer = answer.pop(0) if answer else None
+        if answer is not None:
+            raise answer
+        self.version += 1
+
+    async def apply(self, resource: Resource, manifest: Json, *, force: bool = True) -> Json:
+        await asyncio.sleep(0)
+        self._asked("force" if force else "apply", resource.kind)
+        return applied(manifest, version=str(self.version))
+
+    async def apply_status(self, resource: Resource, manifest: Json) -> Json:
+        self._asked("status", resource.kind)
+        self.statuses.append(manifest["status"])
+        return body(status=manifest["status"], resourceVersion=str(self.version))
+
+    async def replace(self, resource: Resource, body: Json) -> Json:
+        self._asked("replace", resource.kind)
+        return body
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Json:
+        self._asked("get", resource.kind)
+        assert (namespace, name) == KEY
+        return self.live[resource.kind]
+
+    async def create(self, resource: Resource, body: Json) -> Json:
+        self._asked("create", resource.kind)
+        return body
+
+    async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> None:
+        assert uid
+        assert namespace == NAMESPACE
+        self._asked("delete", f"{resource.kind} {name}")
+
+
+class World:
+    """A reconciler with its caches."""
+
+    def __init__(self, found: Json | None = None) -> None:
+        self.api = Api()
+        self.services = Store(key_of=own_name)
+        self.children = {resource: Store(key_of=lambda _: KEY) for resource in CHILDREN}
+        self.pods = Store(key_of=lambda _: KEY)
+        if found is not None:
+            self.services.put(found)
+        self.reconciler = Reconciler(
+            self.api, services=self.services, children=self.children, pods=self.pods, zones={}, defaults=DEFAULTS
+        )
+
+    async def reconcile(self) -> float | None:
+        return await self.reconciler.reconcile(KEY)
+
+    def deployment(self, **status: Any) -> None:
+        """News of the Deployment."""
+        self.api.version += 1
+        live = self.children[DEPLOYMENTS].get(*KEY)
+        assert live is not None
+        metadata = live["metadata"] | {"resourceVersion": str(self.api.version)}
+        self.children[DEPLOYMENTS].put({**live, "metadata": metadata, "status": counts(**status)})
+
+    def ready(self) -> tuple[str, str]:
+        """Status and reason of Ready, as last written."""
+        condition = self.api.statuses[-1]["conditions"][0]
+        assert condition["type"] == "Ready"
+        return condition["status"], condition["reason"]
+
+
+async def converged() -> World:
+    """A service that is ready, its status written, nothing asked since."""
+    world = World(body())
+    await world.reconcile()
+    world.deployment()
+    await world.reconcile()
+    assert world.ready() == ("True", "Ready")
+    await asyncio.sleep(10)
+    world.api.requests.clear()
+    return world
+
+
+def refusal(status: int, reason: str, *causes: str, retry_after: float | None = None) -> ApiError:
+    return ApiError(status=status, reason=reason, message="no", causes=causes, retry_after=retry_after)
+
+
+CONFLICT, INVALID = refusal(409, "Conflict"), refusal(422, "Invalid")
+
+
+async def test_a_new_service() -> None:
+    world = World(body())
+    assert await world.reconcile() is None
+    assert world.api.requests[0] == ("apply", "ServiceAccount"), "pods need it"
+    assert sorted(world.api.requests[1:4]) == [
+        ("apply", "Deployment"),
+        ("apply", "PodDisruptionBudget"),
+        ("apply", "Service"),
+    ]
+    assert world.api.requests[4:] == [("status", "TTSService")]
+    assert world.ready() == ("False", "RolloutInProgress")
+
+
+async def test_an_unchanged_world_is_left_in_peace() -> None:
+    world = await converged()
+    for _ in range(3):
+        assert await world.reconcile() is None
+    assert not world.api.requests
+
+
+async def test_a_restart_makes_no_request() -> None:
+    world = await converged()
+    again = World(world.services.get(*KEY))
+    again.children, again.pods = world.children, world.pods
+    again.reconciler = Reconciler(
+        again.api, services=again.services, children=world.children, pods=world.pods, zones={}, defaults=DEFAULTS
+    )
+    await again.reconcile()
+    assert not again.api.requests
+
+
+@pytest.mark.parametrize("kind", [resource.kind for resource in CHILDREN])
+async def test_drift_takes_one_request(kind: str) -> None:
+    world = await converged()
+    store = next(store for resource, store in world.children.items() if resource.kind == kind)
+    live = store.get(*KEY)
+    assert live is not None
+    store.put({**live, "metadata": {**live["metadata"], "labels": {}, "resourceVersion": "999"}})
+    await world.reconcile()
+    assert ("force", kind) in world.api.requests
+    assert {found for _, found in world.api.requests} <= {kind, "TTSService"}
+
+
+@pytest.mark.parametrize(
+    "found", [None, body(deletionTimestamp="2026-01-01T00:00:00Z")], ids=["gone", "on its way out"]
+)
+async def test_what_is_deleted_is_left_to_the_garbage_collector(found: Json | None) -> None:
+    world = World(found)
+    assert await world.reconcile() is None
+    assert not world.api.requests
+
+
+async def test_paused_only_reports() -> None:
+    world = World(body({"paused": True}))
+    await world.reconcile()
+    assert world.api.requests == [("status", "TTSService")]
+
+
+@pytest.mark.parametrize(
+    "answer, after",
+    [
+        (refusal(429, "TooManyRequests", retry_after=7.0), 7.0),
+        (refusal(503, "ServiceUnavailable"), 0.0),
+        (refusal(401, "Unauthorized"), 0.0),
+        (refusal(409, "AlreadyExists"), 0.0),
+        (aiohttp.ServerDisconnectedError(), 0.0),
+        (TimeoutError(), 0.0),
+    ],
+)
+@pytest.mark.parametrize("request_", [("apply", "ServiceAccount"), ("apply", "Deployment"), ("status", "TTSService")])
+async def test_what_passes_is_tried_again(request_: tuple[str, str], answer: Exception, after: float) -> None:
+    world = World(body())
+    world.api.answers[request_] = answer
+    if request_[0] == "apply" and isinstance(answer, ApiError) and answer.status == 409:
+        world.api.live[request_[1]] = {"metadata": {}}  # somebody made it in the same moment
+    with pytest.raises(RetryError) as raised:
+        await world.reconcile()
+    assert raised.value.after == after
+
+
+@pytest.mark.parametrize(
+    "answer, reason",
+    [
+        (refusal(403, "Forbidden"), "Forbidden"),
+        (refusal(400, "BadRequest"), "BadRequest"),
+        (refusal(413, "RequestEntityTooLarge"), "RequestEntityTooLarge"),
+    ],
+)
+async def test_what_is_refused_for_good_is_told_and_looked_at_again_later(answer: ApiError, reason: str) -> None:
+    world = World(body())
+    world.api.answers["apply", "Service"] = answer
+    assert await world.reconcile() == REFUSED_AGAIN_SECONDS
+    assert world.ready() == ("False", reason)
+    assert ("apply", "Deployment") in world.api.requests, "the others are not held up"
+    assert ("create", "Event") in world.api.requests
+    world.api.requests.clear()
+    assert await world.reconcile() == REFUSED_AGAIN_SECONDS
+    assert world.api.requests == [("apply", "Service")], "the same refusal is no news"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [refusal(404, "NotFound"), refusal(403, "Forbidden", "NamespaceTerminating")],
+    ids=["gone", "its namespace is going"],
+)
+@pytest.mark.parametrize("request_", [("apply", "Deployment"), ("status", "TTSService")])
+async def test_nothing_is_done_for_what_has_ended(request_: tuple[str, str], answer: ApiError) -> None:
+    world = World(body())
+    world.api.answers[request_] = answer
+    assert await world.reconcile() is None
+    assert ("create", "Event") not in world.api.requests
+
+
+OURS: Json = {"metadata": {"ownerReferences": [{"uid": UID, "controller": True}]}, "spec": {}}
+THEIRS: Json = {"metadata": {"ownerReferences": [{"uid": "another", "controller": True}]}, "spec": {}}
+
+
+@pytest.mark.parametrize("live", [THEIRS, {"metadata": {}}], ids=["another's", "nobody's"])
+@pytest.mark.parametrize("answer, reason", [(CONFLICT, "NameTaken"), (INVALID, "Invalid")])
+async def test_what_is_not_ours_is_not_touched(live: Json, answer: ApiError, reason: str) -> None:
+    world = World(body())
+    world.api.answers["apply", "Service"] = answer
+    world.api.live["Service"] = live
+    assert await world.reconcile() == REFUSED_AGAIN_SECONDS
+    assert world.ready() == ("False", reason)
+    assert not {("force", "Service"), ("replace", "Service")} & set(world.api.requests)
+
+
+@pytest.mark.parametrize(
+    "answer, then",
+    [
+        (CONFLICT, ["get", "force"]),
+        (INVALID, ["get", "replace", "force"]),
+    ],
+)
+async def test_what_is_ours_is_mended(answer: ApiError, then: list[str]) -> None:
+    world = World(body())
+    world.api.answers["apply", "Service"] = [answer]
+    world.api.live["Service"] = OURS
+    assert await world.reconcile() is None
+    assert [verb for verb, kind in world.api.requests if kind == "Service"] == ["apply", *then]
+
+
+async def test_what_cannot_be_mended_is_told() -> None:
+    world = World(body())
+    world.api.answers["apply", "Service"] = INVALID
+    world.api.answers["replace", "Service"] = INVALID
+    world.api.live["Service"] = OURS
+    assert await world.reconcile() == REFUSED_AGAIN_SECONDS
+    assert world.ready() == ("False", "Invalid")
+
+
+@pytest.mark.parametrize("answer", [refusal(403, "Forbidden"), refusal(500, ""), TimeoutError()])
+async def test_an_event_that_cannot_be_written_stops_nothing(answer: Exception) -> None:
+    world = World(body())
+    await world.reconcile()
+    world.deployment()
+    world.api.answers["create", "Event"] = answer
+    assert await world.reconcile() is None
+    assert world.ready() == ("True", "Ready")
+
+
+async def test_mere_progress_is_written_once_a_second() -> None:
+    world = World(body())
+    await world.reconcile()
+    world.deployment(readyReplicas=1, availableReplicas=0)
+    wait = await world.reconcile()
+    assert wait == pytest.approx(STATUS_SECONDS)
+    assert len(world.api.statuses) == 1
+    world.deployment(readyReplicas=2, availableReplicas=0)
+    assert wait is not None
+    await asyncio.sleep(wait)
+    assert await world.reconcile() is None
+    assert world.api.statuses[-1]["readyReplicas"] == 2
+    assert len(world.api.statuses) == 2
+
+
+@pytest.mark.parametrize(
+    "status", [{}, {"replicas": 4, "conditions": [{"type": "Progressing", "reason": "ProgressDeadlineExceeded"}]}]
+)
+async def test_a_verdict_is_written_at_once(status: Json) -> None:
+    world = World(body())
+    await world.reconcile()
+    world.deployment(**status)
+    assert await world.reconcile() is None
+    assert len(world.api.statuses) == 2
+
+
+async def test_a_deployment_that_somebody_touched_is_no_news_until_its_controller_has_looked() -> None:
+    world = await converged()
+    world.deployment(observedGeneration=0)
+    await world.reconcile()
+    assert not world.api.requests
+    world.deployment(readyReplicas=2, availableReplicas=2)
+    await world.reconcile()
+    assert world.ready() == ("False", "PodsNotReady")
+
+
+async def test_what_is_no_longer_wanted_is_deleted() -> None:
+    world = await converged()
+    stray = applied(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"namespace": NAMESPACE, "name": "old", **OURS["metadata"]},
+        }
+    )
+    world.children[DEPLOYMENTS].put(stray)
+    await world.reconcile()
+    assert world.api.requests == [("delete", "Deployment old")]
+
+
+async def test_a_bug_is_not_taken_for_a_refusal() -> None:
+    world = World(body())
+    world.api.answers["apply", "Deployment"] = KeyError("a bug")
+    with pytest.raises(KeyError):
+        await world.reconcile()
+
+
+async def test_nothing_is_remembered_of_what_is_gone() -> None:
+    world = await converged()
+    found = world.services.get(*KEY)
+    assert found is not None
+    world.services.remove(found)
+    await world.reconcile()
+    assert not world.reconciler._reported
+
+
+@pytest.mark.parametrize("edit", [lambda s: s.update(replicas=5), lambda s: s.update(paused=True)])
+async def test_a_change_of_the_spec_is_told_at_once(edit: Callable[[Json], object]) -> None:
+    world = await converged()
+    found = world.services.get(*KEY)
+    assert found is not None
+    spec = dict(found["spec"])
+    edit(spec)
+    metadata = found["metadata"] | {"generation": 2, "resourceVersion": "999"}
+    world.services.put({**found, "metadata": metadata, "spec": spec})
+    await world.reconcile()
+    assert world.api.statuses[-1]["observedGeneration"] == 2
