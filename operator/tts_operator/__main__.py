@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import os
-import signal
 import sys
 
 from tts_operator import __version__, logs
@@ -66,10 +65,7 @@ def main() -> None:
 
 
 async def _run(settings: Settings) -> int:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await Operator(find_access(), settings).run(stop)
+    await Operator(find_access(), settings).run(asyncio.Event())
     return 0
 
 

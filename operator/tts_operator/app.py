@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
+import signal
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import kopf
 
@@ -16,11 +17,12 @@ from tts_operator.kube.client import FIELD_MANAGER, Client
 from tts_operator.kube.connection import Access, Connection
 from tts_operator.kube.resources import CHILDREN, NODES, PODS, TTSSERVICES, Resource
 from tts_operator.reconcile import Reconciler
-from tts_operator.runtime import Informer, Key, Lane, Store, Workers, WorkQueue
+from tts_operator.runtime import Informer, Key, Lane, Store, Workers, WorkQueue, version_of
 
 WORKERS = 16
 RESYNC_SECONDS = 600.0
 """Every so often all TTSServices are listed and looked at again: a net under the watches, not a way of working."""
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 STOP_SECONDS = 20.0
 """How long a stop may take; below the pod's grace period."""
 STUCK_SECONDS = 300.0
@@ -77,20 +79,15 @@ class Operator:
         """Set when every cache is filled and the workers run."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then finish what is being done and leave. Raises what made it fail."""
-        running = asyncio.create_task(self._run())
-        stopping = asyncio.create_task(stop.wait())
+        """Work until `stop` is set or SIGTERM or SIGINT comes, then leave. Raises what made it fail."""
+        _take_signals(stop)
         try:
-            await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await self._run(stop)
         finally:
-            for task in (running, stopping):
-                task.cancel()
-            await asyncio.wait({running, stopping}, timeout=STOP_SECONDS)
+            _release_signals()
             await self._connection.close()
-        if running.done() and not running.cancelled():
-            running.result()
 
-    async def _run(self) -> None:
+    async def _run(self, stop: asyncio.Event) -> None:
         reconciler = Reconciler(
             self._client,
             services=self._services,
@@ -100,16 +97,34 @@ class Operator:
             defaults=self._settings.defaults,
         )
         async with asyncio.TaskGroup() as group:
-            for informer in self._informers:
-                group.create_task(informer.run())
-            for informer in self._informers:
-                await informer.synced.wait()
-            # Only now the TTSServices: with the children known, an unchanged world is seen to be in order.
-            group.create_task(self._watch_services())
-            group.create_task(Workers(self._queue, reconciler.reconcile, count=WORKERS).run())
-            group.create_task(self._resync())
-            _log.info("the caches are filled, reconciling")
-            self.ready.set()
+            tasks = [group.create_task(informer.run()) for informer in self._informers]
+            # First the children, then the TTSServices: so an unchanged world is seen to be in order.
+            if await self._synced(stop):
+                tasks.append(group.create_task(Workers(self._queue, reconciler.reconcile, count=WORKERS).run()))
+                tasks.append(group.create_task(self._resync()))
+                _log.info("the caches are filled, reconciling")
+                self.ready.set()
+                # Tasks that start after kopf are in its eyes its own, and waited for at its end: let ours start first.
+                await asyncio.sleep(0)
+                await self._watch_services(stop)
+            for task in tasks:
+                task.cancel()
+
+    async def _synced(self, stop: asyncio.Event) -> bool:
+        """Wait until every cache is filled; False where `stop` came first."""
+        filled = asyncio.create_task(self._all_synced())
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({filled, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            return filled.done()
+        finally:
+            filled.cancel()
+            stopped.cancel()
+
+    async def _all_synced(self) -> Literal[True]:
+        for informer in self._informers:
+            await informer.synced.wait()
+        return True
 
     def _informer(self, resource: Resource, store: Store) -> Informer:
         ours = resource is not NODES
@@ -121,7 +136,9 @@ class Operator:
             metadata_only=not ours,
         )
         slow = resource is PODS
-        return Informer(resource.plural, source, store, self._pod_changed if slow else self._child_changed)
+        changed = self._pod_changed if slow else self._child_changed
+        # The nodes tell the zones, which only the status shows: an operator that may not read them works all the same.
+        return Informer(resource.plural, source, store, changed, required=ours)
 
     def _pod_changed(self, key: Key, _: str) -> None:
         self._queue.add(key, Lane.SLOW)
@@ -130,10 +147,14 @@ class Operator:
         """A deleted child is drift, and somebody waits; so may be a modified one."""
         self._queue.add(key, Lane.SLOW if event == "LISTED" else Lane.FAST)
 
-    async def _watch_services(self) -> None:
-        """kopf watches the TTSServices. `on.event` alone writes nothing: no annotation, no finalizer."""
+    async def _watch_services(self, stop: asyncio.Event) -> None:
+        """kopf watches the TTSServices until `stop` is set. `on.event` alone writes no annotation and no finalizer."""
         registry = kopf.OperatorRegistry()
         settings = _kopf_settings()
+
+        @kopf.on.startup(registry=registry)
+        async def started(**_: Any) -> None:
+            _take_signals(stop)  # kopf has just taken them
 
         @kopf.on.login(registry=registry)
         async def login(**_: Any) -> kopf.AiohttpSession:
@@ -162,6 +183,7 @@ class Operator:
             clusterwide=self._settings.namespace is None,
             namespaces=[self._settings.namespace] if self._settings.namespace else [],
             liveness_endpoint=self._settings.liveness_endpoint,
+            stop_flag=stop,
         )
 
     def _check_alive(self) -> None:
@@ -176,15 +198,23 @@ class Operator:
         while True:
             await asyncio.sleep(RESYNC_SECONDS)
             try:
-                items, _ = await self._client.list(TTSSERVICES, namespace=self._settings.namespace, metadata_only=True)
+                await self._compare_services()
             except Exception as error:  # noqa: BLE001 - a failed resync is made up for by the next
                 _log.warning("resync failed, again in %.0f s: %s", RESYNC_SECONDS, error)
-                continue
-            alive = {(item["metadata"]["namespace"], item["metadata"]["name"]) for item in items}
-            for body in list(self._services):
-                key = _own_name(body)
-                if key not in alive:
-                    self._services.remove(body)
+
+    async def _compare_services(self) -> None:
+        known = list(self._services)  # as of before the list: what comes while it is made is not missing from it
+        items, version = await self._client.list(TTSSERVICES, namespace=self._settings.namespace, metadata_only=True)
+        alive = {item["metadata"]["uid"] for item in items}
+        for body in known:
+            if body["metadata"]["uid"] not in alive:
+                self._services.remove(body, version)
+            self._queue.add(_own_name(body), Lane.SLOW)
+        for item in items:
+            namespace, name = key = _own_name(item)
+            cached = self._services.get(*key)
+            if cached is None or version_of(cached) < version_of(item):  # the watch has missed it
+                self._services.put(await self._client.get(TTSSERVICES, namespace, name))
                 self._queue.add(key, Lane.SLOW)
 
 
@@ -236,6 +266,16 @@ class _Zones(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._nodes)
+
+
+def _take_signals(stop: asyncio.Event) -> None:
+    for number in SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+
+def _release_signals() -> None:
+    for number in SIGNALS:
+        asyncio.get_running_loop().remove_signal_handler(number)
 
 
 def _own_name(body: Mapping[str, Any]) -> Key:

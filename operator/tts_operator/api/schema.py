@@ -39,7 +39,7 @@ Quantity = Annotated[
     str,
     Field(
         coerce_numbers_to_str=True,
-        json_schema_extra={"x-kubernetes-int-or-string": True, "maxLength": 32},
+        json_schema_extra={"x-kubernetes-int-or-string": True, "maxLength": 32, "minimum": 0},
         pattern=r"^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$",
     ),
 ]

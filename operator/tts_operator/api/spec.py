@@ -40,7 +40,9 @@ class Image(ApiModel):
         )
     }
 
-    repository: str | None = Field(None, min_length=1, max_length=255, pattern=r"^[a-z0-9][a-zA-Z0-9._/:-]*$")
+    repository: str | None = Field(
+        None, max_length=255, pattern=r"^[a-z0-9]([a-zA-Z0-9._-]*[a-zA-Z0-9])?(:[0-9]+)?(/[a-z0-9._/-]+)?$"
+    )
     """Image name without tag, for example registry.example.com/speech/tts-server."""
     tag: str | None = Field(None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")
     """Tag of the image. Without tag and digest it is the operator's own version."""
@@ -48,7 +50,11 @@ class Image(ApiModel):
     """Digest of the image, sha256:... It pins what runs, whatever the registry says later."""
     pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     """When the kubelet pulls the image."""
-    pull_secrets: list[LocalObjectReference] = Field([], max_length=8)
+    pull_secrets: list[LocalObjectReference] = Field(
+        [],
+        max_length=8,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
     """Secrets of type kubernetes.io/dockerconfigjson to pull the image with."""
 
 
@@ -119,6 +125,23 @@ class ZoneSpread(ApiModel):
 class Toleration(ApiModel):
     """A taint that the pods tolerate, as in core/v1."""
 
+    model_config = {
+        "json_schema_extra": rules(
+            rule(
+                "!has(self.value) || !has(self.operator) || self.operator == 'Equal'",
+                "a toleration with operator Exists takes no value: remove value, or set operator: Equal",
+            ),
+            rule(
+                "has(self.key) || (has(self.operator) && self.operator == 'Exists')",
+                "a toleration without key needs operator: Exists, and then tolerates every taint",
+            ),
+            rule(
+                "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+                "tolerationSeconds needs effect: NoExecute",
+            ),
+        )
+    }
+
     key: str | None = Field(None, max_length=317)
     """Taint key; empty matches all keys, and needs operator Exists."""
     operator: Literal["Exists", "Equal"] | None = None
@@ -187,6 +210,11 @@ class Disruption(ApiModel):
             rule(
                 "!(has(self.minAvailable) && has(self.maxUnavailable))",
                 "set either disruption.minAvailable or disruption.maxUnavailable, not both",
+            ),
+            rule(
+                "!(has(self.maxUnavailable) && string(self.maxUnavailable) in ['0', '0%'])"
+                " && !(has(self.minAvailable) && string(self.minAvailable) == '100%')",
+                "this disruption budget would block every drain of a node: set disruption.maxUnavailable: 1",
             ),
         )
     }

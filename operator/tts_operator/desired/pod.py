@@ -1,5 +1,6 @@
 """The pod template of the model server. A change of what this returns restarts every pod of every user."""
 
+from tts_operator import __version__
 from tts_operator.api import Json, TTSService
 from tts_operator.api.spec import Image, Placement, Toleration
 from tts_operator.desired.identity import labels, selector_labels
@@ -51,7 +52,13 @@ def image_reference(image: Image, default_image: str) -> str:
         return default_image
     if image.digest:
         return f"{image.repository}@{image.digest}"
-    return f"{image.repository}:{image.tag or default_image.rpartition(':')[2]}"
+    return f"{image.repository}:{image.tag or _tag(default_image)}"
+
+
+def _tag(reference: str) -> str:
+    """The tag of an image reference; that of this version where it has none."""
+    tag = reference.rpartition("/")[2].partition("@")[0].partition(":")[2]
+    return tag or f"v{__version__}"
 
 
 def _server(service: TTSService, default_image: str) -> Json:
@@ -109,7 +116,7 @@ def _tolerations(placement: Placement) -> list[Json]:
             "tolerationSeconds": placement.outage_tolerance_seconds,
         }
         for key in lost
-        if not any(asked.key == key for asked in placement.tolerations)
+        if not any(asked.key == key and asked.effect in (None, "NoExecute") for asked in placement.tolerations)
     ]
 
 
@@ -129,12 +136,11 @@ def _spread(service: TTSService) -> list[Json]:
         "matchLabelKeys": ["pod-template-hash"],
         "nodeTaintsPolicy": "Honor",
     }
-    return [
-        {
-            "maxSkew": zones.max_skew,
-            "topologyKey": zones.topology_key,
-            "whenUnsatisfiable": zones.when_unsatisfiable,
-            **common,
-        },
-        {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway", **common},
-    ]
+    asked: Json = {
+        "maxSkew": zones.max_skew,
+        "topologyKey": zones.topology_key,
+        "whenUnsatisfiable": zones.when_unsatisfiable,
+    }
+    nodes: Json = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
+    same = asked["topologyKey"] == nodes["topologyKey"]
+    return [{**each, **common} for each in ([asked] if same else [asked, nodes])]

@@ -18,8 +18,8 @@ from tts_operator.api.quantity import quantity
 
 NOT_RECORDED = {"apiVersion", "kind"}
 NOT_RECORDED_METADATA = {"name", "namespace"}
-QUANTITIES = {"requests", "limits", "sizeLimit"}
-"""Fields whose values are quantities, which the API server writes in its own way."""
+QUANTITIES = {"resources", "sizeLimit"}
+"""Fields with quantities in them, which the API server writes in its own way."""
 
 
 def fields_of(body: Json, manager: str) -> Json:
@@ -98,4 +98,11 @@ def _whole(live: Any, desired: Any, *, quantities: bool) -> bool:
         )
     if live == desired:
         return type(live) is type(desired) or not isinstance(desired, bool)
-    return quantities and quantity(live) == quantity(desired)
+    return quantities and _same_quantity(live, desired)
+
+
+def _same_quantity(live: Any, desired: Any) -> bool:
+    try:
+        return quantity(live) == quantity(desired)
+    except ValueError:
+        return False

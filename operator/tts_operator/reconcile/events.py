@@ -4,27 +4,28 @@ import datetime
 import os
 import socket
 
-from tts_operator.api import API_VERSION, KIND, Json, TTSService
+from tts_operator.api import API_VERSION, KIND, Json
 
 CONTROLLER = "tts-operator.io/operator"
-PROGRESS = {"Creating", "RolloutInProgress", "PodsNotReady"}
+PROGRESS = {"Creating", "RolloutInProgress", "PodsNotReady", "Paused"}
 """Reasons of Ready=False that are nobody's fault."""
 NOTE_MAX = 1000
 """Longest note that the API accepts is 1024 bytes."""
 
 
-def transition_event(service: TTSService, before: Json, after: Json) -> Json | None:
-    """An event where Ready turned, or a problem got another reason; None where neither."""
+def transition_event(metadata: Json, before: Json, after: Json) -> Json | None:
+    """An event for the object of `metadata` where Ready turned, or a problem got another reason; None where neither."""
     if before.get("status") == after["status"] and before.get("reason") == after["reason"]:
         return None
     good = after["status"] == "True" or after["reason"] in PROGRESS
     if before.get("status") != "True" and after["status"] != "True" and good:
         return None  # a service on its way up: its end is the news
+    namespace, name = metadata["namespace"], metadata["name"]
     now = datetime.datetime.now(datetime.UTC)
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"namespace": service.namespace, "name": f"{service.name}.{now.timestamp():.6f}".replace(".", "-")},
+        "metadata": {"namespace": namespace, "name": f"{name}.{now.timestamp():.6f}".replace(".", "-")},
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "type": "Normal" if good else "Warning",
         "reason": after["reason"],
@@ -33,9 +34,9 @@ def transition_event(service: TTSService, before: Json, after: Json) -> Json | N
         "regarding": {
             "apiVersion": API_VERSION,
             "kind": KIND,
-            "namespace": service.namespace,
-            "name": service.name,
-            "uid": service.uid,
+            "namespace": namespace,
+            "name": name,
+            "uid": metadata["uid"],
         },
         "reportingController": CONTROLLER,
         "reportingInstance": f"{socket.gethostname()}-{os.getpid()}"[:128],

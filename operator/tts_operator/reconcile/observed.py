@@ -36,6 +36,10 @@ class Observed:
     """Zone of each node, by the node's name."""
     refusals: Sequence[Refusal] = ()
     """What was refused when it was last applied."""
+    held: int = 0
+    """Children that are not as the spec wants them, and are left so because it is paused."""
+    trouble: str = ""
+    """What the API server said when it could not do as asked, for now."""
 
     def child(self, api_version: str, kind: str, name: str) -> Json | None:
         """One live child."""

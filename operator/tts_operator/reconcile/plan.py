@@ -18,16 +18,21 @@ class Plan:
     """Manifests, in this order."""
     delete: Sequence[Json] = ()
     """Live objects that are ours and no longer wanted."""
+    held: Sequence[Json] = ()
+    """Manifests that would be applied, were the service not paused."""
 
 
 def plan(service: TTSService, observed: Observed, defaults: Defaults) -> Plan:
     """Compare what is wanted with what is there. For an unchanged world the plan is empty."""
-    if service.deleting or service.spec.paused:
+    if service.deleting:
         return Plan()
     wanted = children(service, defaults)
     names = {address(manifest) for manifest in wanted}
+    apply = [manifest for manifest in wanted if _to_apply(observed.children.get(address(manifest)), manifest)]
+    if service.spec.paused:
+        return Plan(held=apply)
     return Plan(
-        apply=[manifest for manifest in wanted if _to_apply(observed.children.get(address(manifest)), manifest)],
+        apply=apply,
         delete=[live for at, live in observed.children.items() if at not in names and _to_prune(live, service)],
     )
 

@@ -12,7 +12,6 @@ MESSAGE_MAX = 600
 CURES = {
     "Unschedulable": "add nodes in the zones that lack room, lower resources.requests, "
     "or set placement.zoneSpread.whenUnsatisfiable: ScheduleAnyway",
-    "ErrImagePull": "check image.repository, image.tag and image.pullSecrets",
     "ImagePullBackOff": "check image.repository, image.tag and image.pullSecrets",
     "ErrImageNeverPull": "load the image onto the nodes, or set image.pullPolicy: IfNotPresent",
     "InvalidImageName": "correct image.repository, image.tag or image.digest",
@@ -62,8 +61,11 @@ def ready_zones(pods: Iterable[Json], zones: dict[str, str] | Any) -> list[str]:
 
 def last_failure(pods: Iterable[Json]) -> Failure | None:
     """The failure of the newest pod that has one. The same one at each call, so that the status is quiet."""
+    present = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    # Pods that have ended for good, such as evicted ones, lie about long after they were replaced.
+    running = [pod for pod in present if pod.get("status", {}).get("phase") not in ("Failed", "Succeeded")]
     newest_first = sorted(
-        (pod for pod in pods if "deletionTimestamp" not in pod["metadata"]),
+        running or present,
         key=lambda pod: (pod["metadata"].get("creationTimestamp", ""), pod["metadata"]["name"]),
         reverse=True,
     )
@@ -101,9 +103,9 @@ def _container_failure(pod: str, container: Json) -> Failure | None:
     waiting = state.get("waiting", {})
     if waiting.get("reason") in (None, "ContainerCreating", "PodInitializing"):
         return None
-    return Failure(
-        pod=pod, container=container["name"], reason=waiting["reason"], message=_end(waiting.get("message", ""))
-    )
+    # The kubelet says the one and the other in turn; the status must not flip with it.
+    reason = "ImagePullBackOff" if waiting["reason"] == "ErrImagePull" else waiting["reason"]
+    return Failure(pod=pod, container=container["name"], reason=reason, message=_end(waiting.get("message", "")))
 
 
 def _containers(pod: Json) -> Iterator[Json]:

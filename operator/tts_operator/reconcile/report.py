@@ -4,6 +4,7 @@ The conditions are read by people, by `kubectl wait`, and by kstatus (Flux, Argo
 observedGeneration, Reconciling, Stalled, Ready (https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,14 @@ def report(service: TTSService, observed: Observed, now: str) -> Json:
     return status
 
 
+def report_invalid(body: Json, message: str, now: str) -> Json:
+    """The status of an object whose spec this operator cannot read."""
+    generation = body["metadata"]["generation"]
+    before = {condition["type"]: condition for condition in body.get("status", {}).get("conditions", ())}
+    wanted = [("Ready", False, "InvalidSpec", message), ("Stalled", True, "InvalidSpec", message)]
+    return {"observedGeneration": generation, "conditions": _dated(wanted, before, generation, now)}
+
+
 def unsettled(service: TTSService, observed: Observed) -> bool:
     """Whether the Deployment's counts speak of an older version of it, so that they tell nothing about this one.
 
@@ -67,7 +76,13 @@ def _verdict(service: TTSService, observed: Observed, live: Json | None, failure
         refusal = observed.refusals[0]
         text = f"{refusal.child} was refused: {refusal.message}"
         return Verdict(ready=False, reason=refusal.reason, message=text, stalled=True)
-    if live is None:
+    if observed.held:
+        text = "spec.paused is true, and the spec is not what runs: set it to false to have it applied"
+        return Verdict(ready=False, reason="Paused", message=text)
+    if observed.trouble:
+        text = f"the API server cannot do as asked, another try follows: {observed.trouble}"
+        return Verdict(ready=False, reason="ApiServerError", message=text)
+    if live is None or "deletionTimestamp" in live["metadata"]:
         return Verdict(ready=False, reason="Creating", message="the Deployment does not exist yet")
     wanted = service.spec.replicas
     counts = live.get("status", {})
@@ -110,9 +125,8 @@ def _availability(service: TTSService, available: int) -> Verdict:
 
 def _conditions(service: TTSService, verdict: Verdict, available: Verdict, now: str) -> list[Json]:
     paused = service.spec.paused
-    summary = f"paused, the spec may not be what runs; {verdict.message}" if paused else verdict.message
     wanted = [
-        ("Ready", verdict.ready, verdict.reason, summary),
+        ("Ready", verdict.ready, verdict.reason, verdict.message),
         ("Available", available.ready, available.reason, available.message),
         ("WorkloadReady", verdict.ready, verdict.reason, verdict.message),
     ]
@@ -123,6 +137,13 @@ def _conditions(service: TTSService, verdict: Verdict, available: Verdict, now: 
     if paused:
         wanted.append(("Paused", True, "Paused", "spec.paused is true: the operator changes nothing"))
     before = {condition["type"]: condition for condition in service.status.get("conditions", ())}
+    return _dated(wanted, before, service.generation, now)
+
+
+def _dated(
+    wanted: list[tuple[str, bool, str, str]], before: Mapping[str, Json], generation: int, now: str
+) -> list[Json]:
+    """Conditions from type, truth, reason and message; one whose status has not changed keeps its time."""
     conditions = []
     for kind, true, reason, message in wanted:
         status = "True" if true else "False"
@@ -131,7 +152,7 @@ def _conditions(service: TTSService, verdict: Verdict, available: Verdict, now: 
             {
                 "type": kind,
                 "status": status,
-                "observedGeneration": service.generation,
+                "observedGeneration": generation,
                 "lastTransitionTime": before[kind]["lastTransitionTime"] if unchanged else now,
                 "reason": reason,
                 "message": message,

@@ -2,7 +2,7 @@
 
 from tts_operator.runtime.informer import Informer, Source
 from tts_operator.runtime.queue import Lane, WorkQueue
-from tts_operator.runtime.store import Key, Store
+from tts_operator.runtime.store import Key, Store, version_of
 from tts_operator.runtime.workers import Workers
 
-__all__ = ["Informer", "Key", "Lane", "Source", "Store", "WorkQueue", "Workers"]
+__all__ = ["Informer", "Key", "Lane", "Source", "Store", "WorkQueue", "Workers", "version_of"]

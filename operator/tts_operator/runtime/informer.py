@@ -14,6 +14,8 @@ from tts_operator.runtime.store import Json, Key, Store
 
 FIRST_BACKOFF_SECONDS = 0.2
 LAST_BACKOFF_SECONDS = 30.0
+SHORT_SECONDS = 1.0
+"""A watch that ends sooner comes from a server that goes down: opened again without a pause, it would be a flood."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,8 +33,20 @@ class Source(Protocol):
 class Informer:
     """Lists once, then watches for ever. Any failure ends in another try; a version too old, in another list."""
 
-    def __init__(self, name: str, source: Source, store: Store, changed: Callable[[Key, str], None]) -> None:
-        """`changed` is called with the key concerned and the event's type: ADDED, MODIFIED, DELETED, LISTED."""
+    def __init__(
+        self,
+        name: str,
+        source: Source,
+        store: Store,
+        changed: Callable[[Key, str], None],
+        *,
+        required: bool = True,
+    ) -> None:
+        """`changed` is called with the key concerned and the event's type: ADDED, MODIFIED, DELETED, LISTED.
+
+        One that is not `required` counts as synced also when its first list fails.
+        """
+        self._required = required
         self._name = name
         self._source = source
         self._store = store
@@ -52,12 +66,17 @@ class Informer:
             try:
                 if since is None:
                     since = await self._list()
+                opened = time.monotonic()
                 async for event in self._source.watch(since):
                     failures = 0
                     since = self._take(event)
+                if time.monotonic() - opened < SHORT_SECONDS:
+                    raise ConnectionError("the watch ended at once")  # noqa: TRY301 - to wait before the next
             except Exception as error:  # noqa: BLE001 - a watch that dies in silence is the worst bug of operators
                 if getattr(error, "gone", False):
                     since = None
+                if not self._required:
+                    self.synced.set()
                 failures += 1
                 delay = min(FIRST_BACKOFF_SECONDS * 2.0 ** min(failures, 10), LAST_BACKOFF_SECONDS)
                 delay *= random.uniform(0.5, 1)  # noqa: S311 - jitter, no secret
@@ -67,7 +86,7 @@ class Informer:
     async def _list(self) -> str:
         items, version = await self._source.list()
         self._active = time.monotonic()
-        for key in self._store.replace(items):
+        for key in self._store.replace(items, version):
             self._changed(key, "LISTED")
         self.synced.set()
         return version

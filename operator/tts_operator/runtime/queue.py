@@ -54,6 +54,9 @@ class WorkQueue:
             return
         since = self._lanes[Lane.SLOW].pop(key, None)  # it moves up
         self._lanes[lane][key] = since or time.monotonic()
+        self._wake()
+
+    def _wake(self) -> None:
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
@@ -79,7 +82,12 @@ class WorkQueue:
         while not self.depth:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
-            await waiter
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                if not waiter.cancelled():
+                    self._wake()  # the call was for this worker: hand it on
+                raise
         lane = self._lanes[Lane.FAST] or self._lanes[Lane.SLOW]
         key, _ = lane.popitem(last=False)
         self._busy[key] = time.monotonic()

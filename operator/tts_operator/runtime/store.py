@@ -23,7 +23,7 @@ class Store:
         self._trim = trim
         self._objects: dict[Key, Json] = {}
         self._members: dict[Key, set[Key]] = {}
-        self._deleted: OrderedDict[str, None] = OrderedDict()
+        self._deleted: OrderedDict[str, int] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -41,12 +41,11 @@ class Store:
 
     def put(self, body: Json) -> set[Key]:
         """Take a version in. Returns the keys that it concerns: its own, and one that it no longer belongs to."""
-        metadata = body["metadata"]
-        if metadata["uid"] in self._deleted:
-            return set()
-        at = _address(body)
+        at, version = _address(body), version_of(body)
         known = self._objects.get(at)
-        if known is not None and not _newer(metadata, known["metadata"]):
+        if version <= self._deleted.get(body["metadata"]["uid"], -1):
+            return set()
+        if known is not None and version <= version_of(known):
             return set()
         concerned = self._unlink(at, known) if known is not None else set()
         body = self._trim(body)
@@ -57,10 +56,14 @@ class Store:
             concerned.add(key)
         return concerned
 
-    def remove(self, body: Json) -> set[Key]:
-        """Forget a deleted object. Returns the keys that it concerned."""
+    def remove(self, body: Json, version: str | None = None) -> set[Key]:
+        """Forget an object that is deleted, or no longer selected, as of `version` (its own, if not given).
+
+        It may come back: somebody takes our label off, and we put it on again. Returns the keys that it concerned.
+        """
         uid = body["metadata"]["uid"]
-        self._deleted[uid] = None
+        self._deleted[uid] = version_of(body) if version is None else int(version)
+        self._deleted.move_to_end(uid)
         if len(self._deleted) > TOMBSTONES:
             self._deleted.popitem(last=False)
         at = _address(body)
@@ -70,11 +73,23 @@ class Store:
         del self._objects[at]
         return self._unlink(at, known)
 
-    def replace(self, bodies: Iterable[Json]) -> set[Key]:
-        """Take a whole list in: what is not on it is gone. Returns the keys for which anything changed."""
-        listed = {_address(body): body for body in bodies}
-        gone = [known for at, known in self._objects.items() if at not in listed]
-        return set().union(*map(self.remove, gone), *map(self.put, listed.values()))
+    def replace(self, bodies: Iterable[Json], version: str) -> set[Key]:
+        """Take a whole list in, made at `version`: what is not on it is gone, unless it is younger than the list.
+
+        Returns the keys for which anything changed.
+        """
+        listed = {body["metadata"]["uid"]: body for body in bodies}
+        gone = [
+            known
+            for known in self._objects.values()
+            if known["metadata"]["uid"] not in listed and version_of(known) <= int(version)
+        ]
+        concerned: set[Key] = set()
+        for known in gone:
+            concerned |= self.remove(known, version)
+        for body in listed.values():
+            concerned |= self.put(body)
+        return concerned
 
     def _unlink(self, at: Key, body: Json) -> set[Key]:
         key = self._key_of(body)
@@ -92,11 +107,6 @@ def _address(body: Json) -> Key:
     return metadata.get("namespace", ""), metadata["name"]
 
 
-def _newer(candidate: Json, known: Json) -> bool:
-    """Whether `candidate` is a later version. Resource versions can be compared as numbers (KEP-5504)."""
-    if candidate["uid"] != known["uid"]:
-        return True
-    ours, theirs = known["resourceVersion"], candidate["resourceVersion"]
-    if ours.isdigit() and theirs.isdigit():
-        return int(theirs) > int(ours)
-    return bool(theirs != ours)
+def version_of(body: Json) -> int:
+    """The resource version, as the number that it is: of two versions the larger is the later one (KEP-5504)."""
+    return int(body["metadata"]["resourceVersion"])

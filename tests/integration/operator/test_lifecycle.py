@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from tests.integration.operator.world import IMAGE, World, until
+from tests.integration.operator.world import IMAGE, PATIENCE, World, until
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import (
     CHILDREN,
@@ -222,10 +223,17 @@ async def test_one_namespace_only(world: World) -> None:
     assert set(world.reconciled) == {(world.namespace, "narrator")}
 
 
-async def test_the_nodes_are_read_without_their_specs(world: World) -> None:
-    items, _ = await world.client.list(NODES, metadata_only=True)
+async def test_the_nodes_are_read_and_watched_without_their_specs(world: World) -> None:
+    items, version = await world.client.list(NODES, metadata_only=True)
     assert items
     assert all("spec" not in item for item in items)
+    mark = {"metadata": {"labels": {"touched": world.namespace}}}
+    await world.client.merge(NODES, "", items[0]["metadata"]["name"], mark)
+    async with asyncio.timeout(PATIENCE):
+        async for event in world.client.watch(NODES, since=version, metadata_only=True):
+            assert "spec" not in event["object"]
+            if event["object"]["metadata"]["labels"].get("touched") == world.namespace:
+                break
 
 
 async def test_an_api_error_says_what_the_server_said(world: World) -> None:

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from tests.unit.operator.worlds import NAME, NAMESPACE, UID, service
+from tests.unit.operator.worlds import NAME, NAMESPACE, UID, body
 from tts_operator.api import Json
 from tts_operator.reconcile.events import PROGRESS, transition_event
 
@@ -38,16 +38,16 @@ CREATING, ROLLING, STARTING = (ready("False", reason) for reason in ("Creating",
     ],
 )
 def test_transitions(before: Json, after: Json, kind: str | None) -> None:
-    event = transition_event(service(), before, after)
+    event = transition_event(body()["metadata"], before, after)
     assert (event and event["type"]) == kind
 
 
 def test_the_reasons_of_progress_are_those_of_the_report() -> None:
-    assert {"Creating", "RolloutInProgress", "PodsNotReady"} == PROGRESS
+    assert {"Creating", "RolloutInProgress", "PodsNotReady", "Paused"} == PROGRESS
 
 
 def event_of(message: str = "pod a: OOMKilled") -> Json:
-    event = transition_event(service(), UP, ready("False", "OOMKilled", message))
+    event = transition_event(body()["metadata"], UP, ready("False", "OOMKilled", message))
     assert event is not None
     return event
 

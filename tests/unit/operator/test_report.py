@@ -193,7 +193,6 @@ CASES = [
         reason="Ready",
         verdict="Current",
         more=PAUSED,
-        says="paused",
     ),
     Case(
         name="paused before it ever ran",

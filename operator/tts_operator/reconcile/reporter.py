@@ -1,0 +1,83 @@
+"""Write statuses and events: at once where a verdict turns, held back where there is mere progress."""
+
+import datetime
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+
+from tts_operator.api import API_VERSION, KIND, Json
+from tts_operator.kube.client import Client
+from tts_operator.kube.errors import ApiError
+from tts_operator.kube.resources import EVENTS, TTSSERVICES
+from tts_operator.reconcile.events import transition_event
+from tts_operator.reconcile.report import ready_condition
+from tts_operator.runtime.store import Key, Store
+
+STATUS_SECONDS = 1.0
+"""Mere progress, such as one more ready pod, is written at most this often; a change of a verdict at once."""
+
+_log = logging.getLogger(__name__)
+
+
+class Reporter:
+    """Writes what is news."""
+
+    def __init__(self, client: Client, services: Store) -> None:
+        self._client = client
+        self._services = services
+        self._written: dict[Key, float] = {}
+
+    @staticmethod
+    def now() -> str:
+        """The time, as conditions have it."""
+        return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def forget(self, key: Key) -> None:
+        """The object is gone."""
+        self._written.pop(key, None)
+
+    async def write(self, body: Json, status: Json) -> float | None:
+        """Write the status if it says anything new. Returns the seconds after which another pass is due, or None."""
+        metadata, before = body["metadata"], body.get("status", {})
+        key = metadata["namespace"], metadata["name"]
+        if status == before:
+            return None
+        wait = self._written.get(key, 0.0) + STATUS_SECONDS - time.monotonic()
+        if wait > 0 and _verdicts(before) == _verdicts(status):
+            return wait
+        answer = await self._client.apply_status(
+            TTSSERVICES,
+            {
+                "apiVersion": API_VERSION,
+                "kind": KIND,
+                # With the uid: never onto a namesake that was made after this one's end.
+                "metadata": {"namespace": key[0], "name": key[1], "uid": metadata["uid"]},
+                "status": status,
+            },
+        )
+        self._services.put(answer)
+        self._written[key] = time.monotonic()
+        await self._tell(metadata, ready_condition(before), ready_condition(status))
+        # The answer may hold a newer spec, whose own news the cache then takes for old.
+        return 0.0 if answer["metadata"]["generation"] != metadata["generation"] else None
+
+    async def _tell(self, metadata: Json, before: Json, after: Json) -> None:
+        """Events are a courtesy: one that cannot be written is not worth a second try."""
+        event = transition_event(metadata, before, after)
+        if event is None:
+            return
+        where = {"namespace": metadata["namespace"], "object": metadata["name"]}
+        _log.info("%s: %s", after["reason"], after["message"], extra=where)
+        try:
+            await self._client.create(EVENTS, event)
+        except (ApiError, aiohttp.ClientError, TimeoutError) as error:
+            _log.warning("an event could not be written: %s", error, extra=where)
+
+
+def _verdicts(status: Mapping[str, Any]) -> tuple[int | None, dict[str, str]]:
+    """What a waiter looks at: the generation, and each condition's status."""
+    conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", ())}
+    return status.get("observedGeneration"), conditions
