@@ -1,0 +1,54 @@
+"""The operator's log over a whole test run, over all the pods that it ran in."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from devcluster.product import NAMESPACE, Product
+
+LINES_WANTED = {"time", "level", "logger", "message"}
+
+
+@dataclass
+class OperatorLog:
+    """What the operator has written since the test run began."""
+
+    product: Product
+    since: str = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    lines: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def of_an_ending_pod(self) -> Iterator[str]:
+        """Keep the log of the pod that the block ends, to its last line; yields the pod's name."""
+        pod = self.product.kubectl("-n", NAMESPACE, "get", "pods", "-o", "jsonpath={.items[0].metadata.name}")
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            following = pool.submit(self._read, pod, "--follow")
+            yield pod
+            self.lines += following.result()
+
+    def finish(self) -> list[str]:
+        """All lines, with those of the pod that runs now."""
+        pods = self.product.kubectl("-n", NAMESPACE, "get", "pods", "-o", "jsonpath={.items[*].metadata.name}").split()
+        return self.lines + [line for pod in pods for line in self._read(pod)]
+
+    def _read(self, pod: str, *more: str) -> list[str]:
+        words = ("-n", NAMESPACE, "logs", pod, f"--since-time={self.since}", *more)
+        return self.product.kubectl(*words, timeout=120, check=False).splitlines()
+
+
+def wrong_lines(lines: list[str]) -> list[str]:
+    """Lines that are no JSON object with the usual fields, or that tell of a failure of the code."""
+    return [line for line in lines if not _is_fine(line)]
+
+
+def _is_fine(line: str) -> bool:
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(said, dict) and said.keys() >= LINES_WANTED and "traceback" not in said

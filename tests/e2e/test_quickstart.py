@@ -1,0 +1,144 @@
+"""What a new user gets: the demo, and a service in three zones that speaks and lives on, whatever is sent to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from devcluster.demo import OUTPUT, TEXT, measure
+from devcluster.product import ROOT, Product
+from tests.e2e.client import get, post, speech
+from tests.e2e.operatorlog import OperatorLog
+from tests.e2e.place import SMALL, Json, Place, until, zones
+
+pytestmark = pytest.mark.timeout(180, func_only=True)
+NAME = "quickstart"
+ERROR_KEYS = {"message", "type", "param", "code"}
+
+
+def example() -> Json:
+    """The quickstart that users are shown."""
+    body: Json = yaml.safe_load((ROOT / "examples/quickstart.yaml").read_text())
+    return body
+
+
+@pytest.fixture(scope="module")
+def quickstart(place: Place) -> Place:
+    """The quickstart, Ready; shared by tests that only read it. It is small, to leave room for the demo's own."""
+    body = example()
+    body["spec"]["resources"] = SMALL
+    place.apply_manifest(body)
+    place.ready(NAME)
+    return place
+
+
+@pytest.fixture
+def demo_cleared(product: Product, operator_log: OperatorLog) -> Iterator[None]:
+    """Whatever the demo makes in the cluster goes again, unless it was there before."""
+    del operator_log
+    words = ("-n", "default", "ttsservice", NAME)
+    before = product.kubectl("get", *words, "--ignore-not-found", "-o", "name")
+    yield
+    if not before:
+        product.kubectl("delete", *words, "--ignore-not-found")
+        pods = ("-n", "default", "get", "pods", "-l", f"app.kubernetes.io/instance={NAME}", "-o", "name")
+        until("the demo's pods to be gone", lambda: not product.kubectl(*pods), 60)
+
+
+@pytest.mark.timeout(300, func_only=True)
+@pytest.mark.usefixtures("demo_cleared")
+def test_the_demo_ends_with_speech(product: Product) -> None:
+    (ROOT / OUTPUT).unlink(missing_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "devcluster.demo"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"operator{os.pathsep}."},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    sound = measure((ROOT / OUTPUT).read_bytes())
+    assert sound.rate == 24000
+    assert sound.seconds > 1
+    assert sound.rms > 0.01
+    pods = [line.split() for line in done.stdout.splitlines() if line.startswith(f"  {NAME}-")]
+    assert len(pods) == 3
+    assert {zone for *_, zone in pods} == set(zones(product).values()) - {""}
+
+
+def test_three_pods_in_three_zones(quickstart: Place, product: Product) -> None:
+    pods, where = quickstart.pods(NAME), zones(product)
+    assert len(pods) == 3
+    found = sorted(where[pod["spec"]["nodeName"]] for pod in pods)
+    assert len(set(found)) == 3
+    assert quickstart.status(NAME)["zones"] == found
+
+
+def test_kubectl_get_reads_well(quickstart: Place) -> None:
+    header, row = quickstart.kubectl("get", "tts").splitlines()
+    assert header.split() == ["NAME", "READY", "REASON", "MODEL", "REPLICAS", "AGE"]
+    assert row.split()[:-1] == [NAME, "True", "Ready", "fastspeech2", "3"]
+    header, row = quickstart.kubectl("get", "tts", "-o", "wide").splitlines()
+    assert header.split() == ["NAME", "READY", "REASON", "MODEL", "REPLICAS", "URL", "ZONES", "AGE"]
+    assert f"http://{NAME}.{quickstart.name}.svc" in row
+
+
+def test_a_sentence_is_spoken(quickstart: Place) -> None:
+    answer = quickstart.speak(NAME, TEXT)
+    assert (answer.status, answer.content_type) == (200, "audio/wav")
+    sound = measure(answer.body)
+    assert sound.rate == 24000
+    assert sound.seconds > 1
+    assert sound.rms > 0.01
+
+
+def test_every_pod_says_the_same(quickstart: Place) -> None:
+    url = quickstart.url(NAME)
+    addresses = [f"http://{pod['status']['podIP']}:7860" for pod in quickstart.pods(NAME)]
+    answers = quickstart.client.send(*(speech(each, TEXT) for each in [url, *addresses, url]))
+    assert [answer.status for answer in answers] == [200] * 5
+    assert len({answer.body for answer in answers}) == 1
+
+
+def test_the_page_and_the_metrics_answer(quickstart: Place) -> None:
+    url = quickstart.url(NAME)
+    page, script, metrics = quickstart.client.send(
+        *(get(f"{url}{path}") for path in ("/", "/static/app.js", "/metrics"))
+    )
+    assert (page.status, page.content_type) == (200, "text/html")
+    assert "Text to speech" in page.body.decode()
+    assert script.status == 200
+    assert metrics.status == 200
+    assert b"\ntts_model_ready 1.0\n" in metrics.body
+
+
+def test_bad_requests_are_refused_and_every_pod_lives_on(quickstart: Place) -> None:
+    url = f"{quickstart.url(NAME)}/v1/audio/speech"
+    bad = {
+        "empty": (400, post(url, json.dumps({"input": ""}))),
+        "501 characters": (400, post(url, json.dumps({"input": "好" * 501}))),
+        "not a string": (400, post(url, json.dumps({"input": 5}))),
+        "no text": (400, post(url, json.dumps({"model": "fastspeech2"}))),
+        "nothing to say": (400, post(url, json.dumps({"input": "，。！？😀"}))),
+        "invalid JSON": (400, post(url, '{"input": "好"')),
+        "wrong content type": (415, post(url, json.dumps({"input": "好"}), content_type="text/plain")),
+    }
+    asked = [request for _ in range(6) for _, request in bad.values()]  # so that every pod gets some of each
+    wanted = [(name, status) for _ in range(6) for name, (status, _) in bad.items()]
+    for (name, status), answer in zip(wanted, quickstart.client.send(*asked), strict=True):
+        assert (answer.status, answer.content_type) == (status, "application/json"), (name, answer)
+        error = answer.json()["error"]
+        assert error.keys() == ERROR_KEYS, name
+        assert error["type"] == "invalid_request_error", name
+        assert error["message"].endswith("."), (name, error)
+    assert quickstart.speaks(NAME)
+    states = [pod["status"]["containerStatuses"][0] for pod in quickstart.pods(NAME)]
+    assert [(state["ready"], state["restartCount"]) for state in states] == [(True, 0)] * 3
