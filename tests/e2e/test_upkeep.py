@@ -1,0 +1,116 @@
+"""What the operator keeps up: children that somebody deletes or edits, changes of the spec, its own end, the end."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from devcluster.product import NAMESPACE, Product
+from tests.e2e.client import speech
+from tests.e2e.operatorlog import OperatorLog
+from tests.e2e.place import Place, operator_pods, until
+
+pytestmark = pytest.mark.timeout(180, func_only=True)
+NAME = "narrator"
+CHILDREN = ("serviceaccount", "service", "poddisruptionbudget", "deployment")
+
+
+@pytest.fixture
+def narrator(place: Place) -> Place:
+    """A service that is Ready; each test leaves it so, or the next one makes it so again."""
+    place.apply(NAME)
+    place.ready(NAME)
+    return place
+
+
+@pytest.mark.parametrize("kind", CHILDREN)
+def test_a_deleted_child_is_back_and_the_service_speaks(narrator: Place, kind: str) -> None:
+    before = narrator.get(kind, NAME)
+    narrator.kubectl("delete", kind, NAME)
+
+    def back() -> bool:
+        now = narrator.get(kind, NAME)
+        return bool(now) and now["metadata"]["uid"] != before["metadata"]["uid"]
+
+    until(f"the {kind} is back", back, 20)
+    now = narrator.get(kind, NAME)
+    assert now["metadata"]["labels"] == before["metadata"]["labels"]
+    assert now["metadata"]["ownerReferences"] == before["metadata"]["ownerReferences"]
+    deployment = f"deployment/{NAME}"
+    narrator.kubectl("rollout", "status", deployment, "--timeout=90s", timeout=100)
+    narrator.ready(NAME)
+    until("the service speaks", lambda: narrator.speaks(NAME), 20)
+
+
+def test_an_edit_is_undone_and_a_foreign_label_is_kept(narrator: Place) -> None:
+    narrator.kubectl("label", "deployment", NAME, "team=speech")
+    narrator.kubectl("patch", "service", NAME, "--type=merge", "-p", '{"spec":{"selector":{"app":"other"}}}')
+    narrator.kubectl("patch", "deployment", NAME, "--type=merge", "-p", '{"spec":{"replicas":1}}')
+    until("the replicas are as asked for", lambda: narrator.get("deployment", NAME)["spec"]["replicas"] == 3, 20)
+    selector = {"app.kubernetes.io/name": "tts-server", "app.kubernetes.io/instance": NAME}
+    until("the selector is ours", lambda: narrator.get("service", NAME)["spec"]["selector"] == selector, 20)
+    assert narrator.get("deployment", NAME)["metadata"]["labels"]["team"] == "speech"
+    narrator.ready(NAME)
+    assert narrator.speaks(NAME)
+
+
+def test_a_change_of_the_spec_rolls_out_without_a_failed_request(narrator: Place) -> None:
+    url = narrator.url(NAME)
+    before = {pod["metadata"]["name"] for pod in narrator.pods(NAME)}
+    asked = speech(url, "第#句话。")
+    with narrator.client.pelting(asked, rate=3, most=450) as load:
+        narrator.apply(NAME, server={"maxInputCharacters": 50})
+        narrator.ready(NAME, seconds=120)
+        until("the old pods are gone", lambda: not before & _all_pods(narrator), 60)
+    assert load.tally is not None
+    assert load.tally.failed == []
+    assert 30 < load.tally.sent < 450
+    right, wrong = narrator.client.send(speech(url, "好" * 50), speech(url, "好" * 51))
+    assert right.status == 200
+    assert wrong.status == 400
+    assert "the limit is 50" in wrong.json()["error"]["message"]
+
+
+def _all_pods(place: Place) -> set[str]:
+    """The names of a service's pods, also of those that end."""
+    items = place.get("pods", "-l", f"app.kubernetes.io/instance={NAME}")["items"]
+    return {pod["metadata"]["name"] for pod in items}
+
+
+def test_an_operator_that_is_killed_goes_on_where_it_was(
+    place: Place, product: Product, operator_log: OperatorLog
+) -> None:
+    place.apply(NAME, replicas=2)
+    place.ready(NAME)
+    place.apply(NAME, replicas=3, server={"logLevel": "warning"})
+    with operator_log.of_an_ending_pod() as pod:
+        product.kubectl("-n", NAMESPACE, "delete", "pod", pod, "--grace-period=0", "--force")
+    place.apply(NAME, replicas=3, server={"logLevel": "debug"})
+    place.ready(NAME, seconds=120)
+    deployment = place.get("deployment", NAME)
+    variables = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert {"name": "TTS_LOG_LEVEL", "value": "debug"} in variables
+    assert place.speaks(NAME)
+
+
+def test_nothing_is_left_of_a_deleted_service(narrator: Place) -> None:
+    narrator.kubectl("delete", "tts", NAME)
+    until("nothing is left", lambda: not narrator.leftovers(), 90, otherwise=narrator.leftovers)
+
+
+def test_nothing_is_left_of_a_service_that_is_deleted_while_the_operator_is_away(
+    narrator: Place, product: Product, operator_log: OperatorLog
+) -> None:
+    operator = ("-n", NAMESPACE, "scale", "deployment/tts-operator")
+    try:
+        with operator_log.of_an_ending_pod():
+            product.kubectl(*operator, "--replicas=0")
+        until("the operator is away", lambda: not operator_pods(product), 60)
+        narrator.kubectl("delete", "tts", NAME)
+        until("nothing is left", lambda: not narrator.leftovers(), 90, otherwise=narrator.leftovers)
+    finally:
+        product.kubectl(*operator, "--replicas=1")
+        product.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/tts-operator", "--timeout=90s", timeout=100)
+    assert json.loads(narrator.kubectl("get", "tts", "-o", "json"))["items"] == []
+    assert narrator.leftovers() == []
