@@ -3,20 +3,23 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Mapping
+import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import kopf
 
-from tts_operator.api import GROUP, KIND, PLURAL, VERSION
+from tts_operator.api import GROUP, PLURAL, VERSION
 from tts_operator.desired import Defaults
-from tts_operator.desired.identity import INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL
-from tts_operator.kube.client import FIELD_MANAGER, Client
+from tts_operator.desired.identity import MANAGED_BY, MANAGED_BY_LABEL
+from tts_operator.kube.client import Client
 from tts_operator.kube.connection import Access, Connection
 from tts_operator.kube.resources import CHILDREN, NODES, PODS, TTSSERVICES, Resource
+from tts_operator.kube.source import ApiSource
 from tts_operator.reconcile import Reconciler
+from tts_operator.reconcile.caches import Zones, own_name, service_of, trim, trim_pod
 from tts_operator.runtime import Informer, Key, Lane, Store, Workers, WorkQueue, version_of
 
 WORKERS = 16
@@ -29,7 +32,6 @@ STUCK_SECONDS = 300.0
 """A watch that is silent, or a key that waits, for longer than this fails the liveness probe."""
 SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
 SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
-ZONE_LABEL = "topology.kubernetes.io/zone"
 
 _log = logging.getLogger(__name__)
 
@@ -68,9 +70,9 @@ class Operator:
         self._connection = Connection(access)
         self._client = Client(self._connection.session, access.server)
         self._queue = WorkQueue()
-        self._services = Store(key_of=_own_name)
-        self._children = {resource: Store(key_of=_service_of, trim=_trim) for resource in CHILDREN}
-        self._pods = Store(key_of=_service_of, trim=_trim_pod)
+        self._services = Store(key_of=own_name)
+        self._children = {resource: Store(key_of=service_of, trim=trim) for resource in CHILDREN}
+        self._pods = Store(key_of=service_of, trim=trim_pod)
         self._nodes = Store(key_of=lambda _: None)
         stores: dict[Resource, Store] = {**self._children, PODS: self._pods}
         self._informers = [self._informer(resource, store) for resource, store in stores.items()]
@@ -80,11 +82,14 @@ class Operator:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set or SIGTERM or SIGINT comes, then leave. Raises what made it fail."""
-        _take_signals(stop)
+        loop = asyncio.get_running_loop()
+        for number in SIGNALS:
+            loop.add_signal_handler(number, stop.set)
         try:
             await self._run(stop)
         finally:
-            _release_signals()
+            for number in SIGNALS:
+                loop.remove_signal_handler(number)
             await self._connection.close()
 
     async def _run(self, stop: asyncio.Event) -> None:
@@ -93,7 +98,7 @@ class Operator:
             services=self._services,
             children=self._children,
             pods=self._pods,
-            zones=_Zones(self._nodes),
+            zones=Zones(self._nodes),
             defaults=self._settings.defaults,
         )
         async with asyncio.TaskGroup() as group:
@@ -104,8 +109,6 @@ class Operator:
                 tasks.append(group.create_task(self._resync()))
                 _log.info("the caches are filled, reconciling")
                 self.ready.set()
-                # Tasks that start after kopf are in its eyes its own, and waited for at its end: let ours start first.
-                await asyncio.sleep(0)
                 await self._watch_services(stop)
             for task in tasks:
                 task.cancel()
@@ -128,7 +131,7 @@ class Operator:
 
     def _informer(self, resource: Resource, store: Store) -> Informer:
         ours = resource is not NODES
-        source = _ApiSource(
+        source = ApiSource(
             self._client,
             resource,
             namespace=self._settings.namespace if ours else None,
@@ -148,50 +151,75 @@ class Operator:
         self._queue.add(key, Lane.SLOW if event == "LISTED" else Lane.FAST)
 
     async def _watch_services(self, stop: asyncio.Event) -> None:
-        """kopf watches the TTSServices until `stop` is set. `on.event` alone writes no annotation and no finalizer."""
-        registry = kopf.OperatorRegistry()
-        settings = _kopf_settings()
+        """kopf watches the TTSServices until `stop` is set.
 
-        @kopf.on.startup(registry=registry)
-        async def started(**_: Any) -> None:
-            _take_signals(stop)  # kopf has just taken them
+        In a thread and event loop of its own: kopf takes the signal handlers of a main thread, and at its end it
+        cancels every task of its loop that it does not know, and raises what has gone wrong in them.
+        """
+        ours = asyncio.get_running_loop()
+        ended = threading.Event()
+        watching = asyncio.create_task(asyncio.to_thread(asyncio.run, self._run_kopf(ours, ended)))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            ended.set()
+            async with asyncio.timeout(STOP_SECONDS):
+                await watching
+
+    async def _run_kopf(self, ours: asyncio.AbstractEventLoop, ended: threading.Event) -> None:
+        """Run kopf in the loop of this thread; what it tells goes to `ours`. Raises what made it fail."""
+        registry = kopf.OperatorRegistry()
 
         @kopf.on.login(registry=registry)
         async def login(**_: Any) -> kopf.AiohttpSession:
             return kopf.AiohttpSession(
-                server=self._connection.access.server, aiohttp_session=self._connection.session()
+                server=self._connection.access.server, aiohttp_session=self._connection.new_session()
             )
 
+        # `on.event` alone writes nothing to the object: no annotation, no finalizer.
         @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
         async def changed(event: Mapping[str, Any], **_: Any) -> None:
-            body = dict(event["object"])
-            keys = self._services.remove(body) if event["type"] == "DELETED" else self._services.put(body)
-            for key in keys:
-                self._queue.add(key, Lane.SLOW if event["type"] is None else Lane.FAST)
+            ours.call_soon_threadsafe(self._service_changed, event["type"], dict(event["object"]))
 
         @kopf.on.probe(id="operator", registry=registry)
         async def alive(**_: Any) -> str:
-            self._check_alive()
+            # In the operator's own loop: one that is stuck does not answer in time.
+            problem = await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._problem(), ours))
+            if problem:
+                raise kopf.PermanentError(problem)
             return "ok"
 
-        await kopf.operator(
-            registry=registry,
-            settings=settings,
-            standalone=True,
-            # kopf would else look the user up, whom a container image need not know.
-            identity=MANAGED_BY,  # type: ignore[arg-type]
-            clusterwide=self._settings.namespace is None,
-            namespaces=[self._settings.namespace] if self._settings.namespace else [],
-            liveness_endpoint=self._settings.liveness_endpoint,
-            stop_flag=stop,
-        )
+        try:
+            await kopf.operator(
+                registry=registry,
+                settings=_kopf_settings(),
+                standalone=True,
+                # kopf would else look the user up, whom a container image need not know.
+                identity=MANAGED_BY,  # type: ignore[arg-type]
+                clusterwide=self._settings.namespace is None,
+                namespaces=[self._settings.namespace] if self._settings.namespace else [],
+                liveness_endpoint=self._settings.liveness_endpoint,
+                stop_flag=ended,
+            )
+        finally:
+            ended.set()  # or the thread in which kopf waits for it would outlive it
+            await asyncio.sleep(0.01)  # kopf has closed its connections; let the loop see them end
 
-    def _check_alive(self) -> None:
-        """Raises kopf.PermanentError, which fails the probe, where something is stuck."""
+    def _service_changed(self, event: str | None, body: dict[str, Any]) -> None:
+        """Take in what kopf tells of a TTSService; its type is None for what was there at the start."""
+        keys = self._services.remove(body) if event == "DELETED" else self._services.put(body)
+        for key in keys:
+            self._queue.add(key, Lane.SLOW if event is None else Lane.FAST)
+
+    async def _problem(self) -> str:
+        """What is stuck, in words; empty where all is well."""
         silent = max(informer.silent_seconds() for informer in self._informers)
         waiting = self._queue.oldest_age()
         if silent > STUCK_SECONDS or waiting > STUCK_SECONDS:
-            raise kopf.PermanentError(f"a watch is silent for {silent:.0f} s, a key waits for {waiting:.0f} s")
+            return f"a watch is silent for {silent:.0f} s, a key waits for {waiting:.0f} s"
+        return ""
 
     async def _resync(self) -> None:
         """After a broken watch kopf does not tell what was deleted meanwhile: compare with a list of names."""
@@ -209,106 +237,13 @@ class Operator:
         for body in known:
             if body["metadata"]["uid"] not in alive:
                 self._services.remove(body, version)
-            self._queue.add(_own_name(body), Lane.SLOW)
+            self._queue.add(own_name(body), Lane.SLOW)
         for item in items:
-            namespace, name = key = _own_name(item)
+            namespace, name = key = own_name(item)
             cached = self._services.get(*key)
             if cached is None or version_of(cached) < version_of(item):  # the watch has missed it
                 self._services.put(await self._client.get(TTSSERVICES, namespace, name))
                 self._queue.add(key, Lane.SLOW)
-
-
-class _ApiSource:
-    """What an informer lists and watches."""
-
-    def __init__(
-        self, client: Client, resource: Resource, *, namespace: str | None, selector: str, metadata_only: bool
-    ) -> None:
-        self._client = client
-        self._resource = resource
-        self._namespace = namespace
-        self._selector = selector
-        self._metadata_only = metadata_only
-
-    async def list(self) -> tuple[list[dict[str, Any]], str]:
-        items, version = await self._client.list(
-            self._resource, namespace=self._namespace, selector=self._selector, metadata_only=self._metadata_only
-        )
-        # The items of a list come without these; those of a watch have them.
-        common = {"apiVersion": self._resource.api_version, "kind": self._resource.kind}
-        return [common | item for item in items], version
-
-    def watch(self, since: str) -> AsyncIterator[dict[str, Any]]:
-        return self._client.watch(
-            self._resource,
-            since=since,
-            namespace=self._namespace,
-            selector=self._selector,
-            metadata_only=self._metadata_only,
-        )
-
-
-class _Zones(Mapping[str, str]):
-    """The zone of each node, read from the cache."""
-
-    def __init__(self, nodes: Store) -> None:
-        self._nodes = nodes
-
-    def __getitem__(self, node: str) -> str:
-        body = self._nodes.get("", node)
-        if body is None:
-            raise KeyError(node)
-        zone: str = body["metadata"].get("labels", {})[ZONE_LABEL]
-        return zone
-
-    def __iter__(self) -> Any:
-        return (body["metadata"]["name"] for body in self._nodes)
-
-    def __len__(self) -> int:
-        return len(self._nodes)
-
-
-def _take_signals(stop: asyncio.Event) -> None:
-    for number in SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-
-
-def _release_signals() -> None:
-    for number in SIGNALS:
-        asyncio.get_running_loop().remove_signal_handler(number)
-
-
-def _own_name(body: Mapping[str, Any]) -> Key:
-    return body["metadata"]["namespace"], body["metadata"]["name"]
-
-
-def _service_of(body: Mapping[str, Any]) -> Key | None:
-    """The TTSService that an object belongs to: by its owner, or for lack of one, by its label."""
-    metadata = body["metadata"]
-    for owner in metadata.get("ownerReferences", ()):
-        if owner.get("kind") == KIND and owner["apiVersion"].startswith(GROUP + "/"):
-            return metadata["namespace"], owner["name"]
-    name = metadata.get("labels", {}).get(INSTANCE_LABEL)
-    return (metadata["namespace"], name) if name else None
-
-
-def _trim(body: dict[str, Any]) -> dict[str, Any]:
-    """Of the record who owns which field, only our own entry is ever read; it is a third of an object's size."""
-    entries = body["metadata"].get("managedFields", ())
-    ours = [entry for entry in entries if entry["manager"] == FIELD_MANAGER]
-    return {**body, "metadata": {**body["metadata"], "managedFields": ours}}
-
-
-def _trim_pod(body: dict[str, Any]) -> dict[str, Any]:
-    """What the status is made of: where the pod is, and how it does."""
-    metadata, status = body["metadata"], body.get("status", {})
-    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "labels")
-    told = ("phase", "reason", "message", "conditions", "initContainerStatuses", "containerStatuses")
-    return {
-        "metadata": {name: metadata[name] for name in kept if name in metadata},
-        "spec": {"nodeName": body.get("spec", {}).get("nodeName")},
-        "status": {name: status[name] for name in told if name in status},
-    }
 
 
 def _kopf_settings() -> kopf.OperatorSettings:

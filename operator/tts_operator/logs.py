@@ -31,4 +31,6 @@ def configure(level: str) -> None:
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    # kopf runs beside the main thread on purpose, and need not warn of it at each start.
+    logging.getLogger("kopf._core.reactor.running").addFilter(lambda record: "OS signals" not in record.getMessage())
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)

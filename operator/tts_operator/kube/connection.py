@@ -1,4 +1,4 @@
-"""The one HTTP session to the API server, shared by kopf, the informers and the reconciler."""
+"""HTTP sessions to the API server: how they find it, prove who we are, and name us."""
 
 import asyncio
 import ssl
@@ -27,7 +27,7 @@ class Access:
 
 
 class Connection:
-    """Makes the session, and makes it again when kopf has closed it after a failed login."""
+    """Makes sessions, and keeps the one that the informers and the reconciler share."""
 
     def __init__(self, access: Access) -> None:
         self.access = access
@@ -35,17 +35,21 @@ class Connection:
         self._token: tuple[float, str] = (0.0, "")
 
     def session(self) -> aiohttp.ClientSession:
-        """The session that is open now."""
-        if self._session is None or self._session.closed:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=POOL, ssl=self.access.tls),
-                headers={**self.access.headers, "User-Agent": USER_AGENT},
-                middlewares=(self._authorize,) if self.access.token_file else (),
-            )
+        """The shared session."""
+        if self._session is None:
+            self._session = self.new_session()
         return self._session
 
+    def new_session(self) -> aiohttp.ClientSession:
+        """A session of its own: kopf lives in another event loop, and closes the session that it logs in with."""
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=POOL, ssl=self.access.tls),
+            headers={**self.access.headers, "User-Agent": USER_AGENT},
+            middlewares=(self._authorize,) if self.access.token_file else (),
+        )
+
     async def close(self) -> None:
-        """Close the session."""
+        """Close the shared session."""
         if self._session is not None:
             await self._session.close()
             await asyncio.sleep(0)  # the transports that this closes end in the next turn of the loop

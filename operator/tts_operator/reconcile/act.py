@@ -32,8 +32,9 @@ class Actor:
         failures: list[BaseException] = []
         first = [manifest for manifest in todo.apply if manifest["kind"] == "ServiceAccount"]
         rest = [manifest for manifest in todo.apply if manifest["kind"] != "ServiceAccount"]
-        for wave in ([self._apply(service, each) for each in first], [self._apply(service, each) for each in rest]):
-            for result in await asyncio.gather(*wave, return_exceptions=True):
+        for wave in (first, rest):
+            applying = (self._apply(service, manifest) for manifest in wave)
+            for result in await asyncio.gather(*applying, return_exceptions=True):
                 if isinstance(result, Refusal):
                     refusals.append(result)
                 elif result is not None:

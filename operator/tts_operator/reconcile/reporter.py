@@ -18,6 +18,7 @@ from tts_operator.runtime.store import Key, Store
 
 STATUS_SECONDS = 1.0
 """Mere progress, such as one more ready pod, is written at most this often; a change of a verdict at once."""
+VERDICTS = ("Ready", "Stalled", "Reconciling", "Paused")
 
 _log = logging.getLogger(__name__)
 
@@ -78,6 +79,6 @@ class Reporter:
 
 
 def _verdicts(status: Mapping[str, Any]) -> tuple[int | None, dict[str, str]]:
-    """What a waiter looks at: the generation, and each condition's status."""
+    """What must be told at once: which generation was seen, and what that has come to. The rest is detail."""
     conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", ())}
-    return status.get("observedGeneration"), conditions
+    return status.get("observedGeneration"), {kind: conditions[kind] for kind in VERDICTS if kind in conditions}

@@ -1,0 +1,65 @@
+"""What is kept of the objects that the operator sees, and to which TTSService each belongs."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tts_operator.api import GROUP, KIND
+from tts_operator.desired.identity import INSTANCE_LABEL
+from tts_operator.kube.client import FIELD_MANAGER
+from tts_operator.runtime.store import Key, Store
+
+ZONE_LABEL = "topology.kubernetes.io/zone"
+
+
+class Zones(Mapping[str, str]):
+    """The zone of each node, read from the cache."""
+
+    def __init__(self, nodes: Store) -> None:
+        self._nodes = nodes
+
+    def __getitem__(self, node: str) -> str:
+        body = self._nodes.get("", node)
+        if body is None:
+            raise KeyError(node)
+        zone: str = body["metadata"].get("labels", {})[ZONE_LABEL]
+        return zone
+
+    def __iter__(self) -> Iterator[str]:
+        return (body["metadata"]["name"] for body in self._nodes)
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+
+def own_name(body: Mapping[str, Any]) -> Key:
+    """The key of a TTSService."""
+    return body["metadata"]["namespace"], body["metadata"]["name"]
+
+
+def service_of(body: Mapping[str, Any]) -> Key | None:
+    """The TTSService that an object belongs to: by its owner, or for lack of one, by its label."""
+    metadata = body["metadata"]
+    for owner in metadata.get("ownerReferences", ()):
+        if owner.get("kind") == KIND and owner["apiVersion"].startswith(GROUP + "/"):
+            return metadata["namespace"], owner["name"]
+    name = metadata.get("labels", {}).get(INSTANCE_LABEL)
+    return (metadata["namespace"], name) if name else None
+
+
+def trim(body: dict[str, Any]) -> dict[str, Any]:
+    """Of the record who owns which field, only our own entry is ever read; it is a third of an object's size."""
+    entries = body["metadata"].get("managedFields", ())
+    ours = [entry for entry in entries if entry["manager"] == FIELD_MANAGER]
+    return {**body, "metadata": {**body["metadata"], "managedFields": ours}}
+
+
+def trim_pod(body: dict[str, Any]) -> dict[str, Any]:
+    """What the status is made of: where the pod is, and how it does."""
+    metadata, status = body["metadata"], body.get("status", {})
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "labels")
+    told = ("phase", "reason", "message", "conditions", "initContainerStatuses", "containerStatuses")
+    return {
+        "metadata": {name: metadata[name] for name in kept if name in metadata},
+        "spec": {"nodeName": body.get("spec", {}).get("nodeName")},
+        "status": {name: status[name] for name in told if name in status},
+    }
