@@ -31,10 +31,11 @@ class OperatorLog:
             yield pod
             self.lines += following.result()
 
-    def finish(self) -> list[str]:
-        """All lines, with those of the pod that runs now."""
+    def keep(self) -> list[str]:
+        """Keep what there is by now, for a pod that will be out of reach; all lines so far."""
         pods = self.product.kubectl("-n", NAMESPACE, "get", "pods", "-o", "jsonpath={.items[*].metadata.name}").split()
-        return self.lines + [line for pod in pods for line in self._read(pod)]
+        self.lines += [line for pod in pods for line in self._read(pod)]
+        return self.lines
 
     def _read(self, pod: str, *more: str) -> list[str]:
         words = ("-n", NAMESPACE, "logs", pod, f"--since-time={self.since}", *more)
