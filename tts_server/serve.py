@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import gunicorn.app.base
+from gunicorn.errors import HaltServer
 
 from tts_server.lifecycle import Lifecycle, RunFolder, shared_memory_folder
 from tts_server.logs import logging_config
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 _TERMINATION_LOG = Path("/dev/termination-log")
 # gunicorn's master ends, with this status, when a worker ends with it; any other death restarts the worker.
 _BOOT_FAILED = 3
+# 128 + SIGKILL, by which Kubernetes knows a container that was killed.
+_KILLED = 137
 # Longer than the idle time of the usual proxies (nginx 60 s, AWS 60 s): they must be the ones to close.
 _KEEP_ALIVE_SECONDS = 75
 # The hub may be starved by noisy neighbours for a while; this is only for one that hangs for good.
@@ -48,6 +51,7 @@ class Server(gunicorn.app.base.BaseApplication):  # type: ignore[misc] # gunicor
             "control_socket_disable": True,
             "logconfig_dict": logging_config(settings.log_level),
             "proc_name": "tts-server",
+            "child_exit": _worker_ended,
             "on_exit": lambda _: self._run_folder.remove(),
         }
         for name, value in options.items():
@@ -74,6 +78,18 @@ def serve(settings: Settings) -> None:
     run_folder = RunFolder(settings.port)
     run_folder.prepare()
     Server(settings, run_folder).run()
+
+
+def _worker_ended(arbiter: Any, _: Any) -> None:
+    """End with the worker, unless this is the stop: a container that ends is counted, told of and restarted.
+
+    gunicorn's own restart would hide from Kubernetes that the kernel has killed the worker for its memory.
+    """
+    if arbiter.LISTENERS:  # a stop begins by closing them
+        report_fatal(
+            "the worker was killed; if for its memory: raise resources.limits.memory or lower server.cache.sizeMiB"
+        )
+        raise HaltServer("the worker was killed", _KILLED)
 
 
 def report_fatal(message: str) -> None:

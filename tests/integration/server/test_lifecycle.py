@@ -1,6 +1,7 @@
 """Start, drain and stop."""
 
 import json
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -134,3 +135,13 @@ def test_logs_are_json_without_the_text(start: Callable[..., Server]) -> None:
     entry = json.loads(next(line for line in server.log if '"test-1"' in line))
     assert (entry["path"], entry["status"], entry["characters"]) == ("/v1/audio/speech", 200, 5)
     assert not any("秘密" in line for line in server.log)
+
+
+def test_a_killed_worker_ends_the_server(start: Callable[..., Server]) -> None:
+    """As the kernel kills for memory: the container has to end, or Kubernetes would never hear of it."""
+    server = start()
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    assert len(children) == 1
+    os.kill(int(children[0]), signal.SIGKILL)
+    assert server.process.wait(STOP_SECONDS) == 137
+    wait_until(lambda: any("raise resources.limits.memory" in line for line in server.log))
