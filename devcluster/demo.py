@@ -81,8 +81,11 @@ def _demo(progress: Progress) -> None:
     product = Product(provider, progress)
     provider.up(Size(nodes=3))
     product.install()
+    quickstart = str(ROOT / "examples/quickstart.yaml")
+    with progress.step("kubectl delete -f examples/quickstart.yaml, to begin anew"):
+        product.kubectl("delete", "--ignore-not-found", "--cascade=foreground", "-f", quickstart, timeout=90)
     with progress.step("kubectl apply -f examples/quickstart.yaml"):
-        product.kubectl("apply", "-f", str(ROOT / "examples/quickstart.yaml"))
+        product.kubectl("apply", "-f", quickstart)
     with progress.step("kubectl wait --for=condition=Ready ttsservice/quickstart"):
         product.kubectl("wait", "--for=condition=Ready", "ttsservice/quickstart", "--timeout=120s", timeout=130)
     with progress.step("a sentence, through the Service"):

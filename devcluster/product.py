@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import os
 import sys
@@ -28,6 +29,7 @@ class Image:
     sources: tuple[str, ...]
     """What goes into it, from the root of the repository; the Dockerfile first."""
 
+    @functools.cache  # noqa: B019 - two images; a file saved in between must not make it another image half-way
     def reference(self, registry: str | None) -> str:
         """Return the name and a tag that says what is in it, so that a changed image is another image."""
         digest = hashlib.sha256()

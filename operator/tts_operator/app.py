@@ -215,7 +215,7 @@ class Operator:
 
     async def _problem(self) -> str:
         """What is stuck, in words; empty where all is well."""
-        silent = max(informer.silent_seconds() for informer in self._informers)
+        silent = max(informer.silent_seconds() for informer in self._informers if informer.required)
         waiting = self._queue.oldest_age()
         if silent > STUCK_SECONDS or waiting > STUCK_SECONDS:
             return f"a watch is silent for {silent:.0f} s, a key waits for {waiting:.0f} s"

@@ -71,7 +71,7 @@ class Limits(ApiModel):
     """What each pod may use at the most."""
 
     cpu: Quantity = "2"
-    """CPU that each pod may use. The server runs as many synthesis threads as this has whole cores."""
+    """CPU that each pod may use. The server runs as many synthesis threads as this has cores, rounded up."""
     memory: Quantity = "4Gi"
     """Memory above which a pod is killed."""
 

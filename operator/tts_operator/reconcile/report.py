@@ -93,7 +93,7 @@ def _verdict(service: TTSService, observed: Observed, live: Json | None, failure
         if wanted == 0:
             return Verdict(ready=True, reason="ScaledToZero", message="replicas is 0: nothing runs, as asked for")
         return Verdict(ready=True, reason="Ready", message=f"all {wanted} pods are ready")
-    progress = f"{available} of {wanted} pods are available, {updated} of them updated"
+    progress = f"{available} of {wanted} pods can serve, {updated} of {total} are as the spec wants them"
     cause = _deployment_problem(live) or (failure.describe() if failure else "")
     text = f"{progress}; {cause}" if cause else progress
     if seen and _condition(live, "Progressing").get("reason") == "ProgressDeadlineExceeded":

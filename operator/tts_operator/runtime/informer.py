@@ -46,7 +46,7 @@ class Informer:
 
         One that is not `required` counts as synced also when its first list fails.
         """
-        self._required = required
+        self.required = required
         self._name = name
         self._source = source
         self._store = store
@@ -75,7 +75,7 @@ class Informer:
             except Exception as error:  # noqa: BLE001 - a watch that dies in silence is the worst bug of operators
                 if getattr(error, "gone", False):
                     since = None
-                if not self._required:
+                if not self.required:
                     self.synced.set()
                 failures += 1
                 delay = min(FIRST_BACKOFF_SECONDS * 2.0 ** min(failures, 10), LAST_BACKOFF_SECONDS)

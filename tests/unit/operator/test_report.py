@@ -57,7 +57,7 @@ CASES = [
         available="False",
         verdict="InProgress",
         more=RECONCILING,
-        says="0 of 3 pods are available",
+        says="0 of 3 pods can serve",
     ),
     Case(
         name="all ready, but of the last generation",
@@ -74,7 +74,7 @@ CASES = [
         reason="RolloutInProgress",
         verdict="InProgress",
         more=RECONCILING,
-        says="1 of them updated",
+        says="1 of 4 are as the spec wants them",
     ),
     Case(
         name="one old pod is left",
@@ -92,7 +92,7 @@ CASES = [
         reason="PodsNotReady",
         verdict="InProgress",
         more=RECONCILING,
-        says="2 of 3 pods are available",
+        says="2 of 3 pods can serve",
     ),
     Case(
         name="a pod is out of memory",
