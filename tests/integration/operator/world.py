@@ -156,25 +156,19 @@ class AdminClient(Client):
             content_type="application/apply-patch+yaml",
         )
 
-    async def merge(self, resource: Resource, namespace: str, name: str, body: Json) -> Json:
+    async def merge(self, resource: Resource, namespace: str, name: str, body: Json, *, kind: str = "merge") -> Json:
         """A merge patch, as `kubectl edit` and `kubectl patch` make them."""
         return await self._request(
             "PATCH",
             resource.path(namespace, name),
             params={"fieldManager": "somebody"},
             body=body,
-            content_type="application/merge-patch+json",
+            content_type=f"application/{kind}-patch+json",
         )
 
     async def strategic(self, resource: Resource, namespace: str, name: str, body: Json) -> Json:
         """A strategic merge patch, which merges lists by their keys."""
-        return await self._request(
-            "PATCH",
-            resource.path(namespace, name),
-            params={"fieldManager": "somebody"},
-            body=body,
-            content_type="application/strategic-merge-patch+json",
-        )
+        return await self.merge(resource, namespace, name, body, kind="strategic-merge")
 
 
 def access(kubeconfig: Path) -> Access:
