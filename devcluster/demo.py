@@ -21,12 +21,24 @@ TEXT = "你好，我是部署在三个可用区的语音合成服务。"
 OUTPUT = Path("build/demo/hello.wav")
 OUTAGE = "  .venv/bin/python -m devcluster zone down zone-b     # an outage; `zone up zone-b` ends it\n"
 SPEAK = """
-import json, sys, urllib.request
+import json, sys, time, urllib.error, urllib.request
 body = json.dumps({"model": "fastspeech2", "input": sys.argv[2], "response_format": "wav"}).encode()
 request = urllib.request.Request(sys.argv[1] + "/v1/audio/speech", body, {"Content-Type": "application/json"})
-print(urllib.request.urlopen(request, timeout=30).read().hex())
+for left in reversed(range(60)):
+    try:
+        print(urllib.request.urlopen(request, timeout=30).read().hex())
+        break
+    except urllib.error.HTTPError:
+        raise
+    except OSError:
+        if not left:
+            raise
+        time.sleep(0.25)
 """
-"""Runs in a pod: the sentence goes the way of every client, by cluster DNS and through the Service."""
+"""Runs in a pod: the sentence goes the way of every client, by cluster DNS and through the Service.
+
+A refused connection is tried again: each node's kube-proxy hears of the first ready pod up to a second later.
+"""
 
 
 @dataclass(frozen=True)
