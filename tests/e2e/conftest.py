@@ -66,8 +66,9 @@ def make_place(product: Product, server_image: str, operator_log: OperatorLog) -
 
 
 @pytest.fixture(scope="module")
-def place(make_place: Callable[..., Place], request: pytest.FixtureRequest, product: Product) -> Iterator[Place]:
+def place(make_place: Callable[..., Place], request: pytest.FixtureRequest) -> Iterator[Place]:
     """The namespace of a module."""
     name = "e2e-" + request.module.__name__.rpartition(".")[2].removeprefix("test_").replace("_", "-")
-    yield make_place(name)
-    product.kubectl("delete", "namespace", name, "--wait=false")
+    made = make_place(name)
+    yield made
+    made.leave()

@@ -33,6 +33,10 @@ class Place:
         """Run kubectl in the namespace."""
         return self.product.kubectl("-n", self.name, *arguments, stdin=stdin, timeout=timeout, check=check)
 
+    def leave(self) -> None:
+        """Delete the namespace, without waiting for its end."""
+        self.product.kubectl("delete", "namespace", self.name, "--wait=false")
+
     def get(self, *what: str) -> Json:
         """An object, empty where there is none; or a list."""
         said = self.kubectl("get", "--ignore-not-found", "-o", "json", *what)
@@ -57,6 +61,11 @@ class Place:
     def ready(self, name: str, *, seconds: int = 90) -> None:
         """Wait until a TTSService is Ready at its present generation."""
         self.kubectl("wait", "--for=condition=Ready", f"tts/{name}", f"--timeout={seconds}s", timeout=seconds + 10)
+
+    def serving(self, name: str, *, seconds: int = 90) -> None:
+        """Wait until a TTSService is Ready and speaks: kube-proxy hears of ready pods a moment after its status."""
+        self.ready(name, seconds=seconds)
+        until(f"{name} speaks", lambda: self.speaks(name), 20)
 
     def status(self, name: str) -> Json:
         """The status of a TTSService; empty before there is one."""

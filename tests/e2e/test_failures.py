@@ -27,9 +27,8 @@ def test_an_image_that_cannot_be_pulled(place: Place) -> None:
     assert "registry.invalid/nothing:v1" in failure["message"]
 
     place.apply("lost", replicas=1)
-    place.ready("lost")
+    place.serving("lost")
     assert "lastFailure" not in place.status("lost")
-    assert place.speaks("lost")
     place.kubectl("delete", "tts", "lost")
 
 

@@ -43,12 +43,24 @@ def lost(product: Product, operator_log: OperatorLog) -> Iterator[str]:
     product.kubectl("wait", "--for=condition=Ready", f"node/{node}", "--timeout=90s", timeout=100)
 
 
-def test_the_loss_of_a_zone(make_place: Callable[..., Place], product: Product, lost: str) -> None:
-    where = zones(product)
-    others = sorted(set(where.values()) - {lost})
-    place = make_place("e2e-outage", zone=others[0])
+@pytest.fixture
+def others(product: Product, lost: str) -> list[str]:
+    """The zones that are left."""
+    return sorted(set(zones(product).values()) - {lost})
+
+
+@pytest.fixture
+def refuge(make_place: Callable[..., Place], others: list[str]) -> Iterator[Place]:
+    """A namespace with a client in a zone that is not lost."""
+    made = make_place("e2e-outage", zone=others[0])
+    yield made
+    made.leave()
+
+
+def test_the_loss_of_a_zone(refuge: Place, product: Product, lost: str, others: list[str]) -> None:
+    place, where = refuge, zones(product)
     place.apply(NAME)
-    place.ready(NAME)
+    place.serving(NAME)
     assert place.status(NAME)["zones"] == sorted([*others, lost])
     url = place.url(NAME)
 
@@ -70,8 +82,7 @@ def test_the_loss_of_a_zone(make_place: Callable[..., Place], product: Product, 
 
     devcluster("zone", "up", lost)
     until("the lost pod is gone for good", lambda: len(place.get("pods")["items"]) == 4, 120)
-    place.ready(NAME)
-    assert place.speaks(NAME)
+    place.serving(NAME)
 
 
 def _is_ready(pod: dict[str, dict[str, list[dict[str, str]]]]) -> bool:

@@ -15,7 +15,7 @@ from devcluster.demo import OUTPUT, TEXT, measure
 from devcluster.product import ROOT, Product
 from tests.e2e.client import get, post, speech
 from tests.e2e.operatorlog import OperatorLog
-from tests.e2e.place import SMALL, Json, Place, until, zones
+from tests.e2e.place import SMALL, Json, Place, zones
 
 pytestmark = pytest.mark.timeout(180, func_only=True)
 NAME = "quickstart"
@@ -34,25 +34,23 @@ def quickstart(place: Place) -> Place:
     body = example()
     body["spec"]["resources"] = SMALL
     place.apply_manifest(body)
-    place.ready(NAME)
+    place.serving(NAME)
     return place
 
 
 @pytest.fixture
-def demo_cleared(product: Product, operator_log: OperatorLog) -> Iterator[None]:
-    """Whatever the demo makes in the cluster goes again, unless it was there before."""
-    del operator_log
-    words = ("-n", "default", "ttsservice", NAME)
-    before = product.kubectl("get", *words, "--ignore-not-found", "-o", "name")
+def after_the_demo(product: Product, operator_log: OperatorLog) -> Iterator[None]:
+    """What the demo makes in the cluster goes again, unless it was there before."""
+    del operator_log  # it must see all that is done here
+    words = ("-n", "default", "tts", NAME, "--ignore-not-found")
+    before = product.kubectl("get", *words, "-o", "name")
     yield
     if not before:
-        product.kubectl("delete", *words, "--ignore-not-found")
-        pods = ("-n", "default", "get", "pods", "-l", f"app.kubernetes.io/instance={NAME}", "-o", "name")
-        until("the demo's pods to be gone", lambda: not product.kubectl(*pods), 60)
+        product.kubectl("delete", *words, "--cascade=foreground", timeout=90)
 
 
 @pytest.mark.timeout(300, func_only=True)
-@pytest.mark.usefixtures("demo_cleared")
+@pytest.mark.usefixtures("after_the_demo")
 def test_the_demo_ends_with_speech(product: Product) -> None:
     (ROOT / OUTPUT).unlink(missing_ok=True)
     done = subprocess.run(

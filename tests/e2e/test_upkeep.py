@@ -18,9 +18,9 @@ CHILDREN = ("serviceaccount", "service", "poddisruptionbudget", "deployment")
 
 @pytest.fixture
 def narrator(place: Place) -> Place:
-    """A service that is Ready; each test leaves it so, or the next one makes it so again."""
+    """A service that speaks; each test leaves it so, or the next one makes it so again."""
     place.apply(NAME)
-    place.ready(NAME)
+    place.serving(NAME)
     return place
 
 
@@ -39,8 +39,7 @@ def test_a_deleted_child_is_back_and_the_service_speaks(narrator: Place, kind: s
     assert now["metadata"]["ownerReferences"] == before["metadata"]["ownerReferences"]
     deployment = f"deployment/{NAME}"
     narrator.kubectl("rollout", "status", deployment, "--timeout=90s", timeout=100)
-    narrator.ready(NAME)
-    until("the service speaks", lambda: narrator.speaks(NAME), 20)
+    narrator.serving(NAME)
 
 
 def test_an_edit_is_undone_and_a_foreign_label_is_kept(narrator: Place) -> None:
@@ -51,8 +50,7 @@ def test_an_edit_is_undone_and_a_foreign_label_is_kept(narrator: Place) -> None:
     selector = {"app.kubernetes.io/name": "tts-server", "app.kubernetes.io/instance": NAME}
     until("the selector is ours", lambda: narrator.get("service", NAME)["spec"]["selector"] == selector, 20)
     assert narrator.get("deployment", NAME)["metadata"]["labels"]["team"] == "speech"
-    narrator.ready(NAME)
-    assert narrator.speaks(NAME)
+    narrator.serving(NAME)
 
 
 def test_a_change_of_the_spec_rolls_out_without_a_failed_request(narrator: Place) -> None:
@@ -65,7 +63,7 @@ def test_a_change_of_the_spec_rolls_out_without_a_failed_request(narrator: Place
         until("the old pods are gone", lambda: not before & _all_pods(narrator), 60)
     assert load.tally is not None
     assert load.tally.failed == []
-    assert 30 < load.tally.sent < 450
+    assert 10 < load.tally.sent < 450  # it was under way all the time
     right, wrong = narrator.client.send(speech(url, "好" * 50), speech(url, "好" * 51))
     assert right.status == 200
     assert wrong.status == 400
@@ -82,16 +80,15 @@ def test_an_operator_that_is_killed_goes_on_where_it_was(
     place: Place, product: Product, operator_log: OperatorLog
 ) -> None:
     place.apply(NAME, replicas=2)
-    place.ready(NAME)
+    place.serving(NAME)
     place.apply(NAME, replicas=3, server={"logLevel": "warning"})
     with operator_log.of_an_ending_pod() as pod:
         product.kubectl("-n", NAMESPACE, "delete", "pod", pod, "--grace-period=0", "--force")
     place.apply(NAME, replicas=3, server={"logLevel": "debug"})
-    place.ready(NAME, seconds=120)
+    place.serving(NAME, seconds=120)
     deployment = place.get("deployment", NAME)
     variables = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
     assert {"name": "TTS_LOG_LEVEL", "value": "debug"} in variables
-    assert place.speaks(NAME)
 
 
 def test_nothing_is_left_of_a_deleted_service(narrator: Place) -> None:
