@@ -7,12 +7,25 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from devcluster import baseimage, binaries, debian
 from devcluster.product import NAMESPACE, Product
+from devcluster.progress import Progress
+from devcluster.provider import Devcluster, choose
 from tests.e2e.client import Client
 from tests.e2e.operatorlog import OperatorLog, wrong_lines
 from tests.e2e.place import Place, operator_pods, until
 
 RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built() -> None:
+    """All that takes minutes on a new machine, so that no test's time-out has to count it."""
+    progress = Progress()
+    if isinstance(choose("dev", progress), Devcluster):
+        debian.ensure([*debian.CONTROL_PLANE, *debian.NODE, *debian.IMAGES], progress)
+        binaries.ensure([program for program in binaries.PROGRAMS if program != "helm"], progress)
+        baseimage.ensure(progress)
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ CONTAINER_LOGS = Path("/var/log/containers")
 SHIM_SOCKETS = Path("/run/containerd/s")
 
 pytestmark = [
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(300, func_only=True),
     pytest.mark.skipif(os.environ.get("CLUSTER", "devcluster") != "devcluster", reason="tests devcluster itself"),
 ]
 
