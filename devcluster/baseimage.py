@@ -15,24 +15,22 @@ from devcluster.progress import Progress
 
 SUITE = "bookworm"
 PACKAGES = ("python3", "python3-venv", "ca-certificates")
-MIRROR = "http://deb.debian.org/debian"
-SECURITY = "http://deb.debian.org/debian-security"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
 @dataclass(frozen=True)
 class Mirrors:
-    """Where Debian's packages come from."""
+    """Where Debian's packages come from, as far as the host says."""
 
-    main: str = MIRROR
-    security: str = SECURITY
+    main: str | None = None
+    security: str | None = None
 
     def sources(self) -> str:
-        """Return the sources.list of the suite."""
-        return (
-            f"deb {self.main} {SUITE} main\ndeb {self.main} {SUITE}-updates main\n"
-            f"deb {self.security} {SUITE}-security main\n"
-        )
+        """Return the sources.list of the suite; empty where mmdebstrap has to use Debian's own mirror."""
+        lines = [f"deb {self.main} {SUITE} main", f"deb {self.main} {SUITE}-updates main"] if self.main else []
+        if self.main and self.security:
+            lines.append(f"deb {self.security} {SUITE}-security main")
+        return "".join(line + "\n" for line in lines)
 
 
 def mirrors_of(sources: str) -> Mirrors:
@@ -40,7 +38,7 @@ def mirrors_of(sources: str) -> Mirrors:
     uris = re.findall(r"^(?:deb\s+(?:\[[^]]*\]\s+)?|URIs:\s*)(\S+)", sources, re.MULTILINE)
     mains = [uri for uri in uris if re.search(r"/debian/?$", uri)]
     securities = [uri for uri in uris if re.search(r"/debian-security/?$", uri)]
-    return Mirrors(mains[0] if mains else MIRROR, securities[0] if securities else SECURITY)
+    return Mirrors(mains[0] if mains else None, securities[0] if securities else None)
 
 
 def host_sources(apt: Path = Path("/etc/apt")) -> str:
@@ -67,6 +65,7 @@ def ensure(progress: Progress) -> Path:
     work.mkdir(exist_ok=True)
     sources = work / "sources.list"
     sources.write_text(mirrors_of(host_sources()).sources())
+    mirror = [sources] if sources.stat().st_size else []
     what = f"base image: Debian {SUITE} with {', '.join(PACKAGES)}"
     with progress.step(what):
         shell.run_logged(
@@ -83,7 +82,7 @@ def ensure(progress: Progress) -> Path:
                 "--dpkgopt=path-include=/usr/share/doc/*/copyright",
                 SUITE,
                 scratch,
-                sources,
+                *mirror,
             ],
             log=cache_home() / "images" / "mmdebstrap.log",
             what=what,
@@ -96,15 +95,11 @@ def ensure(progress: Progress) -> Path:
     return target
 
 
-# How this host reaches Debian is nothing that an image should know.
+# How this host reaches Debian is nothing that an image should know; nor does it install anything later.
 _HOOKS = (
     'rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap"',
     'rm -rf "$1/etc/apt/sources.list.d" && mkdir "$1/etc/apt/sources.list.d"',
-    "printf 'deb %s main\\n' "
-    + " ".join(
-        f"'{line}'" for line in (f"{MIRROR} {SUITE}", f"{MIRROR} {SUITE}-updates", f"{SECURITY} {SUITE}-security")
-    )
-    + ' > "$1/etc/apt/sources.list"',
+    ': > "$1/etc/apt/sources.list"',
     'ln -sf python3 "$1/usr/bin/python"',
     'rm -f "$1/etc/resolv.conf" "$1/etc/hostname"',
 )

@@ -53,7 +53,8 @@ def test_mirrors_of_both_formats() -> None:
     assert baseimage.mirrors_of(deb822).main == "http://m.example/debian"
     assert baseimage.mirrors_of(deb822).security == "http://m.example/debian-security"
     assert baseimage.mirrors_of(one_line).main == "http://m.example/debian/"
-    assert baseimage.mirrors_of(one_line).security == baseimage.SECURITY
+    assert baseimage.mirrors_of(one_line).security is None
+    assert "-security" not in baseimage.mirrors_of(one_line).sources()
 
 
 def test_other_vendors_repositories_are_not_debian() -> None:
