@@ -95,6 +95,13 @@ class World:
 
         await until(is_ready, f"{name} is Ready")
 
+    async def served(self) -> bool:
+        """Whether the API server answers for TTSServices, which it does a moment after the CRD is there."""
+        try:
+            return await self._request("GET", TTSSERVICES.path(), missing=True) is not None
+        except BenchError:  # 429: its storage is being made
+            return False
+
     async def _apply(self, path: str, body: Json) -> None:
         params = {"fieldManager": MANAGER, "force": "true"}
         await self._request("PATCH", path, params=params, body=body, content_type="application/apply-patch+yaml")
@@ -150,6 +157,7 @@ async def _namespace(kubeconfig: Path) -> AsyncIterator[World]:
     try:
         crd = yaml.safe_load((ROOT / "crds/tts-operator.io_ttsservices.yaml").read_text())
         await found._apply(CRDS.path(name=crd["metadata"]["name"]), crd)  # noqa: SLF001 - the same module
+        await until(found.served, "the API server serves TTSServices")
         await found._request("POST", NAMESPACES.path(), body={"metadata": {"name": found.namespace}})  # noqa: SLF001
         try:
             yield found

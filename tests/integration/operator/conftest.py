@@ -27,6 +27,9 @@ def installed(control_plane: Product) -> Product:
             body["subjects"] = [{"kind": "User", "name": USER, "apiGroup": "rbac.authorization.k8s.io"}]
     control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=yaml.safe_dump_all(wanted))
     control_plane.kubectl("wait", "--for=condition=Established", "crd/ttsservices.tts-operator.io", "--timeout=30s")
+    deadline = time.monotonic() + 30
+    while "items" not in control_plane.kubectl("get", "ttsservices", "-A", "-o", "json", check=False):
+        assert time.monotonic() < deadline, "the API server does not serve TTSServices"
     return control_plane
 
 

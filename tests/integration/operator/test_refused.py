@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from devcluster.errors import DevclusterError
 from tests.integration.operator.world import World
 from tts_operator.kube.errors import ApiError
 
@@ -49,5 +50,5 @@ async def test_kubectl_names_an_unknown_field(world: World) -> None:
         '{"apiVersion":"tts-operator.io/v1alpha1","kind":"TTSService",'
         '"metadata":{"name":"narrator"},"spec":{"replica":3}}'
     )
-    said = world.product.kubectl("-n", world.namespace, "apply", "-f", "-", stdin=manifest, check=False)
-    assert "created" not in said
+    with pytest.raises(DevclusterError, match=r'unknown field "spec\.replica"'):
+        world.product.kubectl("-n", world.namespace, "apply", "-f", "-", stdin=manifest)
