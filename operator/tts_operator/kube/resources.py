@@ -14,6 +14,11 @@ class Resource:
     namespaced: bool = True
 
     @property
+    def crd(self) -> str:
+        """Name of the CustomResourceDefinition, where the resource comes from one."""
+        return f"{self.plural}.{self.group}"
+
+    @property
     def api_version(self) -> str:
         """`apiVersion` as manifests have it."""
         return f"{self.group}/{self.version}" if self.group else self.version
@@ -38,9 +43,35 @@ DEPLOYMENTS = Resource(group="apps", version="v1", kind="Deployment", plural="de
 POD_DISRUPTION_BUDGETS = Resource(
     group="policy", version="v1", kind="PodDisruptionBudget", plural="poddisruptionbudgets"
 )
+HORIZONTAL_POD_AUTOSCALERS = Resource(
+    group="autoscaling", version="v2", kind="HorizontalPodAutoscaler", plural="horizontalpodautoscalers"
+)
+NETWORK_POLICIES = Resource(group="networking.k8s.io", version="v1", kind="NetworkPolicy", plural="networkpolicies")
+INGRESSES = Resource(group="networking.k8s.io", version="v1", kind="Ingress", plural="ingresses")
+PERSISTENT_VOLUME_CLAIMS = Resource(
+    group="", version="v1", kind="PersistentVolumeClaim", plural="persistentvolumeclaims"
+)
+CONTROLLER_REVISIONS = Resource(group="apps", version="v1", kind="ControllerRevision", plural="controllerrevisions")
+HTTP_ROUTES = Resource(group="gateway.networking.k8s.io", version="v1", kind="HTTPRoute", plural="httproutes")
+CERTIFICATES = Resource(group="cert-manager.io", version="v1", kind="Certificate", plural="certificates")
+POD_MONITORS = Resource(group="monitoring.coreos.com", version="v1", kind="PodMonitor", plural="podmonitors")
+PROMETHEUS_RULES = Resource(
+    group="monitoring.coreos.com", version="v1", kind="PrometheusRule", plural="prometheusrules"
+)
 EVENTS = Resource(group="events.k8s.io", version="v1", kind="Event", plural="events")
+LEASES = Resource(group="coordination.k8s.io", version="v1", kind="Lease", plural="leases")
+CUSTOM_RESOURCE_DEFINITIONS = Resource(
+    group="apiextensions.k8s.io",
+    version="v1",
+    kind="CustomResourceDefinition",
+    plural="customresourcedefinitions",
+    namespaced=False,
+)
 
 CHILDREN = (SERVICE_ACCOUNTS, SERVICES, POD_DISRUPTION_BUDGETS, DEPLOYMENTS)
 """The kinds that a TTSService may own."""
+
+OPTIONAL: frozenset[Resource] = frozenset({HTTP_ROUTES, CERTIFICATES, POD_MONITORS, PROMETHEUS_RULES})
+"""Children whose kinds not every cluster serves: their CRDs may be installed, or removed, at any time."""
 
 BY_KIND = {(resource.api_version, resource.kind): resource for resource in CHILDREN}
