@@ -16,7 +16,7 @@ from tts_operator.desired import Defaults
 from tts_operator.desired.identity import MANAGED_BY, MANAGED_BY_LABEL
 from tts_operator.kube.client import Client
 from tts_operator.kube.connection import Access, Connection
-from tts_operator.kube.resources import CHILDREN, NODES, PODS, TTSSERVICES, Resource
+from tts_operator.kube.resources import CHILDREN, NODES, PODS, TTSSERVICES, WATCHED_WHOLE, Resource
 from tts_operator.kube.source import ApiSource
 from tts_operator.reconcile import Reconciler
 from tts_operator.reconcile.caches import Zones, own_name, service_of, trim, trim_pod
@@ -135,7 +135,7 @@ class Operator:
             self._client,
             resource,
             namespace=self._settings.namespace if ours else None,
-            selector=SELECTOR if ours else "",
+            selector=SELECTOR if ours and resource not in WATCHED_WHOLE else "",
             metadata_only=not ours,
         )
         slow = resource is PODS

@@ -5,7 +5,7 @@ Source: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/cust
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
 
@@ -34,6 +34,10 @@ class ApiModel(BaseModel):
         use_attribute_docstrings=True,
     )
 
+
+INT32: dict[str, JsonValue] = {"format": "int32"}
+INT64: dict[str, JsonValue] = {"format": "int64"}
+DATE_TIME: dict[str, JsonValue] = {"format": "date-time"}
 
 Quantity = Annotated[
     str,
@@ -78,6 +82,8 @@ def _structural(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, 
     node = _resolved(node, definitions)
     out = {key: node[key] for key in _KEPT if key in node and not (key == "default" and node[key] in (None, [], {}))}
     out |= {key: value for key, value in node.items() if key.startswith("x-kubernetes-")}
+    if "description" in out:
+        out["description"] = " ".join(out["description"].split())
     if "const" in node:
         out["enum"] = [node["const"]]
     if out.get("x-kubernetes-int-or-string"):

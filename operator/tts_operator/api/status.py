@@ -2,20 +2,17 @@
 
 from typing import Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
-from tts_operator.api.schema import ApiModel
-
-INT32: dict[str, JsonValue] = {"format": "int32"}
-DATE_TIME: dict[str, JsonValue] = {"format": "date-time"}
-INT64: dict[str, JsonValue] = {"format": "int64"}
+from tts_operator.api.schema import DATE_TIME, INT32, INT64, ApiModel
 
 
 class Condition(ApiModel):
     """A metav1.Condition."""
 
     type: str = Field(max_length=316)
-    """Ready, Available, WorkloadReady; Reconciling, Stalled and Paused only while they are true."""
+    """Always: Ready, Available, WorkloadReady. While their feature is on: ModelReady, RouteReady, CertificateReady,
+    AutoscalingReady. Only while true: Reconciling, Stalled, Paused."""
     status: Literal["True", "False", "Unknown"]
     """True, False or Unknown."""
     observed_generation: int = Field(json_schema_extra=INT64)
@@ -53,15 +50,19 @@ class Status(ApiModel):
     )
     """Ready is the summary; Available says whether the service can serve now, at any revision."""
     url: str | None = None
-    """Where clients inside the cluster reach the service."""
+    """Where clients reach the service: by the host of the Ingress or the route, or else inside the cluster."""
     model: str | None = None
-    """The engine that speaks."""
+    """The model that speaks."""
     replicas: int | None = Field(None, json_schema_extra=INT32)
     """Pods that exist."""
     ready_replicas: int | None = Field(None, json_schema_extra=INT32)
     """Pods that can serve."""
     updated_replicas: int | None = Field(None, json_schema_extra=INT32)
     """Pods of the newest revision."""
+    current_revision: str | None = None
+    """The revision (ControllerRevision) that was last rolled out in full."""
+    target_revision: str | None = None
+    """The revision that the spec asks for."""
     selector: str | None = None
     """Label selector of the pods, for the scale subresource."""
     zones: list[str] | None = Field(None, json_schema_extra={"x-kubernetes-list-type": "set"})

@@ -13,6 +13,7 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "TTSService"
 PLURAL = "ttsservices"
+REFRESH_ANNOTATION = f"{GROUP}/refresh"
 
 Json = dict[str, Any]
 
@@ -24,6 +25,9 @@ class InvalidSpecError(ValueError):
 @dataclass(frozen=True, kw_only=True)
 class TTSService:
     """One TTSService; `status` is what was last reported, as JSON."""
+
+    refresh: str = ""
+    """Value of the annotation `tts-operator.io/refresh`: a new one asks for the operator's present defaults."""
 
     namespace: str
     name: str
@@ -52,4 +56,5 @@ class TTSService:
             deleting="deletionTimestamp" in metadata,
             spec=spec,
             status=body.get("status", {}),
+            refresh=metadata.get("annotations", {}).get(REFRESH_ANNOTATION, ""),
         )

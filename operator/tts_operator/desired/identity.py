@@ -12,7 +12,7 @@ def selector_labels(service: TTSService) -> dict[str, str]:
     return {"app.kubernetes.io/name": "tts-server", INSTANCE_LABEL: service.name}
 
 
-def labels(service: TTSService) -> dict[str, str]:
+def common_labels(service: TTSService) -> dict[str, str]:
     """The recommended labels of each child. Without a version: it would restart the pods at each upgrade."""
     return {**selector_labels(service), MANAGED_BY_LABEL: MANAGED_BY, "app.kubernetes.io/part-of": "tts-operator"}
 
@@ -30,13 +30,23 @@ def owner_reference(service: TTSService) -> Json:
 
 
 def manifest(
-    service: TTSService, api_version: str, kind: str, *, annotations: dict[str, str] | None = None, **body: Json | bool
+    service: TTSService,
+    api_version: str,
+    kind: str,
+    *,
+    name: str | None = None,
+    labels: dict[str, str] | None = None,
+    annotations: dict[str, str] | None = None,
+    **body: Json | bool | int,
 ) -> Json:
-    """A child named like its TTSService, labelled and owned; `body` is what its kind has beside metadata."""
+    """A child, labelled and owned, and named like its TTSService; `body` is what its kind has beside metadata.
+
+    `labels` are the user's; they cannot take the place of those by which the operator finds its children.
+    """
     metadata: Json = {
-        "name": service.name,
+        "name": name or service.name,
         "namespace": service.namespace,
-        "labels": labels(service),
+        "labels": {**(labels or {}), **common_labels(service)},
         "ownerReferences": [owner_reference(service)],
     }
     if annotations:

@@ -2,14 +2,20 @@
 
 from tts_operator import __version__
 from tts_operator.api import Json, TTSService
-from tts_operator.api.spec import Image, Placement, Toleration
-from tts_operator.desired.identity import labels, selector_labels
+from tts_operator.api.model import EmptyDir, Storage
+from tts_operator.api.placement import Placement, Toleration
+from tts_operator.api.references import SecretKeyReference
+from tts_operator.api.server import Image
+from tts_operator.desired.identity import common_labels, selector_labels
+from tts_operator.desired.strategic_merge import merged
 
 PORT = 7860
 USER = 10001
 """The user and group that the server image runs as."""
-LOAD_SECONDS = 600
-"""How long a model may load before the startup probe gives the container up."""
+LOAD_SECONDS = {"fastspeech2": 600, "modelscope": 1800}
+"""How long a model may load, by engine, before the startup probe gives the container up. One is fetched from a hub."""
+MODEL_FOLDER = "/models"
+"""Where the files of a model that is not part of the image are mounted."""
 DRAIN_SECONDS = 5
 """How long a stopping pod goes on serving, so that every kube-proxy and ingress has seen it leave."""
 GRACE_SECONDS = 60
@@ -33,7 +39,7 @@ def pod_template(service: TTSService, default_image: str) -> Json:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [_server(service, default_image)],
-        "volumes": [{"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}],
+        "volumes": _volumes(service),
         "tolerations": _tolerations(spec.placement),
         "topologySpreadConstraints": _spread(service),
     }
@@ -43,7 +49,15 @@ def pod_template(service: TTSService, default_image: str) -> Json:
         pod["nodeSelector"] = dict(spec.placement.node_selector)
     if spec.placement.priority_class_name:
         pod["priorityClassName"] = spec.placement.priority_class_name
-    return {"metadata": {"labels": labels(service)}, "spec": pod}
+    if spec.placement.runtime_class_name:
+        pod["runtimeClassName"] = spec.placement.runtime_class_name
+    if spec.placement.affinity is not None:
+        # Without what was not said; but an empty selector means all, and must stay.
+        pod["affinity"] = spec.placement.affinity.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
+    template = merged({"metadata": {"labels": common_labels(service)}, "spec": pod}, spec.pod_template or {})
+    # Whatever the patch says: the Deployment and the Service find the pods by these.
+    template["metadata"]["labels"] = {**template["metadata"].get("labels", {}), **common_labels(service)}
+    return template
 
 
 def image_reference(image: Image, default_image: str) -> str:
@@ -63,25 +77,18 @@ def _tag(reference: str) -> str:
 
 def _server(service: TTSService, default_image: str) -> Json:
     spec = service.spec
-    environment = {
-        "TTS_ENGINE": spec.model.engine,
-        "TTS_MAX_INPUT_CHARACTERS": str(spec.server.max_input_characters),
-        "TTS_CACHE_SIZE_MIB": str(spec.server.cache.size_mi_b),
-        "TTS_LOG_LEVEL": spec.server.log_level,
-        "TTS_DRAIN_SECONDS": str(DRAIN_SECONDS),
-    }
     return {
         "name": "server",
         "image": image_reference(spec.image, default_image),
         "imagePullPolicy": spec.image.pull_policy,
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
-        "env": [{"name": name, "value": value} for name, value in environment.items()],
+        "env": _environment(service),
         "resources": {
             "requests": {"cpu": spec.resources.requests.cpu, "memory": spec.resources.requests.memory},
             "limits": {"cpu": spec.resources.limits.cpu, "memory": spec.resources.limits.memory},
         },
         # Liveness and readiness start when the startup probe has passed: a model that still loads is never killed.
-        "startupProbe": _probe("/ready", every=1, failures=LOAD_SECONDS),
+        "startupProbe": _probe("/ready", every=1, failures=LOAD_SECONDS[spec.model.engine]),
         "livenessProbe": _probe("/health", every=30, failures=3),
         "readinessProbe": _probe("/ready", every=10, failures=2),
         "lifecycle": {"preStop": {"exec": {"command": ["tts-server", "drain"]}}},
@@ -91,8 +98,58 @@ def _server(service: TTSService, default_image: str) -> Json:
             "capabilities": {"drop": ["ALL"]},
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - the path inside the container
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the path inside the container
+            *([{"name": "model", "mountPath": MODEL_FOLDER}] if _is_fetched(service) else []),
+        ],
     }
+
+
+def _environment(service: TTSService) -> list[Json]:
+    """The server's settings (docs/server.md). What the spec does not say is left to the server."""
+    model, server = service.spec.model, service.spec.server
+    plain = {
+        "TTS_ENGINE": model.engine,
+        "TTS_MODEL_NAME": model.name,
+        "TTS_MODEL_REVISION": model.revision,
+        "TTS_MODEL_DIR": MODEL_FOLDER if _is_fetched(service) else None,
+        "TTS_VOICES": ",".join(model.voices),
+        "TTS_DEFAULT_VOICE": model.default_voice,
+        "TTS_MAX_INPUT_CHARACTERS": str(server.max_input_characters),
+        "TTS_CACHE_SIZE_MIB": str(server.cache.size_mi_b),
+        "TTS_LOG_LEVEL": server.log_level,
+        "TTS_DRAIN_SECONDS": str(DRAIN_SECONDS),
+    }
+    secret = {
+        "TTS_REDIS_URL": server.cache.redis.url_secret_ref if server.cache.redis else None,
+        "TTS_API_KEYS": server.auth.api_keys_secret_ref if server.auth else None,
+    }
+    return [{"name": name, "value": value} for name, value in plain.items() if value] + [
+        {"name": name, "valueFrom": {"secretKeyRef": _secret_key(reference)}}
+        for name, reference in secret.items()
+        if reference is not None
+    ]
+
+
+def _secret_key(reference: SecretKeyReference) -> Json:
+    return {"name": reference.name, "key": reference.key}
+
+
+def _is_fetched(service: TTSService) -> bool:
+    """Whether the model is not part of the image."""
+    return service.spec.model.engine != "fastspeech2"
+
+
+def _volumes(service: TTSService) -> list[Json]:
+    volumes: list[Json] = [{"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}]
+    if _is_fetched(service):
+        storage = service.spec.model.storage or Storage()
+        if storage.persistent_volume_claim is not None:
+            volumes.append({"name": "model", "persistentVolumeClaim": {"claimName": service.name}})
+        else:
+            empty = storage.empty_dir or EmptyDir()
+            volumes.append({"name": "model", "emptyDir": {"sizeLimit": empty.size_limit}})
+    return volumes
 
 
 def _probe(path: str, *, every: int, failures: int) -> Json:

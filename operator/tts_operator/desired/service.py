@@ -21,6 +21,11 @@ def service_(service: TTSService) -> Json:
 
 
 def url(service: TTSService) -> str:
-    """Where clients inside the cluster reach the service."""
+    """Where clients reach the service: by the host of the Ingress or of the route, or else inside the cluster."""
+    ingress, gateway = service.spec.ingress, service.spec.gateway
+    if ingress is not None and ingress.host is not None:
+        return f"{'https' if ingress.tls else 'http'}://{ingress.host}{ingress.path.rstrip('/')}"
+    if gateway is not None and gateway.hostnames:
+        return f"http://{gateway.hostnames[0]}"
     port = service.spec.service.port
     return f"http://{service.name}.{service.namespace}.svc" + ("" if port == 80 else f":{port}")  # noqa: PLR2004 - HTTP

@@ -68,10 +68,27 @@ CUSTOM_RESOURCE_DEFINITIONS = Resource(
     namespaced=False,
 )
 
-CHILDREN = (SERVICE_ACCOUNTS, SERVICES, POD_DISRUPTION_BUDGETS, DEPLOYMENTS)
+CHILDREN = (
+    SERVICE_ACCOUNTS,
+    CONTROLLER_REVISIONS,
+    PERSISTENT_VOLUME_CLAIMS,
+    SERVICES,
+    POD_DISRUPTION_BUDGETS,
+    DEPLOYMENTS,
+    HORIZONTAL_POD_AUTOSCALERS,
+    NETWORK_POLICIES,
+    INGRESSES,
+    CERTIFICATES,
+    HTTP_ROUTES,
+    POD_MONITORS,
+    PROMETHEUS_RULES,
+)
 """The kinds that a TTSService may own."""
 
 OPTIONAL: frozenset[Resource] = frozenset({HTTP_ROUTES, CERTIFICATES, POD_MONITORS, PROMETHEUS_RULES})
 """Children whose kinds not every cluster serves: their CRDs may be installed, or removed, at any time."""
+
+WATCHED_WHOLE: frozenset[Resource] = frozenset({HORIZONTAL_POD_AUTOSCALERS})
+"""Kinds of which also those of others are watched: a user's own autoscaler is to be left its say."""
 
 BY_KIND = {(resource.api_version, resource.kind): resource for resource in CHILDREN}

@@ -1,17 +1,27 @@
 """Carry out a plan: apply and prune, and tell what was refused for good from what may go well the next time."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 
 from tts_operator.api import Json, TTSService
 from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
-from tts_operator.kube.resources import BY_KIND, Resource
+from tts_operator.kube.resources import (
+    BY_KIND,
+    CONTROLLER_REVISIONS,
+    HORIZONTAL_POD_AUTOSCALERS,
+    PERSISTENT_VOLUME_CLAIMS,
+    SERVICE_ACCOUNTS,
+    Resource,
+)
 from tts_operator.reconcile.observed import Refusal
 from tts_operator.reconcile.overlay import overlay
-from tts_operator.reconcile.plan import Plan, owned_by
+from tts_operator.reconcile.ownership import owned_by
+from tts_operator.reconcile.plan import Plan
 from tts_operator.runtime.store import Store
 
+FIRST = {SERVICE_ACCOUNTS.kind, CONTROLLER_REVISIONS.kind, PERSISTENT_VOLUME_CLAIMS.kind}
+"""Kinds that the pods need, or that say what they are made of."""
 INVALID, CONFLICT, NOT_FOUND, FORBIDDEN = 422, 409, 404, 403
 
 
@@ -23,30 +33,40 @@ class Actor:
         self._children = children
 
     async def act(self, service: TTSService, todo: Plan) -> tuple[list[Refusal], ApiError | None]:
-        """Apply, the ServiceAccount before the pods that need it, and prune.
+        """Apply and prune.
 
         Returns what was refused for good, and an answer that asks for another try, if there was one. Raises whatever
         else fails, once every request has ended: none may still be under way when the next pass begins.
         """
         refusals: list[Refusal] = []
         failures: list[BaseException] = []
-        first = [manifest for manifest in todo.apply if manifest["kind"] == "ServiceAccount"]
-        rest = [manifest for manifest in todo.apply if manifest["kind"] != "ServiceAccount"]
-        for wave in (first, rest):
-            applying = (self._apply(service, manifest) for manifest in wave)
-            for result in await asyncio.gather(*applying, return_exceptions=True):
+        for wave in self._waves(service, todo):
+            for result in await asyncio.gather(*wave, return_exceptions=True):
                 if isinstance(result, Refusal):
                     refusals.append(result)
                 elif result is not None:
                     failures.append(result)
-        for live in todo.delete:
-            resource = BY_KIND[live["apiVersion"], live["kind"]]
-            metadata = live["metadata"]
-            await self._client.delete(resource, metadata["namespace"], metadata["name"], uid=metadata["uid"])
         for failure in failures:
             if not isinstance(failure, ApiError) or failure.status == NOT_FOUND or failure.namespace_ends:
                 raise failure
         return refusals, next((failure for failure in failures if isinstance(failure, ApiError)), None)
+
+    def _waves(self, service: TTSService, todo: Plan) -> Iterator[list[Awaitable[Refusal | None]]]:
+        """What can be done at once, one such after the other.
+
+        An autoscaler goes before the replicas are set that it would set otherwise; what pods need comes before them;
+        and what they no longer use goes last.
+        """
+        scalers = [live for live in todo.delete if live["kind"] == HORIZONTAL_POD_AUTOSCALERS.kind]
+        yield [self._delete(live) for live in scalers]
+        yield [self._apply(service, manifest) for manifest in todo.apply if manifest["kind"] in FIRST]
+        yield [self._apply(service, manifest) for manifest in todo.apply if manifest["kind"] not in FIRST]
+        yield [self._delete(live) for live in todo.delete if live not in scalers]
+
+    async def _delete(self, live: Json) -> None:
+        resource = BY_KIND[live["apiVersion"], live["kind"]]
+        metadata = live["metadata"]
+        await self._client.delete(resource, metadata["namespace"], metadata["name"], uid=metadata["uid"])
 
     async def _apply(self, service: TTSService, manifest: Json) -> Refusal | None:
         resource = BY_KIND[manifest["apiVersion"], manifest["kind"]]
@@ -57,7 +77,7 @@ class Actor:
                 return Refusal(child=f"{resource.kind} {name}", reason="NameTaken", message=_taken_message(resource))
             body = await self._applied(service, resource, manifest, known=known)
         except ApiError as error:
-            taken = error.status == CONFLICT and error.reason == "Conflict"
+            taken = error.status == CONFLICT and error.reason == "Conflict" and not _is_guarded(manifest)
             if (error.transient and not taken) or error.status == NOT_FOUND or error.namespace_ends:
                 raise
             reason = "NameTaken" if taken else _refused(error)
@@ -89,7 +109,7 @@ class Actor:
         try:
             return await self._client.apply(resource, manifest, force=known)
         except ApiError as error:
-            if error.status not in (CONFLICT, INVALID):
+            if error.status not in (CONFLICT, INVALID) or (error.status == CONFLICT and _is_guarded(manifest)):
                 raise
             live = await self._find(resource, service.namespace, manifest["metadata"]["name"])
             if live is None:  # gone since
@@ -99,6 +119,11 @@ class Actor:
             if error.status == INVALID:
                 await self._client.replace(resource, overlay(live, manifest))
             return await self._client.apply(resource, manifest, force=True)
+
+
+def _is_guarded(manifest: Json) -> bool:
+    """Whether it is to be applied to one version only, so that a conflict means that there is a newer one."""
+    return "resourceVersion" in manifest["metadata"]
 
 
 def _taken_message(resource: Resource) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tts_operator.api import GROUP, KIND
-from tts_operator.desired.identity import INSTANCE_LABEL
+from tts_operator.desired.identity import INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.runtime.store import Key, Store
 
@@ -42,8 +42,11 @@ def service_of(body: Mapping[str, Any]) -> Key | None:
     for owner in metadata.get("ownerReferences", ()):
         if owner.get("kind") == KIND and owner["apiVersion"].startswith(GROUP + "/"):
             return metadata["namespace"], owner["name"]
-    name = metadata.get("labels", {}).get(INSTANCE_LABEL)
-    return (metadata["namespace"], name) if name else None
+    labels = metadata.get("labels", {})
+    if labels.get(MANAGED_BY_LABEL) == MANAGED_BY and (name := labels.get(INSTANCE_LABEL)):
+        return metadata["namespace"], name
+    target = body.get("spec", {}).get("scaleTargetRef", {})  # somebody's own autoscaler
+    return (metadata["namespace"], target["name"]) if target.get("kind") == "Deployment" else None
 
 
 def trim(body: dict[str, Any]) -> dict[str, Any]:

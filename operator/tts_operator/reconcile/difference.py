@@ -18,7 +18,7 @@ from tts_operator.api.quantity import quantity
 
 NOT_RECORDED = {"apiVersion", "kind"}
 NOT_RECORDED_METADATA = {"name", "namespace"}
-QUANTITIES = {"resources", "sizeLimit"}
+QUANTITIES = {"resources", "sizeLimit", "target", "tolerance"}
 """Fields with quantities in them, which the API server writes in its own way."""
 
 

@@ -1,9 +1,11 @@
 """What is known of one TTSService's world when a decision is made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tts_operator.api import Json
+from tts_operator.api import Json, TTSService
+from tts_operator.kube.resources import CONTROLLER_REVISIONS
+from tts_operator.reconcile.ownership import owned_by
 
 Address = tuple[str, str, str]
 """apiVersion, kind and name of a child; its namespace is that of the TTSService."""
@@ -34,13 +36,35 @@ class Observed:
     pods: Sequence[Json] = ()
     zones: Mapping[str, str] = field(default_factory=dict)
     """Zone of each node, by the node's name."""
-    refusals: Sequence[Refusal] = ()
-    """What was refused when it was last applied."""
-    held: int = 0
-    """Children that are not as the spec wants them, and are left so because it is paused."""
-    trouble: str = ""
-    """What the API server said when it could not do as asked, for now."""
+    unserved: Collection[tuple[str, str]] = frozenset()
+    """apiVersion and kind of what the API server does not serve, because its CRD is not installed."""
 
     def child(self, api_version: str, kind: str, name: str) -> Json | None:
         """One live child."""
         return self.children.get((api_version, kind, name))
+
+    def has(self, api_version: str, kind: str, name: str) -> bool:
+        """Whether there is such a child, and it is not about to go."""
+        live = self.child(api_version, kind, name)
+        return live is not None and "deletionTimestamp" not in live["metadata"]
+
+    def history(self, service: TTSService) -> list[Json]:
+        """The revisions that there have been."""
+        kind = CONTROLLER_REVISIONS.kind
+        return [body for body in self.children.values() if body["kind"] == kind and owned_by(body, service)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of carrying out a plan."""
+
+    refusals: Sequence[Refusal] = ()
+    """What the API server did not accept."""
+    held: int = 0
+    """Children that are not as the spec wants them, and are left so because it is paused."""
+    trouble: str = ""
+    """What the API server said when it could not do as asked, for now."""
+    missing: Sequence[str] = ()
+    """Kinds that the spec asks for and the API server does not serve."""
+    revision: str = ""
+    """Name of the revision that the spec asks for."""

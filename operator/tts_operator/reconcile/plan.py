@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tts_operator.api import Json, TTSService
-from tts_operator.desired import Defaults, children
+from tts_operator.desired import Defaults, children_of
+from tts_operator.desired.revision import wanted_revision
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.reconcile.difference import in_order
 from tts_operator.reconcile.observed import Observed, address
+from tts_operator.reconcile.prune import outdated
+from tts_operator.reconcile.replicas import is_autoscaled, replicas
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,21 +23,38 @@ class Plan:
     """Live objects that are ours and no longer wanted."""
     held: Sequence[Json] = ()
     """Manifests that would be applied, were the service not paused."""
+    missing: Sequence[Json] = ()
+    """Manifests of kinds that the API server does not serve."""
+    revision: str = ""
+    """Name of the revision that the spec asks for."""
 
 
 def plan(service: TTSService, observed: Observed, defaults: Defaults) -> Plan:
     """Compare what is wanted with what is there. For an unchanged world the plan is empty."""
     if service.deleting:
         return Plan()
-    wanted = children(service, defaults)
-    names = {address(manifest) for manifest in wanted}
-    apply = [manifest for manifest in wanted if _to_apply(observed.children.get(address(manifest)), manifest)]
+    live = observed.child("apps/v1", "Deployment", service.name)
+    revision = wanted_revision(service, defaults.image, observed.history(service))
+    wanted = children_of(service, revision, replicas=replicas(service, observed, live))
+    missing = [manifest for manifest in wanted if (manifest["apiVersion"], manifest["kind"]) in observed.unserved]
+    apply = [
+        manifest
+        for manifest in wanted
+        if manifest not in missing and _to_apply(observed.children.get(address(manifest)), manifest)
+    ]
+    if live is not None and is_autoscaled(service, observed):
+        apply = [_only_if_unchanged(manifest, live) for manifest in apply]
     if service.spec.paused:
-        return Plan(held=apply)
-    return Plan(
-        apply=apply,
-        delete=[live for at, live in observed.children.items() if at not in names and _to_prune(live, service)],
-    )
+        return Plan(held=apply, missing=missing, revision=revision.name)
+    return Plan(apply=apply, delete=outdated(service, observed, wanted), missing=missing, revision=revision.name)
+
+
+def _only_if_unchanged(manifest: Json, live: Json) -> Json:
+    """A Deployment with the replicas that we have seen, to be applied only if the autoscaler has not written others."""
+    if manifest["kind"] != "Deployment" or "replicas" not in manifest["spec"]:
+        return manifest
+    version = live["metadata"]["resourceVersion"]
+    return {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": version}}
 
 
 def _to_apply(live: Json | None, manifest: Json) -> bool:
@@ -43,14 +63,3 @@ def _to_apply(live: Json | None, manifest: Json) -> bool:
     if "deletionTimestamp" in live["metadata"]:
         return False  # the news of its end brings us back
     return not in_order(live, manifest, FIELD_MANAGER)
-
-
-def _to_prune(live: Json, service: TTSService) -> bool:
-    return owned_by(live, service) and "deletionTimestamp" not in live["metadata"]
-
-
-def owned_by(live: Json, service: TTSService) -> bool:
-    """Whether the service is the controller of a live object."""
-    return any(
-        owner.get("controller") and owner["uid"] == service.uid for owner in live["metadata"].get("ownerReferences", ())
-    )

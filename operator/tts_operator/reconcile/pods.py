@@ -14,9 +14,15 @@ CURES = {
     "or set placement.zoneSpread.whenUnsatisfiable: ScheduleAnyway",
     "ImagePullBackOff": "check image.repository, image.tag and image.pullSecrets",
     "ErrImageNeverPull": "load the image onto the nodes, or set image.pullPolicy: IfNotPresent",
+    "CreateContainerConfigError": "create the Secret, or correct its name and key in server.auth, server.cache.redis "
+    "or podTemplate",
+    "VolumeNotBound": "set model.storage.persistentVolumeClaim.storageClassName to a class that makes such volumes "
+    "(kubectl get storageclass), or model.storage.emptyDir",
     "InvalidImageName": "correct image.repository, image.tag or image.digest",
     "OOMKilled": "raise resources.limits.memory, or lower server.cache.sizeMiB",
 }
+UNBOUND_CLAIM = "persistentvolumeclaim"
+"""In what the scheduler says where it is a volume that a pod waits for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +82,10 @@ def _failure(pod: Json) -> Failure | None:
     name = pod["metadata"]["name"]
     scheduled = _condition(pod, "PodScheduled")
     if scheduled.get("status") == "False" and scheduled.get("reason") != "SchedulingGated":
-        return Failure(
-            pod=name, reason=scheduled.get("reason", "Unschedulable"), message=_end(scheduled.get("message", ""))
-        )
+        said = _end(scheduled.get("message", ""))
+        unbound = UNBOUND_CLAIM in said.lower()
+        reason = "VolumeNotBound" if unbound else scheduled.get("reason", "Unschedulable")
+        return Failure(pod=name, reason=reason, message=said)
     for container in _containers(pod):
         if failure := _container_failure(name, container):
             return failure

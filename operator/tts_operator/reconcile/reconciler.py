@@ -1,7 +1,7 @@
 """One pass over one TTSService: read the cache, carry out the plan, report."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import aiohttp
 
@@ -9,9 +9,9 @@ from tts_operator.api import InvalidSpecError, Json, TTSService
 from tts_operator.desired import Defaults
 from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
-from tts_operator.kube.resources import Resource
+from tts_operator.kube.resources import OPTIONAL, Resource
 from tts_operator.reconcile.act import Actor
-from tts_operator.reconcile.observed import Observed, Refusal, address
+from tts_operator.reconcile.observed import Observed, Outcome, address
 from tts_operator.reconcile.plan import plan
 from tts_operator.reconcile.report import report, report_invalid, unsettled
 from tts_operator.reconcile.reporter import Reporter
@@ -39,8 +39,9 @@ class Reconciler:
         pods: Store,
         zones: Mapping[str, str],
         defaults: Defaults,
+        served: Callable[[Resource], bool] = lambda _: True,
     ) -> None:
-        """`services` holds the TTSServices as JSON; `zones` tells each node's zone."""
+        """`services` holds the TTSServices as JSON; `zones` tells each node's zone; `served` whether a kind exists."""
         self._actor = Actor(client, children)
         self._reporter = Reporter(client, services)
         self._failures: dict[Key, int] = {}
@@ -49,6 +50,7 @@ class Reconciler:
         self._pods = pods
         self._zones = zones
         self._defaults = defaults
+        self._served = served
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass. Returns the seconds after which another is due, or None. Raises RetryError."""
@@ -81,25 +83,26 @@ class Reconciler:
             self._failures[key] = self._failures.get(key, 0) + 1
             if self._failures[key] < LASTING_FAILURES:
                 raise failure
-        observed = self._observe(service, refusals=refusals, held=len(todo.held), failure=failure)
+        observed = self._observe(service)
+        outcome = Outcome(
+            refusals=refusals,
+            held=len(todo.held),
+            trouble=failure.message if failure else "",
+            missing=[manifest["kind"] for manifest in todo.missing],
+            revision=todo.revision,
+        )
         told = service.status.get("observedGeneration") == service.generation
         # Somebody else touched the Deployment: no news before its controller has looked at it.
         quiet = told and not todo.apply and not refusals and unsettled(service, observed)
-        again = None if quiet else await self._reporter.write(body, report(service, observed, self._reporter.now()))
+        status = report(service, observed, outcome, self._reporter.now())
+        again = None if quiet else await self._reporter.write(body, status)
         if failure is not None:
             raise failure
         if again is not None:
             return again
         return REFUSED_AGAIN_SECONDS if refusals else None
 
-    def _observe(
-        self,
-        service: TTSService,
-        *,
-        refusals: list[Refusal] | None = None,
-        held: int = 0,
-        failure: ApiError | None = None,
-    ) -> Observed:
+    def _observe(self, service: TTSService) -> Observed:
         key = service.namespace, service.name
         named = [store.get(*key) for store in self._children.values()]
         members = [body for store in self._children.values() for body in store.of(key)]
@@ -107,7 +110,5 @@ class Reconciler:
             children={address(body): body for body in [*members, *named] if body is not None},
             pods=self._pods.of(key),
             zones=self._zones,
-            refusals=refusals or (),
-            held=held,
-            trouble=failure.message if failure else "",
+            unserved={(each.api_version, each.kind) for each in OPTIONAL if not self._served(each)},
         )

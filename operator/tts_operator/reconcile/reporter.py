@@ -18,7 +18,7 @@ from tts_operator.runtime.store import Key, Store
 
 STATUS_SECONDS = 1.0
 """Mere progress, such as one more ready pod, is written at most this often; a change of a verdict at once."""
-VERDICTS = ("Ready", "Stalled", "Reconciling", "Paused")
+VERDICTS = ("Ready", "Stalled", "Reconciling", "Paused", "RouteReady", "CertificateReady", "ModelReady")
 
 _log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.operator.test_reconciler import KEY, World, refusal
 from tests.unit.operator.worlds import DEFAULTS, applied, body, service
 from tts_operator.api import Json
-from tts_operator.api.spec import Image
+from tts_operator.api.server import Image
 from tts_operator.desired import children
 from tts_operator.desired.pod import image_reference
 from tts_operator.kube import Resource

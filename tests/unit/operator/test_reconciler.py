@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import aiohttp
 import pytest
 
-from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, UID, applied, body, counts
+from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, UID, applied, body, counts, everything
 from tts_operator.api import Json
 from tts_operator.kube import ApiError, Client, Resource
 from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS
@@ -39,6 +39,7 @@ class Api(Client):
         self.live: dict[str, Json] = {}
         self.statuses: list[Json] = []
         self.version = 100
+        self.spec: Json = {}
 
     def _asked(self, verb: str, kind: str) -> None:
         self.requests.append((verb, kind))
@@ -57,7 +58,7 @@ class Api(Client):
     async def apply_status(self, resource: Resource, manifest: Json) -> Json:
         self._asked("status", resource.kind)
         self.statuses.append(manifest["status"])
-        return body(status=manifest["status"], resourceVersion=str(self.version))
+        return body(self.spec, status=manifest["status"], resourceVersion=str(self.version))
 
     async def replace(self, resource: Resource, body: Json) -> Json:
         self._asked("replace", resource.kind)
@@ -90,6 +91,7 @@ class World:
         self.pods = Store(key_of=lambda _: KEY)
         if found is not None:
             self.services.put(found)
+            self.api.spec = found["spec"]
         self.reconciler = Reconciler(
             self.api, services=self.services, children=self.children, pods=self.pods, zones={}, defaults=DEFAULTS
         )
@@ -112,13 +114,14 @@ class World:
         return condition["status"], condition["reason"]
 
 
-async def converged() -> World:
-    """A service that is ready, its status written, nothing asked since."""
-    world = World(body())
+async def converged(spec: Json | None = None) -> World:
+    """A service whose pods are ready, its status written, nothing asked since."""
+    world = World(body(spec))
     await world.reconcile()
-    world.deployment()
+    world.deployment(**counts(wanted=3))
     await world.reconcile()
-    assert world.ready() == ("True", "Ready")
+    (ready,) = (each for each in world.api.statuses[-1]["conditions"] if each["type"] == "WorkloadReady")
+    assert ready["status"] == "True"
     await asyncio.sleep(10)
     world.api.requests.clear()
     return world
@@ -135,13 +138,14 @@ async def test_a_new_service() -> None:
     world = World(body())
     assert await world.reconcile() is None
     assert world.api.requests[0] == ("get", "ServiceAccount"), "it might be somebody else's"
-    assert world.api.requests[1] == ("apply", "ServiceAccount"), "pods need it"
-    assert sorted(world.api.requests[2:5]) == [
+    first = {("apply", "ServiceAccount"), ("apply", "ControllerRevision")}
+    assert set(world.api.requests[1:3]) == first, "pods need the one, and are made of what the other says"
+    assert sorted(world.api.requests[3:6]) == [
         ("apply", "Deployment"),
         ("apply", "PodDisruptionBudget"),
         ("apply", "Service"),
     ]
-    assert world.api.requests[5:] == [("status", "TTSService")]
+    assert world.api.requests[6:] == [("status", "TTSService")]
     assert world.ready() == ("False", "RolloutInProgress")
 
 
@@ -165,10 +169,9 @@ async def test_a_restart_makes_no_request() -> None:
 
 @pytest.mark.parametrize("kind", [resource.kind for resource in CHILDREN])
 async def test_drift_takes_one_request(kind: str) -> None:
-    world = await converged()
+    world = await converged({**everything(), "paused": False})
     store = next(store for resource, store in world.children.items() if resource.kind == kind)
-    live = store.get(*KEY)
-    assert live is not None
+    (live,) = store
     store.put({**live, "metadata": {**live["metadata"], "labels": {}, "resourceVersion": "999"}})
     await world.reconcile()
     assert ("force", kind) in world.api.requests

@@ -8,7 +8,7 @@ from tests.unit.operator.kstatus import kstatus
 from tests.unit.operator.worlds import EARLIER, NOW, body, condition, container, counts, pod, service, world
 from tts_operator.api import Json, TTSService
 from tts_operator.api.status import Status
-from tts_operator.reconcile.observed import Observed, Refusal
+from tts_operator.reconcile.observed import Observed, Outcome, Refusal
 from tts_operator.reconcile.report import ready_condition, report, unsettled
 
 OOM = pod(containers=[container(last={"terminated": {"exitCode": 137, "reason": "OOMKilled"}})])
@@ -16,6 +16,8 @@ PENDING = pod(conditions=[condition("PodScheduled", "False", reason="Unschedulab
 STARTING = pod(containers=[container({"waiting": {"reason": "ContainerCreating"}})])
 DEADLINE = [condition("Progressing", "False", reason="ProgressDeadlineExceeded")]
 FULL_QUOTA = [condition("ReplicaFailure", "True", message="exceeded quota: cpu")]
+REVISION = "narrator-1"
+DONE = Outcome(revision=REVISION)
 TAKEN = Refusal(child="Service narrator", reason="NameTaken", message="it is somebody else's")
 
 
@@ -25,6 +27,8 @@ class Case:
     deployment: Json | None = None
     pods: Sequence[Json] = ()
     refusals: Sequence[Refusal] = ()
+    missing: Sequence[str] = ()
+    live: Sequence[Json] = ()
     without: str | None = None
     spec: Json = dataclasses.field(default_factory=dict)
     ready: str
@@ -217,7 +221,11 @@ CASES = [
 
 
 def observed(asked: TTSService, case: Case) -> Observed:
-    return world(asked, deployment=case.deployment, pods=case.pods, refusals=case.refusals, without=case.without)
+    return world(asked, deployment=case.deployment, pods=case.pods, without=case.without, live=case.live)
+
+
+def outcome(case: Case) -> Outcome:
+    return Outcome(refusals=case.refusals, missing=case.missing, revision=REVISION)
 
 
 def by_type(status: Json) -> dict[str, Json]:
@@ -227,7 +235,7 @@ def by_type(status: Json) -> dict[str, Json]:
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_verdict(case: Case) -> None:
     asked = service(case.spec)
-    status = report(asked, observed(asked, case), NOW)
+    status = report(asked, observed(asked, case), outcome(case), NOW)
     conditions = by_type(status)
     assert conditions.keys() == {"Ready", "Available", "WorkloadReady"} | case.more
     assert (conditions["Ready"]["status"], conditions["Ready"]["reason"]) == (case.ready, case.reason)
@@ -241,7 +249,7 @@ def test_verdict(case: Case) -> None:
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_status_fits_the_schema(case: Case) -> None:
     asked = service(case.spec, generation=4)
-    status = report(asked, observed(asked, case), NOW)
+    status = report(asked, observed(asked, case), outcome(case), NOW)
     assert Status.model_validate(status).model_dump(by_alias=True, exclude_none=True) == status
     assert {condition["observedGeneration"] for condition in status["conditions"]} == {4}
 
@@ -249,9 +257,9 @@ def test_status_fits_the_schema(case: Case) -> None:
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_a_status_that_was_written_is_not_written_again(case: Case) -> None:
     asked = service(case.spec)
-    status = report(asked, observed(asked, case), EARLIER)
+    status = report(asked, observed(asked, case), outcome(case), EARLIER)
     again = service(case.spec, status=status)
-    assert report(again, observed(again, case), NOW) == status
+    assert report(again, observed(again, case), outcome(case), NOW) == status
 
 
 def test_before_the_operator_has_seen_it() -> None:
@@ -264,14 +272,16 @@ def test_while_it_is_deleted() -> None:
 
 def test_a_status_of_another_generation_is_in_progress() -> None:
     asked = service()
-    assert kstatus(body(generation=2, status=report(asked, world(asked), NOW))) == "InProgress"
+    assert kstatus(body(generation=2, status=report(asked, world(asked), DONE, NOW))) == "InProgress"
 
 
 def test_fields() -> None:
     asked = service({"service": {"port": 8080}})
     deployment = counts(replicas=4, updatedReplicas=2, readyReplicas=3)
     pods = [pod("a", ready=True, node="n1"), pod("b", ready=True, node="n2"), pod("c", node="n3")]
-    status = report(asked, world(asked, deployment=deployment, pods=pods, zones={"n1": "z", "n2": "a", "n3": "b"}), NOW)
+    status = report(
+        asked, world(asked, deployment=deployment, pods=pods, zones={"n1": "z", "n2": "a", "n3": "b"}), DONE, NOW
+    )
     del status["conditions"]
     assert status == {
         "observedGeneration": 1,
@@ -282,14 +292,15 @@ def test_fields() -> None:
         "updatedReplicas": 2,
         "selector": "app.kubernetes.io/instance=narrator,app.kubernetes.io/name=tts-server",
         "zones": ["a", "z"],
+        "targetRevision": REVISION,
     }
 
 
 def test_the_last_failure_is_told_while_it_lasts() -> None:
     asked = service()
-    failing = report(asked, world(asked, deployment=counts(**NONE_AVAILABLE), pods=[OOM]), NOW)
+    failing = report(asked, world(asked, deployment=counts(**NONE_AVAILABLE), pods=[OOM]), DONE, NOW)
     assert failing["lastFailure"]["reason"] == "OOMKilled"
-    assert "lastFailure" not in report(asked, world(asked, pods=[OOM]), NOW)
+    assert "lastFailure" not in report(asked, world(asked, pods=[OOM]), DONE, NOW)
 
 
 @pytest.mark.parametrize(
@@ -301,16 +312,16 @@ def test_the_last_failure_is_told_while_it_lasts() -> None:
 )
 def test_a_transition_has_its_own_time(deployment: Json, since: str) -> None:
     asked = service()
-    before = report(asked, world(asked), EARLIER)
-    after = by_type(report(service(status=before), world(asked, deployment=deployment), NOW))
+    before = report(asked, world(asked), DONE, EARLIER)
+    after = by_type(report(service(status=before), world(asked, deployment=deployment), DONE, NOW))
     assert after["Ready"]["lastTransitionTime"] == since
     assert after["Available"]["lastTransitionTime"] == EARLIER
 
 
 def test_another_reason_is_no_transition() -> None:
     asked, rolling, missing = service(), counts(replicas=4), counts(readyReplicas=2, availableReplicas=2)
-    before = report(asked, world(asked, deployment=rolling), EARLIER)
-    after = by_type(report(service(status=before), world(asked, deployment=missing), NOW))
+    before = report(asked, world(asked, deployment=rolling), DONE, EARLIER)
+    after = by_type(report(service(status=before), world(asked, deployment=missing), DONE, NOW))
     assert after["Ready"]["reason"] == "PodsNotReady"
     assert after["Ready"]["lastTransitionTime"] == after["Reconciling"]["lastTransitionTime"] == EARLIER
 

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.unit.operator.worlds import DEFAULTS, service
+from tests.unit.operator.worlds import DEFAULTS, everything, service
 from tts_operator.api import API_VERSION, KIND
 from tts_operator.desired import children
 from tts_operator.kube.resources import BY_KIND, CHILDREN, DEPLOYMENTS, EVENTS, NODES, PODS, TTSSERVICES, Resource
@@ -41,6 +41,6 @@ def test_the_type_is_that_of_the_api() -> None:
 
 
 def test_every_child_can_be_addressed_and_is_watched() -> None:
-    wanted = {(manifest["apiVersion"], manifest["kind"]) for manifest in children(service(), DEFAULTS)}
+    wanted = {(manifest["apiVersion"], manifest["kind"]) for manifest in children(service(everything()), DEFAULTS)}
     assert wanted == BY_KIND.keys()
     assert set(BY_KIND.values()) == set(CHILDREN)

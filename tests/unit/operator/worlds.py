@@ -2,16 +2,25 @@
 
 import copy
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from tts_operator.api import Json, TTSService
 from tts_operator.desired import Defaults, children
 from tts_operator.kube.client import FIELD_MANAGER
-from tts_operator.reconcile.observed import Observed, Refusal, address
+from tts_operator.reconcile.observed import Observed, address
 
 DEFAULTS = Defaults(image="ghcr.io/tts-operator/tts-server:v0.1.0")
 NAMESPACE, NAME, UID = "speech", "narrator", "7f3c2f2e-0000-4000-8000-000000000001"
 EARLIER, NOW = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
+
+
+def everything() -> Json:
+    """A spec that sets every field, and so asks for a child of every kind."""
+    found: Json = yaml.safe_load((Path(__file__).parent / "golden/specs/everything.yaml").read_text())
+    return found
 
 
 def body(
@@ -65,7 +74,7 @@ KEYS = {
     "volumeMounts": ("mountPath",),
     "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
 }
-ATOMIC = {"selector", "labelSelector", "nodeSelector"}
+ATOMIC = {"selector", "labelSelector", "nodeSelector", "podSelector", "data", "scaleTargetRef", "target", "issuerRef"}
 
 
 def _fields(manifest: Json) -> Json:
@@ -108,15 +117,18 @@ def world(
     deployment: Json | None = None,
     pods: Sequence[Json] = (),
     zones: Mapping[str, str] | None = None,
-    refusals: Sequence[Refusal] = (),
     without: str | None = None,
+    live: Sequence[Json] = (),
 ) -> Observed:
-    """Everything is as applied; `deployment` is the Deployment's status, `without` a kind that is not there."""
-    live = [applied(manifest) for manifest in children(asked, DEFAULTS) if manifest["kind"] != without]
-    for child in live:
+    """Everything is as applied; `deployment` is the Deployment's status, `without` a kind that is not there.
+
+    `live` are further objects, or take the place of those of their kind and name.
+    """
+    found = [applied(manifest) for manifest in children(asked, DEFAULTS) if manifest["kind"] != without]
+    for child in found:
         if child["kind"] == "Deployment":
             child["status"] = counts() if deployment is None else deployment
-    return Observed(children={address(child): child for child in live}, pods=pods, zones=zones or {}, refusals=refusals)
+    return Observed(children={address(child): child for child in [*found, *live]}, pods=pods, zones=zones or {})
 
 
 def condition(kind: str, status: str, **more: str) -> Json:

@@ -1,0 +1,155 @@
+"""`spec.service`, `spec.ingress`, `spec.gateway` and `spec.networkPolicy`: how clients reach the pods."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tts_operator.api.affinity import LabelSelector
+from tts_operator.api.schema import ApiModel, StringMap, rule, rules
+
+Host = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=253,
+        pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+    ),
+]
+"""A DNS name in lower case, perhaps with *. before it."""
+
+
+class ServicePort(ApiModel):
+    """The Service through which clients reach the pods."""
+
+    type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
+    """Type of the Service."""
+    port: int = Field(80, ge=1, le=65535)
+    """Port of the Service; it leads to the server's port 7860."""
+    annotations: StringMap = {}
+    """Annotations of the Service, for example for a cloud's load balancer."""
+
+
+class IssuerReference(ApiModel):
+    """The cert-manager issuer that signs the certificate."""
+
+    name: str = Field(min_length=1, max_length=253)
+    """Name of the issuer."""
+    kind: str = Field("Issuer", max_length=63, pattern=r"^[A-Z][A-Za-z0-9]*$")
+    """Issuer, of the namespace of the TTSService, or ClusterIssuer; or the kind of an external issuer."""
+    group: str = Field("cert-manager.io", max_length=253)
+    """API group of the issuer."""
+
+
+class IngressTLS(ApiModel):
+    """The certificate of the Ingress."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            rule(
+                "has(self.secretName) != has(self.issuerRef)",
+                "set either ingress.tls.secretName, a Secret of type kubernetes.io/tls that exists, or "
+                "ingress.tls.issuerRef, a cert-manager issuer that makes one",
+            ),
+        )
+    }
+
+    secret_name: str | None = Field(None, min_length=1, max_length=253)
+    """A Secret of type kubernetes.io/tls in the namespace of the TTSService, which exists already."""
+    issuer_ref: IssuerReference | None = None
+    """A cert-manager issuer. The operator makes a Certificate, whose Secret is NAME-tls."""
+
+
+class Ingress(ApiModel):
+    """An Ingress that leads from outside the cluster to the Service."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            rule(
+                "!has(self.tls) || has(self.host)",
+                "ingress.tls needs ingress.host, the name that the certificate is for",
+            ),
+        )
+    }
+
+    class_name: str | None = Field(None, min_length=1, max_length=253)
+    """IngressClass, such as nginx or traefik; left out, it is the cluster's default class."""
+    host: Host | None = None
+    """Host name that clients use; all names if left out."""
+    path: str = Field("/", max_length=1024, pattern=r"^/[^\s?#]*$")
+    """Path prefix. The server sees it too: unless your controller strips it by an annotation, leave it at /."""
+    annotations: StringMap = {}
+    """Annotations of the Ingress, for its controller."""
+    tls: IngressTLS | None = None
+    """HTTPS. Left out, plain HTTP."""
+
+
+class ParentReference(ApiModel):
+    """A Gateway that takes the route."""
+
+    name: str = Field(min_length=1, max_length=253)
+    """Name of the Gateway."""
+    namespace: str | None = Field(None, min_length=1, max_length=63)
+    """Namespace of the Gateway; that of the TTSService if left out."""
+    section_name: str | None = Field(None, min_length=1, max_length=253)
+    """Listener of the Gateway; all that fit if left out."""
+    port: int | None = Field(None, ge=1, le=65535)
+    """Port of the Gateway; all that fit if left out."""
+
+
+class Gateway(ApiModel):
+    """A route of the Gateway API (HTTPRoute) that leads to the Service. TLS is the Gateway's."""
+
+    parent_refs: list[ParentReference] = Field(min_length=1, max_length=8)
+    """Gateways that take the route."""
+    hostnames: list[Host] = Field([], max_length=16)
+    """Host names that clients use; those of the Gateway's listeners if left out."""
+
+
+class IPBlock(ApiModel):
+    """A range of addresses."""
+
+    cidr: str = Field(min_length=1, max_length=43, pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")
+    """The range, such as 10.0.0.0/8."""
+    # `except` is a word of Python.
+    except_: list[Annotated[str, Field(max_length=43)]] = Field([], max_length=16, alias="except")
+    """Ranges inside it that are left out."""
+
+
+class NetworkPolicyPeer(ApiModel):
+    """Who may connect, as in networking.k8s.io/v1."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            rule(
+                "has(self.ipBlock) != (has(self.podSelector) || has(self.namespaceSelector))",
+                "each peer of networkPolicy.ingressFrom is either an ipBlock, or a podSelector and/or a "
+                "namespaceSelector",
+            ),
+        )
+    }
+
+    pod_selector: LabelSelector | None = None
+    """Pods, by their labels."""
+    namespace_selector: LabelSelector | None = None
+    """Namespaces, by their labels; that of the TTSService if left out."""
+    ip_block: IPBlock | None = None
+    """A range of addresses."""
+
+
+class NetworkPolicy(ApiModel):
+    """Who may connect to the pods (NetworkPolicy). Needs a network plugin that enforces policies."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            rule(
+                "self.enabled || !has(self.ingressFrom) || self.ingressFrom.size() == 0",
+                "networkPolicy.ingressFrom has no effect without networkPolicy.enabled: true",
+            ),
+        )
+    }
+
+    enabled: bool = False
+    """Whether there is a policy. Then only the server's port can be reached, by those in ingressFrom. Probes of the
+    kubelet are not affected."""
+    ingress_from: list[NetworkPolicyPeer] = Field([], max_length=32)
+    """Who may connect. Left out, everybody. Remember your ingress controller, and Prometheus."""

@@ -1,0 +1,114 @@
+"""`spec.image`, `spec.resources` and `spec.server`: what runs in each pod."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from tts_operator.api.references import LocalObjectReference, SecretKeyReference
+from tts_operator.api.schema import ApiModel, Quantity, rule, rules
+
+
+class Image(ApiModel):
+    """The container image of the model server. Left out, it is the server that the operator was released with."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            rule(
+                "!(has(self.tag) && has(self.digest))",
+                "set either image.tag or image.digest, not both: a digest already says which image it is",
+            ),
+            rule(
+                "!(has(self.tag) || has(self.digest)) || has(self.repository)",
+                "image.tag and image.digest need image.repository, the image that they belong to",
+            ),
+        )
+    }
+
+    repository: str | None = Field(
+        None, max_length=255, pattern=r"^[a-z0-9]([a-zA-Z0-9._-]*[a-zA-Z0-9])?(:[0-9]+)?(/[a-z0-9._/-]+)?$"
+    )
+    """Image name without tag, for example registry.example.com/speech/tts-server."""
+    tag: str | None = Field(None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")
+    """Tag of the image. Without tag and digest it is the operator's own version."""
+    digest: str | None = Field(None, pattern=r"^sha256:[a-f0-9]{64}$")
+    """Digest of the image, sha256:... It pins what runs, whatever the registry says later."""
+    pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    """When the kubelet pulls the image."""
+    pull_secrets: list[LocalObjectReference] = Field(
+        [],
+        max_length=8,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    """Secrets of type kubernetes.io/dockerconfigjson to pull the image with."""
+
+
+class Requests(ApiModel):
+    """What each pod is guaranteed."""
+
+    cpu: Quantity = "1"
+    """CPU that the scheduler reserves for each pod."""
+    memory: Quantity = "2Gi"
+    """Memory that the scheduler reserves for each pod."""
+
+
+class Limits(ApiModel):
+    """What each pod may use at the most."""
+
+    cpu: Quantity = "2"
+    """CPU that each pod may use. The server runs as many synthesis threads as this has cores, rounded up."""
+    memory: Quantity = "4Gi"
+    """Memory above which a pod is killed."""
+
+
+def _not_below(resource: str) -> dict[str, str]:
+    limit, request = (f"quantity(string(self.{part}.{resource}))" for part in ("limits", "requests"))
+    return rule(
+        f"{limit}.compareTo({request}) >= 0",
+        f"resources.limits.{resource} must be at least resources.requests.{resource}: "
+        "raise the limit or lower the request",
+    )
+
+
+class Resources(ApiModel):
+    """Compute resources of each pod."""
+
+    model_config = {"json_schema_extra": rules(_not_below("cpu"), _not_below("memory"))}
+
+    requests: Requests = Field(default_factory=Requests)
+    limits: Limits = Field(default_factory=Limits)
+
+
+class Redis(ApiModel):
+    """A Redis that all pods share as a second cache. While it is away, speech is made anew: slower, never an error."""
+
+    url_secret_ref: SecretKeyReference
+    """The key of a Secret that holds its address: redis://:password@host:6379/0, or rediss:// with TLS."""
+
+
+class Cache(ApiModel):
+    """The cache of finished speech: a text that was spoken before is not synthesised again."""
+
+    size_mi_b: int = Field(64, ge=0, le=4096)
+    """Memory for cached audio in each pod, in MiB; 0 turns the cache off. It counts against limits.memory."""
+    redis: Redis | None = None
+    """A Redis that all pods share, behind the cache in memory."""
+
+
+class Auth(ApiModel):
+    """Who may ask for speech. Left out, everybody who reaches the service."""
+
+    api_keys_secret_ref: SecretKeyReference
+    """The key of a Secret that holds the API keys, separated by commas or white space. Clients send one as
+    `Authorization: Bearer KEY`. After a change of the Secret: kubectl rollout restart."""
+
+
+class Server(ApiModel):
+    """Settings of the model server."""
+
+    max_input_characters: int = Field(500, ge=1, le=10000)
+    """Longest text of one request, in characters. A longer one is answered with a 400 that names this limit."""
+    cache: Cache = Field(default_factory=Cache)
+    auth: Auth | None = None
+    """API keys that clients must send."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Level of the server's JSON logs. They never contain the text that is spoken."""

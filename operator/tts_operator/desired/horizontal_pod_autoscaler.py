@@ -1,0 +1,28 @@
+"""The HorizontalPodAutoscaler."""
+
+from tts_operator.api import Json, TTSService
+from tts_operator.api.scaling import Autoscaling
+from tts_operator.desired.identity import manifest
+
+
+def horizontal_pod_autoscaler(service: TTSService, asked: Autoscaling) -> Json:
+    """The autoscaler of the Deployment."""
+    spec: Json = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": service.name},
+        "minReplicas": asked.min_replicas,
+        "maxReplicas": asked.max_replicas,
+        "metrics": _metrics(asked),
+    }
+    if asked.behavior is not None:
+        spec["behavior"] = asked.behavior.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
+    return manifest(service, "autoscaling/v2", "HorizontalPodAutoscaler", spec=spec)
+
+
+def _metrics(asked: Autoscaling) -> list[Json]:
+    """CPU first, unless it is turned off, or one of the user's own metrics is about it."""
+    metrics = [metric.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True) for metric in asked.metrics]
+    own = any(metric.resource is not None and metric.resource.name == "cpu" for metric in asked.metrics)
+    if asked.target_cpu_utilization_percentage and not own:
+        target = {"type": "Utilization", "averageUtilization": asked.target_cpu_utilization_percentage}
+        metrics.insert(0, {"type": "Resource", "resource": {"name": "cpu", "target": target}})
+    return metrics

@@ -1,0 +1,82 @@
+"""What the Prometheus operator is told: where to scrape, and when to call somebody.
+
+Source: https://prometheus-operator.dev/docs/api-reference/api/
+"""
+
+from tts_operator.api import Json, TTSService
+from tts_operator.desired.identity import manifest, selector_labels
+
+P99_SECONDS = 1.2
+"""The latency that users were promised."""
+
+
+def pod_monitor(service: TTSService) -> Json:
+    """The PodMonitor: /metrics of each pod."""
+    asked = service.spec.monitoring.pod_monitor
+    endpoint = {"port": "http", "path": "/metrics", "interval": f"{asked.interval_seconds}s"}
+    return manifest(
+        service,
+        "monitoring.coreos.com/v1",
+        "PodMonitor",
+        labels=asked.labels,
+        spec={"selector": {"matchLabels": selector_labels(service)}, "podMetricsEndpoints": [endpoint]},
+    )
+
+
+def prometheus_rule(service: TTSService) -> Json:
+    """The PrometheusRule: alerts on what clients notice."""
+    asked = service.spec.monitoring.prometheus_rule
+    group = {"name": f"tts-operator.{service.namespace}.{service.name}", "rules": _alerts(service)}
+    return manifest(
+        service, "monitoring.coreos.com/v1", "PrometheusRule", labels=asked.labels, spec={"groups": [group]}
+    )
+
+
+def _alerts(service: TTSService) -> list[Json]:
+    name = f"{service.namespace}/{service.name}"
+    ours = f'job="{name}"'  # as the Prometheus operator calls what a PodMonitor finds
+    speech = f'{ours},endpoint="speech"'
+    answers = f"sum(rate(tts_requests_total{{{speech}}}[5m]))"
+    failed = f'sum(rate(tts_requests_total{{{speech},status=~"5..",status!="503"}}[5m]))'
+    refused = f'sum(rate(tts_requests_total{{{speech},status="503"}}[5m]))'
+    p99 = f"histogram_quantile(0.99, sum by (le) (rate(tts_request_duration_seconds_bucket{{{speech}}}[5m])))"
+    return [
+        _alert(
+            "TTSServiceDown",
+            f"absent(tts_model_ready{{{ours}}} == 1)",
+            minutes=1,
+            severity="critical",
+            summary=f"No pod of {name} can speak",
+        ),
+        _alert(
+            "TTSServiceErrors",
+            f"{failed} / {answers} > 0.01",
+            minutes=5,
+            severity="critical",
+            summary=f"More than 1 % of the requests to {name} fail",
+        ),
+        _alert(
+            "TTSServiceOverloaded",
+            f"{refused} / {answers} > 0.05",
+            minutes=5,
+            severity="warning",
+            summary=f"{name} refuses more than 5 % of its requests for lack of capacity",
+        ),
+        _alert(
+            "TTSServiceSlow",
+            f"{p99} > {P99_SECONDS}",
+            minutes=10,
+            severity="warning",
+            summary=f"1 % of the requests to {name} take longer than {P99_SECONDS} s",
+        ),
+    ]
+
+
+def _alert(alert: str, expression: str, *, minutes: int, severity: str, summary: str) -> Json:
+    return {
+        "alert": alert,
+        "expr": expression,
+        "for": f"{minutes}m",
+        "labels": {"severity": severity},
+        "annotations": {"summary": summary},
+    }

@@ -1,0 +1,13 @@
+"""The PersistentVolumeClaim for the files of the model."""
+
+from tts_operator.api import Json, TTSService
+from tts_operator.api.model import ModelClaim
+from tts_operator.desired.identity import manifest
+
+
+def persistent_volume_claim(service: TTSService, asked: ModelClaim) -> Json:
+    """The claim that all pods mount."""
+    spec: Json = {"accessModes": list(asked.access_modes), "resources": {"requests": {"storage": asked.size}}}
+    if asked.storage_class_name:
+        spec["storageClassName"] = asked.storage_class_name
+    return manifest(service, "v1", "PersistentVolumeClaim", spec=spec)

@@ -1,0 +1,62 @@
+"""Strategic merge of a pod template: a patch laid over what the operator makes.
+
+Directives: null removes a field, `$patch: delete` a list item, `$patch: replace` replaces a map.
+Source: https://kubernetes.io/docs/tasks/manage-kubernetes-objects/update-api-object-kubectl-patch/, and the
+patchMergeKey tags of core/v1.
+"""
+
+from typing import Any
+
+from tts_operator.api import Json
+
+MERGE_KEYS = {
+    "containers": "name",
+    "initContainers": "name",
+    "volumes": "name",
+    "env": "name",
+    "ports": "containerPort",
+    "volumeMounts": "mountPath",
+    "volumeDevices": "devicePath",
+    "imagePullSecrets": "name",
+    "hostAliases": "ip",
+    "topologySpreadConstraints": "topologyKey",
+    "resourceClaims": "name",
+}
+"""Lists whose items are merged by a key. All other lists are replaced as a whole."""
+DIRECTIVE = "$patch"
+
+
+def merged(base: Json, patch: Json) -> Json:
+    """`base` with `patch` laid over it; neither is changed."""
+    if patch.get(DIRECTIVE) == "replace":
+        return {name: value for name, value in patch.items() if name != DIRECTIVE}
+    result = dict(base)
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = _value(name, result.get(name), value)
+    return result
+
+
+def _value(name: str, base: Any, patch: Any) -> Any:
+    if isinstance(patch, dict):
+        return merged(base if isinstance(base, dict) else {}, patch)
+    key = MERGE_KEYS.get(name)
+    if key is not None and isinstance(base, list) and isinstance(patch, list):
+        return _items(base, patch, key)
+    return patch
+
+
+def _items(base: list[Any], patch: list[Any], key: str) -> list[Any]:
+    """Items of both, those of one key merged, in the order of `base`; new ones come last."""
+    if not all(isinstance(item, dict) and key in item for item in patch):
+        return patch  # it is for the API server to say what is wrong with it
+    patches = {item[key]: item for item in patch}
+    kept = [
+        merged(item, patches[item[key]]) if item.get(key) in patches else item
+        for item in base
+        if patches.get(item.get(key), {}).get(DIRECTIVE) != "delete"
+    ]
+    known = {item.get(key) for item in base}
+    return kept + [item for item in patch if item[key] not in known and item.get(DIRECTIVE) != "delete"]

@@ -1,0 +1,37 @@
+"""How many replicas to write into the Deployment, so that an autoscaler is never undone, and pods are never lost.
+
+`spec.replicas` cannot simply be left out once there is an autoscaler: as long as nobody else has set it, leaving it out
+removes it, and the API server's default is 1. So it is kept as it is until the autoscaler has written it, and owns it.
+"""
+
+from tts_operator.api import Json, TTSService
+from tts_operator.desired.deployment import initial_replicas
+from tts_operator.kube.resources import HORIZONTAL_POD_AUTOSCALERS
+from tts_operator.reconcile.observed import Observed
+from tts_operator.reconcile.ownership import owned_by, we_set_replicas
+
+
+def replicas(service: TTSService, observed: Observed, live: Json | None) -> int | None:
+    """What to write; None: nothing, an autoscaler has written it. `live` is the Deployment."""
+    if live is None or not is_autoscaled(service, observed):
+        return initial_replicas(service)
+    if not we_set_replicas(live):
+        return None
+    current: int = live["spec"].get("replicas", 1)
+    autoscaling = service.spec.autoscaling
+    # An autoscaler leaves alone what has no replicas, and looks at the rest only every 15 s.
+    return current if autoscaling is None else max(current, autoscaling.min_replicas)
+
+
+def is_autoscaled(service: TTSService, observed: Observed) -> bool:
+    """Whether an autoscaler decides: the one that the spec asks for, or one of the user's own on the Deployment."""
+    return service.spec.autoscaling is not None or any(
+        _scales(body, service) for body in observed.children.values() if not owned_by(body, service)
+    )
+
+
+def _scales(body: Json, service: TTSService) -> bool:
+    if body["kind"] != HORIZONTAL_POD_AUTOSCALERS.kind or "deletionTimestamp" in body["metadata"]:
+        return False
+    target = body["spec"]["scaleTargetRef"]
+    return bool(target["kind"] == "Deployment" and target["name"] == service.name)
