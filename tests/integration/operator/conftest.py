@@ -9,6 +9,7 @@ import kopf
 import pytest
 import yaml
 
+from devcluster import crds
 from devcluster.product import ROOT, Product
 from tests.integration.operator.world import USER, AdminClient, World, access
 from tts_operator.kube.connection import Connection
@@ -26,6 +27,8 @@ def installed(control_plane: Product) -> Product:
         if body["kind"].endswith("Binding"):
             body["subjects"] = [{"kind": "User", "name": USER, "apiGroup": "rbac.authorization.k8s.io"}]
     control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=yaml.safe_dump_all(wanted))
+    optional = yaml.safe_dump_all(crds.definitions(control_plane.progress))
+    control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=optional)
     control_plane.kubectl("wait", "--for=condition=Established", "crd/ttsservices.tts-operator.io", "--timeout=30s")
     deadline = time.monotonic() + 30
     while "items" not in control_plane.kubectl("get", "ttsservices", "-A", "-o", "json", check=False):

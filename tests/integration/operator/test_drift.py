@@ -9,7 +9,6 @@ import pytest
 
 from tests.integration.operator.world import World, until
 from tts_operator.kube.resources import (
-    CHILDREN,
     DEPLOYMENTS,
     POD_DISRUPTION_BUDGETS,
     SERVICE_ACCOUNTS,
@@ -77,25 +76,6 @@ async def test_an_edited_child_is_as_it_was(world: World, edit: Edit) -> None:
         await until(healed, f"{edit.resource.kind} is as it was")
 
 
-@pytest.mark.parametrize("resource", CHILDREN, ids=lambda resource: resource.kind)
-async def test_a_deleted_child_is_made_again(world: World, resource: Resource) -> None:
-    async with world.operator():
-        await world.apply("narrator")
-        await world.settled("narrator")
-        before = await world.get(resource, "narrator")
-        assert before is not None
-        await world.client._request("DELETE", resource.path(world.namespace, "narrator"))
-
-        async def back() -> bool:
-            now = await world.get(resource, "narrator")
-            return now is not None and now["metadata"]["uid"] != before["metadata"]["uid"]
-
-        await until(back, f"{resource.kind} is back")
-        now = await world.get(resource, "narrator")
-        assert now is not None
-        assert _desired(now) == _desired(before)
-
-
 async def test_what_is_not_ours_stays(world: World) -> None:
     """Foreign labels, annotations, a sidecar, a second port and a rollout restart outlive a repair of our fields."""
     async with world.operator():
@@ -153,10 +133,3 @@ def _essence(body: dict[str, Any]) -> dict[str, Any]:
     annotations.pop("deployment.kubernetes.io/revision", None)  # counts the templates that there have been
     metadata["annotations"] = annotations
     return {**{name: value for name, value in body.items() if name != "status"}, "metadata": metadata}
-
-
-def _desired(body: dict[str, Any]) -> dict[str, Any]:
-    """An object without what its creation gave it."""
-    metadata = body["metadata"]
-    spec = {name: value for name, value in body.get("spec", {}).items() if name not in ("clusterIP", "clusterIPs")}
-    return {"labels": metadata["labels"], "owners": metadata["ownerReferences"], "spec": spec}

@@ -61,6 +61,12 @@ class World:
                 return None
             raise
 
+    async def children(self, name: str, resource: Resource) -> list[Json]:
+        """The children of one kind that a TTSService has."""
+        selector = f"app.kubernetes.io/managed-by=tts-operator,app.kubernetes.io/instance={name}"
+        found, _ = await self.client.list(resource, namespace=self.namespace, selector=selector)
+        return found
+
     async def condition(self, name: str, kind: str) -> Json:
         """One condition of a TTSService; empty where it is not set."""
         body = await self.get(TTSSERVICES, name)
@@ -82,6 +88,10 @@ class World:
         A label is put on the TTSService; its event comes after all that was there before.
         """
         await self.ready(name)
+        await self.looked_at(name)
+
+    async def looked_at(self, name: str) -> None:
+        """The same, whether it is Ready or not."""
         for _ in range(2):  # the second pass sees the events that the first one's own writes made
             key = self.namespace, name
             before = self.reconciled.get(key, 0)

@@ -1,0 +1,9 @@
+module devcluster/crds
+
+go 1.26.0
+
+require (
+	github.com/cert-manager/cert-manager v1.18.2
+	github.com/prometheus-operator/prometheus-operator v0.84.0
+	sigs.k8s.io/gateway-api v1.3.0
+)
