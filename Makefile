@@ -44,8 +44,9 @@ images: $(STAMP) ## build both images
 bench-drift: $(STAMP) ## how long a deleted or edited child stays wrong; table, and JSON in build/bench/
 	@$(RUN) -m bench.drift $(BENCH_ARGS)
 
-generate: $(STAMP) ## crds/, install.yaml and integrations/argocd/ from their sources
+generate: $(STAMP) ## crds/, docs/api.md, install.yaml and integrations/argocd/ from their sources
 	$(RUN) -m tts_operator.api.crd > crds/tts-operator.io_ttsservices.yaml
+	$(RUN) -m tts_operator.api.docs examples/busy.yaml > docs/api.md
 	$(RUN) tests/unit/operator/regenerate_argocd.py
 	HELM=$$($(RUN) -m devcluster bin helm) charts/render > install.yaml
 
