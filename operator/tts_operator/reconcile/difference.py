@@ -4,7 +4,8 @@ Server-side apply records which fields we own (managedFields). An object is in o
 that we would set, and each has our value. So a default of the API server is never a difference; neither is a field,
 list item or container of somebody else; and a field that we have stopped setting is one, also after a restart.
 
-The record also says how the API server merges each list: by keys (`k:`), as a set (`v:`), or as a whole.
+The record also says how the API server merges each list: by keys (`k:`), as a set (`v:`), or as a whole. Of a whole it
+does not say which fields are ours; there every field counts that is not a known default.
 Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management (fieldsV1)
 """
 
@@ -20,6 +21,17 @@ NOT_RECORDED = {"apiVersion", "kind"}
 NOT_RECORDED_METADATA = {"name", "namespace"}
 QUANTITIES = {"resources", "sizeLimit", "target", "tolerance"}
 """Fields with quantities in them, which the API server writes in its own way."""
+
+DEFAULTS: dict[str, tuple[str | int, ...]] = {
+    "apiVersion": ("v1",),  # fieldRef
+    "defaultMode": (420,),  # volumes
+    "expirationSeconds": (3600,),  # projected tokens
+    "group": ("", "gateway.networking.k8s.io"),  # backendRefs, parentRefs
+    "kind": ("Gateway", "Service"),
+    "protocol": ("TCP",),
+    "weight": (1,),
+}
+"""What the API server fills in inside of what is recorded as a whole."""
 
 
 def fields_of(body: Json, manager: str) -> Json:
@@ -85,10 +97,14 @@ def _parsed(key: str) -> Any:
 
 
 def _whole(live: Any, desired: Any, *, quantities: bool) -> bool:
-    """Compare what is owned as a whole. Inside it the API server may still have filled in defaults."""
+    """Compare what is owned as a whole: no record says which of its fields are ours, so all of them are."""
     if isinstance(desired, dict):
-        return isinstance(live, dict) and all(
-            name in live and _whole(live[name], value, quantities=quantities) for name, value in desired.items()
+        return (
+            isinstance(live, dict)
+            and all(
+                name in live and _whole(live[name], value, quantities=quantities) for name, value in desired.items()
+            )
+            and all(name in desired or _is_default(name, value) for name, value in live.items())
         )
     if isinstance(desired, list):
         return (
@@ -99,6 +115,11 @@ def _whole(live: Any, desired: Any, *, quantities: bool) -> bool:
     if live == desired:
         return type(live) is type(desired) or not isinstance(desired, bool)
     return quantities and _same_quantity(live, desired)
+
+
+def _is_default(name: str, value: Any) -> bool:
+    """Whether the API server may have filled a field in."""
+    return isinstance(value, str | int) and value in DEFAULTS.get(name, ())
 
 
 def _same_quantity(live: Any, desired: Any) -> bool:

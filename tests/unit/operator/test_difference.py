@@ -104,6 +104,9 @@ WISHES: dict[str, Callable[[Json], object]] = {
     "atomic list shortened": lambda m: container(m)["command"].pop(),
     "atomic map value": lambda m: m["spec"]["template"]["spec"].update(nodeSelector={"disk": "slow"}),
     "item of an atomic list": lambda m: m["spec"]["template"]["spec"]["tolerations"][0].update(effect="NoExecute"),
+    "field of an item of an atomic list given up": lambda m: m["spec"]["template"]["spec"]["tolerations"][0].pop(
+        "effect"
+    ),
     "request": lambda m: container(m)["resources"]["requests"].update(cpu="1001m"),
     "request given up": lambda m: container(m)["resources"]["requests"].pop("cpu"),
     "limits given up": lambda m: container(m)["resources"].pop("limits"),
