@@ -13,6 +13,8 @@ from tts_operator.runtime.store import Key
 
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 60.0
+SLOW_TURN = 4
+"""Every so many keys one is taken from the slow lane, however much is in the fast one: nobody waits for ever."""
 
 
 class Lane(IntEnum):
@@ -34,16 +36,26 @@ class WorkQueue:
         self._failures: dict[Key, int] = {}
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._waiters: deque[asyncio.Future[None]] = deque()
+        self._passed = 0  # keys that were taken since the last one of the slow lane
 
     @property
     def depth(self) -> int:
         """Keys that wait for a worker."""
         return sum(map(len, self._lanes))
 
+    def depth_of(self, lane: Lane) -> int:
+        """Keys that wait in one lane."""
+        return len(self._lanes[lane])
+
+    def age_of(self, lane: Lane) -> float:
+        """Seconds for which the first key of a lane has waited; 0 when there is none."""
+        waiting = self._lanes[lane]
+        return time.monotonic() - next(iter(waiting.values())) if waiting else 0.0
+
     def oldest_age(self) -> float:
         """Seconds for which the key that waits or is worked on longest has done so; 0 when there is none."""
-        since = [*self._busy.values(), *(next(iter(lane.values())) for lane in self._lanes if lane)]
-        return time.monotonic() - min(since) if since else 0.0
+        busy = time.monotonic() - min(self._busy.values()) if self._busy else 0.0
+        return max(busy, *map(self.age_of, Lane))
 
     def add(self, key: Key, lane: Lane = Lane.FAST) -> None:
         """Ask for a reconcile of `key`."""
@@ -88,10 +100,20 @@ class WorkQueue:
                 if not waiter.cancelled():
                     self._wake()  # the call was for this worker: hand it on
                 raise
-        lane = self._lanes[Lane.FAST] or self._lanes[Lane.SLOW]
-        key, _ = lane.popitem(last=False)
+        key, _ = self._lanes[self._turn()].popitem(last=False)
         self._busy[key] = time.monotonic()
         return key
+
+    def _turn(self) -> Lane:
+        """The lane whose turn it is."""
+        if not self._lanes[Lane.SLOW]:
+            self._passed = 0
+            return Lane.FAST
+        if self._lanes[Lane.FAST] and self._passed < SLOW_TURN - 1:
+            self._passed += 1
+            return Lane.FAST
+        self._passed = 0
+        return Lane.SLOW
 
     def done(self, key: Key) -> None:
         """The worker has finished with `key`; what came in meanwhile is queued now."""

@@ -3,7 +3,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from tts_operator.runtime.queue import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, Lane, WorkQueue
+from tts_operator.runtime.queue import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, SLOW_TURN, Lane, WorkQueue
 from tts_operator.runtime.store import Key
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -41,6 +41,29 @@ async def test_order(added: Sequence[tuple[Key, Lane]], order: list[Key]) -> Non
         queue.add(key, lane)
     assert queue.depth == len(order)
     assert taken(queue) == order
+
+
+async def test_the_slow_lane_gets_its_turn_however_busy_the_fast_one_is() -> None:
+    queue = WorkQueue()
+    for name in ("x", "y"):
+        queue.add(("slow", name), SLOW)
+    order = []
+    for number in range(20):
+        queue.add(("fast", str(number)))
+        order.append(await queue.get())
+        queue.done(order[-1])
+    assert [number for number, (lane, _) in enumerate(order) if lane == "slow"] == [SLOW_TURN - 1, 2 * SLOW_TURN - 1]
+
+
+async def test_depth_and_age_of_each_lane() -> None:
+    queue = WorkQueue()
+    assert [(queue.depth_of(lane), queue.age_of(lane)) for lane in Lane] == [(0, 0.0), (0, 0.0)]
+    queue.add(A, SLOW)
+    await asyncio.sleep(3)
+    queue.add(B)
+    queue.add(C)
+    await asyncio.sleep(1)
+    assert [(queue.depth_of(lane), queue.age_of(lane)) for lane in Lane] == [(2, 1.0), (1, 4.0)]
 
 
 @pytest.mark.parametrize(
