@@ -2,12 +2,14 @@
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 
 from tts_operator import __version__, logs
-from tts_operator.app import Operator, Settings, find_access
+from tts_operator.app import Address, LeaseName, Operator, Settings, find_access
 from tts_operator.desired import Defaults
+from tts_operator.runtime import LeaseLostError
 
 DEFAULT_IMAGE = f"ghcr.io/tts-operator/tts-server:v{__version__}"
 
@@ -15,6 +17,7 @@ EXAMPLES = """\
 examples:
   tts-operator run                                  all namespaces, as in the cluster
   tts-operator run --namespace speech               one namespace; needs no rights beyond it
+  tts-operator run --lease NAMESPACE/tts-operator   one of several: who holds the Lease works, the others stand by
   KUBECONFIG=~/.kube/config tts-operator run        from a laptop, against the current context
 """
 
@@ -40,9 +43,19 @@ def parser() -> argparse.ArgumentParser:
         help="model server for specs that name no image (TTS_OPERATOR_SERVER_IMAGE); default: %(default)s",
     )
     run.add_argument(
-        "--liveness-endpoint",
-        default=os.environ.get("TTS_OPERATOR_LIVENESS_ENDPOINT") or None,
-        help="where to answer the liveness probe, such as http://0.0.0.0:8080/healthz",
+        "--lease",
+        metavar="NAMESPACE/NAME",
+        type=LeaseName.parse,
+        default=os.environ.get("TTS_OPERATOR_LEASE", ""),
+        help="work only while this Lease is held (TTS_OPERATOR_LEASE); default: no leader election",
+    )
+    run.add_argument(
+        "--http-address",
+        metavar="HOST:PORT",
+        type=Address.parse,
+        default=os.environ.get("TTS_OPERATOR_HTTP", "0.0.0.0:8080"),
+        help="where /healthz, /readyz and /metrics are answered (TTS_OPERATOR_HTTP), empty: nowhere; "
+        "default: 0.0.0.0:8080",
     )
     run.add_argument(
         "--log-level",
@@ -53,19 +66,24 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    """Run the operator until SIGTERM or SIGINT."""
+    """Run the operator until SIGTERM or SIGINT. Exit code 1 where the lease was lost: start it again."""
     arguments = parser().parse_args()
     logs.configure(arguments.log_level)
     settings = Settings(
         defaults=Defaults(image=arguments.server_image),
         namespace=arguments.namespace,
-        liveness_endpoint=arguments.liveness_endpoint,
+        lease=arguments.lease,
+        http=arguments.http_address,
     )
     sys.exit(asyncio.run(_run(settings)))
 
 
 async def _run(settings: Settings) -> int:
-    await Operator(find_access(), settings).run(asyncio.Event())
+    try:
+        await Operator(find_access(), settings).run(asyncio.Event())
+    except LeaseLostError as error:
+        logging.getLogger("tts_operator").error("stopping, another may work now: %s", error)  # noqa: TRY400 - no bug
+        return 1
     return 0
 
 

@@ -6,6 +6,8 @@ import sys
 
 import orjson
 
+from tts_operator.runtime import current_key
+
 
 class JsonFormatter(logging.Formatter):
     """A log record as one line of JSON."""
@@ -18,6 +20,9 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        key = current_key()
+        if key is not None:
+            line["namespace"], line["object"] = key
         # LogRecord.name is the logger's own; the object's name travels in a field of its own.
         line |= {field: value for field in ("namespace", "object") if (value := record.__dict__.get(field)) is not None}
         if record.exc_info:

@@ -4,13 +4,14 @@ Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aiohttp
 import orjson
 
-from tts_operator.kube.errors import ApiError
+from tts_operator.kube.errors import ApiError, FencedError, SilentWatchError
 from tts_operator.kube.resources import Resource
 
 FIELD_MANAGER = "tts-operator"
@@ -21,15 +22,34 @@ SILENCE_SECONDS = 90.0
 """The server sends a bookmark about every minute; a watch that is silent for longer is dead."""
 PAGE = 500
 
+NO_ANSWER = 0
+_OBJECT = {"Accept": "application/json"}
+# A list of lists and a watch of single objects: asked for the wrong one, the API server ends a watch at each event.
+_NAMES = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
+_NAME = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
+_APPLY = "application/apply-patch+yaml"
+
 Json = dict[str, Any]
+Tally = Callable[[str, str, int, float], None]
+"""Told of each request: verb, resource, status (NO_ANSWER without one), seconds until the answer was there."""
 
 
 class Client:
     """The API server, as the operator uses it. Raises ApiError, aiohttp.ClientError, TimeoutError."""
 
-    def __init__(self, session: Callable[[], aiohttp.ClientSession], server: str) -> None:
+    def __init__(
+        self,
+        session: Callable[[], aiohttp.ClientSession],
+        server: str,
+        *,
+        tally: Tally = lambda *_: None,
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Where `may_write` says no, nothing but reading is done, and FencedError raised."""
         self._session = session
         self._server = server.rstrip("/")
+        self._tally = tally
+        self._may_write = may_write
 
     async def apply(self, resource: Resource, manifest: Json, *, force: bool = True) -> Json:
         """Server-side apply; the object as it is then.
@@ -38,36 +58,35 @@ class Client:
         """
         metadata = manifest["metadata"]
         path = resource.path(metadata["namespace"], metadata["name"])
-        return await self._apply(path, manifest, force=force)
+        return await self._apply(path, manifest, resource.plural, force=force)
 
     async def apply_status(self, resource: Resource, manifest: Json) -> Json:
         """The same for the status subresource."""
         metadata = manifest["metadata"]
-        return await self._apply(resource.path(metadata["namespace"], metadata["name"], "status"), manifest, force=True)
+        path = resource.path(metadata["namespace"], metadata["name"], "status")
+        return await self._apply(path, manifest, f"{resource.plural}/status", force=True)
 
-    async def _apply(self, path: str, manifest: Json, *, force: bool) -> Json:
-        return await self._request(
-            "PATCH",
-            path,
-            params={"fieldManager": FIELD_MANAGER, "force": "true" if force else "false"},
-            body=manifest,
-            content_type="application/apply-patch+yaml",
-        )
+    async def _apply(self, path: str, manifest: Json, what: str, *, force: bool) -> Json:
+        # Part of the path: as `params` it would be parsed and quoted anew for each request.
+        path += f"?fieldManager={FIELD_MANAGER}&force={'true' if force else 'false'}"
+        return await self._request("PATCH", path, what=what, body=manifest, content_type=_APPLY)
 
     async def replace(self, resource: Resource, body: Json) -> Json:
         """PUT: refused with a conflict when the object has changed since `body` was read."""
         metadata = body["metadata"]
         path = resource.path(metadata["namespace"], metadata["name"])
-        return await self._request("PUT", path, params={"fieldManager": FIELD_MANAGER}, body=body)
+        return await self._request("PUT", path, what=resource.plural, params={"fieldManager": FIELD_MANAGER}, body=body)
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Json:
         """One object."""
-        return await self._request("GET", resource.path(namespace, name))
+        return await self._request("GET", resource.path(namespace, name), what=resource.plural)
 
     async def create(self, resource: Resource, body: Json) -> Json:
         """POST a new object."""
         path = resource.path(body["metadata"]["namespace"])
-        return await self._request("POST", path, params={"fieldManager": FIELD_MANAGER}, body=body)
+        return await self._request(
+            "POST", path, what=resource.plural, params={"fieldManager": FIELD_MANAGER}, body=body
+        )
 
     async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> None:
         """Delete exactly the object of this uid; one that is gone already is no error."""
@@ -75,6 +94,7 @@ class Client:
             await self._request(
                 "DELETE",
                 resource.path(namespace, name),
+                what=resource.plural,
                 body={"preconditions": {"uid": uid}, "propagationPolicy": "Background"},
             )
         except ApiError as error:
@@ -88,7 +108,10 @@ class Client:
         items: list[Json] = []
         params = {"labelSelector": selector, "limit": str(PAGE)}
         while True:
-            page = await self._request("GET", resource.path(namespace), params=params, metadata_only=metadata_only)
+            accept = _NAMES if metadata_only else _OBJECT
+            page = await self._request(
+                "GET", resource.path(namespace), verb="LIST", what=resource.plural, params=params, accept=accept
+            )
             items += page.get("items") or []
             metadata = page["metadata"]
             if not metadata.get("continue"):
@@ -116,53 +139,65 @@ class Client:
             "timeoutSeconds": str(WATCH_SECONDS),
         }
         timeout = aiohttp.ClientTimeout(total=WATCH_SECONDS + 30, sock_connect=10, sock_read=SILENCE_SECONDS)
-        async with self._session().get(
-            self._server + resource.path(namespace),
-            params=params,
-            headers=_accept(metadata_only, "PartialObjectMetadata"),
-            timeout=timeout,
-        ) as response:
-            await _check(response)
-            async for line in _lines(response.content):
-                event = orjson.loads(line)
-                if event["type"] == "ERROR":
-                    raise ApiError.of(500, event["object"])
-                yield event
+        begun, status = time.monotonic(), NO_ANSWER
+        try:
+            async with self._session().get(
+                self._server + resource.path(namespace),
+                params=params,
+                headers=_NAME if metadata_only else _OBJECT,
+                timeout=timeout,
+            ) as response:
+                status = response.status
+                await _check(response)
+                self._tally("WATCH", resource.plural, status, time.monotonic() - begun)
+                async for line in _lines(response.content):
+                    event = orjson.loads(line)
+                    if event["type"] == "ERROR":
+                        raise ApiError.of(500, event["object"])
+                    yield event
+        except aiohttp.SocketTimeoutError as error:
+            if status == NO_ANSWER:
+                raise
+            raise SilentWatchError(f"no event for {SILENCE_SECONDS:.0f} s") from error
+        finally:
+            if not 200 <= status < 300:  # noqa: PLR2004 - HTTP
+                self._tally("WATCH", resource.plural, status, time.monotonic() - begun)
 
     async def _request(
         self,
         method: str,
         path: str,
         *,
+        what: str = "",
+        verb: str = "",
         params: dict[str, str] | None = None,
         body: Json | None = None,
         content_type: str = "application/json",
-        metadata_only: bool = False,
+        accept: dict[str, str] = _OBJECT,
     ) -> Json:
-        headers = _accept(metadata_only)
+        """One request; `what` and `verb` (the method, if not given) are for the tally."""
+        if method != "GET" and not self._may_write():
+            raise FencedError("another operator holds the lease: nothing is written any more")
+        data, headers = None, accept
         if body is not None:
-            headers["Content-Type"] = content_type
-        async with (
-            asyncio.timeout(REQUEST_SECONDS),
-            self._session().request(
-                method,
-                self._server + path,
-                params=params,
-                data=None if body is None else orjson.dumps(body),
-                headers=headers,
-            ) as response,
-        ):
-            await _check(response)
-            answer: Json = orjson.loads(await response.read())
-            return answer
-
-
-def _accept(metadata_only: bool, kind: str = "PartialObjectMetadataList") -> dict[str, str]:
-    """Ask for metadata alone where that is enough: a Node is 100 times its labels.
-
-    A list of lists and a watch of single objects: asked for the wrong one, the API server ends a watch at each event.
-    """
-    return {"Accept": f"application/json;as={kind};g=meta.k8s.io;v=v1" if metadata_only else "application/json"}
+            data, headers = orjson.dumps(body), {**accept, "Content-Type": content_type}
+        begun, status = time.monotonic(), NO_ANSWER
+        try:
+            async with (
+                asyncio.timeout(REQUEST_SECONDS),
+                self._session().request(
+                    method, self._server + path, params=params, data=data, headers=headers
+                ) as response,
+            ):
+                await _check(response)
+                answer: Json = orjson.loads(await response.read())
+                status = response.status
+                return answer
+        except ApiError as error:
+            status = error.status
+            raise
+        finally:
+            self._tally(verb or method, what, status, time.monotonic() - begun)
 
 
 async def _check(response: aiohttp.ClientResponse) -> None:

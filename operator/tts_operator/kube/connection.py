@@ -29,8 +29,10 @@ class Access:
 class Connection:
     """Makes sessions, and keeps the one that the informers and the reconciler share."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, *, identity: str = "") -> None:
+        """`identity` tells one process from another in the API server's audit log."""
         self.access = access
+        self._agent = f"{USER_AGENT} ({identity})" if identity else USER_AGENT
         self._session: aiohttp.ClientSession | None = None
         self._token: tuple[float, str] = (0.0, "")
 
@@ -44,7 +46,7 @@ class Connection:
         """A session of its own: kopf lives in another event loop, and closes the session that it logs in with."""
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=POOL, ssl=self.access.tls),
-            headers={**self.access.headers, "User-Agent": USER_AGENT},
+            headers={**self.access.headers, "User-Agent": self._agent},
             middlewares=(self._authorize,) if self.access.token_file else (),
         )
 

@@ -3,8 +3,20 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import aiohttp
+
 TRANSIENT = {401, 408, 409, 429, 500, 502, 503, 504}
 """Answers that may be different the next time: an expired token, a conflict, too many requests, a server in trouble."""
+
+
+class FencedError(aiohttp.ClientError):
+    """Nothing may be written: another operator may do so now."""
+
+
+class SilentWatchError(TimeoutError):
+    """A watch that was open said nothing for too long, not even a bookmark."""
+
+    silent = True
 
 
 class ApiError(Exception):

@@ -1,8 +1,22 @@
-"""Level-triggered machinery: cache, informers, work queue, workers. Knows neither TTS nor kopf."""
+"""Level-triggered machinery: cache, informers, work queue, workers, lease. Knows neither TTS nor kopf."""
 
-from tts_operator.runtime.informer import Informer, Source
+from tts_operator.runtime.informer import Informer, News, Source
+from tts_operator.runtime.lease import Elector, LeaseLostError
 from tts_operator.runtime.queue import Lane, WorkQueue
 from tts_operator.runtime.store import Key, Store, version_of
-from tts_operator.runtime.workers import Workers
+from tts_operator.runtime.workers import Workers, current_key
 
-__all__ = ["Informer", "Key", "Lane", "Source", "Store", "WorkQueue", "Workers", "version_of"]
+__all__ = [
+    "Elector",
+    "Informer",
+    "Key",
+    "Lane",
+    "LeaseLostError",
+    "News",
+    "Source",
+    "Store",
+    "WorkQueue",
+    "Workers",
+    "current_key",
+    "version_of",
+]

@@ -8,14 +8,20 @@ import logging
 import random
 import time
 from collections.abc import AsyncIterator, Callable
+from enum import Enum
 from typing import Any, Protocol
 
 from tts_operator.runtime.store import Json, Key, Store
 
 FIRST_BACKOFF_SECONDS = 0.2
 LAST_BACKOFF_SECONDS = 30.0
+ABSENT_SECONDS = 60.0
+"""A kind that is not served is asked for again after this long, where nothing tells when it comes."""
 SHORT_SECONDS = 1.0
 """A watch that ends sooner comes from a server that goes down: opened again without a pause, it would be a flood."""
+LASTING_FAILURES = 3
+"""So often an optional kind may fail before it counts as synced all the same."""
+FORBIDDEN, NOT_FOUND = 403, 404
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +36,17 @@ class Source(Protocol):
         """Events from there on, until the server ends the stream. Raises where it fails."""
 
 
+class News(Enum):
+    """What becomes of an informer itself."""
+
+    LISTED = "listed"
+    """The store is equal to what the API server has."""
+    BROKEN = "broken"
+    """A list or a watch has failed that had worked before."""
+    ABSENT = "absent"
+    """The kind is not served; the store is empty."""
+
+
 class Informer:
     """Lists once, then watches for ever. Any failure ends in another try; a version too old, in another list."""
 
@@ -41,25 +58,72 @@ class Informer:
         changed: Callable[[Key, str], None],
         *,
         required: bool = True,
+        optional: bool = False,
+        news: Callable[[News], None] = lambda _: None,
     ) -> None:
         """`changed` is called with the key concerned and the event's type: ADDED, MODIFIED, DELETED, LISTED.
 
-        One that is not `required` counts as synced also when its first list fails.
+        One that is not `required` counts as synced also when its first list fails. The kind of an `optional` one may
+        not be served, now or ever: see `expect`.
         """
-        self.required = required
-        self._name = name
+        self.name = name
+        self.required = required and not optional
+        self.restarts = 0
+        """How often a list or watch has failed and was begun again."""
+        self._optional = optional
         self._source = source
         self._store = store
         self._changed = changed
+        self._news = news
         self._active = time.monotonic()
+        self._healthy = False
+        self._served = False
+        self._expected: bool | None = None
+        self._turn = asyncio.Event()
         self.synced = asyncio.Event()
 
+    @property
+    def served(self) -> bool:
+        """Whether the API server serves the kind, as far as is known."""
+        return self._served
+
+    def expect(self, there: bool) -> None:
+        """Somebody knows whether an optional kind is there. Until told, and where it is, the informer asks for it."""
+        if there is not self._expected or (there and not self._served):
+            self._expected = there
+            self._turn.set()
+
     def silent_seconds(self) -> float:
-        """Seconds since the API server was last heard of. Bookmarks count: more than some minutes means dead."""
-        return time.monotonic() - self._active
+        """Seconds since the API server was last heard of. Bookmarks count: more than some minutes means dead.
+
+        A refusal is an answer, and a server that cannot be reached is not the watch's fault: neither is silence. A
+        kind that is not served has nothing to say.
+        """
+        return 0.0 if self._optional and not self._served else time.monotonic() - self._active
 
     async def run(self) -> None:
         """Work until cancelled."""
+        if not self._optional:
+            await self._follow()
+        while True:
+            self._turn.clear()
+            if self._expected is False:
+                self._vanish()
+                await self._turn.wait()
+            else:
+                await self._follow_until_turned()
+
+    async def _follow_until_turned(self) -> None:
+        following = asyncio.create_task(self._follow())
+        turned = asyncio.create_task(self._turn.wait())
+        try:
+            await asyncio.wait({following, turned}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            following.cancel()
+            turned.cancel()
+            await asyncio.wait({following, turned})
+
+    async def _follow(self) -> None:
         since: str | None = None
         failures = 0
         while True:
@@ -68,27 +132,63 @@ class Informer:
                     since = await self._list()
                 opened = time.monotonic()
                 async for event in self._source.watch(since):
-                    failures = 0
+                    failures, self._healthy = 0, True
                     since = self._take(event)
                 if time.monotonic() - opened < SHORT_SECONDS:
                     raise ConnectionError("the watch ended at once")  # noqa: TRY301 - to wait before the next
+                failures, self._healthy = 0, True
+                self._active = time.monotonic()
             except Exception as error:  # noqa: BLE001 - a watch that dies in silence is the worst bug of operators
-                if getattr(error, "gone", False):
+                absent = self._optional and getattr(error, "status", None) in (FORBIDDEN, NOT_FOUND)
+                if absent or getattr(error, "gone", False):
                     since = None
-                if not self.required:
-                    self.synced.set()
                 failures += 1
-                delay = min(FIRST_BACKOFF_SECONDS * 2.0 ** min(failures, 10), LAST_BACKOFF_SECONDS)
-                delay *= random.uniform(0.5, 1)  # noqa: S311 - jitter, no secret
-                _log.warning("%s: watch failed, again in %.1f s: %s", self._name, delay, error or type(error).__name__)
+                delay = self._delay(failures, absent)
+                self._failed(error, failures, delay, absent)
                 await asyncio.sleep(delay)
+
+    def _delay(self, failures: int, absent: bool) -> float:
+        if absent and self._expected is None:
+            ceiling = ABSENT_SECONDS
+        else:  # a CRD that has just come is served in a moment
+            ceiling = min(
+                FIRST_BACKOFF_SECONDS * 2.0 ** min(failures, 10), ABSENT_SECONDS if absent else LAST_BACKOFF_SECONDS
+            )
+        return ceiling * random.uniform(0.5, 1)  # noqa: S311 - jitter, no secret
+
+    def _failed(self, error: Exception, failures: int, delay: float, absent: bool) -> None:
+        if not getattr(error, "silent", False):
+            self._active = time.monotonic()
+        if absent:
+            self._vanish(error)
+            return
+        if not self.required and (not self._optional or failures >= LASTING_FAILURES):
+            self.synced.set()  # nobody waits for it
+        self.restarts += 1
+        _log.warning("%s: watch failed, again in %.1f s: %s", self.name, delay, error or type(error).__name__)
+        if self._healthy:
+            self._healthy = False
+            self._news(News.BROKEN)
+
+    def _vanish(self, error: Exception | None = None) -> None:
+        """The kind is not served: nothing of it is there."""
+        known = self.synced.is_set() and not self._served
+        self._served = self._healthy = False
+        for key in self._store.clear():
+            self._changed(key, "DELETED")
+        self.synced.set()
+        if not known:
+            _log.info("%s: not served, waiting for it%s", self.name, f": {error}" if error else "")
+            self._news(News.ABSENT)
 
     async def _list(self) -> str:
         items, version = await self._source.list()
         self._active = time.monotonic()
         for key in self._store.replace(items, version):
             self._changed(key, "LISTED")
+        self._served = self._healthy = True
         self.synced.set()
+        self._news(News.LISTED)
         return version
 
     def _take(self, event: dict[str, Any]) -> str:

@@ -91,6 +91,13 @@ class Store:
             concerned |= self.put(body)
         return concerned
 
+    def clear(self) -> set[Key]:
+        """Forget everything, without a grudge: the same objects may come back. Returns the keys that it concerns."""
+        concerned = set(self._members)
+        self._objects.clear()
+        self._members.clear()
+        return concerned
+
     def _unlink(self, at: Key, body: Json) -> set[Key]:
         key = self._key_of(body)
         if key is None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 
 from tts_operator.runtime.queue import WorkQueue
 from tts_operator.runtime.store import Key
@@ -10,7 +12,16 @@ from tts_operator.runtime.store import Key
 RECONCILE_SECONDS = 120.0
 """A reconcile that takes longer is stuck; it is given up and tried again."""
 
+_current: ContextVar[Key | None] = ContextVar("current", default=None)
+Observer = Callable[[str, str, float], None]
+"""Told of each reconcile: its result (success, retry or error), the error's name (empty for none), its seconds."""
+
 _log = logging.getLogger(__name__)
+
+
+def current_key() -> Key | None:
+    """The key that this task is about, or that in whose reconcile it was started: so that each log line can say so."""
+    return _current.get()
 
 
 class RetryError(Exception):
@@ -25,39 +36,69 @@ class RetryError(Exception):
 class Workers:
     """A bounded number of tasks that reconcile keys."""
 
-    def __init__(self, queue: WorkQueue, reconcile: Callable[[Key], Awaitable[float | None]], *, count: int) -> None:
+    def __init__(
+        self,
+        queue: WorkQueue,
+        reconcile: Callable[[Key], Awaitable[float | None]],
+        *,
+        count: int,
+        observe: Observer = lambda *_: None,
+    ) -> None:
         """`reconcile` returns the seconds after which it wants to see its key again, or None."""
         self._queue = queue
         self._reconcile = reconcile
         self._count = count
+        self._observe = observe
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle: set[asyncio.Task[None]] = set()
+        self._draining = False
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until cancelled, or drained."""
         async with asyncio.TaskGroup() as group:
-            for number in range(self._count):
-                group.create_task(self._work(), name=f"worker-{number}")
+            self._tasks = {group.create_task(self._work(), name=f"worker-{number}") for number in range(self._count)}
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more keys, and let what is being reconciled end, for so long; then cut it off."""
+        self._draining = True
+        busy = self._tasks - self._idle
+        for task in self._idle:
+            task.cancel()
+        if busy:
+            _, late = await asyncio.wait(busy, timeout=seconds)
+            for task in late:
+                task.cancel()
 
     async def _work(self) -> None:
-        while True:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - for the type checker
+        while not self._draining:
+            self._idle.add(task)
             key = await self._queue.get()
+            self._idle.discard(task)
             try:
                 await self._handle(key)
             finally:
                 self._queue.done(key)
 
     async def _handle(self, key: Key) -> None:
-        where = {"namespace": key[0], "object": key[1]}
+        _current.set(key)
+        begun, result, kind = time.monotonic(), "success", ""
         try:
             async with asyncio.timeout(RECONCILE_SECONDS):
                 again = await self._reconcile(key)
         except RetryError as error:
+            result, kind = "retry", type(error.__cause__ or error).__name__
             delay = self._queue.retry(key, at_least=error.after)
-            _log.warning("will try again in %.1f s: %s", delay, error, extra=where)
-        except Exception:  # noqa: BLE001 - see below
+            _log.warning("will try again in %.1f s: %s", delay, error)
+        except Exception as error:  # noqa: BLE001 - see below
             # One object that breaks the code must not stop the others; the log has the traceback.
+            result, kind = "error", type(error).__name__
             delay = self._queue.retry(key)
-            _log.exception("reconcile failed, will try again in %.1f s", delay, extra=where)
+            _log.exception("reconcile failed, will try again in %.1f s", delay)
         else:
             self._queue.forget(key)
             if again is not None:
                 self._queue.add_after(key, again)
+        self._observe(result, kind, time.monotonic() - begun)
+        _current.set(None)

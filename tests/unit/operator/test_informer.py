@@ -1,18 +1,21 @@
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from tts_operator.kube.errors import ApiError
-from tts_operator.runtime import Informer, Key, Store
-from tts_operator.runtime.informer import LAST_BACKOFF_SECONDS
+from tts_operator.kube.errors import ApiError, SilentWatchError
+from tts_operator.runtime import Informer, Key, News, Store
+from tts_operator.runtime.informer import ABSENT_SECONDS, LAST_BACKOFF_SECONDS
 from tts_operator.runtime.store import Json
 
 pytestmark = pytest.mark.usefixtures("clock")
 Clock = Callable[[], float]
 GONE = ApiError(status=410, reason="Expired", message="too old resource version")
+ABSENT = ApiError(status=404, reason="NotFound", message="the server could not find the requested resource")
+FORBIDDEN = ApiError(status=403, reason="Forbidden", message="")
 DOWN = ConnectionResetError("down")
 
 
@@ -58,11 +61,22 @@ class Script:
 
 
 @asynccontextmanager
-async def informed(source: Script, *, for_seconds: float = 1000) -> AsyncIterator[tuple[Informer, Store, list[Any]]]:
+async def informed(
+    source: Script,
+    *,
+    for_seconds: float = 1000,
+    optional: bool = False,
+    expected: bool | None = None,
+    news: Callable[[News], None] = lambda _: None,
+) -> AsyncIterator[tuple[Informer, Store, list[Any]]]:
     """An informer that has run for so long."""
     told: list[tuple[Key, str]] = []
     store = Store(key_of=lambda b: (b["metadata"]["namespace"], b["metadata"]["name"]))
-    informer = Informer("things", source, store, lambda key, kind: told.append((key, kind)))
+    informer = Informer(
+        "things", source, store, lambda key, kind: told.append((key, kind)), optional=optional, news=news
+    )
+    if expected is not None:
+        informer.expect(expected)
     task = asyncio.create_task(informer.run())
     await asyncio.sleep(for_seconds)
     assert not task.done(), "an informer never ends"
@@ -179,7 +193,82 @@ async def test_silence_is_measured(clock: Clock) -> None:
         assert informer.silent_seconds() == pytest.approx(50)
 
 
-async def test_a_server_that_cannot_be_reached_is_silent(clock: Clock) -> None:
+async def test_a_server_that_cannot_be_reached_is_no_silence(clock: Clock) -> None:
     source = Script(clock, lists=[([], 10)], watches=[[DOWN]] * 1000)
     async with informed(source, for_seconds=600) as (informer, _, _):
+        assert informer.silent_seconds() <= LAST_BACKOFF_SECONDS
+
+
+async def test_a_watch_that_hangs_again_and_again_is(clock: Clock) -> None:
+    source = Script(clock, lists=[([], 10)], watches=[[90, SilentWatchError("no event")]] * 1000)
+    async with informed(source, for_seconds=600) as (informer, _, _):
         assert informer.silent_seconds() == pytest.approx(600)
+
+
+async def test_the_first_failure_after_a_success_is_told(clock: Clock) -> None:
+    watches = [[event("BOOKMARK", "", 11), DOWN], [DOWN], [DOWN], [event("BOOKMARK", "", 12), DOWN], [GONE], [None]]
+    source = Script(clock, lists=[([], 10), ([], 20)], watches=watches)
+    news: list[News] = []
+    async with informed(source, news=news.append) as (informer, _, _):
+        assert news == [News.LISTED, News.BROKEN, News.BROKEN, News.LISTED]
+        assert informer.restarts == 5
+
+
+async def test_a_kind_that_is_known_not_to_be_there_is_not_asked_for(clock: Clock) -> None:
+    source = Script(clock, lists=[([body("a", 1)], 10), ([body("b", 30)], 40)])
+    news: list[News] = []
+    async with informed(source, optional=True, expected=False, news=news.append) as (informer, store, told):
+        assert source.listed == []
+        assert informer.synced.is_set()
+        assert (informer.served, informer.silent_seconds()) == (False, 0.0)
+        informer.expect(True)
+        informer.expect(True)
+        await asyncio.sleep(10)
+        assert (informer.served, names(store), source.listed) == (True, {"a"}, [1000.0])
+        informer.expect(True)  # the CRD changes: nothing to do
+        await asyncio.sleep(10)
+        assert len(source.listed) == 1
+        informer.expect(False)
+        await asyncio.sleep(10)
+        assert (informer.served, names(store)) == (False, set())
+        assert told == [(A, "LISTED"), (A, "DELETED")]
+        await asyncio.sleep(1000)
+        assert len(source.watched) == len(source.listed) == 1
+        informer.expect(True)
+        await asyncio.sleep(10)
+        assert names(store) == {"b"}
+    assert news == [News.ABSENT, News.LISTED, News.ABSENT, News.LISTED]
+
+
+async def test_where_nobody_knows_whether_a_kind_is_there_it_is_asked_for_now_and_then(clock: Clock) -> None:
+    source = Script(clock, lists=[ABSENT, ABSENT, FORBIDDEN, ([body("a", 1)], 10)], watches=[[50, ABSENT], [None]])
+    source._lists += [ABSENT] * 100
+    news: list[News] = []
+    async with informed(source, optional=True, news=news.append, for_seconds=1) as (informer, store, _):
+        assert informer.synced.is_set()
+        await asyncio.sleep(3 * ABSENT_SECONDS)
+        assert names(store) == {"a"}
+        await asyncio.sleep(50 + ABSENT_SECONDS)
+        assert (informer.served, names(store), informer.restarts) == (False, set(), 0)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(source.listed)]
+    assert min(pauses) >= ABSENT_SECONDS / 2
+    assert news == [News.ABSENT, News.LISTED, News.ABSENT]
+
+
+async def test_a_kind_that_has_just_come_is_served_soon(clock: Clock) -> None:
+    source = Script(clock, lists=[ABSENT, ABSENT, ABSENT, ([], 10)])
+    async with informed(source, optional=True, expected=True, for_seconds=4) as (informer, _, _):
+        assert informer.served
+
+
+async def test_an_unchanged_object_of_a_kind_that_comes_back_is_seen(clock: Clock) -> None:
+    source = Script(clock, lists=[([body("a", 1)], 10), FORBIDDEN, ([body("a", 1)], 20)], watches=[[GONE], [None]])
+    async with informed(source, optional=True) as (_, store, _):
+        assert names(store) == {"a"}
+
+
+async def test_an_optional_kind_that_fails_for_long_holds_nobody_up(clock: Clock) -> None:
+    source = Script(clock, lists=[ApiError(status=500, reason="InternalError", message="conversion")] * 100)
+    async with informed(source, optional=True, for_seconds=30) as (informer, _, _):
+        assert informer.synced.is_set()
+        assert not informer.served

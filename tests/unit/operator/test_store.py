@@ -186,3 +186,11 @@ def test_an_answer_is_not_changed_by_later_news(store: Store, change: Callable[[
     members = store.of(OURS)
     change(store)
     assert [member["metadata"]["name"] for member in members] == ["a"]
+
+
+def test_clear_bears_no_grudge(store: Store) -> None:
+    store.put(body("a"))
+    store.put(body("c", owner="p"))
+    assert store.clear() == {OURS, OTHERS}
+    assert list(store) == store.of(OURS) == []
+    assert store.put(body("a")) == {OURS}

@@ -1,16 +1,20 @@
 import asyncio
 import itertools
+import json
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 
+from tts_operator.logs import JsonFormatter
 from tts_operator.runtime import Key, Workers, WorkQueue
 from tts_operator.runtime.workers import RECONCILE_SECONDS, RetryError
 
 pytestmark = pytest.mark.usefixtures("clock")
 A, B = ("n", "a"), ("n", "b")
+Clock = Callable[[], float]
 
 
 @asynccontextmanager
@@ -151,13 +155,70 @@ async def test_a_stop_ends_what_is_being_done() -> None:
     assert not queue._busy
 
 
-async def test_the_log_names_the_object(caplog: pytest.LogCaptureFixture) -> None:
+async def test_every_line_below_a_reconcile_names_the_object(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    lines: list[dict[str, str]] = []
+    caplog.handler.emit = lambda record: lines.append(json.loads(JsonFormatter().format(record)))  # type: ignore[method-assign]
+
+    async def below() -> None:
+        logging.getLogger("deep").info("below")
+
     async def reconcile(_: Key) -> None:
+        await asyncio.gather(below())
         raise RetryError("conflict")
 
     async with working(reconcile) as queue:
         queue.add(A)
         await asyncio.sleep(0.05)
-    (record,) = caplog.records
-    assert (record.__dict__["namespace"], record.__dict__["object"]) == A
-    assert "conflict" in record.getMessage()
+        logging.getLogger("other").info("beside")
+    assert [(line.get("namespace"), line.get("object")) for line in lines] == [A, A, (None, None)]
+    assert "conflict" in lines[1]["message"]
+
+
+async def test_each_reconcile_is_told_to_who_measures() -> None:
+    told: list[tuple[str, str, float]] = []
+
+    async def reconcile(key: Key) -> None:
+        await asyncio.sleep(2)
+        if key == A:
+            raise RetryError("later") from ConnectionResetError()
+        if key == B:
+            raise KeyError(key)
+
+    queue = WorkQueue()
+    workers = Workers(queue, reconcile, count=1, observe=lambda *result: told.append(result))
+    task = asyncio.create_task(workers.run())
+    for key in (A, B, ("n", "c")):
+        queue.add(key)
+    await asyncio.sleep(6.01)
+    task.cancel()
+    await asyncio.wait({task})
+    assert [(result, kind) for result, kind, _ in told] == [
+        ("retry", "ConnectionResetError"),
+        ("error", "KeyError"),
+    ] + [("retry", "ConnectionResetError")] * (len(told) - 3) + [("success", "")]
+    assert all(seconds == pytest.approx(2) for *_, seconds in told)
+
+
+@pytest.mark.parametrize("takes, cut", [(1.0, False), (10.0, True)])
+async def test_a_drain_takes_no_more_keys_and_lets_the_running_end(takes: float, cut: bool, clock: Clock) -> None:
+    begun, ended = [], []
+
+    async def reconcile(key: Key) -> None:
+        begun.append(key)
+        await asyncio.sleep(takes)
+        ended.append(key)
+
+    queue = WorkQueue()
+    workers = Workers(queue, reconcile, count=1)
+    task = asyncio.create_task(workers.run())
+    queue.add(A)
+    queue.add(B)
+    await asyncio.sleep(0.5)
+    before = clock()
+    await workers.drain(2.0)
+    await asyncio.wait({task}, timeout=0.1)
+    assert task.done()
+    assert begun == [A]
+    assert ended == ([] if cut else [A])
+    assert clock() - before == pytest.approx(2.0 if cut else 0.5)

@@ -1,0 +1,7 @@
+"""One operator process: everything wired together, kopf's watch, probes and metrics. The brain is in `reconcile`."""
+
+from tts_operator.app.kopfwatch import find_access
+from tts_operator.app.operator import Operator
+from tts_operator.app.settings import Address, LeaseName, Settings
+
+__all__ = ["Address", "LeaseName", "Operator", "Settings", "find_access"]

@@ -1,0 +1,149 @@
+"""The informers of all that the operator watches besides the TTSServices."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from tts_operator.api import Json
+from tts_operator.desired.identity import MANAGED_BY, MANAGED_BY_LABEL
+from tts_operator.kube.client import Client
+from tts_operator.kube.resources import (
+    CHILDREN,
+    CUSTOM_RESOURCE_DEFINITIONS,
+    NODES,
+    OPTIONAL,
+    PODS,
+    WATCHED_WHOLE,
+    Resource,
+)
+from tts_operator.kube.source import ApiSource
+from tts_operator.reconcile.caches import Zones, service_of, trim, trim_pod
+from tts_operator.runtime import Informer, Key, Lane, News, Store
+
+SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
+
+
+class Caches:
+    """Children, pods, nodes, and which optional kinds there are."""
+
+    def __init__(
+        self,
+        client: Client,
+        namespace: str | None,
+        *,
+        changed: Callable[[Key, Lane], None],
+        broken: Callable[[], None],
+        turned: Callable[[], None],
+        kinds: tuple[Resource, ...] = CHILDREN,
+    ) -> None:
+        """`changed`: something of a TTSService is different. `broken`: a watch was, news of others may be lost too.
+
+        `turned`: an optional kind has come or gone.
+        """
+        self._client = client
+        self._namespace = namespace
+        self._changed = changed
+        self._broken = broken
+        self._turned = turned
+        self.children: Mapping[Resource, Store] = {kind: Store(key_of=service_of, trim=trim) for kind in kinds}
+        self.pods = Store(key_of=service_of, trim=trim_pod)
+        nodes = Store(key_of=lambda _: None)
+        self.zones = Zones(nodes)
+        self._definitions = Store(key_of=_own_name, trim=_name_only)
+        self._optional = {
+            kind: self._informer(kind, store, optional=True)
+            for kind, store in self.children.items()
+            if kind in OPTIONAL
+        }
+        self._fixed = [
+            *(self._informer(kind, store) for kind, store in self.children.items() if kind not in OPTIONAL),
+            self._informer(PODS, self.pods, lane=Lane.SLOW),
+            # They tell the zones, which only the status shows: an operator that may not read them works all the same.
+            Informer(NODES.plural, self._names_of(NODES), nodes, lambda *_: None, required=False),
+        ]
+        self._crds = Informer(
+            CUSTOM_RESOURCE_DEFINITIONS.plural,
+            self._names_of(CUSTOM_RESOURCE_DEFINITIONS),
+            self._definitions,
+            lambda key, _: self._expect(key),
+            required=False,
+            news=self._definitions_listed,
+        )
+        self._known: dict[Resource, bool] = {}
+
+    @property
+    def informers(self) -> list[Informer]:
+        """All of them."""
+        return [*self._fixed, *([self._crds, *self._optional.values()] if self._optional else [])]
+
+    def served(self, kind: Resource) -> bool:
+        """Whether the cluster has a kind."""
+        informer = self._optional.get(kind)
+        return informer is None or informer.served
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for informer in self._fixed:
+                group.create_task(informer.run(), name=informer.name)
+            if self._optional:
+                group.create_task(self._crds.run(), name=self._crds.name)
+                await self._crds.synced.wait()  # so that nobody asks for what is known not to be there
+                for informer in self._optional.values():
+                    group.create_task(informer.run(), name=informer.name)
+
+    async def synced(self) -> None:
+        """Return when every cache is filled."""
+        for informer in self.informers:
+            await informer.synced.wait()
+
+    def silent(self, limit: float) -> str:
+        """Which watches have been silent for more than so many seconds, in words; empty where none."""
+        found = [(informer.name, informer.silent_seconds()) for informer in self.informers]
+        return ", ".join(f"the watch of {name} is silent for {age:.0f} s" for name, age in found if age > limit)
+
+    def waiting_for(self) -> str:
+        """What is not filled yet, in words; empty where nothing."""
+        missing = [informer.name for informer in self.informers if not informer.synced.is_set()]
+        return f"not listed yet: {', '.join(missing)}" if missing else ""
+
+    def _informer(self, kind: Resource, store: Store, *, optional: bool = False, lane: Lane = Lane.FAST) -> Informer:
+        def changed(key: Key, event: str) -> None:
+            # A deleted child is drift, and somebody waits; so may be a modified one.
+            self._changed(key, Lane.SLOW if event == "LISTED" else lane)
+
+        selector = "" if kind in WATCHED_WHOLE else SELECTOR
+        source = ApiSource(self._client, kind, namespace=self._namespace, selector=selector, metadata_only=False)
+        return Informer(kind.plural, source, store, changed, optional=optional, news=self._take_news)
+
+    def _names_of(self, kind: Resource) -> ApiSource:
+        return ApiSource(self._client, kind, namespace=None, selector="", metadata_only=True)
+
+    def _definitions_listed(self, news: News) -> None:
+        if news is News.LISTED:
+            for kind in self._optional:
+                self._expect(("", kind.crd))
+
+    def _expect(self, definition: Key) -> None:
+        """Tell the informer of a kind whether its CustomResourceDefinition is there."""
+        for kind, informer in self._optional.items():
+            if kind.crd == definition[1]:
+                informer.expect(self._definitions.get(*definition) is not None)
+
+    def _take_news(self, news: News) -> None:
+        if news is News.BROKEN:
+            self._broken()
+            return
+        now = {kind: informer.served for kind, informer in self._optional.items()}
+        if now != self._known:
+            self._known = now
+            self._turned()
+
+
+def _own_name(body: Json) -> Key:
+    return "", body["metadata"]["name"]
+
+
+def _name_only(body: Json) -> Json:
+    """Of some CustomResourceDefinitions the annotations alone are a quarter of a megabyte."""
+    metadata = body["metadata"]
+    return {"metadata": {name: metadata[name] for name in ("name", "uid", "resourceVersion")}}

@@ -1,0 +1,51 @@
+"""The operator's own HTTP endpoint: /healthz, /readyz, /metrics."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from tts_operator.app.settings import Address
+
+
+@asynccontextmanager
+async def serve(
+    address: Address,
+    *,
+    problem: Callable[[], Awaitable[str]],
+    waiting_for: Callable[[], str],
+    metrics: Callable[[], bytes],
+) -> AsyncIterator[Address]:
+    """Answer while the block runs; yields where. Raises OSError where the address cannot be had.
+
+    `problem` and `waiting_for` say in words what makes the process unhealthy or not ready; empty for nothing.
+    """
+
+    async def healthz(_: web.Request) -> web.Response:
+        return _verdict(await problem())
+
+    async def readyz(_: web.Request) -> web.Response:
+        return _verdict(waiting_for())
+
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(body=metrics(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app = web.Application()
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", page)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, address.host, address.port)
+        await site.start()
+        yield Address(*runner.addresses[0][:2])
+    finally:
+        await runner.cleanup()
+        await asyncio.sleep(0)  # let the transports that this closes end
+
+
+def _verdict(problem: str) -> web.Response:
+    return web.Response(text=(problem or "ok") + "\n", status=503 if problem else 200)

@@ -1,0 +1,135 @@
+"""What Prometheus is told of the operator. Names: https://prometheus.io/docs/practices/naming/."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import prometheus_client
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from tts_operator import __version__
+from tts_operator.api import Json
+from tts_operator.kube.client import NO_ANSWER
+from tts_operator.runtime import Informer, Lane, WorkQueue
+
+RECONCILE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
+REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """The counters, on a registry of their own."""
+
+    def __init__(self) -> None:
+        registry = self.registry = prometheus_client.CollectorRegistry()
+        reconciles = prometheus_client.Histogram(
+            "tts_operator_reconcile_seconds",
+            "Time that one reconcile of one TTSService took.",
+            ["result"],
+            buckets=RECONCILE_BUCKETS,
+            registry=registry,
+        )
+        self._reconciles = {result: reconciles.labels(result) for result in ("success", "retry", "error")}
+        self._errors = prometheus_client.Counter(
+            "tts_operator_reconcile_errors_total",
+            "Reconciles that failed, by the error's name.",
+            ["kind"],
+            registry=registry,
+        )
+        self._requests = prometheus_client.Counter(
+            "tts_operator_api_requests_total",
+            "Requests to the API server, but for kopf's; code 0: no answer.",
+            ["verb", "resource", "code"],
+            registry=registry,
+        )
+        self._seconds = prometheus_client.Histogram(
+            "tts_operator_api_request_seconds",
+            "Time until a request to the API server was answered; of a watch, until it was open.",
+            ["verb"],
+            buckets=REQUEST_BUCKETS,
+            registry=registry,
+        )
+        # A lookup by labels costs more than the count itself.
+        self._request_children: dict[tuple[str, str, int], prometheus_client.Counter] = {}
+        self._second_children: dict[str, prometheus_client.Histogram] = {}
+        build = prometheus_client.Gauge(
+            "tts_operator_build_info", "The operator's version.", ["version"], registry=registry
+        )
+        build.labels(__version__).set(1)
+        prometheus_client.ProcessCollector(registry=registry)
+        prometheus_client.GCCollector(registry=registry)
+
+    def requested(self, verb: str, resource: str, status: int, seconds: float) -> None:
+        """Count a request to the API server."""
+        child = self._request_children.get((verb, resource, status))
+        if child is None:
+            child = self._requests.labels(verb, resource, str(status))
+            self._request_children[verb, resource, status] = child
+        child.inc()
+        if status == NO_ANSWER:
+            return
+        timer = self._second_children.get(verb)
+        if timer is None:
+            timer = self._second_children[verb] = self._seconds.labels(verb)
+        timer.observe(seconds)
+
+    def reconciled(self, result: str, kind: str, seconds: float) -> None:
+        """Count a reconcile."""
+        self._reconciles[result].observe(seconds)
+        if kind:
+            self._errors.labels(kind).inc()
+
+    def page(self) -> bytes:
+        """All of it, in Prometheus' text format."""
+        return prometheus_client.generate_latest(self.registry)
+
+
+class State(Collector):
+    """What is not counted but looked up when somebody asks."""
+
+    def __init__(
+        self,
+        *,
+        queue: WorkQueue,
+        services: Iterable[Json],
+        informers: Sequence[Informer],
+        leading: Callable[[], bool],
+    ) -> None:
+        self._queue = queue
+        self._services = services
+        self._informers = informers
+        self._leading = leading
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics as of now."""
+        yield GaugeMetricFamily(
+            "tts_operator_leader", "1 while this process holds the lease and writes.", value=float(self._leading())
+        )
+        depth = GaugeMetricFamily("tts_operator_queue_depth", "TTSServices that wait for a worker.", labels=["lane"])
+        oldest = GaugeMetricFamily(
+            "tts_operator_queue_oldest_seconds", "How long the first one has waited.", labels=["lane"]
+        )
+        for lane in Lane:
+            depth.add_metric([lane.name.lower()], self._queue.depth_of(lane))
+            oldest.add_metric([lane.name.lower()], self._queue.age_of(lane))
+        yield depth
+        yield oldest
+        restarts = CounterMetricFamily(
+            "tts_operator_watch_restarts", "Lists and watches that failed and were begun again.", labels=["resource"]
+        )
+        for informer in self._informers:
+            restarts.add_metric([informer.name], informer.restarts)
+        yield restarts
+        yield self._conditions()
+
+    def _conditions(self) -> Metric:
+        counts = Counter(
+            (condition["type"], condition["status"])
+            for body in self._services
+            for condition in body.get("status", {}).get("conditions", ())
+        )
+        found = GaugeMetricFamily(
+            "tts_operator_services", "TTSServices with a condition in a status.", labels=["condition", "status"]
+        )
+        for (condition, status), number in sorted(counts.items()):
+            found.add_metric([condition, status], number)
+        return found

@@ -1,0 +1,203 @@
+"""One operator process: caches, queue, workers, lease, kopf's watch, probes; start and stop."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
+
+from tts_operator.app.children import Caches
+from tts_operator.app.http import serve
+from tts_operator.app.kopfwatch import KopfWatch
+from tts_operator.app.metrics import Metrics, State
+from tts_operator.app.services import Services
+from tts_operator.app.settings import Address, Settings
+from tts_operator.kube.client import Client
+from tts_operator.kube.connection import Access, Connection
+from tts_operator.kube.lease import ApiLease
+from tts_operator.reconcile import Reconciler
+from tts_operator.runtime import Elector, Key, Lane, Workers, WorkQueue
+
+WORKERS = 16
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+DRAIN_SECONDS = 2.0
+"""How long a stop waits for reconciles that are under way."""
+STUCK_SECONDS = 300.0
+"""A watch that is silent, or a key that waits, for longer than this fails the liveness probe."""
+
+_log = logging.getLogger(__name__)
+
+
+class Operator:
+    """One operator process: everything wired together."""
+
+    def __init__(self, access: Access, settings: Settings) -> None:
+        self._settings = settings
+        self._connection = Connection(access, identity=settings.identity)
+        self._metrics = Metrics()
+        reading = self._client()
+        self._elector = (
+            Elector(ApiLease(reading, *settings.lease), settings.identity) if settings.lease is not None else None
+        )
+        self._working = False
+        self._queue = WorkQueue()
+        self._services = Services(reading, settings.namespace, self._add)
+        self._caches = Caches(
+            reading,
+            settings.namespace,
+            changed=self._add,
+            broken=self._services.compare_soon,
+            turned=self._services.queue_all,
+        )
+        self._kopf = KopfWatch(self._connection, settings.namespace, self._services.take)
+        self._reconciler = Reconciler(
+            self._client(fenced=True),
+            services=self._services.store,
+            children=self._caches.children,
+            pods=self._caches.pods,
+            zones=self._caches.zones,
+            defaults=settings.defaults,
+            served=self._caches.served,
+        )
+        self._metrics.registry.register(
+            State(
+                queue=self._queue,
+                services=self._services.store,
+                informers=self._caches.informers,
+                leading=lambda: self._working and self._may_write(),
+            )
+        )
+        self.ready = asyncio.Event()
+        """Set when every cache is filled."""
+        self.http: Address | None = None
+        """Where probes and metrics are answered."""
+
+    def _client(self, *, fenced: bool = False) -> Client:
+        return Client(
+            self._connection.session,
+            self._connection.access.server,
+            tally=self._metrics.requested,
+            may_write=self._may_write if fenced else lambda: True,
+        )
+
+    def _may_write(self) -> bool:
+        return self._elector is None or self._elector.leading
+
+    def _add(self, key: Key, lane: Lane) -> None:
+        """Queue a key; not where another process works: who begins to, looks at everything."""
+        if self._working:
+            self._queue.add(key, lane)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set or SIGTERM or SIGINT comes, then leave. Raises what made it fail.
+
+        LeaseLostError: another process may work now.
+        """
+        loop = asyncio.get_running_loop()
+        for number in SIGNALS:
+            loop.add_signal_handler(number, stop.set)
+        try:
+            async with AsyncExitStack() as stack:
+                stack.push_async_callback(self._connection.close)
+                if self._settings.http is not None:
+                    answering = serve(
+                        self._settings.http,
+                        problem=self._problem,
+                        waiting_for=self._waiting_for,
+                        metrics=self._metrics.page,
+                    )
+                    self.http = await stack.enter_async_context(answering)
+                await stack.enter_async_context(_beside(self._caches.run()))
+                await self._run(stop)
+        except Exception as error:  # noqa: BLE001 - it is only unwrapped
+            raise _cause(error) from None
+        finally:
+            for number in SIGNALS:
+                loop.remove_signal_handler(number)
+
+    async def _run(self, stop: asyncio.Event) -> None:
+        # First the children, then the TTSServices: so an unchanged world is seen to be in order.
+        if not await _unless(stop, self._caches.synced()) or not await _unless(stop, self._services.fill()):
+            return
+        leave = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._kopf.run(leave))
+            _log.info("the caches are filled")
+            self.ready.set()
+            try:
+                if self._elector is None or await _unless(stop, self._elector.acquire()):
+                    await self._work(stop)
+            finally:
+                leave.set()
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        """Reconcile until `stop` is set, as long as the lease is ours."""
+        if self._elector is not None:
+            _log.info("holding the lease as %s", self._elector.identity)
+        _log.info("reconciling")
+        self._working = True
+        self._services.queue_all()
+        workers = Workers(self._queue, self._reconciler.reconcile, count=WORKERS, observe=self._metrics.reconciled)
+        try:
+            async with AsyncExitStack() as stack:
+                if self._elector is not None:
+                    await stack.enter_async_context(_beside(self._elector.hold()))
+                await stack.enter_async_context(_beside(self._services.run()))
+                await stack.enter_async_context(_beside(workers.run()))
+                await stop.wait()
+                await workers.drain(DRAIN_SECONDS)
+        finally:
+            self._working = False
+            if self._elector is not None:
+                await self._elector.release()
+
+    async def _problem(self) -> str:
+        """What is stuck, in words; empty where all is well."""
+        waiting = self._queue.oldest_age() if self._working else 0.0
+        found = [
+            self._caches.silent(STUCK_SECONDS),
+            f"a TTSService waits for {waiting:.0f} s" if waiting > STUCK_SECONDS else "",
+            self._services.problem(),
+            await self._kopf.problem(),
+        ]
+        return "; ".join(filter(None, found))
+
+    def _waiting_for(self) -> str:
+        """What is not ready yet, in words; empty where nothing."""
+        if self.ready.is_set():
+            return ""
+        return self._caches.waiting_for() or "TTSServices are not listed yet: is their CRD applied?"
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run `work` beside the block, which it ends where it fails; cancel it where the block ends."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(work)
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Do `work`, unless `stop` is set before it is done; whether it was done. Raises what it raises."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+        return working.done()
+    finally:
+        for task in (working, stopping):
+            task.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await task
+
+
+def _cause(error: Exception) -> Exception:
+    """What is in a group of one, of however many layers."""
+    while len(inner := getattr(error, "exceptions", ())) == 1:
+        error = inner[0]
+    return error
