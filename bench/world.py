@@ -172,7 +172,7 @@ async def _operator(kubeconfig: Path, found: World, progress: Progress) -> Async
     """The operator as a process of its own, as users run it; its log goes to build/bench/operator.log."""
     log = ROOT / "build/bench/operator.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    words = ["-m", "tts_operator", "run", "--namespace", found.namespace, "--server-image", IMAGE]
+    words = ["-m", "tts_operator", "run", "--namespace", found.namespace, "--server-image", IMAGE, "--http-address="]
     environ = {**os.environ, "KUBECONFIG": str(kubeconfig), "PYTHONPATH": str(ROOT / "operator")}
     with log.open("wb") as out:
         process = await asyncio.create_subprocess_exec(

@@ -24,8 +24,8 @@ class OperatorLog:
 
     @contextmanager
     def of_an_ending_pod(self) -> Iterator[str]:
-        """Keep the log of the pod that the block ends, to its last line; yields the pod's name."""
-        pod = self.product.kubectl("-n", NAMESPACE, "get", "pods", "-o", "jsonpath={.items[0].metadata.name}")
+        """Keep the log of the pod that works, which the block ends, to its last line; yields the pod's name."""
+        pod = leader(self.product)
         with ThreadPoolExecutor(max_workers=1) as pool:
             following = pool.submit(self._read, pod, "--follow")
             yield pod
@@ -40,6 +40,12 @@ class OperatorLog:
     def _read(self, pod: str, *more: str) -> list[str]:
         words = ("-n", NAMESPACE, "logs", pod, f"--since-time={self.since}", *more)
         return self.product.kubectl(*words, timeout=120, check=False).splitlines()
+
+
+def leader(product: Product) -> str:
+    """The pod that holds the lease; its identity is the pod's name and something random."""
+    holder = product.kubectl("-n", NAMESPACE, "get", "lease/tts-operator", "-o", "jsonpath={.spec.holderIdentity}")
+    return holder.rpartition("-")[0]
 
 
 def wrong_lines(lines: list[str]) -> list[str]:

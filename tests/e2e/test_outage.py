@@ -11,7 +11,7 @@ import pytest
 
 from devcluster.product import ROOT, Product
 from tests.e2e.client import speech
-from tests.e2e.operatorlog import OperatorLog
+from tests.e2e.operatorlog import OperatorLog, leader
 from tests.e2e.place import Place, operator_pods, until, zones
 
 pytestmark = [
@@ -34,9 +34,10 @@ def devcluster(*words: str) -> None:
 
 @pytest.fixture
 def lost(product: Product, operator_log: OperatorLog) -> Iterator[str]:
-    """The zone to lose: the one that the operator runs in, so that it is lost too. It is there again afterwards."""
+    """The zone to lose: the one in which the operator works, so that it is lost too. It is there again afterwards."""
     operator_log.keep()
-    (node,) = {pod["spec"]["nodeName"] for pod in operator_pods(product) if "deletionTimestamp" not in pod["metadata"]}
+    name = leader(product)
+    (node,) = {pod["spec"]["nodeName"] for pod in operator_pods(product) if pod["metadata"]["name"] == name}
     zone = zones(product)[node]
     yield zone
     devcluster("zone", "up", zone)

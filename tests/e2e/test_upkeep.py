@@ -107,7 +107,7 @@ def test_nothing_is_left_of_a_service_that_is_deleted_while_the_operator_is_away
         narrator.kubectl("delete", "tts", NAME)
         until("nothing is left", lambda: not narrator.leftovers(), 90, otherwise=narrator.leftovers)
     finally:
-        product.kubectl(*operator, "--replicas=1")
+        product.kubectl(*operator, "--replicas=2")
         product.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/tts-operator", "--timeout=90s", timeout=100)
     assert json.loads(narrator.kubectl("get", "tts", "-o", "json"))["items"] == []
     assert narrator.leftovers() == []

@@ -39,9 +39,12 @@ async def serve(
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, address.host, address.port)
-        await site.start()
-        yield Address(*runner.addresses[0][:2])
+        try:
+            await web.TCPSite(runner, address.host, address.port).start()
+        except OSError as error:
+            raise OSError(error.errno, f"cannot listen, choose another --http-address: {error.strerror}") from None
+        host, port, *_ = runner.addresses[0]
+        yield Address(host, port)
     finally:
         await runner.cleanup()
         await asyncio.sleep(0)  # let the transports that this closes end

@@ -198,6 +198,8 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
 
 def _cause(error: Exception) -> Exception:
     """What is in a group of one, of however many layers."""
-    while len(inner := getattr(error, "exceptions", ())) == 1:
+    while True:
+        inner: tuple[Exception, ...] = getattr(error, "exceptions", ())
+        if len(inner) != 1:
+            return error
         error = inner[0]
-    return error

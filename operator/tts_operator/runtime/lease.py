@@ -66,7 +66,7 @@ class Elector:
         self._now = now
         self._body: Json | None = None
         self._held_until = 0.0
-        self._seen: tuple[Json, float] | None = None
+        self._seen: tuple[str, float] | None = None
 
     @property
     def leading(self) -> bool:
@@ -135,8 +135,9 @@ class Elector:
             return 0.0
         spec = body.get("spec") or {}
         if spec.get("holderIdentity") not in (None, "", self.identity):
-            if self._seen is None or self._seen[0] != spec:
-                self._seen = spec, time.monotonic()
+            version = str(body["metadata"]["resourceVersion"])
+            if self._seen is None or self._seen[0] != version:
+                self._seen = version, time.monotonic()
                 _log.debug("the lease is held by %s", spec["holderIdentity"])
             left = self._seen[1] + float(spec.get("leaseDurationSeconds") or 0) - time.monotonic()
             if left > 0:

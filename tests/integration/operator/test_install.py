@@ -46,8 +46,8 @@ def test_the_chart_is_accepted(helm: Path, installed: Product, values: list[str]
         "--kube-version=1.36.0",
         *settings,
     )
-    kinds = [body["kind"] for body in yaml.safe_load_all(rendered)]
-    assert ("Role" in kinds) is ("watchNamespace=speech" in values)
+    kinds = [(body["kind"], body["metadata"]["name"]) for body in yaml.safe_load_all(rendered)]
+    assert (("Role", "tts-operator") in kinds) is ("watchNamespace=speech" in values)
     accepted = rendered.replace("namespace: speech", "namespace: default")
     said = installed.kubectl("apply", "--dry-run=server", "-f", "-", stdin=accepted)
     assert said.count("(server dry run)") == len(kinds)
