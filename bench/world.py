@@ -1,43 +1,34 @@
-"""A namespace with the operator on it: what benchmarks measure against. Everything made here is removed again."""
+"""A namespace of a real cluster, and what a benchmark does and sees in it. It is removed again."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import aiohttp
 import orjson
-import yaml
 
-from devcluster import claims
-from devcluster.product import ROOT
 from devcluster.progress import Progress
-from devcluster.provider import Devcluster, Size
 from tts_operator.app import find_access
+from tts_operator.desired.identity import INSTANCE_LABEL
 from tts_operator.kube.client import Client
 from tts_operator.kube.connection import Connection
-from tts_operator.kube.resources import TTSSERVICES, Resource
+from tts_operator.kube.errors import ApiError
+from tts_operator.kube.resources import CHILDREN, TTSSERVICES, Resource
 
-IMAGE = "tts-server.example/speech:v1"
-"""Nobody pulls it: the nodes are fake."""
 MANAGER = "bench"
+AT_A_TIME = 16
+"""Requests under way at once where many objects are applied."""
 NAMESPACES = Resource(group="", version="v1", kind="Namespace", plural="namespaces", namespaced=False)
-CRDS = Resource(
-    group="apiextensions.k8s.io",
-    version="v1",
-    kind="CustomResourceDefinition",
-    plural="customresourcedefinitions",
-    namespaced=False,
-)
 PATIENCE = 60.0
-STOP_SECONDS = 30.0
+CLEAN_SECONDS = 300.0
 Json = dict[str, Any]
 
 
@@ -59,148 +50,188 @@ class World:
 
     async def get(self, resource: Resource, name: str) -> Json | None:
         """One object, None where there is none."""
-        return await self._request("GET", resource.path(self.namespace, name), missing=True)
+        return await request(self.connection, "GET", resource.path(self.namespace, name), missing=True)
 
     async def apply(self, name: str, spec: Json) -> None:
-        """Apply a TTSService."""
+        """Apply a TTSService; its label is its name, so that a watch can ask for it alone."""
         body = {
             "apiVersion": TTSSERVICES.api_version,
             "kind": TTSSERVICES.kind,
-            "metadata": {"name": name, "namespace": self.namespace},
+            "metadata": {"name": name, "namespace": self.namespace, "labels": {INSTANCE_LABEL: name}},
             "spec": spec,
         }
-        await self._apply(TTSSERVICES.path(self.namespace, name), body)
+        await apply(self.connection, TTSSERVICES.path(self.namespace, name), body)
 
     async def edit(self, resource: Resource, name: str, patch: Json) -> Json:
         """A merge patch, as people make them; the object as it is then."""
-        body = await self._request(
-            "PATCH", resource.path(self.namespace, name), body=patch, content_type="application/merge-patch+json"
+        body = await request(
+            self.connection,
+            "PATCH",
+            resource.path(self.namespace, name),
+            body=patch,
+            content_type="application/merge-patch+json",
         )
         assert body is not None  # noqa: S101 - only None where `missing` is set
         return body
 
     async def delete(self, resource: Resource, name: str) -> None:
-        """Delete an object, and what it owns in the background."""
-        await self._request("DELETE", resource.path(self.namespace, name), body={"propagationPolicy": "Background"})
+        """Delete an object, and what it owns in the background; fine where there is none."""
+        body = {"propagationPolicy": "Background"}
+        await request(self.connection, "DELETE", resource.path(self.namespace, name), body=body, missing=True)
+
+    async def children(self, name: str) -> list[tuple[Resource, Json]]:
+        """The live children of a TTSService, of every kind that the operator makes."""
+        found: list[tuple[Resource, Json]] = []
+        for resource in CHILDREN:
+            try:
+                items, _ = await self.client.list(
+                    resource, namespace=self.namespace, selector=f"{INSTANCE_LABEL}={name}"
+                )
+            except ApiError as error:
+                if error.status == 404:  # noqa: PLR2004 - HTTP; a kind that this cluster does not have
+                    continue
+                raise
+            # The items of a list name neither their version nor their kind.
+            found += [(resource, {"apiVersion": resource.api_version, "kind": resource.kind} | item) for item in items]
+        return found
 
     async def ready(self, name: str) -> None:
         """Wait until a TTSService is Ready, at its present generation."""
 
-        async def is_ready() -> bool:
-            body = await self.get(TTSSERVICES, name) or {}
-            status = body.get("status", {})
-            conditions = {each["type"]: each["status"] for each in status.get("conditions", ())}
-            told = bool(body) and status.get("observedGeneration") == body["metadata"]["generation"]
-            return told and conditions.get("Ready") == "True"
+        async def is_ready_now() -> bool:
+            body = await self.get(TTSSERVICES, name)
+            return body is not None and is_ready(body)
 
-        await until(is_ready, f"{name} is Ready")
+        await until(is_ready_now, f"{name} is Ready")
 
-    async def served(self) -> bool:
-        """Whether the API server answers for TTSServices, which it does a moment after the CRD is there."""
-        try:
-            return await self._request("GET", TTSSERVICES.path(), missing=True) is not None
-        except BenchError:  # 429: its storage is being made
-            return False
-
-    async def _apply(self, path: str, body: Json) -> None:
-        params = {"fieldManager": MANAGER, "force": "true"}
-        await self._request("PATCH", path, params=params, body=body, content_type="application/apply-patch+yaml")
-
-    async def _request(
+    @asynccontextmanager
+    async def following(
         self,
-        method: str,
-        path: str,
+        resource: Resource,
+        see: Callable[[str, Json], None],
         *,
-        params: dict[str, str] | None = None,
-        body: Json | None = None,
-        content_type: str = "application/json",
-        missing: bool = False,
-    ) -> Json | None:
-        url = self.connection.access.server + path
-        data = None if body is None else orjson.dumps(body)
-        headers = {"Content-Type": content_type, "Accept": "application/json"}
-        async with self.connection.session().request(method, url, params=params, data=data, headers=headers) as answer:
-            text = await answer.read()
-            if missing and answer.status == 404:  # noqa: PLR2004 - HTTP
-                return None
-            if answer.status >= 400:  # noqa: PLR2004 - HTTP
-                raise BenchError(f"{method} {path}: {answer.status} {text.decode(errors='replace')[:500]}")
-            found: Json = orjson.loads(text)
-            return found
+        selector: str = "",
+        metadata_only: bool = False,
+    ) -> AsyncIterator[None]:
+        """While the block runs, `see` is called with the type and the object of each event."""
+        client = self.client
+        _, version = await client.list(resource, namespace=self.namespace, selector=selector, metadata_only=True)
 
+        async def follow(since: str) -> None:
+            while True:  # the server ends a watch after some minutes
+                async for event in client.watch(
+                    resource,
+                    since=since,
+                    namespace=self.namespace,
+                    selector=selector,
+                    metadata_only=metadata_only,
+                ):
+                    since = event["object"]["metadata"]["resourceVersion"]
+                    if event["type"] != "BOOKMARK":
+                        see(event["type"], event["object"])
 
-@contextmanager
-def cluster(name: str, progress: Progress) -> Iterator[Path]:
-    """The kubeconfig of a cluster with fake nodes; where it is not there it is made, and removed afterwards."""
-    provider = Devcluster(name, progress)
-    made = claims.find(name) is None
-    try:
-        provider.up(Size(nodes=0, kwok=3) if made else Size())
-        yield provider.kubeconfig()
-    finally:
-        if made:
-            provider.down()
-
-
-@asynccontextmanager
-async def world(kubeconfig: Path, progress: Progress) -> AsyncIterator[World]:
-    """A namespace of its own, and the operator."""
-    async with _namespace(kubeconfig) as found, _operator(kubeconfig, found, progress):
-        yield found
-
-
-@asynccontextmanager
-async def _namespace(kubeconfig: Path) -> AsyncIterator[World]:
-    os.environ["KUBECONFIG"] = str(kubeconfig)
-    connection = Connection(find_access())
-    found = World(connection, f"bench-{os.getpid()}-{time.time_ns() % 10**6}")
-    try:
-        crd = yaml.safe_load((ROOT / "crds/tts-operator.io_ttsservices.yaml").read_text())
-        await found._apply(CRDS.path(name=crd["metadata"]["name"]), crd)  # noqa: SLF001 - the same module
-        await until(found.served, "the API server serves TTSServices")
-        await found._request("POST", NAMESPACES.path(), body={"metadata": {"name": found.namespace}})  # noqa: SLF001
+        task = asyncio.create_task(follow(version))
         try:
-            yield found
+            yield
         finally:
-            await found.delete(NAMESPACES, found.namespace)
+            if task.done() and task.exception():
+                raise BenchError(f"the watch of {resource.plural} failed: {task.exception()}")
+            task.cancel()
+            await asyncio.wait({task})
+
+
+def is_ready(body: Mapping[str, Any]) -> bool:
+    """Whether a TTSService is Ready, at its present generation."""
+    status = body.get("status", {})
+    conditions = {each["type"]: each["status"] for each in status.get("conditions", ())}
+    told = status.get("observedGeneration") == body["metadata"]["generation"]
+    return bool(told) and conditions.get("Ready") == "True"
+
+
+async def request(
+    connection: Connection,
+    method: str,
+    path: str,
+    *,
+    params: dict[str, str] | None = None,
+    body: Json | None = None,
+    content_type: str = "application/json",
+    missing: bool = False,
+) -> Json | None:
+    """One request; None for 404 where `missing` is set. Raises BenchError for every other refusal."""
+    url = connection.access.server + path
+    data = None if body is None else orjson.dumps(body)
+    headers = {"Content-Type": content_type, "Accept": "application/json"}
+    try:
+        async with connection.session().request(method, url, params=params, data=data, headers=headers) as answer:
+            text = await answer.read()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise BenchError(f"{method} {path}: no answer from the API server: {error}") from error
+    if missing and answer.status == 404:  # noqa: PLR2004 - HTTP
+        return None
+    if answer.status >= 400:  # noqa: PLR2004 - HTTP
+        raise BenchError(f"{method} {path}: {answer.status} {text.decode(errors='replace')[:500]}")
+    found: Json = orjson.loads(text)
+    return found
+
+
+async def apply(connection: Connection, path: str, body: Json) -> None:
+    """Server-side apply."""
+    params = {"fieldManager": MANAGER, "force": "true"}
+    await request(connection, "PATCH", path, params=params, body=body, content_type="application/apply-patch+yaml")
+
+
+async def all_at_once(tasks: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    """Run them in their order, 16 at a time."""
+    rest = iter(tasks)
+
+    async def work() -> None:
+        for task in rest:
+            await task()
+
+    workers = [asyncio.create_task(work()) for _ in range(AT_A_TIME)]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for worker in workers:
+            worker.cancel()
+
+
+@asynccontextmanager
+async def connected(kubeconfig: Path) -> AsyncIterator[Connection]:
+    """Requests with the rights of a kubeconfig."""
+    with mock.patch.dict(os.environ, {"KUBECONFIG": str(kubeconfig)}):
+        connection = Connection(find_access())
+    try:
+        yield connection
     finally:
         await connection.close()
 
 
 @asynccontextmanager
-async def _operator(kubeconfig: Path, found: World, progress: Progress) -> AsyncIterator[None]:
-    """The operator as a process of its own, as users run it; its log goes to build/bench/operator.log."""
-    log = ROOT / "build/bench/operator.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    words = ["-m", "tts_operator", "run", "--namespace", found.namespace, "--server-image", IMAGE, "--http-address="]
-    environ = {**os.environ, "KUBECONFIG": str(kubeconfig), "PYTHONPATH": str(ROOT / "operator")}
-    with log.open("wb") as out:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, *words, cwd=ROOT, env=environ, stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out
-        )
-        try:
-            progress.say(f"operator: pid {process.pid}, log {log.relative_to(ROOT)}")
-            yield
-            if process.returncode is not None:
-                raise BenchError(f"the operator ended with exit code {process.returncode}; see {log}")
-        finally:
-            await _end(process)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
+async def namespace(connection: Connection, progress: Progress) -> AsyncIterator[World]:
+    """A namespace of its own; at the end of the block it and all in it is removed, so that the next begins afresh."""
+    found = World(connection, f"bench-{os.getpid()}-{time.time_ns() % 10**6}")
+    path = NAMESPACES.path(name=found.namespace)
+    await request(connection, "POST", NAMESPACES.path(), body={"metadata": {"name": found.namespace}})
     try:
-        await asyncio.wait_for(process.wait(), STOP_SECONDS)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
+        yield found
+    finally:
+        await request(connection, "DELETE", path, missing=True)
+    begin = time.monotonic()
+
+    async def gone() -> bool:
+        progress.alive(f"until namespace {found.namespace} is gone", begin)
+        return await request(connection, "GET", path, missing=True) is None
+
+    with progress.step(f"namespace {found.namespace}: removed"):
+        await until(gone, f"namespace {found.namespace} is gone", patience=CLEAN_SECONDS)
 
 
-async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
-    """Wait until a condition holds. Raises BenchError where it does not within a minute."""
-    deadline = time.monotonic() + PATIENCE
+async def until(condition: Callable[[], Awaitable[bool]], what: str, *, patience: float = PATIENCE) -> None:
+    """Wait until a condition holds. Raises BenchError where it does not within `patience` seconds."""
+    deadline = time.monotonic() + patience
     while not await condition():
         if time.monotonic() > deadline:
-            raise BenchError(f"not within {PATIENCE:.0f} s: {what}")
+            raise BenchError(f"not within {patience:.0f} s: {what}")
         await asyncio.sleep(0.05)
