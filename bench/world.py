@@ -21,12 +21,13 @@ from tts_operator.desired.identity import INSTANCE_LABEL
 from tts_operator.kube.client import Client
 from tts_operator.kube.connection import Connection
 from tts_operator.kube.errors import ApiError
-from tts_operator.kube.resources import CHILDREN, TTSSERVICES, Resource
+from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS, PODS, TTSSERVICES, Resource
 
 MANAGER = "bench"
 AT_A_TIME = 16
 """Requests under way at once where many objects are applied."""
 NAMESPACES = Resource(group="", version="v1", kind="Namespace", plural="namespaces", namespaced=False)
+REPLICA_SETS = Resource(group="apps", version="v1", kind="ReplicaSet", plural="replicasets")
 PATIENCE = 60.0
 CLEAN_SECONDS = 300.0
 Json = dict[str, Any]
@@ -217,6 +218,7 @@ async def namespace(connection: Connection, progress: Progress) -> AsyncIterator
     try:
         yield found
     finally:
+        await _empty(found)
         await request(connection, "DELETE", path, missing=True)
     begin = time.monotonic()
 
@@ -226,6 +228,13 @@ async def namespace(connection: Connection, progress: Progress) -> AsyncIterator
 
     with progress.step(f"namespace {found.namespace}: removed"):
         await until(gone, f"namespace {found.namespace} is gone", patience=CLEAN_SECONDS)
+
+
+async def _empty(world: World) -> None:
+    """Delete the pods without their grace period, half of which the namespace would else wait before it looks again."""
+    for resource in (DEPLOYMENTS, REPLICA_SETS, PODS):
+        body = {"propagationPolicy": "Background"} | ({"gracePeriodSeconds": 0} if resource is PODS else {})
+        await request(world.connection, "DELETE", resource.path(world.namespace), body=body)
 
 
 async def until(condition: Callable[[], Awaitable[bool]], what: str, *, patience: float = PATIENCE) -> None:
