@@ -73,7 +73,7 @@ async def operator(kubeconfig: Path, progress: Progress, *, namespace: str | Non
     """The operator of this checkout, for one namespace or for all, until the block ends."""
     log = ROOT / LOG
     log.parent.mkdir(parents=True, exist_ok=True)
-    words = ["-m", "tts_operator", "run", "--server-image", IMAGE]
+    words = ["-m", "tts_operator", "run", "--server-image", IMAGE, "--http-address="]
     words += [] if namespace is None else ["--namespace", namespace]
     environ = {**os.environ, "KUBECONFIG": str(kubeconfig), "PYTHONPATH": str(ROOT / "operator")}
     started = time.monotonic()

@@ -1,0 +1,81 @@
+"""How many replicas are written, from a fixed number to an autoscaler and back."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, applied, service, world
+from tts_operator.api import Json, TTSService
+from tts_operator.desired import children
+from tts_operator.reconcile.observed import Observed
+from tts_operator.reconcile.plan import plan
+from tts_operator.reconcile.replicas import replicas
+
+
+def deployment(asked: TTSService, count: int, *, ours: bool = True) -> Json:
+    """The Deployment, with as many replicas; written by us, or by an autoscaler."""
+    (manifest,) = (each for each in children(asked, DEFAULTS) if each["kind"] == "Deployment")
+    live = applied(manifest)
+    live["spec"]["replicas"] = count
+    if not ours:
+        del live["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:replicas"]
+    return live
+
+
+def foreign_hpa(target: str = NAME, kind: str = "Deployment") -> Json:
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "mine", "namespace": NAMESPACE, "resourceVersion": "1", "uid": "mine"},
+        "spec": {"scaleTargetRef": {"kind": kind, "name": target}},
+    }
+
+
+AUTO: Json = {"autoscaling": {"minReplicas": 4}}
+
+
+@pytest.mark.parametrize(
+    "spec, live, ours, foreign, written",
+    [
+        ({}, None, True, None, 3),
+        ({"replicas": 7}, 3, True, None, 7),
+        ({"replicas": 7}, 9, False, None, 7),  # an autoscaler has been, and is gone
+        (AUTO, None, True, None, 4),
+        (AUTO, 9, True, None, 9),  # as it is, until the autoscaler has written it
+        (AUTO, 9, False, None, None),
+        (AUTO, 2, True, None, 4),  # not below what it will be
+        (AUTO, 0, True, None, 4),  # an autoscaler would leave it at nothing
+        (AUTO, 1, False, None, None),
+        ({}, 9, True, foreign_hpa(), 9),
+        ({}, 9, False, foreign_hpa(), None),
+        ({}, 9, False, foreign_hpa(kind="StatefulSet"), 3),
+    ],
+)
+def test_replicas(spec: Json, live: int | None, ours: bool, foreign: Json | None, written: int | None) -> None:
+    asked = service(spec)
+    found = None if live is None else deployment(asked, live, ours=ours)
+    observed = Observed(children={("", foreign["kind"], "mine"): foreign} if foreign else {})
+    assert replicas(asked, observed, found) == written
+
+
+def planned(asked: TTSService, live: Json) -> Any:
+    """The Deployment that is to be applied where `live` is there."""
+    (found,) = (each for each in plan(asked, world(asked, live=[live]), DEFAULTS).apply if each["kind"] == "Deployment")
+    return found
+
+
+def test_a_change_under_an_autoscaler_says_nothing_of_replicas() -> None:
+    live = deployment(service(AUTO), 9, ours=False)
+    assert "replicas" not in planned(service({**AUTO, "rollout": {"maxSurge": 2}}), live)["spec"]
+
+
+def test_replicas_that_an_autoscaler_may_write_meanwhile_are_applied_to_what_was_seen_only() -> None:
+    live = deployment(service({"replicas": 9}), 9)
+    found = planned(service({**AUTO, "rollout": {"maxSurge": 2}}), live)
+    assert found["spec"]["replicas"] == 9
+    assert found["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"]
+
+
+def test_without_an_autoscaler_they_are_applied_to_whatever_is_there() -> None:
+    live = deployment(service(), 9)
+    assert "resourceVersion" not in planned(service(), live)["metadata"]
