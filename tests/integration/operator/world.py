@@ -108,9 +108,9 @@ class World:
         await until(again, f"{key[1]} is reconciled")
 
     @asynccontextmanager
-    async def operator(self, *, namespaced: bool = False) -> AsyncIterator[Operator]:
-        """Run the operator until the block ends."""
-        settings = Settings(defaults=Defaults(image=IMAGE), namespace=self.namespace if namespaced else None)
+    async def operator(self, *, namespaced: bool = False, image: str = IMAGE) -> AsyncIterator[Operator]:
+        """Run the operator until the block ends; `image` is the model server that it was released with."""
+        settings = Settings(defaults=Defaults(image=image), namespace=self.namespace if namespaced else None)
         original = Reconciler.reconcile
 
         async def counted(reconciler: Reconciler, key: Key) -> float | None:

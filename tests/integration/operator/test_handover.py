@@ -1,0 +1,275 @@
+"""From the one to the other without a dip: replicas, ways into the service, volumes, and versions of the operator."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from tests.integration.operator.test_children import EVERYTHING
+from tests.integration.operator.world import World, until
+from tts_operator.desired.pod import pod_template
+from tts_operator.kube.resources import (
+    DEPLOYMENTS,
+    HORIZONTAL_POD_AUTOSCALERS,
+    HTTP_ROUTES,
+    INGRESSES,
+    PERSISTENT_VOLUME_CLAIMS,
+    PODS,
+    TTSSERVICES,
+    Resource,
+)
+
+Json = dict[str, Any]
+NAME = "narrator"
+AUTOSCALED = "the autoscaler has scaled"
+
+
+@asynccontextmanager
+async def replicas_seen(world: World) -> AsyncIterator[list[int]]:
+    """Every value that the Deployment's replicas have while the block runs."""
+    items, version = await world.client.list(DEPLOYMENTS, namespace=world.namespace)
+    seen = [body["spec"]["replicas"] for body in items]
+
+    async def look() -> None:
+        async for event in world.client.watch(DEPLOYMENTS, since=version, namespace=world.namespace):
+            seen.extend([event["object"]["spec"]["replicas"]] if event["type"] != "BOOKMARK" else [])
+
+    looking = asyncio.create_task(look())
+    try:
+        yield seen
+    finally:
+        looking.cancel()
+        await asyncio.wait({looking})
+
+
+async def live_replicas(world: World) -> int:
+    body = await world.get(DEPLOYMENTS, NAME)
+    assert body is not None
+    return int(body["spec"]["replicas"])
+
+
+async def test_from_replicas_to_an_autoscaler_and_back(world: World) -> None:
+    async with world.operator():
+        await world.apply(NAME, {"replicas": 8})
+        await world.ready(NAME)
+        async with replicas_seen(world) as seen:
+            await world.apply(NAME, {"autoscaling": {"minReplicas": 2, "maxReplicas": 8}})
+            await world.settled(NAME)
+            await world.apply(NAME, {"autoscaling": {"maxReplicas": 8}, "server": {"logLevel": "debug"}})
+            await world.settled(NAME)
+            assert set(seen) == {8}, "nobody has asked for fewer"
+
+        # From here on the replicas are the autoscaler's own: it has lowered them to its maximum.
+        await world.apply(NAME, {"autoscaling": {"maxReplicas": 6}})
+        await until(lambda: _is(world, 6), AUTOSCALED, patience=60)
+        async with replicas_seen(world) as seen:
+            spec: Json = {"autoscaling": {"maxReplicas": 6}}
+            for change in (
+                {"server": {"logLevel": "debug"}},
+                {"image": {"repository": "tts-server.example/other"}},
+                {"rollout": {"maxSurge": 2}, "service": {"port": 81}},
+                {"podTemplate": {"metadata": {"annotations": {"a": "b"}}}},
+            ):
+                spec |= change
+                await world.apply(NAME, spec)
+                await world.settled(NAME)
+            await world.apply(NAME, {"replicas": 7})
+            await world.settled(NAME)
+        assert min(seen) == 6, seen
+        assert await live_replicas(world) == 7
+        assert not await world.children(NAME, HORIZONTAL_POD_AUTOSCALERS)
+        await world.client.merge(DEPLOYMENTS, world.namespace, NAME, {"spec": {"replicas": 1}})
+        await until(lambda: _is(world, 7), "the replicas are the spec's again")
+
+
+async def _is(world: World, count: int) -> bool:
+    return await live_replicas(world) == count
+
+
+async def test_a_new_service_with_an_autoscaler_begins_with_its_minimum(world: World) -> None:
+    async with world.operator(), replicas_seen(world) as seen:
+        await world.apply(NAME, {"autoscaling": {"minReplicas": 3}})
+        await world.ready(NAME)
+        await world.settled(NAME)
+        assert set(seen) == {3}
+
+
+async def test_an_autoscaler_of_the_users_own_is_left_its_say(world: World) -> None:
+    own = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "mine", "namespace": world.namespace},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": NAME},
+            "minReplicas": 5,
+            "maxReplicas": 9,
+        },
+    }
+    async with world.operator():
+        await world.apply(NAME)
+        await world.ready(NAME)
+        await world.client.patch(HORIZONTAL_POD_AUTOSCALERS, own, manager="user")
+        await until(lambda: _is(world, 5), AUTOSCALED, patience=60)
+        async with replicas_seen(world) as seen:
+            await world.settled(NAME)
+            await world.apply(NAME, {"server": {"logLevel": "debug"}})
+            await world.settled(NAME)
+            assert set(seen) == {5}
+        await world.client._request("DELETE", HORIZONTAL_POD_AUTOSCALERS.path(world.namespace, "mine"))
+        await until(lambda: _is(world, 3), "the replicas are the spec's again")
+
+
+async def test_an_ingress_goes_only_when_the_gateway_has_taken_over(world: World) -> None:
+    async with world.operator():
+        await world.apply(NAME, {"ingress": {"host": "speech.example.com"}})
+        await world.ready(NAME)
+        await world.apply(NAME, {"gateway": {"parentRefs": [{"name": "public"}]}})
+        await world.looked_at(NAME)
+        assert await world.get(INGRESSES, NAME), "clients still come by it"
+        assert (await world.condition(NAME, "RouteReady"))["reason"] == "RoutePending"
+        await _accept(world)
+        await until(lambda: _gone(world, INGRESSES), "the Ingress is gone")
+        await world.ready(NAME)
+        assert (await world.condition(NAME, "RouteReady"))["status"] == "True"
+
+        await world.apply(NAME, {"ingress": {"host": "voice.example.com"}})
+        await until(lambda: _gone(world, HTTP_ROUTES), "the HTTPRoute is gone")
+        ingress = await world.get(INGRESSES, NAME)
+        assert ingress is not None
+        assert [rule["host"] for rule in ingress["spec"]["rules"]] == ["voice.example.com"]
+        await world.apply(NAME)
+        await until(lambda: _gone(world, INGRESSES), "the Ingress is gone")
+
+
+async def _accept(world: World) -> None:
+    """Answer to the route as a Gateway's controller does."""
+    route = await world.get(HTTP_ROUTES, NAME)
+    assert route is not None
+    common = {
+        "status": "True",
+        "reason": "Accepted",
+        "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+        "observedGeneration": route["metadata"]["generation"],
+    }
+    parent = {
+        "parentRef": {"name": "public"},
+        "controllerName": "example.com/gateway",
+        "conditions": [{"type": "Accepted", **common}, {"type": "ResolvedRefs", **common}],
+    }
+    await world.client._request(
+        "PATCH",
+        HTTP_ROUTES.path(world.namespace, NAME, "status"),
+        body={"status": {"parents": [parent]}},
+        content_type="application/merge-patch+json",
+    )
+
+
+async def _gone(world: World, resource: Resource) -> bool:
+    return await world.get(resource, NAME) is None
+
+
+async def test_a_volume_goes_only_when_no_pod_needs_it_any_more(world: World) -> None:
+    async with world.operator():
+        model = {"engine": "modelscope", "name": "damo/speech", "revision": "v1"}
+        claim = {"persistentVolumeClaim": {"size": "1Gi", "storageClassName": "none"}}
+        await world.apply(NAME, {"replicas": 1, "model": {**model, "storage": claim}})
+        await until(lambda: _reason(world, "VolumeNotBound"), "the status says that the claim is not bound")
+        condition = await world.condition(NAME, "Ready")
+        assert "storageClassName" in condition["message"]
+        async with _turns(world) as turns:
+            await world.apply(NAME, {"replicas": 1, "model": model})
+            await until(lambda: _gone(world, PERSISTENT_VOLUME_CLAIMS), "the claim is gone", patience=60)
+            await world.ready(NAME)
+        assert [what for _, what in sorted(turns)] == ["rolled out", "claim deleted"]
+
+
+async def _reason(world: World, reason: str) -> bool:
+    return bool((await world.condition(NAME, "Ready")).get("reason") == reason)
+
+
+@asynccontextmanager
+async def _turns(world: World) -> AsyncIterator[list[tuple[int, str]]]:
+    """When the Deployment has got rid of its old pods, and when the claim is deleted, as resource versions."""
+    told: list[tuple[int, str]] = []
+    _, since = await world.client.list(DEPLOYMENTS, namespace=world.namespace)
+
+    async def look(resource: Resource, what: str, is_so: Callable[[Json], bool]) -> None:
+        async for event in world.client.watch(resource, since=since, namespace=world.namespace):
+            if is_so(event["object"]):
+                told.append((int(event["object"]["metadata"]["resourceVersion"]), what))
+                return
+
+    looking = [
+        asyncio.create_task(look(DEPLOYMENTS, "rolled out", _rolled_out)),
+        asyncio.create_task(
+            look(PERSISTENT_VOLUME_CLAIMS, "claim deleted", lambda body: "deletionTimestamp" in body["metadata"])
+        ),
+    ]
+    try:
+        yield told
+        await asyncio.wait(looking, timeout=10)
+    finally:
+        for task in looking:
+            task.cancel()
+        await asyncio.wait(looking)
+
+
+def _rolled_out(body: Json) -> bool:
+    counts = body.get("status", {})
+    seen = counts.get("observedGeneration") == body["metadata"].get("generation", 0)
+    mounts = any("persistentVolumeClaim" in each for each in _volumes(body))
+    return seen and not mounts and counts.get("replicas", 0) == counts.get("updatedReplicas", 0)
+
+
+def _volumes(body: Json) -> list[Json]:
+    volumes: list[Json] = body.get("spec", {}).get("template", {}).get("spec", {}).get("volumes", [])
+    return volumes
+
+
+@pytest.mark.parametrize("spec", [{}, EVERYTHING], ids=["defaults", "everything"])
+async def test_a_new_version_of_the_operator_restarts_no_pod(world: World, spec: Json) -> None:
+    async with world.operator():
+        await world.apply(NAME, spec)
+        await world.looked_at(NAME)
+        deployment = await world.get(DEPLOYMENTS, NAME)
+        pods = await _uids(world)
+    assert deployment is not None
+
+    def newer(*arguments: Any) -> Json:
+        template = pod_template(*arguments)
+        template["spec"]["terminationGracePeriodSeconds"] = 90
+        return template
+
+    with mock.patch("tts_operator.desired.revision.pod_template", newer):
+        async with world.operator(image="tts-server.example/speech:v10"):
+            await world.looked_at(NAME)
+            now = await world.get(DEPLOYMENTS, NAME)
+            assert now is not None
+            assert now["metadata"]["generation"] == deployment["metadata"]["generation"]
+            assert await _uids(world) == pods
+            await world.client.merge(
+                TTSSERVICES,
+                world.namespace,
+                NAME,
+                {"metadata": {"annotations": {"tts-operator.io/refresh": "now"}}},
+            )
+
+            async def refreshed() -> bool:
+                body = await world.get(DEPLOYMENTS, NAME)
+                assert body is not None
+                pod = body["spec"]["template"]["spec"]
+                image: str = pod["containers"][0]["image"]
+                return image.endswith(":v10") and bool(pod["terminationGracePeriodSeconds"] == 90)
+
+            await until(refreshed, "the pods have the present defaults")
+
+
+async def _uids(world: World) -> set[str]:
+    pods, _ = await world.client.list(PODS, namespace=world.namespace)
+    return {body["metadata"]["uid"] for body in pods}
