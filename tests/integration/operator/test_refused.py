@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from devcluster.errors import DevclusterError
 from tests.integration.operator.world import World
+from tts_operator.api.crd import schema
 from tts_operator.kube.errors import ApiError
 
 LONG = "n" * 51
+HUB = {"engine": "modelscope", "name": "damo/speech", "revision": "v1"}
+ONE_NODE = {"accessModes": ["ReadWriteOnce"]}
 
 BAD = [
     ({"replica": 3}, "field not declared in schema"),
@@ -29,6 +33,39 @@ BAD = [
     ({"server": {"maxInputCharacters": 0}}, "should be greater than or equal to 1"),
     ({"service": {"port": 70000}}, "should be less than or equal to 65535"),
     ({"placement": {"zoneSpread": {"maxSkew": 0}}}, "should be greater than or equal to 1"),
+    ({"disruption": {"maxUnavailable": 0}}, "would block every drain of a node"),
+    ({"resources": {"limits": {"memory": "1Gi"}}}, "resources.limits.memory must be at least"),
+    ({"replicas": 5, "autoscaling": {}}, "replicas and autoscaling exclude each other: remove replicas"),
+    ({"disruption": {"minAvailable": 2}, "autoscaling": {}}, "must be below autoscaling.minReplicas"),
+    ({"autoscaling": {"minReplicas": 5, "maxReplicas": 4}}, "minReplicas must not be above autoscaling.maxReplicas"),
+    ({"autoscaling": {"targetCPUUtilizationPercentage": 0}}, "autoscaling.metrics must name another metric"),
+    ({"autoscaling": {"metrics": [{"type": "Pods"}]}}, "exactly the field that its type names"),
+    ({"autoscaling": {"metrics": [{"type": "Carrier", "pods": {}}]}}, "supported values"),
+    ({"model": {"engine": "modelscope"}}, "needs model.name and model.revision"),
+    ({"model": {"revision": "v1"}}, "have no effect with engine fastspeech2"),
+    ({"model": {"voices": ["a"], "defaultVoice": "b"}}, "model.defaultVoice must be one of model.voices"),
+    (
+        {"model": {**HUB, "storage": {"emptyDir": {}, "persistentVolumeClaim": {}}}},
+        "or model.storage.persistentVolumeC",
+    ),
+    ({"model": {**HUB, "storage": {"persistentVolumeClaim": ONE_NODE}}}, "serves pods of one node only"),
+    ({"ingress": {"tls": {"secretName": "tls"}}}, "ingress.tls needs ingress.host"),
+    ({"ingress": {"host": "a.example", "tls": {}}}, "set either ingress.tls.secretName"),
+    ({"ingress": {"host": "Not A Host"}}, "spec.ingress.host"),
+    ({"gateway": {}}, "spec.gateway.parentRefs: required value"),
+    ({"networkPolicy": {"ingressFrom": [{"podSelector": {}}]}}, "no effect without networkPolicy.enabled: true"),
+    ({"networkPolicy": {"enabled": True, "ingressFrom": [{}]}}, "each peer of networkPolicy.ingressFrom is either"),
+    ({"placement": {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]}}, "Exists takes no value"),
+    ({"placement": {"tolerations": [{"value": "b"}]}}, "a toleration without key needs operator: Exists"),
+    ({"placement": {"tolerations": [{"key": "a", "tolerationSeconds": 1}]}}, "needs effect: NoExecute"),
+    ({"placement": {"affinity": {"nodeAfinity": {}}}}, "field not declared in schema"),
+    ({"rollout": {"strategy": "Bold"}}, 'supported values: "Rolling"'),
+    ({"podTemplate": "text"}, "spec.podTemplate"),
+]
+
+CHANGES = [
+    ({"size": "1Gi"}, "model.storage.persistentVolumeClaim.size can only grow"),
+    ({"size": "9Gi", "storageClassName": "other"}, "storageClassName and accessModes of a claim cannot change"),
 ]
 
 
@@ -37,6 +74,28 @@ async def test_a_bad_spec_is_refused(world: World, spec: dict[str, Any], message
     with pytest.raises(ApiError) as caught:
         await world.apply("narrator", spec)
     assert message.lower() in caught.value.message.lower()
+
+
+@pytest.mark.parametrize("claim, message", CHANGES, ids=[message for _, message in CHANGES])
+async def test_a_change_that_cannot_be_made_is_refused(world: World, claim: dict[str, Any], message: str) -> None:
+    await world.apply("narrator", {"model": {**HUB, "storage": {"persistentVolumeClaim": {"size": "5Gi"}}}})
+    with pytest.raises(ApiError) as caught:
+        await world.apply("narrator", {"model": {**HUB, "storage": {"persistentVolumeClaim": claim}}})
+    assert message in caught.value.message
+
+
+def test_every_rule_is_tested() -> None:
+    tested = [message for _, message in [*BAD, *CHANGES]] + ["metadata.name must start with a letter"]
+    untested = [rule["message"] for rule in _rules(schema()) if not any(text in rule["message"] for text in tested)]
+    assert not untested
+
+
+def _rules(node: Any) -> Iterator[dict[str, str]]:
+    """All CEL rules of a schema."""
+    if isinstance(node, dict):
+        yield from node.get("x-kubernetes-validations", ())
+        for child in node.values():
+            yield from _rules(child)
 
 
 @pytest.mark.parametrize("name", [LONG, "1st", "with.dot"])
