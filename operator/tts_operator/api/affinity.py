@@ -57,7 +57,7 @@ class NodeSelector(ApiModel):
     """Terms of which a node must meet one."""
 
     node_selector_terms: list[NodeSelectorTerm] = Field(min_length=1, max_length=16)
-    """The terms."""
+    """Terms of which a node must meet one."""
 
 
 class PreferredNodes(ApiModel):
@@ -86,7 +86,7 @@ class PodAffinityTerm(ApiModel):
     topology_key: LabelKey
     """The node label that says what near means, such as kubernetes.io/hostname."""
     namespaces: list[str] = Field([], max_length=16)
-    """Namespaces of those pods; that of the TTSService if left out."""
+    """Namespaces of those pods, beside those of namespaceSelector; without either, that of the TTSService."""
     namespace_selector: LabelSelector | None = None
     """Namespaces of those pods, by their labels."""
 
@@ -104,9 +104,9 @@ class PodAffinity(ApiModel):
     """Which other pods the pods must or should be near to; in podAntiAffinity: far from."""
 
     required_during_scheduling_ignored_during_execution: list[PodAffinityTerm] = Field([], max_length=16)
-    """Must be met."""
+    """Terms that must be met, or the pod is not scheduled."""
     preferred_during_scheduling_ignored_during_execution: list[WeightedPodAffinityTerm] = Field([], max_length=16)
-    """Is preferred."""
+    """Terms that should be met, each with a weight."""
 
 
 class Affinity(ApiModel):

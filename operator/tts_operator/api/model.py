@@ -58,9 +58,10 @@ class Storage(ApiModel):
     }
 
     empty_dir: EmptyDir | None = None
-    """Space of each pod's node."""
+    """Space of the node that lives as long as the pod: each new pod fetches the model again."""
     persistent_volume_claim: ModelClaim | None = None
-    """A volume that all pods share."""
+    """A volume that all pods share, so that the model is fetched once. The operator makes the claim, and deletes it,
+    with what is on it, when it is no longer asked for."""
 
 
 class Model(ApiModel):
@@ -86,18 +87,19 @@ class Model(ApiModel):
     }
 
     engine: Literal["fastspeech2", "modelscope"] = "fastspeech2"
-    """The engine that synthesises. `fastspeech2` is embedded in the server image, loads in seconds. `modelscope` runs
-    models of the ModelScope hub, such as Sambert-HifiGAN, and needs a server image that contains it."""
+    """The engine that synthesises. `fastspeech2` is part of the server image and loads in seconds. `modelscope`
+    runs models of the ModelScope hub, such as Sambert-HifiGAN; its image is built by Dockerfile.server's target of that
+    name."""
     name: str | None = Field(
         None, max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?$"
     )
-    """Id of the model: with `modelscope` its id on the hub, such as damo/speech_sambert-hifigan_tts_zh-cn_16k. It is
-    also the name of the model in the HTTP API; left out, that is the engine."""
+    """Id of the model on the hub, such as damo/speech_sambert-hifigan_tts_zh-cn_16k. Clients may send it as `model` in
+    a request; left out, the name of the engine stands for it."""
     revision: str | None = Field(None, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    """Revision of the model on the hub. It is pinned: another one is another rollout."""
+    """Revision of the model on the hub. It is pinned: a change of it is a rollout."""
     voices: list[VoiceName] = Field([], max_length=64, json_schema_extra={"x-kubernetes-list-type": "set"})
     """Voices that are loaded and offered; all of the model if left out."""
     default_voice: VoiceName | None = None
     """Voice of requests that name none; the model's first one if left out."""
     storage: Storage | None = None
-    """Where the files of the model are kept."""
+    """Where the files of a model that is not part of the image are kept. Left out, it is an emptyDir."""

@@ -9,7 +9,7 @@ class PodMonitor(ApiModel):
     """A PodMonitor, by which the Prometheus operator scrapes `/metrics` of each pod."""
 
     enabled: bool = False
-    """Whether there is one. Needs the CRDs of the Prometheus operator."""
+    """Whether there is one. Needs the Prometheus operator: without its CRDs the TTSService is Stalled."""
     interval_seconds: int = Field(30, ge=5, le=3600)
     """Seconds between two scrapes."""
     labels: StringMap = {}
@@ -20,7 +20,7 @@ class PrometheusRule(ApiModel):
     """A PrometheusRule with alerts on what clients notice."""
 
     enabled: bool = False
-    """Whether there is one. Needs the CRDs of the Prometheus operator."""
+    """Whether there is one. Needs the Prometheus operator: without its CRDs the TTSService is Stalled."""
     labels: StringMap = {}
     """Labels by which your Prometheus chooses its rules, such as release: prometheus."""
 

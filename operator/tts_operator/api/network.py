@@ -56,7 +56,8 @@ class IngressTLS(ApiModel):
     secret_name: str | None = Field(None, min_length=1, max_length=253)
     """A Secret of type kubernetes.io/tls in the namespace of the TTSService, which exists already."""
     issuer_ref: IssuerReference | None = None
-    """A cert-manager issuer. The operator makes a Certificate, whose Secret is NAME-tls."""
+    """A cert-manager issuer. The operator makes a Certificate, whose Secret is named like the TTSService, with
+    -tls."""
 
 
 class Ingress(ApiModel):
@@ -76,7 +77,8 @@ class Ingress(ApiModel):
     host: Host | None = None
     """Host name that clients use; all names if left out."""
     path: str = Field("/", max_length=1024, pattern=r"^/[^\s?#]*$")
-    """Path prefix. The server sees it too: unless your controller strips it by an annotation, leave it at /."""
+    """Path prefix. The server serves / and what is below: any other prefix needs an annotation by which your
+    controller strips it."""
     annotations: StringMap = {}
     """Annotations of the Ingress, for its controller."""
     tls: IngressTLS | None = None
@@ -89,7 +91,7 @@ class ParentReference(ApiModel):
     name: str = Field(min_length=1, max_length=253)
     """Name of the Gateway."""
     namespace: str | None = Field(None, min_length=1, max_length=63)
-    """Namespace of the Gateway; that of the TTSService if left out."""
+    """Namespace of the Gateway, whose listener must allow routes from here; that of the TTSService if left out."""
     section_name: str | None = Field(None, min_length=1, max_length=253)
     """Listener of the Gateway; all that fit if left out."""
     port: int | None = Field(None, ge=1, le=65535)
@@ -131,7 +133,7 @@ class NetworkPolicyPeer(ApiModel):
     pod_selector: LabelSelector | None = None
     """Pods, by their labels."""
     namespace_selector: LabelSelector | None = None
-    """Namespaces, by their labels; that of the TTSService if left out."""
+    """Namespaces, by their labels; that of the TTSService if left out. With podSelector, both must fit."""
     ip_block: IPBlock | None = None
     """A range of addresses."""
 
@@ -152,4 +154,4 @@ class NetworkPolicy(ApiModel):
     """Whether there is a policy. Then only the server's port can be reached, by those in ingressFrom. Probes of the
     kubelet are not affected."""
     ingress_from: list[NetworkPolicyPeer] = Field([], max_length=32)
-    """Who may connect. Left out, everybody. Remember your ingress controller, and Prometheus."""
+    """Who may connect. Left out, everybody. Include your ingress controller and Prometheus."""

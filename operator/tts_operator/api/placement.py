@@ -12,7 +12,7 @@ class ZoneSpread(ApiModel):
     """How the pods are spread, so that the loss of one zone leaves the service standing."""
 
     max_skew: int = Field(1, ge=1, le=100)
-    """By how many pods two zones may differ."""
+    """By how many pods of the service two zones may differ."""
     topology_key: LabelKey = "topology.kubernetes.io/zone"
     """The node label that names the zone."""
     when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"] = "DoNotSchedule"
@@ -66,4 +66,5 @@ class Placement(ApiModel):
     runtime_class_name: str | None = Field(None, min_length=1, max_length=253)
     """RuntimeClass of the pods, such as gvisor or nvidia."""
     outage_tolerance_seconds: int = Field(5, ge=0, le=3600)
-    """Seconds after which the pods of a node that is lost are replaced elsewhere. Kubernetes' own default is 300."""
+    """Seconds after which the pods of a node that is lost are replaced elsewhere, counted from when Kubernetes has
+    noticed it. Its own default is 300."""

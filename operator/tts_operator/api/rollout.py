@@ -25,11 +25,12 @@ class Rollout(ApiModel):
     max_surge: IntOrPercent = 1
     """Pods, or share of the replicas, that may run above the wanted count during a rollout."""
     max_unavailable: IntOrPercent = 0
-    """Pods, or share of the replicas, that may be missing during a rollout. 1 with maxSurge 0 stops first."""
+    """Pods, or share of the replicas, that may be missing during a rollout. With 1, and
+    maxSurge 0, an old pod stops before its successor starts."""
     progress_deadline_seconds: int = Field(600, ge=10, le=86400)
     """Seconds without progress after which a rollout counts as failed (Stalled)."""
     revision_history_limit: int = Field(10, ge=0, le=100)
-    """Old ReplicaSets that are kept."""
+    """Old revisions that are kept: ControllerRevisions and ReplicaSets."""
 
 
 class Disruption(ApiModel):
@@ -50,6 +51,6 @@ class Disruption(ApiModel):
     }
 
     min_available: IntOrPercent | None = None
-    """Pods, or share of them, that must stay."""
+    """Pods, or share of them, that must stay available during a drain."""
     max_unavailable: IntOrPercent | None = None
     """Pods, or share of them, that may be away. Without either field it is 1."""

@@ -15,7 +15,7 @@ class MetricTarget(ApiModel):
     """The value to keep."""
 
     type: Literal["Utilization", "Value", "AverageValue"]
-    """Which of the fields below is meant."""
+    """Which of the fields is meant: Utilization averageUtilization, AverageValue averageValue, Value value."""
     average_utilization: int | None = Field(None, ge=1, json_schema_extra=INT32)
     """Percent of the request, as the mean of all pods."""
     average_value: Quantity | None = None
@@ -107,11 +107,11 @@ class Metric(ApiModel):
     container_resource: ContainerResourceMetric | None = None
     """CPU or memory of one container."""
     pods: PodsMetric | None = None
-    """A metric that each pod has."""
+    """A metric that each pod has, such as tts_queue_seconds. Needs an adapter for custom metrics."""
     object: ObjectMetric | None = None
-    """A metric of another object."""
+    """A metric of another object, such as the requests of an Ingress. Needs an adapter for custom metrics."""
     external: ExternalMetric | None = None
-    """A metric from outside the cluster."""
+    """A metric from outside the cluster, such as the length of a queue. Needs an adapter for external metrics."""
 
 
 class ScalingPolicy(ApiModel):
@@ -129,13 +129,15 @@ class ScalingRules(ApiModel):
     """How fast the number of pods may change in one direction."""
 
     stabilization_window_seconds: int | None = Field(None, ge=0, le=3600, json_schema_extra=INT32)
-    """Seconds of past recommendations of which the most careful one counts."""
+    """Of the recommendations of so many seconds the lowest counts on the way up, the highest on the way down. Left out,
+    0 up and 300 down."""
     select_policy: Literal["Max", "Min", "Disabled"] | None = None
     """Which of several policies counts; Disabled turns this direction off. Max if left out."""
     policies: list[ScalingPolicy] = Field([], max_length=8)
-    """How much may change in a period."""
+    """How much may change in a period: at most `value` pods, or percent of them, within `periodSeconds`."""
     tolerance: Quantity | None = None
-    """By which share a metric may differ from its target before anything changes, such as 0.1."""
+    """By which share a metric may differ from its target before anything changes; 0.1 if left out. Needs
+    Kubernetes 1.35."""
 
 
 class Behavior(ApiModel):
@@ -171,9 +173,9 @@ class Autoscaling(ApiModel):
     target_cpu_utilization_percentage: int = Field(
         70, ge=0, le=1000, alias="targetCPUUtilizationPercentage", json_schema_extra=INT32
     )
-    """CPU use to keep, as the mean of all pods, in percent of resources.requests.cpu. 0 turns it off. A metric of type
-    Resource and name cpu in metrics takes its place."""
+    """CPU use to keep, as the mean of all pods, in percent of resources.requests.cpu. 0 turns it off. It is
+    ignored if metrics has an entry of type Resource that is named cpu."""
     metrics: list[Metric] = Field([], max_length=16)
     """Further metrics: memory, or your own. The one that asks for the most pods counts."""
     behavior: Behavior | None = None
-    """How fast pods come and go."""
+    """How fast pods come and go. Left out, it is as Kubernetes has it: up at once, down after five minutes."""

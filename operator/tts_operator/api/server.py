@@ -29,11 +29,11 @@ class Image(ApiModel):
     )
     """Image name without tag, for example registry.example.com/speech/tts-server."""
     tag: str | None = Field(None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")
-    """Tag of the image. Without tag and digest it is the operator's own version."""
+    """Tag of the image. Without tag and digest, the version of the operator is taken as the tag."""
     digest: str | None = Field(None, pattern=r"^sha256:[a-f0-9]{64}$")
-    """Digest of the image, sha256:... It pins what runs, whatever the registry says later."""
+    """Digest of the image, sha256:... It pins what runs, even if a tag moves."""
     pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
-    """When the kubelet pulls the image."""
+    """When the kubelet pulls the image. IfNotPresent does not notice that a tag has moved."""
     pull_secrets: list[LocalObjectReference] = Field(
         [],
         max_length=8,
@@ -82,16 +82,19 @@ class Redis(ApiModel):
     """A Redis that all pods share as a second cache. While it is away, speech is made anew: slower, never an error."""
 
     url_secret_ref: SecretKeyReference
-    """The key of a Secret that holds its address: redis://:password@host:6379/0, or rediss:// with TLS."""
+    """The key of a Secret that holds its address: redis://:password@host:6379/0, or rediss:// with TLS. After a change
+    of the Secret: kubectl rollout restart deployment/NAME."""
 
 
 class Cache(ApiModel):
     """The cache of finished speech: a text that was spoken before is not synthesised again."""
 
     size_mi_b: int = Field(64, ge=0, le=4096)
-    """Memory for cached audio in each pod, in MiB; 0 turns the cache off. It counts against limits.memory."""
+    """Memory for cached audio in each pod, in MiB; 0 turns the cache off. 64 hold about 23 minutes of
+    speech. It counts against resources.limits.memory."""
     redis: Redis | None = None
-    """A Redis that all pods share, behind the cache in memory."""
+    """A Redis that all pods share, behind the cache in memory. While it is away, speech is made anew: slower, never an
+    error."""
 
 
 class Auth(ApiModel):
@@ -99,7 +102,7 @@ class Auth(ApiModel):
 
     api_keys_secret_ref: SecretKeyReference
     """The key of a Secret that holds the API keys, separated by commas or white space. Clients send one as
-    `Authorization: Bearer KEY`. After a change of the Secret: kubectl rollout restart."""
+    `Authorization: Bearer KEY`. After a change of the Secret: kubectl rollout restart deployment/NAME."""
 
 
 class Server(ApiModel):
@@ -109,6 +112,6 @@ class Server(ApiModel):
     """Longest text of one request, in characters. A longer one is answered with a 400 that names this limit."""
     cache: Cache = Field(default_factory=Cache)
     auth: Auth | None = None
-    """API keys that clients must send."""
+    """API keys that clients must send. Left out, everybody who reaches the service may ask for speech."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Level of the server's JSON logs. They never contain the text that is spoken."""

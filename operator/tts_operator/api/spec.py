@@ -47,8 +47,8 @@ class Spec(ApiModel):
             rule(
                 f"!({_HAS_INTEGER_MINIMUM}) || !has(self.autoscaling)"
                 " || int(self.disruption.minAvailable) < self.autoscaling.minReplicas",
-                "disruption.minAvailable must be below autoscaling.minReplicas, or no node could be drained at night: "
-                "lower it, or set disruption.maxUnavailable: 1",
+                "disruption.minAvailable must be below autoscaling.minReplicas, or no node could be drained with so "
+                "few pods: lower it, or set disruption.maxUnavailable: 1",
             ),
             rule(
                 f"!({_ONE_NODE_CLAIM}) || (!has(self.autoscaling) && self.replicas <= 1)",
@@ -61,7 +61,8 @@ class Spec(ApiModel):
     model: Model = Field(default_factory=Model)
     image: Image = Field(default_factory=Image)
     replicas: int = Field(DEFAULT_REPLICAS, ge=0, le=1000, json_schema_extra=INT32)
-    """How many pods serve. Three, one in each zone, survive the loss of a zone. To be left out with autoscaling."""
+    """How many pods serve. Three, one in each zone, survive the loss of a zone. Leave it out when
+    autoscaling is set."""
     autoscaling: Autoscaling | None = None
     """As many pods as the load needs, instead of a fixed number of replicas."""
     resources: Resources = Field(default_factory=Resources)
@@ -69,9 +70,10 @@ class Spec(ApiModel):
     placement: Placement = Field(default_factory=Placement)
     service: ServicePort = Field(default_factory=ServicePort)
     ingress: Ingress | None = None
-    """An Ingress that leads from outside the cluster to the Service."""
+    """An Ingress that leads from outside the cluster to the Service. Needs an Ingress controller."""
     gateway: Gateway | None = None
-    """A route of the Gateway API that leads from outside the cluster to the Service."""
+    """A route of the Gateway API (HTTPRoute) that leads from outside the cluster to the Service. Needs its CRDs and a
+    Gateway."""
     rollout: Rollout = Field(default_factory=Rollout)
     disruption: Disruption = Field(default_factory=Disruption)
     network_policy: NetworkPolicy = Field(default_factory=NetworkPolicy)
@@ -81,6 +83,7 @@ class Spec(ApiModel):
     )
     """For what no other field covers: a pod template (metadata and spec, as in core/v1) that is merged last, as a
     strategic merge patch. Containers, volumes, variables and the like are merged by their names, so that a sidecar is
-    one more container. The model server's container is named `server`."""
+    one more container. The model server's container is named `server`. The labels by which the pods are found stay."""
     paused: bool = False
-    """Pause reconciliation: the operator changes nothing, and keeps on reporting the status."""
+    """Pause reconciliation: the operator changes nothing, makes nothing that somebody deletes, and goes on
+    reporting."""
