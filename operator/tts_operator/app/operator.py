@@ -108,6 +108,7 @@ class Operator:
                         metrics=self._metrics.page,
                     )
                     self.http = await stack.enter_async_context(answering)
+                    _log.info("probes and metrics are answered on %s:%d", *self.http)
                 await stack.enter_async_context(_beside(self._caches.run()))
                 await self._run(stop)
         except Exception as error:  # noqa: BLE001 - it is only unwrapped

@@ -1,0 +1,200 @@
+"""What becomes of the cache of TTSServices when kopf tells it something, and when it does not."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, NoReturn
+
+import pytest
+
+from tests.unit.operator.worlds import NAMESPACE, body
+from tts_operator.api import Json
+from tts_operator.app.services import GRACE_SECONDS, RESYNC_SECONDS, SOON_SECONDS, SUSPECT_SECONDS, Services
+from tts_operator.kube import ApiError, Client, Resource
+from tts_operator.runtime import Key, Lane
+
+pytestmark = pytest.mark.usefixtures("clock")
+Clock = Callable[[], float]
+SETTLED = SOON_SECONDS + GRACE_SECONDS + 1
+NOT_FOUND = ApiError(status=404, reason="NotFound", message="the server could not find the requested resource")
+
+
+def one(name: str, version: int = 1, *, life: int = 1) -> Json:
+    found = body(uid=f"{name}-{life}")
+    found["metadata"] |= {"name": name, "resourceVersion": str(version)}
+    return found
+
+
+def no_session() -> NoReturn:
+    raise AssertionError("a request of a kind that no test expects")
+
+
+class Api(Client):
+    """Has what a test puts into it; `failure` is raised instead."""
+
+    def __init__(self, *bodies: Json) -> None:
+        super().__init__(no_session, "https://api.example")
+        self.version = 100
+        self.bodies = {found["metadata"]["name"]: found for found in bodies}
+        self.failure: Exception | None = None
+        self.lists = 0
+
+    async def list(
+        self, resource: Resource, *, namespace: str | None = None, selector: str = "", metadata_only: bool = False
+    ) -> tuple[list[Json], str]:
+        del resource, namespace, selector
+        self.lists += 1
+        if self.failure is not None:
+            raise self.failure
+        found = [dict(each) for each in self.bodies.values()]
+        return ([{"metadata": each["metadata"]} for each in found] if metadata_only else found), str(self.version)
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Json:
+        del resource, namespace
+        if name not in self.bodies:
+            raise NOT_FOUND
+        return self.bodies[name]
+
+
+@asynccontextmanager
+async def comparing(api: Api) -> AsyncIterator[tuple[Services, list[tuple[str, Lane]]]]:
+    """Filled, and compared once."""
+    queued: list[tuple[str, Lane]] = []
+
+    def queue(key: Key, lane: Lane) -> None:
+        queued.append((key[1], lane))
+
+    services = Services(api, None, queue)
+    await services.fill()
+    task = asyncio.create_task(services.run())
+    await asyncio.sleep(SETTLED)
+    queued.clear()
+    try:
+        yield services, queued
+    finally:
+        assert not task.done(), "it never ends"
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def test_an_operator_that_comes_before_the_crd_waits(caplog: pytest.LogCaptureFixture) -> None:
+    api = Api(one("a"))
+    api.failure = NOT_FOUND
+    services = Services(api, None, lambda *_: None)
+    filling = asyncio.create_task(services.fill())
+    await asyncio.sleep(300)
+    assert not filling.done()
+    assert "kubectl apply" in caplog.text
+    assert api.lists < 60
+    api.failure = None
+    await asyncio.sleep(20)
+    assert filling.done()
+    assert len(services.store) == 1
+
+
+@pytest.mark.parametrize(
+    "event, found, queued",
+    [
+        ("ADDED", one("b", 101), [("b", Lane.FAST)]),
+        ("MODIFIED", one("a", 101), [("a", Lane.FAST)]),
+        ("DELETED", one("a", 101), [("a", Lane.FAST)]),
+        (None, one("a", 101), [("a", Lane.SLOW)]),
+        (None, one("a", 1), []),
+    ],
+)
+async def test_what_kopf_tells_is_taken_in(event: str | None, found: Json, queued: list[Any]) -> None:
+    async with comparing(Api(one("a"))) as (services, told):
+        services.take(event, found)
+        assert told == queued
+        assert (services.store.get(NAMESPACE, "a") is None) is (event == "DELETED")
+
+
+@pytest.mark.parametrize("sign", ["list", "watch"])
+async def test_what_was_deleted_unseen_is_found_soon(sign: str) -> None:
+    api = Api(one("a"), one("b"))
+    async with comparing(api) as (services, queued):
+        del api.bodies["a"]
+        if sign == "list":
+            services.take(None, one("b"))
+        else:
+            services.compare_soon()
+        await asyncio.sleep(SETTLED)
+        assert services.store.get(NAMESPACE, "a") is None
+        assert queued == [("a", Lane.FAST)]
+        assert services.problem() == "", "kopf does not tell that: no sign of its death"
+
+
+async def test_a_namesake_that_was_made_meanwhile_is_not_lost() -> None:
+    api = Api(one("a"))
+    async with comparing(api) as (services, _):
+        api.bodies["a"] = one("a", 90, life=2)
+        services.compare_soon()
+        await asyncio.sleep(SETTLED)
+        found = services.store.get(NAMESPACE, "a")
+        assert found is not None
+        assert found["metadata"]["uid"] == "a-2"
+
+
+async def test_many_signs_are_one_list() -> None:
+    api = Api(one("a"))
+    async with comparing(api) as (services, _):
+        before = api.lists
+        for _ in range(10):
+            services.compare_soon()
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(SETTLED)
+        assert api.lists == before + 1
+
+
+async def test_without_a_sign_all_are_looked_at_again_every_ten_minutes() -> None:
+    api = Api(one("a"), one("b"))
+    async with comparing(api) as (_, queued):
+        before = api.lists
+        await asyncio.sleep(RESYNC_SECONDS - 2 * SETTLED)
+        assert (api.lists, queued) == (before, [])
+        await asyncio.sleep(3 * SETTLED)
+        assert api.lists == before + 1
+        assert sorted(queued) == [("a", Lane.SLOW), ("b", Lane.SLOW)]
+
+
+async def test_an_outage_is_outlived() -> None:
+    api = Api(one("a"))
+    async with comparing(api) as (services, _):
+        api.failure = ConnectionResetError("down")
+        services.compare_soon()
+        await asyncio.sleep(400)
+        del api.bodies["a"]
+        api.failure = None
+        await asyncio.sleep(20)
+        assert services.store.get(NAMESPACE, "a") is None
+        assert services.problem() == ""
+
+
+async def test_what_kopf_is_merely_late_with_is_no_miss() -> None:
+    api = Api(one("a"))
+    async with comparing(api) as (services, queued):
+        api.bodies["b"] = one("b", 101)
+        services.compare_soon()
+        await asyncio.sleep(SOON_SECONDS + GRACE_SECONDS / 2)
+        services.take("ADDED", one("b", 101))
+        await asyncio.sleep(GRACE_SECONDS)
+        assert queued == [("b", Lane.FAST)]
+        assert services._missed == 0
+
+
+@pytest.mark.parametrize("word, healthy", [(False, False), (True, True)])
+async def test_a_watch_that_is_dead_is_told(word: bool, healthy: bool) -> None:
+    api = Api(one("a"))
+    async with comparing(api) as (services, queued):
+        api.bodies["b"] = one("b", 101)
+        services.compare_soon()
+        await asyncio.sleep(SETTLED)
+        assert queued == [("b", Lane.FAST)], "it is made up for"
+        assert services.problem() == "", "once may be a watch that has just been opened again"
+        if word:
+            services.take("MODIFIED", one("a", 102))
+        api.bodies["c"] = one("c", 103)
+        services.compare_soon() if word else None
+        await asyncio.sleep(SUSPECT_SECONDS + SETTLED)
+        assert ("c", Lane.FAST) in queued
+        assert (services.problem() == "") is healthy
