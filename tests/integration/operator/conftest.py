@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import kopf
 import pytest
 import yaml
 
-from devcluster import crds
+from devcluster import binaries, crds
 from devcluster.product import ROOT, Product
+from devcluster.progress import Progress
 from tests.integration.operator.world import USER, AdminClient, World, access
 from tts_operator.kube.connection import Connection
 from tts_operator.kube.resources import Resource
@@ -34,6 +36,13 @@ def installed(control_plane: Product) -> Product:
     while "items" not in control_plane.kubectl("get", "ttsservices", "-A", "-o", "json", check=False):
         assert time.monotonic() < deadline, "the API server does not serve TTSServices"
     return control_plane
+
+
+@pytest.fixture(scope="session")
+def helm() -> Path:
+    """The binary."""
+    binaries.ensure(["helm"], Progress())
+    return binaries.path_of("helm")
 
 
 @pytest.fixture

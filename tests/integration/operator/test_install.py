@@ -9,15 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from devcluster import binaries
 from devcluster.product import ROOT, Product
-from devcluster.progress import Progress
-
-
-@pytest.fixture(scope="session")
-def helm() -> Path:
-    binaries.ensure(["helm"], Progress())
-    return binaries.path_of("helm")
 
 
 def run(*command: str | Path, **environment: str) -> str:

@@ -108,9 +108,15 @@ class World:
         await until(again, f"{key[1]} is reconciled")
 
     @asynccontextmanager
-    async def operator(self, *, namespaced: bool = False, image: str = IMAGE) -> AsyncIterator[Operator]:
-        """Run the operator until the block ends; `image` is the model server that it was released with."""
-        settings = Settings(defaults=Defaults(image=image), namespace=self.namespace if namespaced else None)
+    async def operator(
+        self, *, namespaced: bool = False, image: str = IMAGE, access: Access | None = None, **more: Any
+    ) -> AsyncIterator[Operator]:
+        """Run the operator until the block ends.
+
+        `image` is the model server that it was released with, `more` are further settings.
+        """
+        namespace = self.namespace if namespaced else None
+        settings = Settings(defaults=Defaults(image=image), namespace=namespace, **more)
         original = Reconciler.reconcile
 
         async def counted(reconciler: Reconciler, key: Key) -> float | None:
@@ -119,7 +125,7 @@ class World:
             return again
 
         with mock.patch.object(Reconciler, "reconcile", counted):
-            operator, stop = Operator(self.operator_access, settings), asyncio.Event()
+            operator, stop = Operator(access or self.operator_access, settings), asyncio.Event()
             running = asyncio.create_task(operator.run(stop))
             try:
                 ready = asyncio.create_task(operator.ready.wait())
@@ -134,14 +140,16 @@ class World:
 
     def requests(self, since: int = 0) -> list[Json]:
         """What the operator has asked the API server for in this namespace, other than watches, from the audit log."""
-        events = map(json.loads, self.audit_log().read_text().splitlines()[since:])
         return [
             event
-            for event in events
-            if event["user"]["username"] == USER
-            and event["verb"] != "watch"
-            and event.get("objectRef", {}).get("namespace") == self.namespace
+            for event in self.asked(since)
+            if event["verb"] != "watch" and event.get("objectRef", {}).get("namespace") == self.namespace
         ]
+
+    def asked(self, since: int = 0) -> list[Json]:
+        """What the operator has asked for, wherever, from the audit log."""
+        events = map(json.loads, self.audit_log().read_text().splitlines()[since:])
+        return [event for event in events if event["user"]["username"] == USER]
 
     def audit_mark(self) -> int:
         """The place in the audit log where the next entry will be."""

@@ -1,0 +1,96 @@
+"""The operator as a process of its own, as a replica of several."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from devcluster.product import ROOT
+from tests.integration.operator.world import IMAGE, Json, World, until
+from tts_operator.app import LeaseName
+
+LEASE = LeaseName("tts-operator-system", "tts-operator")
+"""The one that the rights of install.yaml are for."""
+
+
+@dataclass
+class Replica:
+    """One process. Its name is the beginning of its identity, which is in the user agent of all it asks for."""
+
+    name: str
+    process: asyncio.subprocess.Process
+    log: Path
+
+    def lines(self) -> list[Json]:
+        """What it has logged."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+    def said(self, words: str) -> bool:
+        """Whether it has logged these words."""
+        return any(words in line["message"] for line in self.lines())
+
+    async def page(self, path: str) -> tuple[int, str]:
+        """Status and text of its HTTP endpoint; 0 while there is none."""
+        told = [line["message"] for line in self.lines() if "probes and metrics" in line["message"]]
+        if not told:
+            return 0, ""
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session,
+            session.get(f"http://{told[0].rpartition(' ')[2]}{path}") as answer,
+        ):
+            return answer.status, await answer.text()
+
+    async def until_ready(self) -> None:
+        """Wait until its caches are filled."""
+
+        async def ready() -> bool:
+            assert self.process.returncode is None, self.log.read_text()
+            return (await self.page("/readyz"))[0] == 200
+
+        await until(ready, f"replica {self.name} is ready")
+
+    async def until_leading(self, *, patience: float = 30.0) -> None:
+        """Wait until it holds the lease."""
+
+        async def leading() -> bool:
+            return "tts_operator_leader 1.0" in (await self.page("/metrics"))[1]
+
+        await until(leading, f"replica {self.name} leads", patience=patience)
+
+    async def ended(self, seconds: float) -> int:
+        """Its exit code. Raises TimeoutError where it does not end in time."""
+        return await asyncio.wait_for(self.process.wait(), seconds)
+
+    def made(self, events: list[Json]) -> list[Json]:
+        """Of entries of the audit log, those of this replica."""
+        return [event for event in events if f"({self.name}-" in event.get("userAgent", "")]
+
+
+@asynccontextmanager
+async def replica(world: World, name: str, folder: Path, *more: str) -> AsyncIterator[Replica]:
+    """Run the operator in the world's namespace; it is killed where it has not ended when the block does."""
+    kubeconfig = world.product.provider.kubeconfig().parent / "operator-test.kubeconfig"
+    words = ["--namespace", world.namespace, "--lease", "/".join(LEASE), "--server-image", IMAGE]
+    words += ["--http-address", "127.0.0.1:0", *more]
+    environ = {**os.environ, "KUBECONFIG": str(kubeconfig), "PYTHONPATH": str(ROOT / "operator"), "POD_NAME": name}
+    log = folder / f"{name}.log"
+    with log.open("wb") as out:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tts_operator", "run", *words, cwd=ROOT, env=environ, stdout=out, stderr=out
+        )
+    try:
+        yield Replica(name, process, log)
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+            await process.wait()

@@ -1,0 +1,137 @@
+"""Two processes, one lease: who works, who follows when, and that never two write."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.integration.operator.replica import LEASE, Replica, replica
+from tests.integration.operator.world import Json, World, until
+from tts_operator.kube.errors import ApiError
+from tts_operator.kube.resources import LEASES
+
+NAME = "narrator"
+TAKEOVER = 20.0
+READING = {"get", "list", "watch"}
+
+
+@asynccontextmanager
+async def pair(world: World, folder: Path) -> AsyncIterator[tuple[Replica, Replica]]:
+    """Two replicas, of which the first leads, and a service that is ready."""
+    with suppress(ApiError):  # there is none
+        await world.client._request("DELETE", LEASES.path(*LEASE))
+    async with replica(world, "first", folder) as first:
+        await first.until_leading()
+        async with replica(world, "second", folder) as second:
+            await second.until_ready()
+            await world.apply(NAME)
+            await world.ready(NAME)
+            yield first, second
+
+
+async def changed(world: World, replicas: int) -> None:
+    """Change the spec and wait until that has been done."""
+    applied = await world.apply(NAME, {"replicas": replicas})
+    await world.ready(NAME, generation=applied["metadata"]["generation"])
+
+
+def writers(world: World, mark: int, *replicas: Replica) -> list[str]:
+    """Who has written, in the order of the requests, each turn once."""
+    events = sorted(world.requests(mark), key=lambda event: str(event["requestReceivedTimestamp"]))
+    writes = [event for event in events if event["verb"] not in READING]
+    names = [next(each.name for each in replicas if each.made([event])) for event in writes]
+    return [name for name, _ in itertools.groupby(names)]
+
+
+async def test_a_leader_that_is_killed_is_followed(world: World, tmp_path: Path) -> None:
+    mark = world.audit_mark()
+    async with pair(world, tmp_path) as (first, second):
+        await world.apply(NAME, {"replicas": 4})
+        first.process.kill()
+        await second.until_leading(patience=TAKEOVER)
+        await changed(world, 5)
+    assert writers(world, mark, first, second) == ["first", "second"]
+    assert await transitions(world) == 1
+
+
+async def test_a_leader_that_is_told_to_stop_gives_the_lease_back(world: World, tmp_path: Path) -> None:
+    mark = world.audit_mark()
+    async with pair(world, tmp_path) as (first, second):
+        await world.apply(NAME, {"replicas": 4})
+        first.process.terminate()
+        await second.until_leading(patience=5)
+        assert await first.ended(5) == 0, first.log.read_text()
+        await changed(world, 5)
+    assert writers(world, mark, first, second) == ["first", "second"]
+    assert not [line for line in first.lines() if line["level"] == "error" or "traceback" in line]
+
+
+async def test_a_leader_that_sleeps_writes_nothing_when_it_wakes(world: World, tmp_path: Path) -> None:
+    mark = world.audit_mark()
+    async with pair(world, tmp_path) as (first, second):
+        first.process.send_signal(signal.SIGSTOP)
+        await second.until_leading(patience=TAKEOVER)
+        await changed(world, 4)
+        first.process.send_signal(signal.SIGCONT)
+        await changed(world, 5)
+        assert await first.ended(15) == 1
+        assert first.said("another may work now")
+    assert writers(world, mark, first, second) == ["first", "second"]
+
+
+async def test_who_stands_by_asks_for_the_lease_alone(world: World, tmp_path: Path) -> None:
+    async with pair(world, tmp_path) as (first, second):
+        mark = world.audit_mark()
+        await changed(world, 4)
+        asked = set[tuple[str, str]]()
+
+        async def looked() -> bool:
+            asked.update(
+                (event["verb"], event["objectRef"]["resource"])
+                for event in second.made(world.asked(mark))
+                if event["verb"] != "watch"
+            )
+            return len(second.made(world.asked(mark))) >= 3
+
+        await until(looked, "the second has looked at the lease")
+        assert asked == {("get", "leases")}
+        assert first.made(world.asked(mark))
+
+
+@pytest.mark.parametrize("path, status", [("/healthz", 200), ("/readyz", 200), ("/metrics", 200), ("/", 404)])
+async def test_each_replica_answers(world: World, tmp_path: Path, path: str, status: int) -> None:
+    async with replica(world, "only", tmp_path) as only:
+        await only.until_ready()
+        assert (await only.page(path))[0] == status
+
+
+async def test_what_prometheus_is_told(world: World, tmp_path: Path) -> None:
+    async with pair(world, tmp_path) as (first, second):
+        ready = 'tts_operator_services{condition="Ready",status="True"} 1.0'
+
+        async def seen() -> bool:
+            return ready in (await second.page("/metrics"))[1]
+
+        await until(seen, "the second has seen it too")
+        _, text = await first.page("/metrics")
+        _, other = await second.page("/metrics")
+        told = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+        assert float(told['tts_operator_reconcile_seconds_count{result="success"}']) >= 2
+        assert float(told['tts_operator_api_requests_total{code="201",resource="deployments",verb="PATCH"}']) == 1
+        assert float(told['tts_operator_api_requests_total{code="200",resource="pods",verb="WATCH"}']) >= 1
+        assert float(told['tts_operator_queue_depth{lane="fast"}']) >= 0
+        assert ready in text
+        assert told['tts_operator_watch_restarts_total{resource="deployments"}'] == "0.0"
+        assert {"process_resident_memory_bytes", "process_cpu_seconds_total"} <= told.keys()
+        assert "tts_operator_leader 0.0" in other
+
+
+async def transitions(world: World) -> int:
+    """How often the lease has changed hands."""
+    body: Json = await world.client.get(LEASES, *LEASE)
+    return int(body["spec"]["leaseTransitions"])
