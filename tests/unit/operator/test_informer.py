@@ -240,16 +240,23 @@ async def test_a_kind_that_is_known_not_to_be_there_is_not_asked_for(clock: Cloc
     assert news == [News.ABSENT, News.LISTED, News.ABSENT, News.LISTED]
 
 
+async def until(is_so: Callable[[], bool]) -> None:
+    """Let (virtual) time pass until something is so."""
+    for _ in range(1000):
+        if is_so():
+            return
+        await asyncio.sleep(1)
+    raise AssertionError("it never is")
+
+
 async def test_where_nobody_knows_whether_a_kind_is_there_it_is_asked_for_now_and_then(clock: Clock) -> None:
     source = Script(clock, lists=[ABSENT, ABSENT, FORBIDDEN, ([body("a", 1)], 10)], watches=[[50, ABSENT], [None]])
     source._lists += [ABSENT] * 100
     news: list[News] = []
     async with informed(source, optional=True, news=news.append, for_seconds=1) as (informer, store, _):
         assert informer.synced.is_set()
-        while not names(store):
-            await asyncio.sleep(1)
-        while names(store):
-            await asyncio.sleep(1)
+        await until(lambda: names(store) == {"a"})
+        await until(lambda: not names(store))
         assert (informer.served, informer.restarts) == (False, 0)
     pauses = [later - earlier for earlier, later in itertools.pairwise(source.listed)]
     assert min(pauses) >= ABSENT_SECONDS / 2
