@@ -49,3 +49,20 @@ def test_a_pod_without_enough_memory(place: Place, memory: str) -> None:
     until("the cure is told", lambda: "raise resources.limits.memory" in place.condition(name)["message"], 30)
     assert place.condition(name)["status"] == "False"
     place.kubectl("delete", "tts", name)
+
+
+def test_a_secret_that_is_missing(place: Place) -> None:
+    place.apply("keyless", replicas=1, server={"auth": {"apiKeysSecretRef": {"name": "keys", "key": "keys"}}})
+    until(
+        "the reason is told",
+        lambda: place.condition("keyless").get("reason") == "CreateContainerConfigError",
+        60,
+        otherwise=lambda: place.status("keyless"),
+    )
+    message = place.condition("keyless")["message"]
+    assert 'secret "keys" not found' in message
+    assert "create the Secret, or correct its name and key in server.auth" in message
+    place.kubectl("create", "secret", "generic", "keys", "--from-literal=keys=letmein")
+    place.ready("keyless")
+    assert "lastFailure" not in place.status("keyless")
+    place.kubectl("delete", "tts/keyless", "secret/keys")

@@ -3,11 +3,17 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import orjson
+
 from tts_operator.api import GROUP, KIND
 from tts_operator.desired.identity import INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.runtime.store import Key, Store
 
+CONTENT = "content"
+"""Added to what is kept of a child: the same as long as only its status has changed."""
+COUNTED = {"Deployment", "PodDisruptionBudget"}
+"""Kinds whose status changes all the time, and whose generation counts the versions of the rest."""
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
 
@@ -51,9 +57,18 @@ def service_of(body: Mapping[str, Any]) -> Key | None:
 
 def trim(body: dict[str, Any]) -> dict[str, Any]:
     """Of the record who owns which field, only our own entry is ever read; it is a third of an object's size."""
-    entries = body["metadata"].get("managedFields", ())
-    ours = [entry for entry in entries if entry["manager"] == FIELD_MANAGER]
-    return {**body, "metadata": {**body["metadata"], "managedFields": ours}}
+    metadata = body["metadata"]
+    ours = [entry for entry in metadata.get("managedFields", ()) if entry["manager"] == FIELD_MANAGER]
+    return {**body, "metadata": {**metadata, "managedFields": ours}, CONTENT: _content(body, ours)}
+
+
+def _content(body: dict[str, Any], ours: list[dict[str, Any]]) -> tuple[Any, ...]:
+    """What the decisions about a child are made of, for comparison."""
+    metadata = body["metadata"]
+    if body["kind"] not in COUNTED:
+        return metadata["uid"], metadata["resourceVersion"]
+    record = hash(orjson.dumps([ours, metadata.get("labels"), metadata.get("ownerReferences")]))
+    return metadata["uid"], metadata["generation"], record, "deletionTimestamp" in metadata
 
 
 def trim_pod(body: dict[str, Any]) -> dict[str, Any]:

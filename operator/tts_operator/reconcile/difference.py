@@ -99,6 +99,8 @@ def _parsed(key: str) -> Any:
 def _whole(live: Any, desired: Any, *, quantities: bool) -> bool:
     """Compare what is owned as a whole: no record says which of its fields are ours, so all of them are."""
     if isinstance(desired, dict):
+        if live == desired:  # mostly so, and many times as fast
+            return True
         return (
             isinstance(live, dict)
             and all(

@@ -27,6 +27,13 @@ class Plan:
     """Manifests of kinds that the API server does not serve."""
     revision: str = ""
     """Name of the revision that the spec asks for."""
+    waiting: bool = False
+    """Whether something is to be deleted, but not yet."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether the plan stays the same until the spec or a child is another, whatever the children's status."""
+        return not (self.apply or self.delete or self.held or self.waiting)
 
 
 def plan(service: TTSService, observed: Observed, defaults: Defaults) -> Plan:
@@ -46,7 +53,8 @@ def plan(service: TTSService, observed: Observed, defaults: Defaults) -> Plan:
         apply = [_only_if_unchanged(manifest, live) for manifest in apply]
     if service.spec.paused:
         return Plan(held=apply, missing=missing, revision=revision.name)
-    return Plan(apply=apply, delete=outdated(service, observed, wanted), missing=missing, revision=revision.name)
+    delete, waiting = outdated(service, observed, wanted)
+    return Plan(apply=apply, delete=delete, missing=missing, revision=revision.name, waiting=waiting)
 
 
 def _only_if_unchanged(manifest: Json, live: Json) -> Json:

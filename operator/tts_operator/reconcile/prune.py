@@ -10,8 +10,8 @@ from tts_operator.reconcile.routes import route_accepted
 from tts_operator.reconcile.workload import rolled_out
 
 
-def outdated(service: TTSService, observed: Observed, wanted: Sequence[Json]) -> list[Json]:
-    """Live objects that are to be deleted."""
+def outdated(service: TTSService, observed: Observed, wanted: Sequence[Json]) -> tuple[list[Json], bool]:
+    """Live objects that are to be deleted, and whether there are others that will be later."""
     names = {address(manifest) for manifest in wanted}
     candidates = [
         live
@@ -19,7 +19,9 @@ def outdated(service: TTSService, observed: Observed, wanted: Sequence[Json]) ->
         if at not in names and owned_by(live, service) and "deletionTimestamp" not in live["metadata"]
     ]
     kept = _kept_revisions(service, candidates)
-    return [live for live in candidates if address(live) not in kept and not _still_needed(service, observed, live)]
+    unwanted = [live for live in candidates if address(live) not in kept]
+    delete = [live for live in unwanted if not _still_needed(service, observed, live)]
+    return delete, len(delete) < len(unwanted)
 
 
 def _kept_revisions(service: TTSService, candidates: Sequence[Json]) -> set[tuple[str, str, str]]:

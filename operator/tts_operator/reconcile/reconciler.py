@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import aiohttp
 
@@ -11,8 +12,9 @@ from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import OPTIONAL, Resource
 from tts_operator.reconcile.act import Actor
+from tts_operator.reconcile.caches import CONTENT
 from tts_operator.reconcile.observed import Observed, Outcome, address
-from tts_operator.reconcile.plan import plan
+from tts_operator.reconcile.plan import Plan, plan
 from tts_operator.reconcile.report import report, report_invalid, unsettled
 from tts_operator.reconcile.reporter import Reporter
 from tts_operator.runtime.store import Key, Store
@@ -45,6 +47,7 @@ class Reconciler:
         self._actor = Actor(client, children)
         self._reporter = Reporter(client, services)
         self._failures: dict[Key, int] = {}
+        self._plans: dict[Key, tuple[Any, Plan]] = {}
         self._services = services
         self._children = children
         self._pods = pods
@@ -58,6 +61,7 @@ class Reconciler:
         if body is None:
             self._reporter.forget(key)
             self._failures.pop(key, None)
+            self._plans.pop(key, None)
             return None
         try:
             return await self._pass(key, body)
@@ -75,7 +79,7 @@ class Reconciler:
             service = TTSService.parse(body)
         except InvalidSpecError as error:
             return await self._reporter.write(body, report_invalid(body, str(error), self._reporter.now()))
-        todo = plan(service, self._observe(service), self._defaults)
+        todo = self._plan(service, self._observe(service))
         refusals, failure = await self._actor.act(service, todo)
         if failure is None:
             self._failures.pop(key, None)
@@ -102,6 +106,20 @@ class Reconciler:
             return again
         return REFUSED_AGAIN_SECONDS if refusals else None
 
+    def _plan(self, service: TTSService, observed: Observed) -> Plan:
+        """The plan; the last one where nothing has changed that it was made of, as with most news of pods."""
+        key = service.namespace, service.name
+        content = frozenset(body[CONTENT] for body in observed.children.values())
+        made_of = service.uid, service.generation, service.refresh, content, observed.unserved
+        if self._plans.get(key, (None, None))[0] == made_of:
+            return self._plans[key][1]
+        todo = plan(service, observed, self._defaults)
+        if todo.settled:
+            self._plans[key] = made_of, todo
+        else:
+            self._plans.pop(key, None)
+        return todo
+
     def _observe(self, service: TTSService) -> Observed:
         key = service.namespace, service.name
         named = [store.get(*key) for store in self._children.values()]
@@ -110,5 +128,5 @@ class Reconciler:
             children={address(body): body for body in [*members, *named] if body is not None},
             pods=self._pods.of(key),
             zones=self._zones,
-            unserved={(each.api_version, each.kind) for each in OPTIONAL if not self._served(each)},
+            unserved=frozenset((each.api_version, each.kind) for each in OPTIONAL if not self._served(each)),
         )

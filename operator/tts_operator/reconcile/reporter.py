@@ -12,12 +12,12 @@ from tts_operator.api import API_VERSION, KIND, Json
 from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import EVENTS, TTSSERVICES
-from tts_operator.reconcile.events import transition_event
+from tts_operator.reconcile.events import PROGRESS, transition_event
 from tts_operator.reconcile.report import ready_condition
 from tts_operator.runtime.store import Key, Store
 
-STATUS_SECONDS = 1.0
-"""Mere progress, such as one more ready pod, is written at most this often; a change of a verdict at once."""
+STATUS_SECONDS = 10.0
+"""Mere progress, such as one more ready pod, is written at most this often; a new verdict or problem at once."""
 VERDICTS = ("Ready", "Stalled", "Reconciling", "Paused", "RouteReady", "CertificateReady", "ModelReady")
 
 _log = logging.getLogger(__name__)
@@ -78,7 +78,9 @@ class Reporter:
             _log.warning("an event could not be written: %s", error, extra=where)
 
 
-def _verdicts(status: Mapping[str, Any]) -> tuple[int | None, dict[str, str]]:
-    """What must be told at once: which generation was seen, and what that has come to. The rest is detail."""
+def _verdicts(status: Mapping[str, Any]) -> tuple[int | None, dict[str, str], str]:
+    """What must be told at once: which generation was seen, what that has come to, what is wrong. The rest is detail."""
     conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", ())}
-    return status.get("observedGeneration"), {kind: conditions[kind] for kind in VERDICTS if kind in conditions}
+    verdicts = {kind: conditions[kind] for kind in VERDICTS if kind in conditions}
+    reason = ready_condition(status).get("reason", "")
+    return status.get("observedGeneration"), verdicts, "" if reason in PROGRESS else reason

@@ -12,6 +12,7 @@ from tts_operator.api import Json
 from tts_operator.kube import ApiError, Client, Resource
 from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS
 from tts_operator.reconcile import Reconciler
+from tts_operator.reconcile.caches import trim
 from tts_operator.reconcile.reconciler import REFUSED_AGAIN_SECONDS
 from tts_operator.reconcile.reporter import STATUS_SECONDS
 from tts_operator.runtime import Key, Store
@@ -87,7 +88,7 @@ class World:
     def __init__(self, found: Json | None = None) -> None:
         self.api = Api()
         self.services = Store(key_of=own_name)
-        self.children = {resource: Store(key_of=lambda _: KEY) for resource in CHILDREN}
+        self.children = {resource: Store(key_of=lambda _: KEY, trim=trim) for resource in CHILDREN}
         self.pods = Store(key_of=lambda _: KEY)
         if found is not None:
             self.services.put(found)
