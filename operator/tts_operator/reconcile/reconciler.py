@@ -12,6 +12,7 @@ from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import OPTIONAL, Resource
 from tts_operator.reconcile.act import Actor
+from tts_operator.reconcile.autoscaler import seconds_until_it_counts
 from tts_operator.reconcile.caches import CONTENT
 from tts_operator.reconcile.observed import Observed, Outcome, address
 from tts_operator.reconcile.plan import Plan, plan
@@ -98,13 +99,12 @@ class Reconciler:
         told = service.status.get("observedGeneration") == service.generation
         # Somebody else touched the Deployment: no news before its controller has looked at it.
         quiet = told and not todo.apply and not refusals and unsettled(service, observed)
-        status = report(service, observed, outcome, self._reporter.now())
-        again = None if quiet else await self._reporter.write(body, status)
+        now = self._reporter.now()
+        again = None if quiet else await self._reporter.write(body, report(service, observed, outcome, now))
         if failure is not None:
             raise failure
-        if again is not None:
-            return again
-        return REFUSED_AGAIN_SECONDS if refusals else None
+        due = again, REFUSED_AGAIN_SECONDS if refusals else None, seconds_until_it_counts(service, observed, now)
+        return min((seconds for seconds in due if seconds is not None), default=None)
 
     def _plan(self, service: TTSService, observed: Observed) -> Plan:
         """The plan; the last one where nothing has changed that it was made of, as with most news of pods."""

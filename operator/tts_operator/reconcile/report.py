@@ -42,7 +42,7 @@ def report(service: TTSService, observed: Observed, outcome: Outcome, now: str) 
         "ModelReady": model(service, available, failure),
         "RouteReady": route(service, observed),
         "CertificateReady": certificate(service, observed),
-        "AutoscalingReady": autoscaler(service, observed),
+        "AutoscalingReady": autoscaler(service, observed, now),
     }
     parts |= {kind: verdict for kind, verdict in optional.items() if verdict is not None}
     lacks = {kind: _missing(kind) for kind in outcome.missing}

@@ -79,7 +79,7 @@ class Reporter:
 
 
 def _verdicts(status: Mapping[str, Any]) -> tuple[int | None, dict[str, str], str]:
-    """What must be told at once: which generation was seen, what that has come to, what is wrong. The rest is detail."""
+    """What must be told at once: which generation was seen, what it has come to, what is wrong. The rest is detail."""
     conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", ())}
     verdicts = {kind: conditions[kind] for kind in VERDICTS if kind in conditions}
     reason = ready_condition(status).get("reason", "")

@@ -8,6 +8,7 @@ import pytest
 from tests.unit.operator.kstatus import kstatus
 from tests.unit.operator.worlds import (
     DEFAULTS,
+    EARLIER,
     NAME,
     NAMESPACE,
     NOW,
@@ -60,6 +61,7 @@ def parent(name: str, namespace: str | None, *conditions: Json) -> Json:
 ACCEPTED, RESOLVED = condition("Accepted", "True"), condition("ResolvedRefs", "True")
 PUBLIC = parent("public", "gateways", ACCEPTED, RESOLVED)
 REJECTED = condition("Accepted", "False", reason="NoMatchingListenerHostname", message="no listener fits")
+UNFED = condition("ScalingActive", "False", reason="FailedGetResourceMetric")
 
 CASES = [
     Case(
@@ -205,11 +207,20 @@ CASES = [
         name="an autoscaler without figures",
         spec=AUTOSCALING,
         kind="HorizontalPodAutoscaler",
-        live={"conditions": [condition("ScalingActive", "False", reason="FailedGetResourceMetric")]},
+        live={"conditions": [UNFED | {"lastTransitionTime": EARLIER}]},
         condition="AutoscalingReady",
         status="False",
         reason="FailedGetResourceMetric",
         says="is metrics-server installed",
+    ),
+    Case(
+        name="an autoscaler without figures yet",
+        spec=AUTOSCALING,
+        kind="HorizontalPodAutoscaler",
+        live={"conditions": [UNFED | {"lastTransitionTime": NOW}]},
+        condition="AutoscalingReady",
+        status="Unknown",
+        reason="Pending",
     ),
     Case(
         name="a model that speaks",

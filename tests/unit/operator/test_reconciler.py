@@ -10,11 +10,12 @@ import pytest
 from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, UID, applied, body, counts, everything
 from tts_operator.api import Json
 from tts_operator.kube import ApiError, Client, Resource
-from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS
+from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS
 from tts_operator.reconcile import Reconciler
+from tts_operator.reconcile.autoscaler import PATIENCE_SECONDS
 from tts_operator.reconcile.caches import trim
 from tts_operator.reconcile.reconciler import REFUSED_AGAIN_SECONDS
-from tts_operator.reconcile.reporter import STATUS_SECONDS
+from tts_operator.reconcile.reporter import STATUS_SECONDS, Reporter
 from tts_operator.runtime import Key, Store
 from tts_operator.runtime.workers import RetryError
 
@@ -332,6 +333,17 @@ async def test_a_deployment_that_somebody_touched_is_no_news_until_its_controlle
     world.deployment(readyReplicas=2, availableReplicas=2)
     await world.reconcile()
     assert world.ready() == ("False", "PodsNotReady")
+
+
+async def test_an_autoscaler_without_figures_is_looked_at_again() -> None:
+    world = await converged({"autoscaling": {"minReplicas": 3}})
+    (live,) = world.children[HORIZONTAL_POD_AUTOSCALERS]
+    condition = {"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric"}
+    condition["lastTransitionTime"] = Reporter.now()
+    status, metadata = {"conditions": [condition]}, {**live["metadata"], "resourceVersion": "999"}
+    world.children[HORIZONTAL_POD_AUTOSCALERS].put({**live, "metadata": metadata, "status": status})
+    assert await world.reconcile() == pytest.approx(PATIENCE_SECONDS, abs=5)
+    assert not world.api.requests
 
 
 async def test_what_is_no_longer_wanted_is_deleted() -> None:
