@@ -8,7 +8,7 @@ from tts_operator.api import Json
 from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import TTSSERVICES
-from tts_operator.reconcile.caches import own_name
+from tts_operator.reconcile.caches import own_name, trim_service
 from tts_operator.runtime import Key, Lane, Store, version_of
 
 RESYNC_SECONDS = 600.0
@@ -38,7 +38,7 @@ class Services:
         self._due = asyncio.Event()
         self._compared = False
         self._missed = 0
-        self.store = Store(key_of=own_name)
+        self.store = Store(key_of=own_name, trim=trim_service)
 
     async def fill(self) -> None:
         """List them for the first time. Tries until the API server serves them."""

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -13,7 +14,7 @@ from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import OPTIONAL, Resource
 from tts_operator.reconcile.act import Actor
 from tts_operator.reconcile.autoscaler import seconds_until_it_counts
-from tts_operator.reconcile.caches import CONTENT
+from tts_operator.reconcile.caches import CONTENT, whole
 from tts_operator.reconcile.observed import Observed, Outcome, address
 from tts_operator.reconcile.plan import Plan, plan
 from tts_operator.reconcile.report import report, report_invalid, unsettled
@@ -113,7 +114,8 @@ class Reconciler:
         made_of = service.uid, service.generation, service.refresh, content, observed.unserved
         if self._plans.get(key, (None, None))[0] == made_of:
             return self._plans[key][1]
-        todo = plan(service, observed, self._defaults)
+        children = {at: whole(body) for at, body in observed.children.items()}
+        todo = plan(service, replace(observed, children=children), self._defaults)
         if todo.settled:
             self._plans[key] = made_of, todo
         else:

@@ -13,7 +13,7 @@ from tts_operator.kube import ApiError, Client, Resource
 from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS
 from tts_operator.reconcile import Reconciler
 from tts_operator.reconcile.autoscaler import PATIENCE_SECONDS
-from tts_operator.reconcile.caches import trim
+from tts_operator.reconcile.caches import trim, whole
 from tts_operator.reconcile.reconciler import REFUSED_AGAIN_SECONDS
 from tts_operator.reconcile.reporter import STATUS_SECONDS, Reporter
 from tts_operator.runtime import Key, Store
@@ -104,8 +104,9 @@ class World:
     def deployment(self, **status: Any) -> None:
         """News of the Deployment."""
         self.api.version += 1
-        live = self.children[DEPLOYMENTS].get(*KEY)
-        assert live is not None
+        kept = self.children[DEPLOYMENTS].get(*KEY)
+        assert kept is not None
+        live = whole(kept)
         metadata = live["metadata"] | {"resourceVersion": str(self.api.version)}
         self.children[DEPLOYMENTS].put({**live, "metadata": metadata, "status": counts(**status)})
 
@@ -173,7 +174,7 @@ async def test_a_restart_makes_no_request() -> None:
 async def test_drift_takes_one_request(kind: str) -> None:
     world = await converged({**everything(), "paused": False})
     store = next(store for resource, store in world.children.items() if resource.kind == kind)
-    (live,) = store
+    live = whole(*store)
     store.put({**live, "metadata": {**live["metadata"], "labels": {}, "resourceVersion": "999"}})
     await world.reconcile()
     assert ("force", kind) in world.api.requests
@@ -337,7 +338,7 @@ async def test_a_deployment_that_somebody_touched_is_no_news_until_its_controlle
 
 async def test_an_autoscaler_without_figures_is_looked_at_again() -> None:
     world = await converged({"autoscaling": {"minReplicas": 3}})
-    (live,) = world.children[HORIZONTAL_POD_AUTOSCALERS]
+    live = whole(*world.children[HORIZONTAL_POD_AUTOSCALERS])
     condition = {"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric"}
     condition["lastTransitionTime"] = Reporter.now()
     status, metadata = {"conditions": [condition]}, {**live["metadata"], "resourceVersion": "999"}
