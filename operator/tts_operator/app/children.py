@@ -33,15 +33,17 @@ class Caches:
         changed: Callable[[Key, Lane], None],
         broken: Callable[[], None],
         turned: Callable[[], None],
+        settled: Callable[[Key], bool] = lambda _: False,
         kinds: tuple[Resource, ...] = CHILDREN,
     ) -> None:
         """`changed`: something of a TTSService is different. `broken`: a watch was, news of others may be lost too.
 
-        `turned`: an optional kind has come or gone.
+        `turned`: an optional kind has come or gone. `settled`: whether there is nothing to do but to tell the status.
         """
         self._client = client
         self._namespace = namespace
         self._changed = changed
+        self._settled = settled
         self._broken = broken
         self._turned = turned
         self.children: Mapping[Resource, Store] = {kind: Store(key_of=service_of, trim=trim) for kind in kinds}
@@ -108,11 +110,19 @@ class Caches:
 
     def _informer(self, kind: Resource, store: Store, *, optional: bool = False, lane: Lane = Lane.FAST) -> Informer:
         def changed(key: Key, event: str) -> None:
-            # A deleted child is drift, and somebody waits; so may be a modified one.
-            self._changed(key, Lane.SLOW if event == "LISTED" else lane)
+            # A deleted child is drift, and somebody waits; so may be a modified one, unless only its status is new.
+            waited_for = event == "DELETED" or (event != "LISTED" and not self._settled(key))
+            self._changed(key, lane if waited_for else Lane.SLOW)
 
         selector = "" if kind in WATCHED_WHOLE else SELECTOR
-        source = ApiSource(self._client, kind, namespace=self._namespace, selector=selector, metadata_only=False)
+        source = ApiSource(
+            self._client,
+            kind,
+            namespace=self._namespace,
+            selector=selector,
+            metadata_only=False,
+            trim=trim_pod if kind is PODS else trim,
+        )
         return Informer(kind.plural, source, store, changed, optional=optional, news=self._take_news)
 
     def _names_of(self, kind: Resource) -> ApiSource:

@@ -49,6 +49,7 @@ class Operator:
             changed=self._add,
             broken=self._services.compare_soon,
             turned=self._services.queue_all,
+            settled=self._settled,
         )
         self._kopf = KopfWatch(self._connection, settings.namespace, self._services.take)
         self._reconciler = Reconciler(
@@ -80,6 +81,9 @@ class Operator:
             tally=self._metrics.requested,
             may_write=self._may_write if fenced else lambda: True,
         )
+
+    def _settled(self, key: Key) -> bool:
+        return self._reconciler.settled(key)
 
     def _may_write(self) -> bool:
         return self._elector is None or self._elector.leading

@@ -44,7 +44,7 @@ class Services:
         """List them for the first time. Tries until the API server serves them."""
         for number in range(10**9):
             try:
-                items, version = await self._client.list(TTSSERVICES, namespace=self._namespace)
+                items, version = await self._client.list(TTSSERVICES, namespace=self._namespace, keep=trim_service)
             except Exception as error:  # noqa: BLE001 - whatever it is, it may pass
                 delay = RETRY_SECONDS[min(number, len(RETRY_SECONDS) - 1)]
                 _log.warning("TTSServices cannot be listed, again in %.0f s: %s", delay, _advice(error))

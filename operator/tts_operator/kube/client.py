@@ -20,7 +20,7 @@ WATCH_SECONDS = 300
 """After this long the server ends a watch, and we open the next: a watch that died in silence is noticed."""
 SILENCE_SECONDS = 90.0
 """The server sends a bookmark about every minute; a watch that is silent for longer is dead."""
-PAGE = 500
+PAGE = 200
 
 NO_ANSWER = 0
 _OBJECT = {"Accept": "application/json"}
@@ -102,9 +102,19 @@ class Client:
                 raise
 
     async def list(
-        self, resource: Resource, *, namespace: str | None = None, selector: str = "", metadata_only: bool = False
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        selector: str = "",
+        metadata_only: bool = False,
+        keep: Callable[[Json], Json] = lambda body: body,
     ) -> tuple[list[Json], str]:
-        """All objects that match, page by page, and the resource version to watch from."""
+        """All objects that match, and the resource version to watch from.
+
+        They come page by page, and of each only what `keep` makes of it stays: a thousand whole objects would take more
+        memory than all the rest of the operator.
+        """
         items: list[Json] = []
         params = {"labelSelector": selector, "limit": str(PAGE)}
         while True:
@@ -112,7 +122,7 @@ class Client:
             page = await self._request(
                 "GET", resource.path(namespace), verb="LIST", what=resource.plural, params=params, accept=accept
             )
-            items += page.get("items") or []
+            items += map(keep, page.get("items") or ())
             metadata = page["metadata"]
             if not metadata.get("continue"):
                 return items, metadata["resourceVersion"]

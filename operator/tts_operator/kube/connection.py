@@ -46,7 +46,7 @@ class Connection:
         """A session of its own: kopf lives in another event loop, and closes the session that it logs in with."""
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=POOL, ssl=self.access.tls),
-            headers={**self.access.headers, "User-Agent": self._agent},
+            headers={**self.access.headers, "Accept-Encoding": "identity", "User-Agent": self._agent},
             middlewares=(self._authorize,) if self.access.token_file else (),
         )
 

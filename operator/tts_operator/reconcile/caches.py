@@ -68,6 +68,8 @@ def trim(body: dict[str, Any]) -> dict[str, Any]:
 
     Of the record who owns which field, only our own entry is ever read.
     """
+    if TEXT in body:
+        return body
     metadata = body["metadata"]
     ours = [entry for entry in metadata.get("managedFields", ()) if entry["manager"] == FIELD_MANAGER]
     rest = {name: value for name, value in body.items() if name != "status"}

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
@@ -15,7 +15,7 @@ from tts_operator.kube.resources import OPTIONAL, Resource
 from tts_operator.reconcile.act import Actor
 from tts_operator.reconcile.autoscaler import seconds_until_it_counts
 from tts_operator.reconcile.caches import CONTENT, whole
-from tts_operator.reconcile.observed import Observed, Outcome, address
+from tts_operator.reconcile.observed import Address, Observed, Outcome, address
 from tts_operator.reconcile.plan import Plan, plan
 from tts_operator.reconcile.report import report, report_invalid, unsettled
 from tts_operator.reconcile.reporter import Reporter
@@ -29,6 +29,15 @@ LASTING_FAILURES = 3
 NOT_FOUND = 404
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """A plan by which there was nothing to do, and what it was made of."""
+
+    spec: tuple[Any, ...]
+    content: frozenset[Any]
+    plan: Plan
 
 
 class Reconciler:
@@ -49,7 +58,7 @@ class Reconciler:
         self._actor = Actor(client, children)
         self._reporter = Reporter(client, services)
         self._failures: dict[Key, int] = {}
-        self._plans: dict[Key, tuple[Any, Plan]] = {}
+        self._plans: dict[Key, Settled] = {}
         self._services = services
         self._children = children
         self._pods = pods
@@ -107,28 +116,41 @@ class Reconciler:
         due = again, REFUSED_AGAIN_SECONDS if refusals else None, seconds_until_it_counts(service, observed, now)
         return min((seconds for seconds in due if seconds is not None), default=None)
 
+    def settled(self, key: Key) -> bool:
+        """Whether the children are as they were when there was last nothing to do to them."""
+        known = self._plans.get(key)
+        return known is not None and known.content == _content(self._kept(key))
+
     def _plan(self, service: TTSService, observed: Observed) -> Plan:
         """The plan; the last one where nothing has changed that it was made of, as with most news of pods."""
         key = service.namespace, service.name
-        content = frozenset(body[CONTENT] for body in observed.children.values())
-        made_of = service.uid, service.generation, service.refresh, content, observed.unserved
-        if self._plans.get(key, (None, None))[0] == made_of:
-            return self._plans[key][1]
+        spec = service.uid, service.generation, service.refresh, observed.unserved
+        content, known = _content(observed.children), self._plans.get(key)
+        if known is not None and (known.spec, known.content) == (spec, content):
+            return known.plan
         children = {at: whole(body) for at, body in observed.children.items()}
         todo = plan(service, replace(observed, children=children), self._defaults)
         if todo.settled:
-            self._plans[key] = made_of, todo
+            self._plans[key] = Settled(spec=spec, content=content, plan=todo)
         else:
             self._plans.pop(key, None)
         return todo
 
     def _observe(self, service: TTSService) -> Observed:
         key = service.namespace, service.name
-        named = [store.get(*key) for store in self._children.values()]
-        members = [body for store in self._children.values() for body in store.of(key)]
         return Observed(
-            children={address(body): body for body in [*members, *named] if body is not None},
+            children=self._kept(key),
             pods=self._pods.of(key),
             zones=self._zones,
             unserved=frozenset((each.api_version, each.kind) for each in OPTIONAL if not self._served(each)),
         )
+
+    def _kept(self, key: Key) -> dict[Address, Json]:
+        """What is in the caches of the children of one service, and of what has their name."""
+        named = [store.get(*key) for store in self._children.values()]
+        members = [body for store in self._children.values() for body in store.of(key)]
+        return {address(body): body for body in [*members, *named] if body is not None}
+
+
+def _content(children: Mapping[Address, Json]) -> frozenset[Any]:
+    return frozenset(body[CONTENT] for body in children.values())

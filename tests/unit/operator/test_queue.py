@@ -3,7 +3,15 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from tts_operator.runtime.queue import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, SLOW_TURN, Lane, WorkQueue
+from tts_operator.runtime.queue import (
+    CROWD,
+    FIRST_RETRY_SECONDS,
+    LAST_RETRY_SECONDS,
+    OLDEST_TURN,
+    SLOW_TURN,
+    Lane,
+    WorkQueue,
+)
 from tts_operator.runtime.store import Key
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -270,3 +278,14 @@ async def test_nothing_is_left_of_a_key_that_is_done() -> None:
     assert not (queue._timers)
     assert not (queue.depth)
     assert not (queue._waiters)
+
+
+async def test_in_a_crowd_the_newest_goes_first_and_the_oldest_is_not_forgotten() -> None:
+    queue = WorkQueue()
+    for number in range(40):
+        queue.add(("n", f"{number:02}"))
+    taken = [(await queue.get())[1] for _ in range(40)]
+    assert taken[0] == "39", "who comes last does not wait for the others"
+    assert taken.index("00") < OLDEST_TURN, "nor does the first"
+    assert sorted(taken) == [f"{number:02}" for number in range(40)]
+    assert taken[-CROWD:] == sorted(taken[-CROWD:]), "a few are served in turn"

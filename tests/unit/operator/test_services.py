@@ -40,13 +40,19 @@ class Api(Client):
         self.lists = 0
 
     async def list(
-        self, resource: Resource, *, namespace: str | None = None, selector: str = "", metadata_only: bool = False
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        selector: str = "",
+        metadata_only: bool = False,
+        keep: Callable[[Json], Json] = lambda body: body,
     ) -> tuple[list[Json], str]:
         del resource, namespace, selector
         self.lists += 1
         if self.failure is not None:
             raise self.failure
-        found = [dict(each) for each in self.bodies.values()]
+        found = [keep(dict(each)) for each in self.bodies.values()]
         return ([{"metadata": each["metadata"]} for each in found] if metadata_only else found), str(self.version)
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Json:
