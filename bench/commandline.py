@@ -10,10 +10,13 @@ from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
+import aiohttp
+
 from bench.clusters import Place, cluster
 from bench.world import BenchError
 from devcluster.errors import DevclusterError
 from devcluster.progress import Progress
+from tts_operator.kube.errors import ApiError
 
 OK, MISSED, FAILED, INTERRUPTED = 0, 1, 2, 130
 
@@ -62,8 +65,8 @@ def run_on_cluster(arguments: A, run: Callable[[Place, A, Progress], Awaitable[b
     try:
         with cluster(arguments.cluster, progress) as place:
             return OK if asyncio.run(_until_signal(run(place, arguments, progress))) else MISSED
-    except (BenchError, DevclusterError) as error:
-        progress.say(f"error: {error}")
+    except (BenchError, DevclusterError, ApiError, aiohttp.ClientError, TimeoutError) as error:
+        progress.say(f"error: {str(error) or type(error).__name__}")
         return FAILED
     except (asyncio.CancelledError, KeyboardInterrupt):
         progress.say("interrupted; what was made is removed")

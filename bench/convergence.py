@@ -71,8 +71,8 @@ async def converge(
     mark, used = audit.mark(), process.cpu_seconds()
     async with _counting(place, names, template, list(template.kinds)) as there, place.following(TTSSERVICES, see):
         begin = time.monotonic()
-        await all_at_once([partial(place.apply, name, spec) for name in names])
         with progress.step(f"{len(names)} TTSServices: Ready"):
+            await all_at_once([partial(place.apply, name, spec) for name in names])
             last_child = await there.wait("children", progress, patience=patience(len(names)))
             last_ready = await ready.wait("Ready", progress, patience=patience(len(names)))
     await audit.quiet(QUIET_SECONDS, progress)
@@ -99,8 +99,8 @@ async def floor(place: World, names: Sequence[str], template: Template, progress
     light = [resource for resource in template.kinds if resource != DEPLOYMENTS]
     async with _counting(place, names, template, light) as there, place.following(DEPLOYMENTS, see):
         begin = time.monotonic()
-        await all_at_once(requests)
         with progress.step(f"the children of {len(names)} TTSServices without the operator: available"):
+            await all_at_once(requests)
             last_child = await there.wait("children", progress, patience=patience(len(names)))
             last_ready = await ready.wait("available", progress, patience=patience(len(names)))
     return Floor(last_child - begin, last_ready - begin)

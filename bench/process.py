@@ -18,7 +18,11 @@ from devcluster.progress import Progress
 
 IMAGE = "tts-server.example/speech:v1"
 """Nobody pulls it: the nodes are fake."""
+LEASE = "tts-operator-system/tts-operator"
+"""As in install.yaml, which gives the right to it."""
 LOG = Path("build/bench/operator.log")
+BYTECODE = Path("build/bench/bytecode")
+"""As in its image, the operator does not compile its sources at each start."""
 STOP_SECONDS = 30.0
 TICKS = os.sysconf("SC_CLK_TCK")
 """Units of CPU time in a second, in /proc."""
@@ -38,7 +42,7 @@ class Process:
 
     def cpu_seconds(self) -> float:
         """CPU time, user and system, of all its threads, since its start."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        fields = self._read("stat").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
     def memory_mb(self) -> float:
@@ -50,8 +54,16 @@ class Process:
         return self._status("VmHWM")
 
     def _status(self, name: str) -> float:
-        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith(f"{name}:"))
+        for line in self._read("status").splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1]) * 1024 / 1e6
+        raise BenchError(f"the operator, pid {self.pid}, has no memory: it has ended")
+
+    def _read(self, file: str) -> str:
+        try:
+            return Path(f"/proc/{self.pid}/{file}").read_text()
+        except (FileNotFoundError, ProcessLookupError) as error:
+            raise BenchError(f"there is no operator of pid {self.pid} any more") from error
 
     async def work_ended(self, idle_seconds: float, progress: Progress) -> float:
         """Wait until it has hardly used CPU for some seconds; seconds from its start to the end of its last work."""
@@ -73,9 +85,14 @@ async def operator(kubeconfig: Path, progress: Progress, *, namespace: str | Non
     """The operator of this checkout, for one namespace or for all, until the block ends."""
     log = ROOT / LOG
     log.parent.mkdir(parents=True, exist_ok=True)
-    words = ["-m", "tts_operator", "run", "--server-image", IMAGE, "--http-address="]
+    words = ["-m", "tts_operator", "run", "--server-image", IMAGE, "--lease", LEASE, "--http-address="]
     words += [] if namespace is None else ["--namespace", namespace]
-    environ = {**os.environ, "KUBECONFIG": str(kubeconfig), "PYTHONPATH": str(ROOT / "operator")}
+    environ = {
+        **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
+        "KUBECONFIG": str(kubeconfig),
+        "PYTHONPATH": str(ROOT / "operator"),
+        "PYTHONPYCACHEPREFIX": str(ROOT / BYTECODE),
+    }
     started = time.monotonic()
     with log.open("ab") as out:
         process = await _start(words, environ, out.fileno())
