@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -16,6 +17,9 @@ from tts_operator.kube.connection import Access, Connection
 STOP_SECONDS = 10.0
 """How long kopf may take to end; below the pod's grace period."""
 ANSWER_SECONDS = 5.0
+SWITCH_SECONDS = 0.001
+"""How long kopf's thread may have to wait for a busy main thread. With Python's own 0.005, for each of its many small
+steps, news of TTSServices would lag by seconds while many are reconciled."""
 SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
@@ -58,6 +62,7 @@ class KopfWatch:
         """Watch until `stop` is set. Raises what makes kopf fail, and WatchEndedError where it ends by itself."""
         ours = asyncio.get_running_loop()
         ended = threading.Event()
+        sys.setswitchinterval(SWITCH_SECONDS)
         watching = asyncio.create_task(asyncio.to_thread(asyncio.run, self._run_kopf(ours, ended)))
         stopping = asyncio.create_task(stop.wait())
         try:

@@ -19,7 +19,8 @@ from tts_operator.kube.lease import ApiLease
 from tts_operator.reconcile import Reconciler
 from tts_operator.runtime import Elector, Key, Lane, Workers, WorkQueue
 
-WORKERS = 16
+WORKERS = 8
+"""Each has up to five requests under way. More would only make each of them wait longer for its answer."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 DRAIN_SECONDS = 2.0
 """How long a stop waits for reconciles that are under way."""

@@ -8,7 +8,7 @@ from tts_operator.api import Json
 from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import TTSSERVICES
-from tts_operator.reconcile.caches import own_name, trim_service
+from tts_operator.reconcile.caches import is_unseen, own_name, trim_service
 from tts_operator.runtime import Key, Lane, Store, version_of
 
 RESYNC_SECONDS = 600.0
@@ -58,8 +58,9 @@ class Services:
         """Take in what kopf tells; its type is None for what a list of its own has shown."""
         self._missed = 0
         keys = self.store.remove(body) if event == "DELETED" else self.store.put(body)
+        lane = Lane.SLOW if event is None else Lane.NEW if is_unseen(body) else Lane.FAST
         for key in keys:
-            self._queue(key, Lane.SLOW if event is None else Lane.FAST)
+            self._queue(key, lane)
         if event is None and self._compared:
             self.compare_soon()  # its watch was broken; it does not tell what was deleted meanwhile
 

@@ -50,6 +50,11 @@ def own_name(body: Mapping[str, Any]) -> Key:
     return body["metadata"]["namespace"], body["metadata"]["name"]
 
 
+def is_unseen(body: Mapping[str, Any]) -> bool:
+    """Whether no operator has ever looked at a TTSService: the schema's default says so."""
+    return bool(body.get("status", {}).get("observedGeneration", -1) == -1)
+
+
 def service_of(body: Mapping[str, Any]) -> Key | None:
     """The TTSService that an object belongs to: by its owner, or for lack of one, by its label."""
     metadata = body["metadata"]

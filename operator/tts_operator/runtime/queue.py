@@ -1,6 +1,6 @@
 """The work queue: which keys are to be reconciled, in what order, each by one worker at a time.
 
-After client-go's workqueue (https://pkg.go.dev/k8s.io/client-go/util/workqueue), with two lanes. Where many wait, the
+After client-go's workqueue (https://pkg.go.dev/k8s.io/client-go/util/workqueue), with lanes. Where many wait, the
 newest goes first: whoever applies one object does not wait until a thousand others of a bulk are done, which take as
 long in any order. Every fourth is the oldest all the same, so that nobody waits for ever. This is adaptive LIFO:
 Maurer, Fail at Scale, ACM Queue 13 (8), 2015.
@@ -16,8 +16,8 @@ from tts_operator.runtime.store import Key
 
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 60.0
-SLOW_TURN = 4
-"""Every so many keys one is taken from the slow lane, however much is in the fast one: nobody waits for ever."""
+LOW_TURN = 4
+"""Every so many keys one is taken from the last lane that has any, however full the others are: none waits for ever."""
 CROWD = 8
 """With more keys than this in the fast lane the newest goes first."""
 OLDEST_TURN = 4
@@ -27,9 +27,11 @@ OLDEST_TURN = 4
 class Lane(IntEnum):
     """Who goes first."""
 
-    FAST = 0
+    NEW = 0
+    """An object that was never looked at: its first pass is short."""
+    FAST = 1
     """Somebody waits: a new or changed object, a child that drifted."""
-    SLOW = 1
+    SLOW = 2
     """Nobody waits: the progress of pods, a periodic resync, an operator that starts."""
 
 
@@ -37,14 +39,14 @@ class WorkQueue:
     """Keys to reconcile. A key that is added many times is handled once; one that is being handled is handled again."""
 
     def __init__(self) -> None:
-        self._lanes: tuple[OrderedDict[Key, float], ...] = (OrderedDict(), OrderedDict())
+        self._lanes: tuple[OrderedDict[Key, float], ...] = tuple(OrderedDict() for _ in Lane)
         self._busy: dict[Key, float] = {}
         self._again: dict[Key, Lane] = {}
         self._failures: dict[Key, int] = {}
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._crowded = 0  # keys that were taken out of a crowd, modulo OLDEST_TURN
-        self._passed = 0  # keys that were taken since the last one of the slow lane
+        self._passed = 0  # keys that were taken before others of a lower lane
 
     @property
     def depth(self) -> int:
@@ -70,9 +72,12 @@ class WorkQueue:
         if key in self._busy:
             self._again[key] = min(lane, self._again.get(key, lane))
             return
-        if key in self._lanes[Lane.FAST] or (lane is Lane.SLOW and key in self._lanes[Lane.SLOW]):
-            return
-        since = self._lanes[Lane.SLOW].pop(key, None)  # it moves up
+        since = None
+        for each in Lane:
+            if key in self._lanes[each]:
+                if each <= lane:
+                    return
+                since = self._lanes[each].pop(key)  # it moves up
         self._lanes[lane][key] = since or time.monotonic()
         self._wake()
 
@@ -122,14 +127,12 @@ class WorkQueue:
 
     def _turn(self) -> Lane:
         """The lane whose turn it is."""
-        if not self._lanes[Lane.SLOW]:
-            self._passed = 0
-            return Lane.FAST
-        if self._lanes[Lane.FAST] and self._passed < SLOW_TURN - 1:
+        filled = [lane for lane in Lane if self._lanes[lane]]
+        if len(filled) > 1 and self._passed < LOW_TURN - 1:
             self._passed += 1
-            return Lane.FAST
+            return filled[0]
         self._passed = 0
-        return Lane.SLOW
+        return filled[-1]
 
     def done(self, key: Key) -> None:
         """The worker has finished with `key`; what came in meanwhile is queued now."""

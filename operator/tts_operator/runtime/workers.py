@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 
-from tts_operator.runtime.queue import WorkQueue
+from tts_operator.runtime.queue import Lane, WorkQueue
 from tts_operator.runtime.store import Key
 
 RECONCILE_SECONDS = 120.0
@@ -99,6 +99,6 @@ class Workers:
         else:
             self._queue.forget(key)
             if again is not None:
-                self._queue.add_after(key, again)
+                self._queue.add_after(key, again, Lane.SLOW if again else Lane.FAST)
         self._observe(result, kind, time.monotonic() - begun)
         _current.set(None)

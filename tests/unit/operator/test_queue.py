@@ -7,8 +7,8 @@ from tts_operator.runtime.queue import (
     CROWD,
     FIRST_RETRY_SECONDS,
     LAST_RETRY_SECONDS,
+    LOW_TURN,
     OLDEST_TURN,
-    SLOW_TURN,
     Lane,
     WorkQueue,
 )
@@ -60,18 +60,18 @@ async def test_the_slow_lane_gets_its_turn_however_busy_the_fast_one_is() -> Non
         queue.add(("fast", str(number)))
         order.append(await queue.get())
         queue.done(order[-1])
-    assert [number for number, (lane, _) in enumerate(order) if lane == "slow"] == [SLOW_TURN - 1, 2 * SLOW_TURN - 1]
+    assert [number for number, (lane, _) in enumerate(order) if lane == "slow"] == [LOW_TURN - 1, 2 * LOW_TURN - 1]
 
 
 async def test_depth_and_age_of_each_lane() -> None:
     queue = WorkQueue()
-    assert [(queue.depth_of(lane), queue.age_of(lane)) for lane in Lane] == [(0, 0.0), (0, 0.0)]
+    assert [(queue.depth_of(lane), queue.age_of(lane)) for lane in Lane] == [(0, 0.0)] * 3
     queue.add(A, SLOW)
     await asyncio.sleep(3)
     queue.add(B)
     queue.add(C)
     await asyncio.sleep(1)
-    assert [(queue.depth_of(lane), queue.age_of(lane)) for lane in Lane] == [(2, 1.0), (1, 4.0)]
+    assert [(queue.depth_of(lane), queue.age_of(lane)) for lane in Lane] == [(0, 0.0), (2, 1.0), (1, 4.0)]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ NOT_FOUND = ApiError(status=404, reason="NotFound", message="the server could no
 
 
 def one(name: str, version: int = 1, *, life: int = 1) -> Json:
-    found = body(uid=f"{name}-{life}")
+    found = body(uid=f"{name}-{life}", status={"observedGeneration": 1})
     found["metadata"] |= {"name": name, "resourceVersion": str(version)}
     return found
 
@@ -204,3 +204,9 @@ async def test_a_watch_that_is_dead_is_told(word: bool, healthy: bool) -> None:
         await asyncio.sleep(SUSPECT_SECONDS + SETTLED)
         assert ("c", Lane.FAST) in queued
         assert (services.problem() == "") is healthy
+
+
+async def test_what_nobody_has_ever_looked_at_has_a_lane_of_its_own() -> None:
+    async with comparing(Api(one("a"))) as (services, told):
+        services.take("ADDED", one("b", 101) | {"status": {"observedGeneration": -1}})
+        assert told == [("b", Lane.NEW)]
