@@ -20,10 +20,13 @@ class DeadlineError(Exception):
 class Job:
     """One admitted text. ``deadline`` is monotonic time, and may be moved back while the job runs."""
 
-    def __init__(self, sentences: Sequence[Sentence], *, voice: str, speed: float, deadline: float) -> None:
+    def __init__(
+        self, sentences: Sequence[Sentence], *, voice: str, speed: float, emotion: str, deadline: float
+    ) -> None:
         self.sentences = sentences
         self.voice = voice
         self.speed = speed
+        self.emotion = emotion
         self.deadline = deadline
 
 
@@ -67,7 +70,7 @@ class Scheduler:
         queued = time.monotonic()
         session = self._take(job)
         self._metrics.queue_wait_seconds.observe(time.monotonic() - queued)
-        result = self._pool.spawn(_synthesise, session, sentence, job.voice, job.speed)
+        result = self._pool.spawn(_synthesise, session, sentence, job)
         # Given back when the thread is done with it, also if nobody waits for the result any more.
         result.rawlink(lambda _: self._give_back(session))
         said: tuple[Pcm, float] = result.get()
@@ -109,7 +112,8 @@ class Scheduler:
             self._free.append(session)
 
 
-def _synthesise(session: Session, sentence: Sentence, voice: str, speed: float) -> tuple[Pcm, float]:
+def _synthesise(session: Session, sentence: Sentence, job: Job) -> tuple[Pcm, float]:
     """Runs on a native thread: no metrics, logs or locks of the event loop in here."""
     start = time.perf_counter()
-    return session.synthesise(sentence, voice=voice, speed=speed), time.perf_counter() - start
+    pcm = session.synthesise(sentence, voice=job.voice, speed=job.speed, emotion=job.emotion)
+    return pcm, time.perf_counter() - start

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tts_server.audio import BYTES_PER_SAMPLE, sentence_bytes
-from tts_server.engines import Engine
+from tts_server.engines import NEUTRAL, Engine
 
 _SENTENCE = "您好，这是一次语音检查。"
 _FULL_SCALE = 32768
@@ -23,16 +23,21 @@ class Report:
     text: str
 
 
-def speak(engine: Engine, text: str, *, voice: str | None = None, speed: float = 1.0) -> bytes:
-    """Return the text's PCM; raises ValueError for a text or a voice that cannot be spoken, EngineError."""
+def speak(engine: Engine, text: str, *, voice: str | None = None, speed: float = 1.0, emotion: str = NEUTRAL) -> bytes:
+    """Return the text's PCM; raises ValueError for a text, voice or emotion that cannot be spoken, EngineError."""
     voice = voice or engine.voices[0].id
     if voice not in {each.id for each in engine.voices}:
         raise ValueError(f"There is no voice {voice!r}; see `tts-server voices`.")
+    if emotion not in engine.emotions:
+        raise ValueError(f"There is no emotion {emotion!r}; there are: {', '.join(engine.emotions)}.")
     sentences = engine.plan(text)
     session = engine.open_session()
     return b"".join(
         sentence_bytes(
-            session.synthesise(each, voice=voice, speed=speed), each, sample_rate=engine.sample_rate, speed=speed
+            session.synthesise(each, voice=voice, speed=speed, emotion=emotion),
+            each,
+            sample_rate=engine.sample_rate,
+            speed=speed,
         )
         for each in sentences
     )

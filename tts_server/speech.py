@@ -29,6 +29,10 @@ class UnknownVoiceError(ValueError):
     """The engine has no voice of that name."""
 
 
+class UnknownEmotionError(ValueError):
+    """The engine has no emotion of that name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Speech:
     """Finished sound: 16-bit little-endian mono PCM, and whether it was cached, new, or made for another request."""
@@ -93,20 +97,25 @@ class SpeechService:
         self._metrics.load_seconds.set(time.monotonic() - start)
         self._metrics.model_ready.set(1)
 
-    def speak(self, text: str, *, voice: str | None, speed: float, timeout: float) -> Speech:
+    def speak(self, text: str, *, voice: str | None, speed: float, emotion: str, timeout: float) -> Speech:
         """Return the sound of the text within ``timeout`` seconds.
 
-        Raises NothingToSayError, UnknownVoiceError, OverloadedError, DeadlineError; EngineError while not loaded.
+        Raises NothingToSayError, UnknownVoiceError, UnknownEmotionError, OverloadedError, DeadlineError; EngineError
+        while not loaded.
         """
         if self._scheduler is None:
             raise EngineError("The model is still loading.")
         voice = voice or self.default_voice
         if voice not in self._voice_ids():
             raise UnknownVoiceError(f"There is no voice {voice!r}. Voices: {', '.join(self._voice_ids())}.")
+        if emotion not in self.engine.emotions:
+            known = ", ".join(self.engine.emotions)
+            raise UnknownEmotionError(f"There is no emotion {emotion!r}. Emotions: {known}.")
         deadline = time.monotonic() + timeout
         sentences = self.engine.plan(text)
-        key = cache_key(self.engine, sentences, voice=voice, speed=speed)
-        pcm, source = self._find_or_make(key, Job(sentences, voice=voice, speed=speed, deadline=deadline))
+        key = cache_key(self.engine, sentences, voice=voice, speed=speed, emotion=emotion)
+        job = Job(sentences, voice=voice, speed=speed, emotion=emotion, deadline=deadline)
+        pcm, source = self._find_or_make(key, job)
         self._metrics.cache_events.labels(source).inc()
         return Speech(pcm, self.engine.sample_rate, source)
 
@@ -152,9 +161,9 @@ class SpeechService:
         return [voice.id for voice in self.engine.voices]
 
 
-def cache_key(engine: Engine, sentences: Sequence[Sentence], *, voice: str, speed: float) -> str:
+def cache_key(engine: Engine, sentences: Sequence[Sentence], *, voice: str, speed: float, emotion: str) -> str:
     """Return a digest of everything that changes the sound."""
-    what = [engine.name, engine.revision, voice, speed, [(each.text, each.pause) for each in sentences]]
+    what = [engine.name, engine.revision, voice, speed, emotion, [(each.text, each.pause) for each in sentences]]
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
 

@@ -27,6 +27,7 @@ class SpeechRequest(BaseModel):
     input: str
     model: str | None = None
     voice: str | VoiceReference | None = None
+    emotion: str | None = None
     response_format: Format | None = None
     speed: Annotated[float, Field(ge=0.25, le=4.0, allow_inf_nan=False)] | None = None
 

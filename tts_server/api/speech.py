@@ -9,10 +9,10 @@ from tts_server.api.context import context
 from tts_server.api.errors import ApiError
 from tts_server.api.schema import SpeechRequest, parse_speech_request
 from tts_server.audio import wav_header
-from tts_server.engines import NothingToSayError
+from tts_server.engines import NEUTRAL, NothingToSayError
 from tts_server.lifecycle import State
 from tts_server.scheduler import DeadlineError
-from tts_server.speech import Speech, UnknownVoiceError
+from tts_server.speech import Speech, UnknownEmotionError, UnknownVoiceError
 
 blueprint = Blueprint("speech", __name__)
 
@@ -56,7 +56,13 @@ def voices() -> Response:
     """List the voices."""
     service = context().service
     listed = [
-        {"id": each.id, "name": each.name, "language": each.language, "default": each.id == service.default_voice}
+        {
+            "id": each.id,
+            "name": each.name,
+            "language": each.language,
+            "default": each.id == service.default_voice,
+            "emotions": list(service.engine.emotions),
+        }
         for each in service.engine.voices
     ]
     return jsonify({"voices": listed})
@@ -115,10 +121,13 @@ def _speak(text: str, asked: SpeechRequest) -> Speech:
             text,
             voice=asked.voice_id,
             speed=1.0 if asked.speed is None else asked.speed,
+            emotion=NEUTRAL if asked.emotion is None else asked.emotion,
             timeout=here.settings.request_timeout_seconds,
         )
     except UnknownVoiceError as error:
         raise ApiError(400, str(error), code="unknown_voice", param="voice") from None
+    except UnknownEmotionError as error:
+        raise ApiError(400, str(error), code="unknown_emotion", param="emotion") from None
     except NothingToSayError:
         raise ApiError(
             400, "'input' holds no character that can be pronounced.", code="nothing_to_say", param="input"

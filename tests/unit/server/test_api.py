@@ -40,9 +40,15 @@ def test_pcm_has_no_header(client: FlaskClient) -> None:
 
 
 def test_the_same_again_comes_from_the_cache(client: FlaskClient) -> None:
-    first, second, other = speak(client), speak(client), speak(client, voice="two")
+    first, second, other = speak(client), speak(client, emotion="neutral"), speak(client, voice="two")
     assert (second.headers["X-Cache"], other.headers["X-Cache"]) == ("hit", "miss")
     assert first.data == second.data
+
+
+def test_another_emotion_is_another_sound(client: FlaskClient) -> None:
+    plain, happy = speak(client), speak(client, emotion="happy")
+    assert happy.headers["X-Cache"] == "miss"
+    assert happy.data != plain.data
 
 
 def test_what_openai_clients_send(client: FlaskClient) -> None:
@@ -63,6 +69,8 @@ def test_what_openai_clients_send(client: FlaskClient) -> None:
         ({"input": "123"}, "input", "nothing_to_say", "no character that can be pronounced"),
         ({"input": "你\ud800好"}, "input", "invalid_unicode", "surrogate"),
         ({"voice": "alloy"}, "voice", "unknown_voice", "There is no voice 'alloy'. Voices: one, two."),
+        ({"emotion": "jolly"}, "emotion", "unknown_emotion", "There is no emotion 'jolly'. Emotions: neutral, happy."),
+        ({"emotion": 3}, "emotion", "invalid_value", "'emotion' must be a string"),
         ({"voice": 3}, "voice", "invalid_value", "'voice' must be a string, or an object"),
         ({"voice": {}}, "voice", "invalid_value", "'voice' must be a string, or an object"),
         ({"response_format": "mp3"}, "response_format", "invalid_value", "must be one of 'wav' or 'pcm'"),
@@ -144,6 +152,7 @@ def test_lists(client: FlaskClient) -> None:
     voices = client.get("/v1/audio/voices").json
     assert voices is not None
     assert [(each["id"], each["default"]) for each in voices["voices"]] == [("one", True), ("two", False)]
+    assert [each["emotions"] for each in voices["voices"]] == [["neutral", "happy"]] * 2
     assert client.get("/v1/models/fake").status_code == 200
     error(client.get("/v1/models/other"), 404)
 

@@ -53,7 +53,7 @@ def service(engine: FakeEngine, *, threads: int = 1, queue_seconds: float = 10.0
 
 
 def ask(server: SpeechService, text: str, timeout: float = 20.0) -> "gevent.Greenlet[..., Speech]":
-    return gevent.spawn(server.speak, text, voice=None, speed=1.0, timeout=timeout)
+    return gevent.spawn(server.speak, text, voice=None, speed=1.0, emotion="neutral", timeout=timeout)
 
 
 def test_identical_requests_are_synthesised_once(engine: FakeEngine, gate: Gate) -> None:
@@ -87,7 +87,7 @@ def test_a_deadline_passes_in_the_queue(engine: FakeEngine, gate: Gate) -> None:
     assert running.get(timeout=20).source == "miss"
     gevent.idle()
     assert engine.said == ["一一"]
-    assert server.speak("三三", voice=None, speed=1.0, timeout=20).source == "miss"
+    assert server.speak("三三", voice=None, speed=1.0, emotion="neutral", timeout=20).source == "miss"
 
 
 def test_overload_is_refused_and_passes(engine: FakeEngine, gate: Gate) -> None:
@@ -95,13 +95,13 @@ def test_overload_is_refused_and_passes(engine: FakeEngine, gate: Gate) -> None:
     running = ask(server, "好" * 50)
     gevent.idle()
     with pytest.raises(OverloadedError):
-        server.speak("二二", voice=None, speed=1.0, timeout=20)
+        server.speak("二二", voice=None, speed=1.0, emotion="neutral", timeout=20)
     # What is cached or already being made costs nothing, so it is never refused.
     joined = ask(server, "好" * 50)
     gate.opened.set()
     assert running.get(timeout=20).source == "miss"
     assert joined.get(timeout=20).source == "coalesced"
-    assert server.speak("二二", voice=None, speed=1.0, timeout=20).source == "miss"
+    assert server.speak("二二", voice=None, speed=1.0, emotion="neutral", timeout=20).source == "miss"
 
 
 def test_short_requests_pass_long_ones(engine: FakeEngine, gate: Gate) -> None:
@@ -134,7 +134,7 @@ def test_a_failure_reaches_everyone_and_nothing_is_kept(engine: FakeEngine) -> N
     gevent.joinall(requests, timeout=20)
     assert [type(request.exception) for request in requests] == [RuntimeError] * 2
     engine.on_speak = lambda: None
-    assert server.speak("你好", voice=None, speed=1.0, timeout=20).source == "miss"
+    assert server.speak("你好", voice=None, speed=1.0, emotion="neutral", timeout=20).source == "miss"
 
 
 def test_a_default_voice_that_is_not_there_stops_the_start(engine: FakeEngine) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from tts_server.engines.fastspeech2 import assets
 from tts_server.engines.fastspeech2.phonemes import FrontEnd
 from tts_server.engines.fastspeech2.vocoder import Mel, Samples, stretch, vocode
-from tts_server.engines.protocol import EngineError, NothingToSayError, Pcm, Sentence, Session, Voice
+from tts_server.engines.protocol import NEUTRAL, EngineError, NothingToSayError, Pcm, Sentence, Session, Voice
 from tts_server.text import normalise, split_clauses
 
 SAMPLE_RATE = 24_000
@@ -27,6 +27,7 @@ class FastSpeech2:
     revision = _REVISION
     sample_rate = SAMPLE_RATE
     voices = _VOICES
+    emotions = (NEUTRAL,)
 
     def __init__(self) -> None:
         self._files: assets.Assets | None = None
@@ -62,7 +63,7 @@ class FastSpeech2:
         except (OSError, ValueError, RuntimeError, ImportError) as error:
             raise EngineError(f"LiteRT cannot run the models in {files.vocoder.parent}: {error}") from error
         for sentence in self.plan(_WARM_UP):
-            session.synthesise(sentence, voice=_VOICES[0].id, speed=1.0)
+            session.synthesise(sentence, voice=_VOICES[0].id, speed=1.0, emotion=NEUTRAL)
         return session
 
     def _loaded_front_end(self) -> FrontEnd:
@@ -79,9 +80,9 @@ class FastSpeech2Session:
         self._acoustic = _Network(files.acoustic)
         self._vocoder = _Network(files.vocoder)
 
-    def synthesise(self, sentence: Sentence, *, voice: str, speed: float) -> Pcm:
+    def synthesise(self, sentence: Sentence, *, voice: str, speed: float, emotion: str) -> Pcm:
         """Say the sentence; the same input gives the same bytes. ``speed`` 2 is twice as fast."""
-        del voice  # there is one
+        del voice, emotion  # there is one of each
         ids = np.array([self._front_end.ids(sentence.text)], np.int32)
         one = np.ones(1, np.float32)
         # Inputs: ids, speaker, duration, f0 and energy ratios. Output 1 is the mel after the post-net.
