@@ -1,5 +1,4 @@
 import json
-import re
 from typing import Any
 
 import pytest
@@ -220,15 +219,3 @@ def test_metrics(client: FlaskClient) -> None:
         "tts_audio_seconds_total 0.025",
     ):
         assert line in text
-
-
-def test_the_page_takes_nothing_from_elsewhere(client: FlaskClient) -> None:
-    response = client.get("/")
-    assert response.status_code == 200
-    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
-    assert 'data-limit="20"' in response.text
-    assert '<option value="one" selected>' in response.text
-    for path in ("/", "/static/app.js", "/static/style.css"):
-        with client.get(path) as found:
-            assert found.status_code == 200
-            assert not re.search(rb"https?://", found.data)
