@@ -20,9 +20,10 @@ def _setting(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] = (),
+    secret: bool = False,
 ) -> Any:
     meta = {"env": env, "text": text, "low": low, "high": high, "choices": choices}
-    return field(default=default, metadata=meta)
+    return field(default=default, metadata=meta, repr=not secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,18 @@ class Settings:
     cache_size_mib: int = _setting(
         "TTS_CACHE_SIZE_MIB", 64, "Memory for sound already made; 0: none.", low=0, high=1 << 20
     )
+    redis_url: str = _setting(
+        "TTS_REDIS_URL", "", "redis:// or rediss:// address of a cache that servers share; empty: none.", secret=True
+    )
+    redis_keep_seconds: int = _setting(
+        "TTS_REDIS_KEEP_SECONDS", 604_800, "How long Redis keeps a sound.", low=1, high=31_536_000
+    )
+    api_keys: tuple[str, ...] = _setting(
+        "TTS_API_KEYS", (), "Keys that may speak, separated by commas or spaces; empty: everybody may.", secret=True
+    )
+    cors_origins: tuple[str, ...] = _setting(
+        "TTS_CORS_ORIGINS", (), "Web origins whose pages may call the API, or *; empty: none."
+    )
     drain_seconds: float = _setting(
         "TTS_DRAIN_SECONDS", 5.0, "How long `tts-server drain` waits for traffic to go elsewhere.", low=0, high=600
     )
@@ -62,17 +75,26 @@ class Settings:
             given = environ.get(each.metadata["env"], "").strip()
             if given:
                 values[each.name] = _parse(given, type(each.default), **each.metadata)
-        return cls(**values)
+        made = cls(**values)
+        if made.redis_url and not made.redis_url.startswith(("redis://", "rediss://")):
+            # Without the value: it may hold a password.
+            raise SettingsError("TTS_REDIS_URL must begin with redis:// or rediss://.")
+        return made
 
 
 def settings_table() -> list[tuple[str, str, str]]:
     """Return (variable, default, meaning) of every setting: the source of the documentation's table."""
-    return [(each.metadata["env"], str(each.default), each.metadata["text"]) for each in fields(Settings)]
+    return [
+        (each.metadata["env"], "" if each.default == () else str(each.default), each.metadata["text"])
+        for each in fields(Settings)
+    ]
 
 
 def _parse(
     given: str, kind: type, *, env: str, low: float | None, high: float | None, choices: tuple[str, ...], **_: Any
 ) -> Any:
+    if kind is tuple:
+        return tuple(given.replace(",", " ").split())
     if kind is str:
         value = given.lower() if choices else given
         if choices and value not in choices:

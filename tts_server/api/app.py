@@ -3,16 +3,19 @@
 from flask import Flask
 
 from tts_server import __version__
-from tts_server.api import probes, speech
+from tts_server.api import openapi, probes, speech
 from tts_server.api.context import Context
+from tts_server.api.cors import register_cors
 from tts_server.api.errors import register_error_handlers
 from tts_server.api.requests import register_request_hooks
-from tts_server.cache import PcmCache
+from tts_server.cache import SoundCache
 from tts_server.cpu import cpu_limit
 from tts_server.engines import Engine, create_engine
+from tts_server.keys import Keys
 from tts_server.lifecycle import Lifecycle
 from tts_server.metrics import Metrics
 from tts_server.settings import Settings
+from tts_server.shared import SharedCache
 from tts_server.speech import SpeechService
 from tts_server.webui import blueprint as webui
 
@@ -30,8 +33,9 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
         engine,
         threads=settings.threads or cpu_limit(),
         queue_seconds=settings.queue_seconds,
-        cache=PcmCache(settings.cache_size_mib << 20),
+        cache=SoundCache(settings.cache_size_mib << 20),
         metrics=metrics,
+        shared=_shared_cache(settings, metrics),
         default_voice=settings.default_voice,
     )
     app = Flask("tts_server", static_folder=None)
@@ -43,9 +47,17 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
         lifecycle=lifecycle,
         metrics=metrics,
         model_name=settings.model_name or engine.name,
+        keys=Keys(settings.api_keys),
     ).register(app.extensions)
     register_error_handlers(app)
     register_request_hooks(app)
-    for blueprint in (probes.blueprint, speech.blueprint, webui):
+    register_cors(app, settings.cors_origins)
+    for blueprint in (probes.blueprint, speech.blueprint, openapi.blueprint, webui):
         app.register_blueprint(blueprint)
     return app
+
+
+def _shared_cache(settings: Settings, metrics: Metrics) -> SharedCache | None:
+    if not settings.redis_url:
+        return None
+    return SharedCache(settings.redis_url, keep_seconds=settings.redis_keep_seconds, metrics=metrics)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from flask import current_app
 
+from tts_server.keys import Keys
 from tts_server.lifecycle import Lifecycle
 from tts_server.metrics import Metrics
 from tts_server.settings import Settings
@@ -21,6 +22,7 @@ class Context:
     lifecycle: Lifecycle
     metrics: Metrics
     model_name: str
+    keys: Keys
 
     def register(self, extensions: dict[str, object]) -> None:
         """Put it where :func:`context` finds it."""

@@ -63,7 +63,7 @@ class Server:
         return requests.post(self.url + "/v1/audio/speech", json=body, timeout=timeout, **more)
 
     def speak(self, text: str, **more: Any) -> requests.Response:
-        response = self.post({"input": text, **more})
+        response = self.post({"input": text, "response_format": "wav", **more})
         assert response.status_code == 200, response.text
         return response
 

@@ -45,7 +45,7 @@ def check(response: requests.Response, status: int, says: str) -> None:
         (b"", "not valid JSON"),
         (bytes(range(256)), "not valid JSON"),
         ('{"input": "好", "voice": "alloy"}', "There is no voice 'alloy'. Voices: baker"),
-        ('{"input": "好", "response_format": "mp3"}', "must be one of 'wav' or 'pcm'"),
+        ('{"input": "好", "response_format": "ogg"}', "must be one of 'mp3', 'opus'"),
         ('{"input": "好", "speed": 9}', "from 0.25 to 4"),
     ],
 )
