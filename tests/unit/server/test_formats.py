@@ -54,10 +54,8 @@ def test_the_sound_is_the_same_to_its_end(name: str) -> None:
     assert np.abs(samples).max() < 0.5
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", [*DECODED, "aac"])
 def test_pieces_make_the_same_file_as_the_whole(name: str) -> None:
-    if not FORMATS[name].codec:
-        pytest.skip("no encoder")
     samples = tone(2.3, 24_000)
     whole, pieces = encode(name, samples, 24_000), encode(name, samples, 24_000, pieces=7)
     # An Ogg stream has a random serial number, which is in every page with its checksum.
