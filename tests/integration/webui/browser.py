@@ -48,7 +48,7 @@ class Browser:
         self, url: str, *, language: str = "en-US", width: int = 1280, height: int = 900, dark: bool = False
     ) -> None:
         """Show the page as a new visitor sees it."""
-        self.offline(False)
+        self.network()
         origin = "{0.scheme}://{0.netloc}".format(urlsplit(url))
         self.cdp("Storage.clearDataForOrigin", origin=origin, storageTypes="all")
         self.driver.get("about:blank")
@@ -81,10 +81,15 @@ class Browser:
         features["prefers-reduced-motion"] = "reduce" if calm else "no-preference"
         self.cdp("Emulation.setEmulatedMedia", features=[{"name": key, "value": features[key]} for key in features])
 
-    def offline(self, gone: bool) -> None:
+    def network(self, *, offline: bool = False, bytes_per_second: int = -1) -> None:
+        """Change what the network is like; without arguments: as it really is."""
         self.cdp("Network.enable")
         self.cdp(
-            "Network.emulateNetworkConditions", offline=gone, latency=0, downloadThroughput=-1, uploadThroughput=-1
+            "Network.emulateNetworkConditions",
+            offline=offline,
+            latency=0,
+            downloadThroughput=bytes_per_second,
+            uploadThroughput=-1,
         )
 
     def collect(self) -> None:

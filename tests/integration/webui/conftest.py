@@ -20,7 +20,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(cache: Path) -> Iterator[Server]:
     """A server with room for all that the tests ask."""
-    with running(cache, TTS_THREADS="2", TTS_QUEUE_SECONDS="60", TTS_MAX_INPUT_CHARACTERS="300") as made:
+    with running(cache, TTS_THREADS="1", TTS_QUEUE_SECONDS="60", TTS_MAX_INPUT_CHARACTERS="600") as made:
         wait_until(lambda: made.status("/ready") == 200, START_SECONDS)
         yield made
 

@@ -89,7 +89,7 @@ def test_words_can_be_read_in_light_and_dark(visitor: Browser, server: Server, d
     visitor.open(server.url, dark=dark)
     visitor.find("#speak").click()
     spoken(visitor)
-    visitor.write("好" * 301)
+    visitor.write("好" * 601)
     visitor.find("#stop").click()
     visitor.find("#speak").click()
     ratios = {each["what"]: each["ratio"] for each in visitor.driver.execute_script(CONTRAST, TEXTS)}
@@ -104,7 +104,7 @@ def test_nothing_is_cut_off_at_any_width(visitor: Browser, server: Server, width
     visitor.open(server.url, width=width, height=740)
     visitor.find("#speak").click()
     spoken(visitor)
-    visitor.write("长" * 290)
+    visitor.write("长" * 590)
     assert visitor.js("document.documentElement.scrollWidth") <= width
     wide = "[...document.querySelectorAll('main *')].filter((each) => each.getBoundingClientRect().right > innerWidth)"
     assert visitor.js(f"{wide}.map((each) => each.id || each.tagName)") == []

@@ -2,6 +2,8 @@
 
 const TYPES = { mp3: "audio/mpeg", aac: "audio/aac", opus: 'audio/ogg; codecs="opus"', flac: "audio/flac" };
 
+const FULL_MILLISECONDS = 1000;
+
 /** Whether this browser plays pieces of the format. */
 export function playsPieces(format) {
   return Boolean(TYPES[format]) && "MediaSource" in window && MediaSource.isTypeSupported(TYPES[format]);
@@ -37,7 +39,18 @@ export class LiveMedia {
   #feed() {
     // Not open any more: the element has been given another sound.
     if (!this.#buffer || this.#buffer.updating || this.#source.readyState !== "open") return;
-    if (this.#waiting.length) this.#buffer.appendBuffer(this.#waiting.shift());
+    if (this.#waiting.length) this.#append();
     else if (this.#complete) this.#source.endOfStream();
+  }
+
+  #append() {
+    try {
+      this.#buffer.appendBuffer(this.#waiting[0]);
+      this.#waiting.shift();
+    } catch (error) {
+      if (error.name !== "QuotaExceededError") throw error;
+      // The browser's buffer is full: there is room again when some of it has been heard.
+      setTimeout(() => this.#feed(), FULL_MILLISECONDS);
+    }
   }
 }

@@ -8,7 +8,7 @@ import { startLanguage, words } from "./language.js";
 import { audioContext } from "./livepcm.js";
 import { Player } from "./player.js";
 import { hideProblem, showFailure, showProblem } from "./problem.js";
-import { receive } from "./speech.js";
+import { receive, streamFormat } from "./speech.js";
 import { speed } from "./speed.js";
 
 const find = (id) => document.getElementById(id);
@@ -47,14 +47,15 @@ function setStatus(tell) {
 
 function asked() {
   const emotions = find("emotion");
+  const format = find("format").value;
   return {
     model,
     input: find("text").value,
     voice: find("voice").value || undefined,
     emotion: emotions.length > 1 ? emotions.value : undefined,
-    response_format: find("format").value,
+    response_format: format,
     speed: speed.value,
-    stream_format: "audio",
+    stream_format: streamFormat(format),
   };
 }
 

@@ -35,8 +35,15 @@ export async function receive(response, { format, rate, player, signal, since })
   return { file, playable, heard, peaks, duration: peaks?.duration ?? 0, first: first ?? 0 };
 }
 
+const isSamples = (format) => format === "wav" || format === "pcm";
+
+/** The request's `stream_format`: a stream where it is heard on the way, else undefined, for a file that is complete. */
+export function streamFormat(format) {
+  return isSamples(format) || playsPieces(format) ? "audio" : undefined;
+}
+
 function wayOf(format, rate, player) {
-  if (format === "wav" || format === "pcm") return new SamplesWay(format, rate, player);
+  if (isSamples(format)) return new SamplesWay(format, rate, player);
   if (playsPieces(format)) return new MediaWay(format, player);
   return { heard: false, push() {}, complete() {} };
 }

@@ -122,6 +122,7 @@ const zh = {
   error_nothing_to_say: "文字中没有可以朗读的字符。",
   error_unknown_voice: "服务器没有这个声音，请刷新页面。",
   error_unknown_emotion: "服务器没有这种情感，请刷新页面。",
+  error_invalid_api_key: "API 密钥缺失或错误。",
   error_model_loading: "模型正在加载。",
   error_overloaded: "服务器繁忙。",
   error_deadline_exceeded: "合成超时，请缩短文字或稍后再试。",
