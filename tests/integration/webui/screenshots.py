@@ -36,8 +36,8 @@ class Picture:
 
 
 PICTURES = (
-    Picture("webui-light", "en-US", 1120, 800),
-    Picture("webui-dark", "zh-CN", 1120, 800, dark=True),
+    Picture("webui-light", "en-US", 1120, 880),
+    Picture("webui-dark", "zh-CN", 1120, 880, dark=True),
     Picture("webui-phone", "zh-CN", 360, 1180),
 )
 
