@@ -57,6 +57,7 @@ LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 lock: $(STAMP) ## requirements/*.lock from pyproject.toml; make lock UPGRADE=--upgrade takes the newest versions
 	$(LOCK) $(UPGRADE) --extra operator -o requirements/operator.lock
 	$(LOCK) $(UPGRADE) --extra server --extra tracing -o requirements/server.lock
+	$(LOCK:3.11=3.10) $(UPGRADE) --extra modelscope -o requirements/modelscope.lock
 	$(LOCK) $(UPGRADE) --extra operator --extra server --extra tracing --group dev -o requirements/dev.lock
 
 INSTALL_VENV := { test $$(id -u) = 0 && apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv .venv; }

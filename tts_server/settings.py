@@ -31,7 +31,12 @@ class Settings:
     """All settings of the server; each field is one ``TTS_*`` variable."""
 
     engine: str = _setting("TTS_ENGINE", "fastspeech2", "The speech engine.")
-    model_name: str = _setting("TTS_MODEL_NAME", "", "The model's name in the API; empty: the engine's name.")
+    model_name: str = _setting(
+        "TTS_MODEL_NAME", "", "The model's name in the API (empty: the engine's), and on the hub."
+    )
+    model_revision: str = _setting("TTS_MODEL_REVISION", "", "The revision that `tts-server fetch` loads; modelscope.")
+    model_dir: str = _setting("TTS_MODEL_DIR", "", "The folder of the fetched model; modelscope.")
+    voices: tuple[str, ...] = _setting("TTS_VOICES", (), "The model's voices to load; empty: all; modelscope.")
     default_voice: str = _setting(
         "TTS_DEFAULT_VOICE", "", "The voice of requests that name none; empty: the first one."
     )
