@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from gevent.threadpool import ThreadPool
 
@@ -18,7 +18,9 @@ from tts_server.metrics import Metrics
 from tts_server.recording import AbandonedError, Recording
 from tts_server.renditions import Renditions
 from tts_server.scheduler import Job, Scheduler
-from tts_server.shared import SharedCache
+
+if TYPE_CHECKING:
+    from tts_server.shared import SharedCache
 
 Source = Literal["hit", "miss", "coalesced"]
 
@@ -52,6 +54,8 @@ class Speech:
     """
 
     source: Source
+    key: tuple[str, str]
+    """Where the cache has it, once it is complete."""
     sound: Sound | Recording
     pieces: Generator[bytes] | None = None
 
@@ -77,7 +81,7 @@ class SpeechService:
         queue_seconds: float,
         cache: SoundCache,
         metrics: Metrics,
-        shared: SharedCache | None = None,
+        shared: "SharedCache | None" = None,
         default_voice: str = "",
     ) -> None:
         self.engine = engine
@@ -124,6 +128,10 @@ class SpeechService:
         self._metrics.load_seconds.set(time.monotonic() - start)
         self._metrics.model_ready.set(1)
 
+    def cached(self, key: tuple[str, str]) -> Sound | None:
+        """Return the sound that :attr:`Speech.key` names, if it is in memory."""
+        return self._cache.get(key)
+
     def speak(self, said: Utterance, *, target: Format, timeout: float, whole: bool = False) -> Speech:
         """Return the sound within ``timeout`` seconds, or its first piece by then where it has several sentences.
 
@@ -135,10 +143,10 @@ class SpeechService:
         request = hashlib.sha256(f"{voice}\0{said.emotion}\0{said.speed}\0{said.text}".encode()).digest()
         stored = target.name if target.codec else _PCM
         key = self._memo.get(request)
-        sound = self._cache.get((key, stored)) if key else None
-        if sound is not None:
+        sound = self.cached((key, stored)) if key else None
+        if key and sound:
             self._metrics.cache_events.labels("hit").inc()
-            return Speech("hit", sound)
+            return Speech("hit", (key, stored), sound)
         sentences = self.engine.plan(said.text)
         key = cache_key(self.engine, sentences, voice=voice, speed=said.speed, emotion=said.emotion)
         self._memo.put(request, key)
@@ -147,7 +155,8 @@ class SpeechService:
         if target.codec:
             recording = self._renditions.running(key, target) or self._renditions.start(key, target, recording)
         self._metrics.cache_events.labels(source).inc()
-        return _hear(recording, source, deadline, whole=whole)
+        pieces = _hear(recording, deadline, whole=whole)
+        return Speech(source, (key, stored), recording, pieces)
 
     def _find_or_make(self, key: str, job: Job) -> tuple[Recording, Source]:
         sound = self._cache.get((key, _PCM))
@@ -212,8 +221,8 @@ def cache_key(engine: Engine, sentences: Sequence[Sentence], *, voice: str, spee
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
 
-def _hear(recording: Recording, source: Source, deadline: float, *, whole: bool) -> Speech:
-    """Wait for the first piece, which settles whether there is an answer; or for all of it."""
+def _hear(recording: Recording, deadline: float, *, whole: bool) -> Generator[bytes] | None:
+    """Wait for the first piece, which settles whether there is an answer, or for all of it: then return None."""
     heard = recording.listen(deadline)
     first = next(heard, b"")
     if whole and not recording.complete:
@@ -221,8 +230,8 @@ def _hear(recording: Recording, source: Source, deadline: float, *, whole: bool)
             pass
     if recording.complete:
         heard.close()
-        return Speech(source, recording)
-    return Speech(source, recording, _chain(first, heard))
+        return None
+    return _chain(first, heard)
 
 
 def _chain(first: bytes, rest: Generator[bytes]) -> Generator[bytes]:

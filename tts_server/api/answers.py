@@ -10,6 +10,7 @@ from flask import Response, g
 from tts_server.admission import OverloadedError
 from tts_server.api.context import Context, context
 from tts_server.api.errors import ApiError, error_body
+from tts_server.api.repeats import Recipe, remember
 from tts_server.audio import UNKNOWN_BYTES, wav_header
 from tts_server.encoding import FORMATS, Format
 from tts_server.engines import NothingToSayError
@@ -65,6 +66,8 @@ def answer(said: Utterance, response_format: str, *, param: str, whole: bool = F
         response = Response(pieces, mimetype=target.mimetype)
         response.content_length = sum(map(len, pieces))
         response.headers["X-Audio-Seconds"] = f"{speech.seconds:.3f}"
+    if not events:
+        remember(Recipe(speech.key, target, len(said.text)))
     response.headers["X-Cache"] = speech.source
     if response.is_streamed:
         g.streamed = True

@@ -24,8 +24,7 @@ def register_request_hooks(app: Flask) -> None:
     @app.before_request
     def begin() -> None:
         g.start = time.perf_counter()
-        given = request.headers.get("X-Request-Id", "")
-        g.request_id = given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
+        g.request_id = request_id(request.headers.get("X-Request-Id", ""))
 
     @app.after_request
     def end(response: Response) -> Response:
@@ -41,10 +40,15 @@ def register_request_hooks(app: Flask) -> None:
         level = logging.DEBUG if request.path in _QUIET else logging.INFO
         start: float = g.start
         if g.get("streamed"):
-            response.call_on_close(lambda: _conclude(here.metrics, record, endpoint, start, level))
+            response.call_on_close(lambda: conclude(here.metrics, record, endpoint, start, level))
         else:
-            _conclude(here.metrics, record, endpoint, start, level)
+            conclude(here.metrics, record, endpoint, start, level)
         return response
+
+
+def request_id(given: str) -> str:
+    """Return the client's own id, or a new one."""
+    return given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
 
 
 def _record(response: Response) -> dict[str, object]:
@@ -58,7 +62,7 @@ def _record(response: Response) -> dict[str, object]:
     }
 
 
-def _conclude(metrics: Metrics, record: dict[str, object], endpoint: str, start: float, level: int) -> None:
+def conclude(metrics: Metrics, record: dict[str, object], endpoint: str, start: float, level: int) -> None:
     """Count and log the request, once it is answered: for a stream, when it ends or the client is gone."""
     seconds = time.perf_counter() - start
     metrics.requests.labels(endpoint, str(record["status"])).inc()
