@@ -7,7 +7,7 @@ STAMP := .venv/.synced
 PYTEST_ARGS ?=
 RUN := PYTHONPATH=operator:. $(PY)
 
-.PHONY: help demo test lint test-unit test-integration test-e2e cluster-up cluster-down images bench-drift generate lock format
+.PHONY: help demo test lint test-unit test-integration test-e2e cluster-up cluster-down images bench-server bench-drift generate lock format
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ cluster-down: $(STAMP) ## remove the local cluster and all it made
 
 images: $(STAMP) ## build both images
 	@$(RUN) -m devcluster.product build
+
+bench-server: $(STAMP) ## the model server beside its engine alone; table, JSON and plot in build/bench/; 15 minutes
+	@$(RUN) -m bench.server $(BENCH_ARGS)
 
 bench-drift: $(STAMP) ## how long a deleted or edited child stays wrong; table, and JSON in build/bench/
 	@$(RUN) -m bench.drift $(BENCH_ARGS)
