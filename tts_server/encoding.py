@@ -41,7 +41,7 @@ FORMATS: Mapping[str, Format] = {
     each.name: each
     for each in (
         # No Xing header: it tells the length, which a stream does not know. No bit reservoir: see Encoder.
-        Format("mp3", "audio/mpeg", "mp3", "libmp3lame", 64_000, {"write_xing": "0"},
+        Format("mp3", "audio/mpeg", "mp3", "libmp3lame", 64_000, {"write_xing": "0", "id3v2_version": "0"},
                {"reservoir": "0", "compression_level": "7"}),
         # Ogg pages of a fifth of a second: a player can start early.
         Format("opus", "audio/ogg", "ogg", "libopus", 32_000, {"page_duration": "200000"}),
