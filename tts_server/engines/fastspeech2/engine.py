@@ -6,7 +6,7 @@ from tts_server.engines.fastspeech2 import assets
 from tts_server.engines.fastspeech2.acoustic import AcousticModel
 from tts_server.engines.fastspeech2.phonemes import FrontEnd
 from tts_server.engines.fastspeech2.prosody import EMOTIONS
-from tts_server.engines.fastspeech2.vocoder import MelToSamples, Vocoder, stretch, vocode
+from tts_server.engines.fastspeech2.vocoder import WINDOW_FRAMES, MelToSamples, Vocoder, stretch, vocode
 from tts_server.engines.protocol import NEUTRAL, EngineError, NothingToSayError, Pcm, Sentence, Session, Voice
 from tts_server.text import normalise, split_clauses
 from tts_server.timestretch import time_stretch
@@ -61,7 +61,7 @@ class FastSpeech2:
         return tuple(Sentence(clause.text, front_end.count(clause.text), clause.pause) for clause in clauses)
 
     def open_session(self) -> Session:
-        """Make the working memory, and use it once at full length."""
+        """Make the working memory, and take all of it once, so that it will not grow any more."""
         front_end = self._loaded_front_end()
         if self._files is None or self._vocoder is None:  # pragma: no cover - set together with the front end
             raise EngineError("The engine is not loaded.")
@@ -70,8 +70,7 @@ class FastSpeech2:
         except (OSError, ValueError, RuntimeError, ImportError) as error:
             raise EngineError(f"LiteRT cannot run the acoustic model {self._files.acoustic}: {error}") from error
         session = FastSpeech2Session(acoustic, self._vocoder.open(), front_end)
-        for sentence in self.plan(_WARM_UP):
-            session.synthesise(sentence, voice=_VOICES[0].id, speed=1.0, emotion=NEUTRAL)
+        session.warm_up(_WARM_UP)
         return session
 
     def _loaded_front_end(self) -> FrontEnd:
@@ -87,6 +86,11 @@ class FastSpeech2Session:
         self._front_end = front_end
         self._acoustic = acoustic
         self._vocoder = vocoder
+
+    def warm_up(self, text: str) -> None:
+        """Take the memory that a text of this length needs: the acoustic model for all of it, the vocoder a window."""
+        mel = self._acoustic(self._front_end.ids(text), EMOTIONS[NEUTRAL])
+        vocode(mel[:WINDOW_FRAMES], self._vocoder)
 
     def synthesise(self, sentence: Sentence, *, voice: str, speed: float, emotion: str) -> Pcm:
         """Say the sentence; the same input gives the same bytes. ``speed`` 2 is twice as fast."""
