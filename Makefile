@@ -47,8 +47,9 @@ bench-server: $(STAMP) ## the model server beside its engine alone; table, JSON 
 bench-drift: $(STAMP) ## how long a deleted or edited child stays wrong; table, and JSON in build/bench/
 	@$(RUN) -m bench.drift $(BENCH_ARGS)
 
-generate: $(STAMP) ## crds/ and install.yaml from their sources
+generate: $(STAMP) ## crds/, install.yaml and the table of settings from their sources
 	$(RUN) -m tts_operator.api.crd > crds/tts-operator.io_ttsservices.yaml
+	$(RUN) -m tts_server.settings docs/server.md
 	HELM=$$($(RUN) -m devcluster bin helm) charts/render > install.yaml
 
 format: $(STAMP) ## let ruff format the code
