@@ -14,6 +14,7 @@ from tts_server.audio import BYTES_PER_SAMPLE, sentence_bytes
 from tts_server.engines import Sentence, Session
 from tts_server.metrics import Metrics
 from tts_server.recording import AbandonedError, DeadlineError, Recording
+from tts_server.tracing import Span
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class Job:
         self.emotion = emotion
         self.deadline = deadline
         self.recording = Recording()
+        self.span: Span | None = None
         self.share = True
         """Whether other servers do not have the sound yet."""
         self.estimates: list[float] = []
@@ -100,6 +102,7 @@ class Scheduler:
         """Keep one thread busy with one session, for ever."""
         while True:
             job, index = self._take()
+            begin = time.time_ns()
             try:
                 pcm, seconds = self._pool.spawn(_synthesise, session, job, index, self._sample_rate).get()
             except Exception as error:
@@ -107,6 +110,8 @@ class Scheduler:
                 self.cancel(job, error)
             else:
                 self._learn(job, index, len(pcm), seconds)
+                if job.span:
+                    job.span.child("synthesise", begin, time.time_ns(), sentence=index, seconds=seconds)
                 job.deliver(index, pcm, self._sample_rate)
             finally:
                 self.admission.release(job.estimates[index])

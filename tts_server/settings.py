@@ -93,7 +93,6 @@ class Settings:
         "How long `tts-server drain` waits for traffic to go elsewhere.",
         low=0,
         high=600,
-        service="always 5",
     )
     log_level: str = _setting(
         "TTS_LOG_LEVEL", "info", "The least level that is logged.", choices=LOG_LEVELS, service="server.logLevel"
@@ -127,7 +126,7 @@ def settings_markdown() -> str:
     rows = ["| Variable | Default | Range | Meaning | In a TTSService |", "|---|---|---|---|---|"]
     for each, (env, default, text) in zip(fields(Settings), settings_table(), strict=True):
         meta = each.metadata
-        span = ", ".join(meta["choices"]) or (f"{meta['low']:,g} to {meta['high']:,g}" if meta["high"] else "")
+        span = ", ".join(meta["choices"]) or (f"{meta['low']:,} to {meta['high']:,}" if meta["high"] else "")
         code = [f"`{word}`" if word else "" for word in (default, meta["service"])]
         rows.append(f"| `{env}` | {code[0]} | {span} | {text} | {code[1]} |".replace("|  |", "| |"))
     return "\n".join(rows).replace("|  |", "| |") + "\n"

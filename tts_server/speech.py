@@ -18,6 +18,7 @@ from tts_server.metrics import Metrics
 from tts_server.recording import AbandonedError, Recording
 from tts_server.renditions import Renditions
 from tts_server.scheduler import Job, Scheduler
+from tts_server.tracing import Span
 
 if TYPE_CHECKING:
     from tts_server.shared import SharedCache
@@ -132,11 +133,14 @@ class SpeechService:
         """Return the sound that :attr:`Speech.key` names, if it is in memory."""
         return self._cache.get(key)
 
-    def speak(self, said: Utterance, *, target: Format, timeout: float, whole: bool = False) -> Speech:
+    def speak(
+        self, said: Utterance, *, target: Format, timeout: float, whole: bool = False, span: Span | None = None
+    ) -> Speech:
         """Return the sound within ``timeout`` seconds, or its first piece by then where it has several sentences.
 
-        ``whole``: only all of it will do. Raises NothingToSayError, UnknownVoiceError, UnknownEmotionError,
-        OverloadedError, DeadlineError; EngineError while not loaded.
+        ``whole``: only all of it will do. ``span`` gets a child for each sentence that is made. Raises
+        NothingToSayError, UnknownVoiceError, UnknownEmotionError, OverloadedError, DeadlineError; EngineError while not
+        loaded.
         """
         voice = self._check(said)
         deadline = time.monotonic() + timeout
@@ -151,6 +155,7 @@ class SpeechService:
         key = cache_key(self.engine, sentences, voice=voice, speed=said.speed, emotion=said.emotion)
         self._memo.put(request, key)
         job = Job(sentences, voice=voice, speed=said.speed, emotion=said.emotion, deadline=deadline)
+        job.span = span
         recording, source = self._find_or_make(key, job)
         if target.codec:
             recording = self._renditions.running(key, target) or self._renditions.start(key, target, recording)

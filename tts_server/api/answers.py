@@ -82,7 +82,9 @@ def _speak(here: Context, said: Utterance, target: Format, *, param: str, whole:
     if not here.service.loaded or here.lifecycle.state is State.LOADING:
         raise ApiError(503, "The model is still loading.", code="model_loading", retry_after=1)
     try:
-        return here.service.speak(said, target=target, timeout=here.settings.request_timeout_seconds, whole=whole)
+        return here.service.speak(
+            said, target=target, timeout=here.settings.request_timeout_seconds, whole=whole, span=g.get("span")
+        )
     except UnknownVoiceError as error:
         raise ApiError(400, str(error), code="unknown_voice", param="voice") from None
     except UnknownEmotionError as error:

@@ -1,5 +1,6 @@
 """The Flask application."""
 
+import os
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -19,6 +20,7 @@ from tts_server.lifecycle import Lifecycle
 from tts_server.metrics import Metrics
 from tts_server.settings import Settings
 from tts_server.speech import SpeechService
+from tts_server.tracing import start_tracing
 from tts_server.webui import blueprint as webui
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
         metrics=metrics,
         model_name=settings.model_name or engine.name,
         keys=Keys(settings.api_keys),
+        tracing=start_tracing(os.environ, __version__),
     )
     here.register(app.extensions)
     register_error_handlers(app)

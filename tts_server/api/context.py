@@ -9,6 +9,7 @@ from tts_server.lifecycle import Lifecycle
 from tts_server.metrics import Metrics
 from tts_server.settings import Settings
 from tts_server.speech import SpeechService
+from tts_server.tracing import Tracing
 
 _KEY = "tts_server"
 
@@ -23,6 +24,7 @@ class Context:
     metrics: Metrics
     model_name: str
     keys: Keys
+    tracing: Tracing | None
 
     def register(self, extensions: dict[str, object]) -> None:
         """Put it where :func:`context` finds it."""

@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 
 from tts_server.api.context import context
 
-_SPEECH = ("/v1/audio/speech", "/api/tts")
+SPEECH_PATHS = ("/v1/audio/speech", "/api/tts")
 _DISCARD_PIECE_BYTES = 1 << 16
 _DISCARD_PIECES = 512  # 32 MiB
 _DISCARD_SECONDS = 5.0
@@ -62,7 +62,7 @@ def register_error_handlers(app: Flask) -> None:
 
     @app.errorhandler(ApiError)
     def api_error(error: ApiError) -> Response:
-        if request.path in _SPEECH:
+        if request.path in SPEECH_PATHS:
             context().metrics.rejections.labels(error.code).inc()
         return error_response(error)
 

@@ -70,7 +70,9 @@ class Repeats:
 
         The application finds the body where it expects it.
         """
-        if environ["PATH_INFO"] != _PATH or environ["REQUEST_METHOD"] != "POST" or "HTTP_ORIGIN" in environ:
+        if environ["PATH_INFO"] != _PATH or environ["REQUEST_METHOD"] != "POST":
+            return None
+        if "HTTP_ORIGIN" in environ or self._here.tracing:
             return None
         length = environ.get("CONTENT_LENGTH") or ""
         if not length.isdecimal() or int(length) > _LARGEST_BODY:
@@ -115,7 +117,7 @@ class Repeats:
             "characters": recipe.characters,
             "cache": "hit",
         }
-        conclude(here.metrics, record, _PATH, begin, logging.INFO)
+        conclude(here.metrics, record, _PATH, start=begin, level=logging.INFO)
         start_response(_STATUS, headers)
         return body
 

@@ -8,8 +8,10 @@ import time
 from flask import Flask, Response, g, request
 
 from tts_server.api.context import context
+from tts_server.api.errors import SPEECH_PATHS
 from tts_server.lifecycle import State
 from tts_server.metrics import Metrics
+from tts_server.tracing import Span
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +26,9 @@ def register_request_hooks(app: Flask) -> None:
     @app.before_request
     def begin() -> None:
         g.start = time.perf_counter()
+        tracing = context().tracing
+        if tracing and request.path in SPEECH_PATHS:
+            g.span = tracing.begin(request.method, request.path, dict(request.headers))
         g.request_id = request_id(request.headers.get("X-Request-Id", ""))
 
     @app.after_request
@@ -39,10 +44,13 @@ def register_request_hooks(app: Flask) -> None:
         endpoint = request.url_rule.rule if request.url_rule else "other"
         level = logging.DEBUG if request.path in _QUIET else logging.INFO
         start: float = g.start
+        span: Span | None = g.get("span")
         if g.get("streamed"):
-            response.call_on_close(lambda: conclude(here.metrics, record, endpoint, start, level))
+            response.call_on_close(
+                lambda: conclude(here.metrics, record, endpoint, start=start, level=level, span=span)
+            )
         else:
-            conclude(here.metrics, record, endpoint, start, level)
+            conclude(here.metrics, record, endpoint, start=start, level=level, span=span)
         return response
 
 
@@ -62,9 +70,13 @@ def _record(response: Response) -> dict[str, object]:
     }
 
 
-def conclude(metrics: Metrics, record: dict[str, object], endpoint: str, start: float, level: int) -> None:
+def conclude(
+    metrics: Metrics, record: dict[str, object], endpoint: str, *, start: float, level: int, span: Span | None = None
+) -> None:
     """Count and log the request, once it is answered: for a stream, when it ends or the client is gone."""
     seconds = time.perf_counter() - start
     metrics.requests.labels(endpoint, str(record["status"])).inc()
     metrics.request_seconds.labels(endpoint).observe(seconds)
+    if span:
+        span.end(int(str(record["status"])), cache=str(record["cache"]), request_id=str(record["request_id"]))
     log.log(level, "request", extra={**record, "seconds": round(seconds, 4)})
