@@ -18,6 +18,13 @@ Speech from Mandarin text: an HTTP server with OpenAI's speech API, and the same
   tts-server fetch                          download the model of TTS_ENGINE=modelscope, once
 """
 
+_SAY_EXAMPLES = """\
+examples:
+  tts-server say "您好，世界。" -o hello.wav
+  tts-server say "太好了！" -o happy.mp3 --emotion happy --speed 1.2
+  tts-server say - -o chapter.opus < chapter.txt
+"""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, 1 for a failure, 2 for wrong usage or settings."""
@@ -44,9 +51,15 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="serve HTTP until SIGTERM")
     serve.set_defaults(run=_serve)
 
-    say = commands.add_parser("say", help="speak a text to a WAV file")
+    say = commands.add_parser(
+        "say",
+        help="speak a text to a file",
+        description="Speaks without a server. The file's ending says the format: wav, mp3, opus, ogg, aac, flac, pcm.",
+        epilog=_SAY_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     say.add_argument("text", help="the text; - reads it from standard input")
-    say.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the WAV file to write")
+    say.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the file to write")
     say.add_argument("--voice", help="one of `tts-server voices`")
     say.add_argument("--emotion", default="neutral", help="one of `tts-server voices`; default neutral")
     say.add_argument("--speed", type=float, default=1.0, help="from 0.25 to 4; default 1")
@@ -83,17 +96,21 @@ def _serve(_: argparse.Namespace, settings: Settings) -> int:
 
 
 def _say(options: argparse.Namespace, settings: Settings) -> int:
-    from tts_server.audio import wav_header  # noqa: PLC0415 - numpy, which `drain` and `--help` do not need
+    from tts_server.encoding import encode_file, file_format  # noqa: PLC0415 - numpy: `drain` and `--help` need none
     from tts_server.speaking import speak  # noqa: PLC0415 - see above
 
     if not 0.25 <= options.speed <= 4:  # noqa: PLR2004 - the API's range
         return _fail("--speed must be from 0.25 to 4.", 2)
+    try:
+        target = file_format(options.output.name)
+    except ValueError as error:
+        return _fail(str(error), 2)
     text = sys.stdin.read() if options.text == "-" else options.text
     try:
         engine = model_commands.load_engine(settings)
         voice = options.voice or settings.default_voice or None
         pcm = speak(engine, text, voice=voice, speed=options.speed, emotion=options.emotion)
-        options.output.write_bytes(wav_header(len(pcm), engine.sample_rate) + pcm)
+        options.output.write_bytes(encode_file(target, pcm, engine.sample_rate))
     except (ValueError, RuntimeError, OSError) as error:
         return _fail(str(error), 1)
     return 0

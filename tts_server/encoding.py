@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tts_server.audio import BYTES_PER_SAMPLE
+from tts_server.audio import BYTES_PER_SAMPLE, wav_header
 
 FormatName = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 
@@ -117,6 +117,23 @@ class Encoder:
                 self._skip -= 1
             else:
                 self._container.mux(packet)
+
+
+def file_format(name: str) -> Format:
+    """Return the format that a file name's ending asks for; raises ValueError with the endings that there are."""
+    ending = name.rpartition(".")[2].lower()
+    found = FORMATS.get("opus" if ending == "ogg" else ending)
+    if found is None:
+        raise ValueError(f"The file name must end in .{', .'.join(FORMATS)} or .ogg, to say the format; not {name!r}.")
+    return found
+
+
+def encode_file(target: Format, pcm: bytes, sample_rate: int) -> bytes:
+    """Return finished sound as a file."""
+    if not target.codec:
+        return (wav_header(len(pcm), sample_rate) if target.name == "wav" else b"") + pcm
+    encoder = Encoder(target, sample_rate)
+    return with_length(target, encoder.encode(pcm) + encoder.finish(), len(pcm) // BYTES_PER_SAMPLE)
 
 
 def with_length(target: Format, data: bytes, samples: int) -> bytes:
