@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import platform
@@ -404,6 +405,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--scale", type=float, default=1.0, help="of durations and counts (default: %(default)s)")
     parser.add_argument("--only", default="", help="parts by name, separated by commas")
     arguments = parser.parse_args(argv)
+    gc.disable()  # a pause of the client would be taken for one of the server
     figures, curves = measure(arguments.scale, arguments.only)
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
     rows = [{**asdict(each), "value": round(each.value, 5), "ok": each.ok} for each in figures]
