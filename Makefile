@@ -7,7 +7,7 @@ STAMP := .venv/.synced
 PYTEST_ARGS ?=
 RUN := PYTHONPATH=operator:. $(PY)
 
-.PHONY: help demo test lint test-unit test-integration test-e2e cluster-up cluster-down images bench-operator bench-drift generate lock format
+.PHONY: help demo test lint test-unit test-integration test-e2e cluster-up cluster-down images bench-operator bench-server bench-drift generate lock format
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -44,13 +44,17 @@ images: $(STAMP) ## build both images
 bench-operator: $(STAMP) ## the operator at scale beside the floor under it; table, JSON in build/bench/; 15 minutes
 	@$(RUN) -m bench.operator $(BENCH_ARGS)
 
+bench-server: $(STAMP) ## the model server beside its engine alone; table, JSON and plot in build/bench/; 15 minutes
+	@$(RUN) -m bench.server $(BENCH_ARGS)
+
 bench-drift: $(STAMP) ## how long a deleted or edited child stays wrong; table, and JSON in build/bench/
 	@$(RUN) -m bench.drift $(BENCH_ARGS)
 
-generate: $(STAMP) ## crds/, docs/api.md, install.yaml and integrations/argocd/ from their sources
+generate: $(STAMP) ## crds/, docs/api.md, the table of settings, install.yaml and integrations/argocd/ from their sources
 	$(RUN) -m tts_operator.api.crd > crds/tts-operator.io_ttsservices.yaml
 	$(RUN) -m tts_operator.api.docs examples/busy.yaml > docs/api.md
 	$(RUN) tests/unit/operator/regenerate_argocd.py
+	$(RUN) -m tts_server.settings docs/server.md
 	HELM=$$($(RUN) -m devcluster bin helm) charts/render > install.yaml
 
 format: $(STAMP) ## let ruff format the code
@@ -61,8 +65,9 @@ LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-header pyproject.toml
 lock: $(STAMP) ## requirements/*.lock from pyproject.toml; make lock UPGRADE=--upgrade takes the newest versions
 	$(LOCK) $(UPGRADE) --extra operator -o requirements/operator.lock
-	$(LOCK) $(UPGRADE) --extra server -o requirements/server.lock
-	$(LOCK) $(UPGRADE) --extra operator --extra server --group dev -o requirements/dev.lock
+	$(LOCK) $(UPGRADE) --extra server --extra tracing -o requirements/server.lock
+	$(LOCK:3.11=3.10) $(UPGRADE) --extra modelscope -o requirements/modelscope.lock
+	$(LOCK) $(UPGRADE) --extra operator --extra server --extra tracing --group dev -o requirements/dev.lock
 
 INSTALL_VENV := { test $$(id -u) = 0 && apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv .venv; }
 $(STAMP): requirements/dev.lock pyproject.toml

@@ -4,13 +4,9 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tts_server import __version__
+from tts_server import __version__, model_commands
 from tts_server.settings import Settings, SettingsError, settings_table
-
-if TYPE_CHECKING:
-    from tts_server.engines import Engine
 
 _DESCRIPTION = """\
 Speech from Mandarin text: an HTTP server with OpenAI's speech API, and the same voice on the command line.
@@ -18,6 +14,15 @@ Speech from Mandarin text: an HTTP server with OpenAI's speech API, and the same
   tts-server serve                          serve the API and the web page on port 7860
   tts-server say "您好，世界。" -o hello.wav   speak to a file, without a server
   tts-server check                          load the model, speak a sentence, and say whether it is speech
+  tts-server voices                         list voices and emotions
+  tts-server fetch                          download the model of TTS_ENGINE=modelscope, once
+"""
+
+_SAY_EXAMPLES = """\
+examples:
+  tts-server say "您好，世界。" -o hello.wav
+  tts-server say "太好了！" -o happy.mp3 --emotion happy --speed 1.2
+  tts-server say - -o chapter.opus < chapter.txt
 """
 
 
@@ -46,18 +51,21 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="serve HTTP until SIGTERM")
     serve.set_defaults(run=_serve)
 
-    say = commands.add_parser("say", help="speak a text to a WAV file")
+    say = commands.add_parser(
+        "say",
+        help="speak a text to a file",
+        description="Speaks without a server. The file's ending says the format: wav, mp3, opus, ogg, aac, flac, pcm.",
+        epilog=_SAY_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     say.add_argument("text", help="the text; - reads it from standard input")
-    say.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the WAV file to write")
+    say.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the file to write")
     say.add_argument("--voice", help="one of `tts-server voices`")
+    say.add_argument("--emotion", default="neutral", help="one of `tts-server voices`; default neutral")
     say.add_argument("--speed", type=float, default=1.0, help="from 0.25 to 4; default 1")
     say.set_defaults(run=_say)
 
-    voices = commands.add_parser("voices", help="list the voices")
-    voices.set_defaults(run=_voices)
-
-    check = commands.add_parser("check", help="load the model, speak, and judge the sound")
-    check.set_defaults(run=_check)
+    model_commands.add_parsers(commands)
 
     drain = commands.add_parser(
         "drain",
@@ -88,45 +96,24 @@ def _serve(_: argparse.Namespace, settings: Settings) -> int:
 
 
 def _say(options: argparse.Namespace, settings: Settings) -> int:
-    from tts_server.audio import wav_header  # noqa: PLC0415 - numpy, which `drain` and `--help` do not need
+    from tts_server.encoding import encode_file, file_format  # noqa: PLC0415 - numpy: `drain` and `--help` need none
     from tts_server.speaking import speak  # noqa: PLC0415 - see above
 
     if not 0.25 <= options.speed <= 4:  # noqa: PLR2004 - the API's range
         return _fail("--speed must be from 0.25 to 4.", 2)
+    try:
+        target = file_format(options.output.name)
+    except ValueError as error:
+        return _fail(str(error), 2)
     text = sys.stdin.read() if options.text == "-" else options.text
     try:
-        engine = _load_engine(settings)
-        pcm = speak(engine, text, voice=options.voice or settings.default_voice or None, speed=options.speed)
-        options.output.write_bytes(wav_header(len(pcm), engine.sample_rate) + pcm)
+        engine = model_commands.load_engine(settings)
+        voice = options.voice or settings.default_voice or None
+        pcm = speak(engine, text, voice=voice, speed=options.speed, emotion=options.emotion)
+        options.output.write_bytes(encode_file(target, pcm, engine.sample_rate))
     except (ValueError, RuntimeError, OSError) as error:
         return _fail(str(error), 1)
     return 0
-
-
-def _voices(_: argparse.Namespace, settings: Settings) -> int:
-    from tts_server.engines import EngineError, create_engine  # noqa: PLC0415 - numpy
-
-    try:
-        engine = create_engine(settings.engine)
-    except EngineError as error:
-        return _fail(str(error), 1)
-    for voice in engine.voices:
-        sys.stdout.write(f"{voice.id:<20} {voice.language:<8} {voice.name}\n")
-    return 0
-
-
-def _check(_: argparse.Namespace, settings: Settings) -> int:
-    from tts_server.engines import EngineError  # noqa: PLC0415 - numpy
-    from tts_server.speaking import judge  # noqa: PLC0415 - numpy
-
-    start = time.perf_counter()
-    try:
-        engine = _load_engine(settings)
-    except EngineError as error:
-        return _fail(str(error), 1)
-    report = judge(engine, load_seconds=time.perf_counter() - start)
-    sys.stdout.write(report.text + "\n")
-    return 0 if report.ok else _fail("This is not speech.", 1)
 
 
 def _drain(_: argparse.Namespace, settings: Settings) -> int:
@@ -144,14 +131,6 @@ def _prepare(options: argparse.Namespace, _: Settings) -> int:
     from tts_server.engines.fastspeech2 import patch  # noqa: PLC0415 - the graph's schema is large
 
     return patch.main([str(options.file)] if options.file else [])
-
-
-def _load_engine(settings: Settings) -> "Engine":
-    from tts_server.engines import create_engine  # noqa: PLC0415 - numpy
-
-    engine = create_engine(settings.engine)
-    engine.load()
-    return engine
 
 
 def _fail(message: str, status: int) -> int:

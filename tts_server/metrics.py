@@ -5,6 +5,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 # 0.8 and 1.2 are the promised mean and P99.
 _REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.6, 2.0, 3.0, 5.0, 10.0, 30.0)
 _WAIT_BUCKETS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.2, 2.0, 5.0, 10.0)
+_FACTOR_BUCKETS = (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 2.0)
 
 
 class Metrics:
@@ -34,14 +35,33 @@ class Metrics:
             registry=registry,
         )
         self.audio_seconds = Counter("tts_audio_seconds", "Sound synthesised.", registry=registry)
+        self.real_time_factor = Histogram(
+            "tts_real_time_factor",
+            "Thread time for a sentence divided by the length of its sound.",
+            buckets=_FACTOR_BUCKETS,
+            registry=registry,
+        )
+        self.first_audio_seconds = Histogram(
+            "tts_time_to_first_audio_seconds",
+            "Time from a speech request's headers to the first piece of its sound.",
+            ["cache"],
+            buckets=_REQUEST_BUCKETS,
+            registry=registry,
+        )
         self.queue_wait_seconds = Histogram(
-            "tts_queue_wait_seconds", "Time a sentence waited for a thread.", buckets=_WAIT_BUCKETS, registry=registry
+            "tts_queue_wait_seconds",
+            "Time from a text's admission until a thread began with it.",
+            buckets=_WAIT_BUCKETS,
+            registry=registry,
         )
         self.queue_depth = Gauge("tts_queue_depth", "Sentences waiting for a thread.", registry=registry)
         self.queue_seconds = Gauge(
             "tts_queue_seconds", "Estimated time to finish all admitted work.", registry=registry
         )
         self.cache_events = Counter("tts_cache_events", "Cache hits, misses and joins.", ["event"], registry=registry)
+        self.redis_events = Counter(
+            "tts_redis_events", "What came of each use of Redis.", ["operation", "result"], registry=registry
+        )
         self.cache_bytes = Gauge("tts_cache_bytes", "Memory that cached sound takes.", registry=registry)
         self.model_ready = Gauge("tts_model_ready", "1 when loaded and warmed.", registry=registry)
         self.load_seconds = Gauge("tts_model_load_seconds", "Time to load and warm the model.", registry=registry)

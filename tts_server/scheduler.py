@@ -1,115 +1,155 @@
 """Synthesis on native threads, so that the event loop never waits for the CPU."""
 
+import logging
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from gevent.event import AsyncResult
+import gevent
+from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
 from tts_server.admission import Admission, CostModel
+from tts_server.audio import BYTES_PER_SAMPLE, sentence_bytes
 from tts_server.engines import Sentence, Session
-from tts_server.engines.protocol import Pcm
 from tts_server.metrics import Metrics
+from tts_server.recording import AbandonedError, DeadlineError, Recording
+from tts_server.tracing import Span
 
-
-class DeadlineError(Exception):
-    """The time allowed for the request passed before its work was done."""
+log = logging.getLogger(__name__)
 
 
 class Job:
-    """One admitted text. ``deadline`` is monotonic time, and may be moved back while the job runs."""
+    """One text on its way into a recording. ``deadline`` is monotonic time, and may be moved back while it runs."""
 
-    def __init__(self, sentences: Sequence[Sentence], *, voice: str, speed: float, deadline: float) -> None:
+    def __init__(
+        self, sentences: Sequence[Sentence], *, voice: str, speed: float, emotion: str, deadline: float
+    ) -> None:
         self.sentences = sentences
         self.voice = voice
         self.speed = speed
+        self.emotion = emotion
         self.deadline = deadline
+        self.recording = Recording()
+        self.span: Span | None = None
+        self.share = True
+        """Whether other servers do not have the sound yet."""
+        self.estimates: list[float] = []
+        self.submitted = 0.0
+        self.taken = 0
+        """How many sentences went to a thread, which they do in order."""
+        self._early: dict[int, bytes] = {}
+        self._delivered = 0
+
+    @property
+    def left(self) -> int:
+        """How many sentences no thread has taken, and somebody still wants."""
+        return 0 if self.recording.over else len(self.sentences) - self.taken
+
+    def deliver(self, index: int, pcm: bytes, sample_rate: int) -> None:
+        """Put a sentence's sound into the recording, as soon as all before it are there."""
+        if self.recording.over:
+            return
+        self._early[index] = pcm
+        while self._delivered in self._early:
+            piece = self._early.pop(self._delivered)
+            self._delivered += 1
+            self.recording.append(piece, len(piece) / BYTES_PER_SAMPLE / sample_rate)
+        if self._delivered == len(self.sentences):
+            self.recording.finish()
 
 
 class Scheduler:
-    """As many threads as sessions. Requests take turns sentence by sentence, so a short one passes a long one."""
+    """As many threads as sessions. Sentences of one text run in parallel where threads are idle.
 
-    def __init__(self, sessions: Sequence[Session], *, queue_seconds: float, metrics: Metrics) -> None:
-        self._free = deque(sessions)
-        # Never asked for more threads than it has: requests queue for a session, where their deadline counts.
+    Texts take turns sentence by sentence, so a short one passes a long one.
+    """
+
+    def __init__(
+        self, sessions: Sequence[Session], *, sample_rate: int, queue_seconds: float, metrics: Metrics
+    ) -> None:
+        self._sample_rate = sample_rate
         self._pool = ThreadPool(len(sessions))
-        self._queue: deque[AsyncResult[Session]] = deque()
+        self._turns: deque[Job] = deque()
+        self._work = Event()
         self._metrics = metrics
         self.cost = CostModel()
         self.admission = Admission(threads=len(sessions), queue_seconds=queue_seconds)
+        self._lanes = [gevent.spawn(self._lane, session) for session in sessions]
 
     @property
     def waiting(self) -> int:
         """How many sentences wait for a thread."""
-        return len(self._queue)
+        return sum(job.left for job in self._turns)
 
-    def admit(self, job: Job) -> Iterator[tuple[Sentence, Pcm]]:
-        """Let the job in at once, or raise OverloadedError; what it says comes out as it is iterated.
-
-        Iterating raises :class:`DeadlineError`. Closing the iterator gives up the rest.
-        """
+    def submit(self, job: Job) -> None:
+        """Let the job in at once, or raise OverloadedError; its recording then fills, or fails."""
         estimates = [self.cost.estimate(each.syllables, job.speed) for each in job.sentences]
         self.admission.admit(sum(estimates))
-        return self._say(job, estimates)
+        job.estimates = estimates
+        job.submitted = time.monotonic()
+        self._turns.append(job)
+        self._work.set()
 
-    def _say(self, job: Job, estimates: list[float]) -> Iterator[tuple[Sentence, Pcm]]:
-        remaining = sum(estimates)
-        try:
-            for sentence, estimate in zip(job.sentences, estimates, strict=True):
-                yield sentence, self._run(job, sentence)
-                self.admission.release(estimate)
-                remaining -= estimate
-        finally:
-            self.admission.release(remaining)
+    def cancel(self, job: Job, error: Exception | None = None) -> None:
+        """Give up what no thread has taken yet; what one has is finished and thrown away."""
+        if job.recording.over:
+            return
+        self.admission.release(sum(job.estimates[job.taken :]))
+        job.recording.fail(error or AbandonedError())
 
-    def _run(self, job: Job, sentence: Sentence) -> Pcm:
-        queued = time.monotonic()
-        session = self._take(job)
-        self._metrics.queue_wait_seconds.observe(time.monotonic() - queued)
-        result = self._pool.spawn(_synthesise, session, sentence, job.voice, job.speed)
-        # Given back when the thread is done with it, also if nobody waits for the result any more.
-        result.rawlink(lambda _: self._give_back(session))
-        said: tuple[Pcm, float] = result.get()
-        pcm, seconds = said
-        self.cost.learn(sentence.syllables, job.speed, seconds)
+    def _lane(self, session: Session) -> None:
+        """Keep one thread busy with one session, for ever."""
+        while True:
+            job, index = self._take()
+            begin = time.time_ns()
+            try:
+                pcm, seconds = self._pool.spawn(_synthesise, session, job, index, self._sample_rate).get()
+            except Exception as error:
+                log.exception("synthesis failed")
+                self.cancel(job, error)
+            else:
+                self._learn(job, index, len(pcm), seconds)
+                if job.span:
+                    job.span.child("synthesise", begin, time.time_ns(), sentence=index, seconds=seconds)
+                job.deliver(index, pcm, self._sample_rate)
+            finally:
+                self.admission.release(job.estimates[index])
+
+    def _take(self) -> tuple[Job, int]:
+        """Wait for a sentence: the next of the text whose turn it is, unless its time has passed."""
+        while True:
+            while self._turns:
+                job = self._turns.popleft()
+                now = time.monotonic()
+                if not job.left:
+                    continue
+                if now >= job.deadline:
+                    self.cancel(job, DeadlineError())
+                    continue
+                index = job.taken
+                job.taken += 1
+                if index == 0:
+                    self._metrics.queue_wait_seconds.observe(now - job.submitted)
+                if job.left:
+                    self._turns.append(job)
+                return job, index
+            self._work.clear()
+            self._work.wait()
+
+    def _learn(self, job: Job, index: int, size: int, seconds: float) -> None:
+        self.cost.learn(job.sentences[index].syllables, job.speed, seconds)
+        audio = size / BYTES_PER_SAMPLE / self._sample_rate
         self._metrics.synthesis_seconds.inc(seconds)
-        return pcm
-
-    def _take(self, job: Job) -> Session:
-        """Wait for a session, strictly in turn: not a semaphore, where who has just run is first to run again."""
-        if self._free:
-            return self._free.popleft()
-        turn: AsyncResult[Session] = AsyncResult()
-        self._queue.append(turn)
-        try:
-            # The deadline may move while we wait.
-            while not turn.ready() and (left := job.deadline - time.monotonic()) > 0:
-                turn.wait(timeout=left)
-            in_time = turn.ready()
-        except BaseException:
-            self._leave(turn)
-            raise
-        if not in_time:
-            self._leave(turn)
-            raise DeadlineError
-        session: Session = turn.get()
-        return session
-
-    def _leave(self, turn: "AsyncResult[Session]") -> None:
-        if turn.ready():
-            self._give_back(turn.get())
-        else:
-            self._queue.remove(turn)
-
-    def _give_back(self, session: Session) -> None:
-        if self._queue:
-            self._queue.popleft().set(session)
-        else:
-            self._free.append(session)
+        self._metrics.audio_seconds.inc(audio)
+        if audio:
+            self._metrics.real_time_factor.observe(seconds / audio)
 
 
-def _synthesise(session: Session, sentence: Sentence, voice: str, speed: float) -> tuple[Pcm, float]:
+def _synthesise(session: Session, job: Job, index: int, sample_rate: int) -> tuple[bytes, float]:
     """Runs on a native thread: no metrics, logs or locks of the event loop in here."""
     start = time.perf_counter()
-    return session.synthesise(sentence, voice=voice, speed=speed), time.perf_counter() - start
+    sentence = job.sentences[index]
+    samples = session.synthesise(sentence, voice=job.voice, speed=job.speed, emotion=job.emotion)
+    pcm = sentence_bytes(samples, sentence, sample_rate=sample_rate, speed=job.speed)
+    return pcm, time.perf_counter() - start

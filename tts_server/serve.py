@@ -1,6 +1,7 @@
 """Run the server: gunicorn with one gevent worker, which loads the model once it listens."""
 
 import contextlib
+import gc
 import logging
 import os
 import sys
@@ -115,5 +116,9 @@ def _load_model(app: Any, lifecycle: Lifecycle) -> None:
         report_fatal(str(error) if known else f"The model cannot be loaded: {type(error).__name__}: {error}")
         # Not sys.exit: this is a greenlet beside the one that serves, and the whole process has to end.
         os._exit(_BOOT_FAILED)
+    # The front end's dictionaries stay for good: looking through them at each full collection would stop the event loop
+    # for tens of milliseconds.
+    gc.collect()
+    gc.freeze()
     lifecycle.loaded()
     log.info("ready", extra={"engine": here.service.engine.name, "revision": here.service.engine.revision})

@@ -1,47 +1,74 @@
-"""From a text to its sound: front end, cache, joined requests, synthesis."""
+"""From a text to its sound: front end, caches, joined requests, synthesis, encoding."""
 
 import hashlib
 import json
-import logging
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import gevent
-from gevent.event import AsyncResult
 from gevent.threadpool import ThreadPool
 
-from tts_server.audio import BYTES_PER_SAMPLE, sentence_bytes
-from tts_server.cache import PcmCache
-from tts_server.engines import Engine, EngineError, Sentence, Session
-from tts_server.engines.protocol import Pcm
+from tts_server.audio import BYTES_PER_SAMPLE
+from tts_server.cache import PlanMemo, Sound, SoundCache
+from tts_server.encoding import Format
+from tts_server.engines import NEUTRAL, Engine, EngineError, Sentence, Session
 from tts_server.metrics import Metrics
-from tts_server.scheduler import DeadlineError, Job, Scheduler
+from tts_server.recording import AbandonedError, Recording
+from tts_server.renditions import Renditions
+from tts_server.scheduler import Job, Scheduler
+from tts_server.tracing import Span
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from tts_server.shared import SharedCache
 
 Source = Literal["hit", "miss", "coalesced"]
+
+_PCM = "pcm"
 
 
 class UnknownVoiceError(ValueError):
     """The engine has no voice of that name."""
 
 
+class UnknownEmotionError(ValueError):
+    """The engine has no emotion of that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What is to be said and how; ``voice`` empty: the default one."""
+
+    text: str
+    voice: str = ""
+    speed: float = 1.0
+    emotion: str = NEUTRAL
+
+
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """Finished sound: 16-bit little-endian mono PCM, and whether it was cached, new, or made for another request."""
+    """Sound in the format that was asked for (for WAV: the samples after the header).
 
-    pcm: bytes
-    sample_rate: int
+    Either ``data`` is all of it, or ``pieces`` yields it while it is being made, and raises what
+    :meth:`SpeechService.speak` raises. ``source``: was it cached, new, or made for another request?
+    """
+
     source: Source
+    key: tuple[str, str]
+    """Where the cache has it, once it is complete."""
+    sound: Sound | Recording
+    pieces: Generator[bytes] | None = None
 
+    @property
+    def data(self) -> bytes | None:
+        """All of it, or None where it is not finished."""
+        return self.sound.data if self.pieces is None else None
 
-@dataclass(frozen=True, slots=True)
-class _InFlight:
-    job: Job
-    result: "AsyncResult[bytes]"
+    @property
+    def seconds(self) -> float:
+        """How long it is, or has become so far."""
+        return self.sound.seconds
 
 
 class SpeechService:
@@ -53,17 +80,21 @@ class SpeechService:
         *,
         threads: int,
         queue_seconds: float,
-        cache: PcmCache,
+        cache: SoundCache,
         metrics: Metrics,
+        shared: "SharedCache | None" = None,
         default_voice: str = "",
     ) -> None:
         self.engine = engine
         self._threads = threads
         self._queue_seconds = queue_seconds
         self._cache = cache
+        self._shared = shared
         self._metrics = metrics
+        self._memo = PlanMemo()
         self._scheduler: Scheduler | None = None
-        self._in_flight: dict[str, _InFlight] = {}
+        self._running: dict[str, Job] = {}
+        self._renditions = Renditions(threads=threads, sample_rate=engine.sample_rate, cache=cache)
         self.default_voice = default_voice or engine.voices[0].id
         metrics.cache_bytes.set_function(lambda: cache.bytes)
         metrics.queue_depth.set_function(lambda: self._scheduler.waiting if self._scheduler else 0)
@@ -89,73 +120,132 @@ class SpeechService:
         loader = ThreadPool(1)
         sessions: list[Session] = loader.spawn(_load, self.engine, self._threads).get()
         loader.kill()
-        self._scheduler = Scheduler(sessions, queue_seconds=self._queue_seconds, metrics=self._metrics)
+        self._scheduler = Scheduler(
+            sessions,
+            sample_rate=self.engine.sample_rate,
+            queue_seconds=self._queue_seconds,
+            metrics=self._metrics,
+        )
         self._metrics.load_seconds.set(time.monotonic() - start)
         self._metrics.model_ready.set(1)
 
-    def speak(self, text: str, *, voice: str | None, speed: float, timeout: float) -> Speech:
-        """Return the sound of the text within ``timeout`` seconds.
+    def cached(self, key: tuple[str, str]) -> Sound | None:
+        """Return the sound that :attr:`Speech.key` names, if it is in memory."""
+        return self._cache.get(key)
 
-        Raises NothingToSayError, UnknownVoiceError, OverloadedError, DeadlineError; EngineError while not loaded.
+    def speak(
+        self, said: Utterance, *, target: Format, timeout: float, whole: bool = False, span: Span | None = None
+    ) -> Speech:
+        """Return the sound within ``timeout`` seconds, or its first piece by then where it has several sentences.
+
+        ``whole``: only all of it will do. ``span`` gets a child for each sentence that is made. Raises
+        NothingToSayError, UnknownVoiceError, UnknownEmotionError, OverloadedError, DeadlineError; EngineError while not
+        loaded.
         """
-        if self._scheduler is None:
-            raise EngineError("The model is still loading.")
-        voice = voice or self.default_voice
+        voice = self._check(said)
+        deadline = time.monotonic() + timeout
+        request = hashlib.sha256(f"{voice}\0{said.emotion}\0{said.speed}\0{said.text}".encode()).digest()
+        stored = target.name if target.codec else _PCM
+        key = self._memo.get(request)
+        sound = self.cached((key, stored)) if key else None
+        if key and sound:
+            self._metrics.cache_events.labels("hit").inc()
+            return Speech("hit", (key, stored), sound)
+        sentences = self.engine.plan(said.text)
+        key = cache_key(self.engine, sentences, voice=voice, speed=said.speed, emotion=said.emotion)
+        self._memo.put(request, key)
+        job = Job(sentences, voice=voice, speed=said.speed, emotion=said.emotion, deadline=deadline)
+        job.span = span
+        recording, source = self._find_or_make(key, job)
+        if target.codec:
+            recording = self._renditions.running(key, target) or self._renditions.start(key, target, recording)
+        self._metrics.cache_events.labels(source).inc()
+        pieces = _hear(recording, deadline, whole=whole)
+        return Speech(source, (key, stored), recording, pieces)
+
+    def _find_or_make(self, key: str, job: Job) -> tuple[Recording, Source]:
+        sound = self._cache.get((key, _PCM))
+        if sound is not None:
+            return Recording.of(*sound), "hit"
+        running = self._running.get(key)
+        if running:
+            running.deadline = max(running.deadline, job.deadline)
+            return running.recording, "coalesced"
+        return job.recording, self._make(key, job)
+
+    def _make(self, key: str, job: Job) -> Source:
+        """Begin to fill the job's recording, from the shared cache or by synthesis."""
+        recording, rate = job.recording, self.engine.sample_rate
+        self._running[key] = job
+        recording.on_over = lambda: self._over(key, job)
+        try:
+            pcm = self._shared.get(key, rate) if self._shared else None
+            if pcm is not None:
+                job.share = False
+                recording.append(pcm, len(pcm) / BYTES_PER_SAMPLE / rate)
+                recording.finish()
+                return "hit"
+            self._ready_scheduler().submit(job)
+        except BaseException as error:
+            recording.fail(error if isinstance(error, Exception) else AbandonedError())
+            raise
+        recording.on_abandoned = lambda: self._ready_scheduler().cancel(job)
+        return "miss"
+
+    def _over(self, key: str, job: Job) -> None:
+        del self._running[key]
+        recording = job.recording
+        if recording.complete:
+            self._cache.put((key, _PCM), Sound(recording.data, recording.seconds))
+            if self._shared and job.share:
+                self._shared.put(key, recording.data, self.engine.sample_rate)
+
+    def _check(self, said: Utterance) -> str:
+        """Return the voice; raises what :meth:`speak` says of voices and emotions."""
+        self._ready_scheduler()
+        voice = said.voice or self.default_voice
         if voice not in self._voice_ids():
             raise UnknownVoiceError(f"There is no voice {voice!r}. Voices: {', '.join(self._voice_ids())}.")
-        deadline = time.monotonic() + timeout
-        sentences = self.engine.plan(text)
-        key = cache_key(self.engine, sentences, voice=voice, speed=speed)
-        pcm, source = self._find_or_make(key, Job(sentences, voice=voice, speed=speed, deadline=deadline))
-        self._metrics.cache_events.labels(source).inc()
-        return Speech(pcm, self.engine.sample_rate, source)
+        if said.emotion not in self.engine.emotions:
+            known = ", ".join(self.engine.emotions)
+            raise UnknownEmotionError(f"There is no emotion {said.emotion!r}. Emotions: {known}.")
+        return voice
 
-    def _find_or_make(self, key: str, job: Job) -> tuple[bytes, Source]:
-        assert self._scheduler is not None  # noqa: S101 - speak() has seen to it
-        cached = self._cache.get(key)
-        if cached is not None:
-            return cached, "hit"
-        running = self._in_flight.get(key)
-        source: Source = "coalesced" if running else "miss"
-        if running:
-            running.job.deadline = max(running.job.deadline, job.deadline)
-        else:
-            running = _InFlight(job, AsyncResult())
-            said = self._scheduler.admit(job)
-            self._in_flight[key] = running
-            # Not in this request's own greenlet: others may join, and must not lose it when this one ends.
-            gevent.spawn(self._make, key, running, said)
-        try:
-            return running.result.get(timeout=max(0.0, job.deadline - time.monotonic())), source
-        except gevent.Timeout:
-            raise DeadlineError from None
-
-    def _make(self, key: str, running: _InFlight, said: Iterator[tuple[Sentence, Pcm]]) -> None:
-        rate, speed = self.engine.sample_rate, running.job.speed
-        try:
-            pcm = b"".join(
-                sentence_bytes(samples, sentence, sample_rate=rate, speed=speed) for sentence, samples in said
-            )
-        except DeadlineError as error:
-            running.result.set_exception(error)
-        except Exception as error:
-            log.exception("synthesis failed")
-            running.result.set_exception(error)
-        else:
-            self._metrics.audio_seconds.inc(len(pcm) / BYTES_PER_SAMPLE / rate)
-            self._cache.put(key, pcm)
-            running.result.set(pcm)
-        finally:
-            del self._in_flight[key]
+    def _ready_scheduler(self) -> Scheduler:
+        if self._scheduler is None:
+            raise EngineError("The model is still loading.")
+        return self._scheduler
 
     def _voice_ids(self) -> list[str]:
         return [voice.id for voice in self.engine.voices]
 
 
-def cache_key(engine: Engine, sentences: Sequence[Sentence], *, voice: str, speed: float) -> str:
-    """Return a digest of everything that changes the sound."""
-    what = [engine.name, engine.revision, voice, speed, [(each.text, each.pause) for each in sentences]]
+def cache_key(engine: Engine, sentences: Sequence[Sentence], *, voice: str, speed: float, emotion: str) -> str:
+    """Return a digest of everything that changes the sound; the text as the front end normalised and split it."""
+    what = [engine.name, engine.revision, voice, speed, emotion, [(each.text, each.pause) for each in sentences]]
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+
+
+def _hear(recording: Recording, deadline: float, *, whole: bool) -> Generator[bytes] | None:
+    """Wait for the first piece, which settles whether there is an answer, or for all of it: then return None."""
+    heard = recording.listen(deadline)
+    first = next(heard, b"")
+    if whole and not recording.complete:
+        for _ in heard:
+            pass
+    if recording.complete:
+        heard.close()
+        return None
+    return _chain(first, heard)
+
+
+def _chain(first: bytes, rest: Generator[bytes]) -> Generator[bytes]:
+    # A generator that never started would not run its `finally`: whoever closes this one may not have read from it.
+    try:
+        yield first
+        yield from rest
+    finally:
+        rest.close()
 
 
 def _load(engine: Engine, threads: int) -> list[Session]:

@@ -139,7 +139,11 @@ def post(url: str, body: str, *, content_type: str = "application/json", timeout
 
 def speech(url: str, text: Any, *, timeout: float = 30) -> dict[str, Any]:
     """A request to a service's URL to speak a text."""
-    return post(f"{url}/v1/audio/speech", json.dumps({"model": "fastspeech2", "input": text}), timeout=timeout)
+    return post(
+        f"{url}/v1/audio/speech",
+        json.dumps({"model": "fastspeech2", "input": text, "response_format": "wav"}),
+        timeout=timeout,
+    )
 
 
 def _pod(image: str, zone: str | None) -> dict[str, Any]:

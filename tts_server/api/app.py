@@ -1,20 +1,30 @@
 """The Flask application."""
 
+import os
+from typing import TYPE_CHECKING
+
 from flask import Flask
 
 from tts_server import __version__
-from tts_server.api import probes, speech
+from tts_server.api import openapi, probes, speech
 from tts_server.api.context import Context
+from tts_server.api.cors import register_cors
 from tts_server.api.errors import register_error_handlers
+from tts_server.api.repeats import Repeats
 from tts_server.api.requests import register_request_hooks
-from tts_server.cache import PcmCache
+from tts_server.cache import SoundCache
 from tts_server.cpu import cpu_limit
 from tts_server.engines import Engine, create_engine
+from tts_server.keys import Keys
 from tts_server.lifecycle import Lifecycle
 from tts_server.metrics import Metrics
 from tts_server.settings import Settings
 from tts_server.speech import SpeechService
+from tts_server.tracing import start_tracing
 from tts_server.webui import blueprint as webui
+
+if TYPE_CHECKING:
+    from tts_server.shared import SharedCache
 
 # JSON may take twelve bytes for a character (two \\uXXXX); the rest is for the other fields.
 _BYTES_PER_CHARACTER = 12
@@ -30,22 +40,36 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
         engine,
         threads=settings.threads or cpu_limit(),
         queue_seconds=settings.queue_seconds,
-        cache=PcmCache(settings.cache_size_mib << 20),
+        cache=SoundCache(settings.cache_size_mib << 20),
         metrics=metrics,
+        shared=_shared_cache(settings, metrics),
         default_voice=settings.default_voice,
     )
     app = Flask("tts_server", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_input_characters * _BYTES_PER_CHARACTER + _OTHER_FIELDS_BYTES
     app.url_map.strict_slashes = False
-    Context(
+    here = Context(
         settings=settings,
         service=service,
         lifecycle=lifecycle,
         metrics=metrics,
         model_name=settings.model_name or engine.name,
-    ).register(app.extensions)
+        keys=Keys(settings.api_keys),
+        tracing=start_tracing(os.environ, __version__),
+    )
+    here.register(app.extensions)
     register_error_handlers(app)
     register_request_hooks(app)
-    for blueprint in (probes.blueprint, speech.blueprint, webui):
+    register_cors(app, settings.cors_origins)
+    for blueprint in (probes.blueprint, speech.blueprint, openapi.blueprint, webui):
         app.register_blueprint(blueprint)
+    app.wsgi_app = Repeats(app.wsgi_app, here)  # type: ignore[method-assign] # as Flask's documentation does it
     return app
+
+
+def _shared_cache(settings: Settings, metrics: Metrics) -> "SharedCache | None":
+    if not settings.redis_url:
+        return None
+    from tts_server.shared import SharedCache  # noqa: PLC0415 - half a second and 15 MB, if it is not asked for
+
+    return SharedCache(settings.redis_url, keep_seconds=settings.redis_keep_seconds, metrics=metrics)

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 from flask import current_app
 
+from tts_server.keys import Keys
 from tts_server.lifecycle import Lifecycle
 from tts_server.metrics import Metrics
 from tts_server.settings import Settings
 from tts_server.speech import SpeechService
+from tts_server.tracing import Tracing
 
 _KEY = "tts_server"
 
@@ -21,6 +23,8 @@ class Context:
     lifecycle: Lifecycle
     metrics: Metrics
     model_name: str
+    keys: Keys
+    tracing: Tracing | None
 
     def register(self, extensions: dict[str, object]) -> None:
         """Put it where :func:`context` finds it."""

@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 
 from tts_server.api.context import context
 
+SPEECH_PATHS = ("/v1/audio/speech", "/api/tts")
 _DISCARD_PIECE_BYTES = 1 << 16
 _DISCARD_PIECES = 512  # 32 MiB
 _DISCARD_SECONDS = 5.0
@@ -33,8 +34,8 @@ class ApiError(Exception):
         self.retry_after = retry_after
 
 
-def error_response(error: ApiError) -> Response:
-    """Return the JSON answer for an error."""
+def error_body(error: ApiError) -> dict[str, object]:
+    """Return the error as JSON shows it."""
     server_side = error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     body = {
         "message": error.message,
@@ -42,8 +43,15 @@ def error_response(error: ApiError) -> Response:
         "param": error.param,
         "code": error.code,
     }
-    response = jsonify({"error": body})
+    return {"error": body}
+
+
+def error_response(error: ApiError) -> Response:
+    """Return the JSON answer for an error."""
+    response = jsonify(error_body(error))
     response.status_code = error.status
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     return response
@@ -54,7 +62,7 @@ def register_error_handlers(app: Flask) -> None:
 
     @app.errorhandler(ApiError)
     def api_error(error: ApiError) -> Response:
-        if request.path.startswith("/v1/audio/speech"):
+        if request.path in SPEECH_PATHS:
             context().metrics.rejections.labels(error.code).inc()
         return error_response(error)
 

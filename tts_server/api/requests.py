@@ -1,14 +1,17 @@
 """What surrounds every request: its id, its log line, its metrics, its security headers."""
 
 import logging
+import os
 import re
 import time
-import uuid
 
 from flask import Flask, Response, g, request
 
 from tts_server.api.context import context
+from tts_server.api.errors import SPEECH_PATHS
 from tts_server.lifecycle import State
+from tts_server.metrics import Metrics
+from tts_server.tracing import Span
 
 log = logging.getLogger(__name__)
 
@@ -23,33 +26,57 @@ def register_request_hooks(app: Flask) -> None:
     @app.before_request
     def begin() -> None:
         g.start = time.perf_counter()
-        given = request.headers.get("X-Request-Id", "")
-        g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        tracing = context().tracing
+        if tracing and request.path in SPEECH_PATHS:
+            g.span = tracing.begin(request.method, request.path, dict(request.headers))
+        g.request_id = request_id(request.headers.get("X-Request-Id", ""))
 
     @app.after_request
     def end(response: Response) -> Response:
-        seconds = time.perf_counter() - g.start
+        here = context()
         response.headers["X-Request-Id"] = g.request_id
         response.headers["X-Content-Type-Options"] = "nosniff"
-        here = context()
         if here.lifecycle.state is State.DRAINING:
             # So that no idle connection is left when SIGTERM comes, on which a request could be lost.
             response.headers["Connection"] = "close"
+        record = _record(response)
         # The rule, not the path: a scanner must not be able to make series.
         endpoint = request.url_rule.rule if request.url_rule else "other"
-        here.metrics.requests.labels(endpoint, str(response.status_code)).inc()
-        here.metrics.request_seconds.labels(endpoint).observe(seconds)
-        log.log(
-            logging.DEBUG if request.path in _QUIET else logging.INFO,
-            "request",
-            extra={
-                "request_id": g.request_id,
-                "method": request.method,
-                "path": request.path,
-                "status": response.status_code,
-                "seconds": round(seconds, 4),
-                "characters": g.get("characters"),
-                "cache": g.get("cache"),
-            },
-        )
+        level = logging.DEBUG if request.path in _QUIET else logging.INFO
+        start: float = g.start
+        span: Span | None = g.get("span")
+        if g.get("streamed"):
+            response.call_on_close(
+                lambda: conclude(here.metrics, record, endpoint, start=start, level=level, span=span)
+            )
+        else:
+            conclude(here.metrics, record, endpoint, start=start, level=level, span=span)
         return response
+
+
+def request_id(given: str) -> str:
+    """Return the client's own id, or a new one."""
+    return given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
+
+
+def _record(response: Response) -> dict[str, object]:
+    return {
+        "request_id": g.request_id,
+        "method": request.method,
+        "path": request.path,
+        "status": response.status_code,
+        "characters": g.get("characters"),
+        "cache": g.get("cache"),
+    }
+
+
+def conclude(
+    metrics: Metrics, record: dict[str, object], endpoint: str, *, start: float, level: int, span: Span | None = None
+) -> None:
+    """Count and log the request, once it is answered: for a stream, when it ends or the client is gone."""
+    seconds = time.perf_counter() - start
+    metrics.requests.labels(endpoint, str(record["status"])).inc()
+    metrics.request_seconds.labels(endpoint).observe(seconds)
+    if span:
+        span.end(int(str(record["status"])), cache=str(record["cache"]), request_id=str(record["request_id"]))
+    log.log(level, "request", extra={**record, "seconds": round(seconds, 4)})

@@ -5,6 +5,7 @@ arguments that returns an :class:`Engine`.
 """
 
 from tts_server.engines.protocol import (
+    NEUTRAL,
     Engine,
     EngineError,
     NothingToSayError,
@@ -16,6 +17,7 @@ from tts_server.engines.protocol import (
 from tts_server.engines.registry import create_engine, engine_names
 
 __all__ = [
+    "NEUTRAL",
     "Engine",
     "EngineError",
     "NothingToSayError",

@@ -6,6 +6,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+NEUTRAL = "neutral"
+
 Pcm = npt.NDArray[np.int16]
 
 
@@ -45,8 +47,11 @@ class Sentence:
 class Session(Protocol):
     """An engine's working memory. One thread at a time may use it."""
 
-    def synthesise(self, sentence: Sentence, *, voice: str, speed: float) -> Pcm:
-        """Say the sentence: mono samples at the engine's rate, without the pause after it."""
+    def synthesise(self, sentence: Sentence, *, voice: str, speed: float, emotion: str) -> Pcm:
+        """Say the sentence: mono samples at the engine's rate, without the pause after it.
+
+        ``voice`` and ``emotion`` are ones that the engine lists; ``speed`` is from 0.25 to 4.
+        """
         ...
 
 
@@ -71,6 +76,11 @@ class Engine(Protocol):
     @property
     def voices(self) -> tuple[Voice, ...]:
         """All voices, the default one first."""
+        ...
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """The emotions that every voice can speak with, ``neutral`` first."""
         ...
 
     def load(self) -> None:

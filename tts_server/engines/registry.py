@@ -8,7 +8,10 @@ from tts_server.engines.protocol import Engine, UnknownEngineError
 
 GROUP = "tts_server.engines"
 # Known without the distribution's metadata, so that a source tree that is not installed works too.
-_BUNDLED = {"fastspeech2": "tts_server.engines.fastspeech2.engine:FastSpeech2"}
+_BUNDLED = {
+    "fastspeech2": "tts_server.engines.fastspeech2.engine:FastSpeech2",
+    "modelscope": "tts_server.engines.modelscope.engine:ModelScope",
+}
 
 
 def engine_names() -> list[str]:

@@ -63,7 +63,7 @@ class Server:
         return requests.post(self.url + "/v1/audio/speech", json=body, timeout=timeout, **more)
 
     def speak(self, text: str, **more: Any) -> requests.Response:
-        response = self.post({"input": text, **more})
+        response = self.post({"input": text, "response_format": "wav", **more})
         assert response.status_code == 200, response.text
         return response
 
@@ -81,7 +81,7 @@ class Server:
 
 
 @contextmanager
-def running(cache: Path, **settings: str) -> Iterator[Server]:
+def running(cache: Path, python: str = sys.executable, **settings: str) -> Iterator[Server]:
     """Start a server with these ``TTS_*`` settings, without waiting for anything; end it afterwards."""
     port = free_port()
     environ = {
@@ -92,7 +92,7 @@ def running(cache: Path, **settings: str) -> Iterator[Server]:
         "TTS_DRAIN_SECONDS": "0",
         **settings,
     }
-    command = [sys.executable, "-m", "tts_server", "serve"]
+    command = [python, "-m", "tts_server", "serve"]
     process = subprocess.Popen(command, env=environ, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     server = Server(process, port, environ)
     stderr = process.stderr

@@ -5,6 +5,9 @@ import sys
 import wave
 from pathlib import Path
 
+import pytest
+import soundfile
+
 from .conftest import ROOT
 
 
@@ -27,6 +30,20 @@ def test_say(tmp_path: Path, cache: Path) -> None:
     with wave.open(str(target)) as sound:
         assert sound.getframerate() == 24000
         assert sound.getnframes() > 12000
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.ogg", "a.flac"])
+def test_say_in_the_format_of_the_file_name(tmp_path: Path, cache: Path, name: str) -> None:
+    result = run("say", "您好，世界。", "-o", str(tmp_path / name), "--emotion", "happy", cache=cache)
+    assert result.returncode == 0, result.stderr
+    samples, rate = soundfile.read(tmp_path / name)
+    assert len(samples) / rate > 0.5
+
+
+def test_say_to_a_file_of_no_format(tmp_path: Path, cache: Path) -> None:
+    result = run("say", "您好", "-o", str(tmp_path / "a.txt"), cache=cache)
+    assert result.returncode == 2
+    assert "must end in .mp3, .opus, .aac, .flac, .wav, .pcm or .ogg" in result.stderr
 
 
 def test_say_what_cannot_be_said(tmp_path: Path, cache: Path) -> None:

@@ -45,7 +45,7 @@ def check(response: requests.Response, status: int, says: str) -> None:
         (b"", "not valid JSON"),
         (bytes(range(256)), "not valid JSON"),
         ('{"input": "好", "voice": "alloy"}', "There is no voice 'alloy'. Voices: baker"),
-        ('{"input": "好", "response_format": "mp3"}', "must be one of 'wav' or 'pcm'"),
+        ('{"input": "好", "response_format": "ogg"}', "must be one of 'mp3', 'opus'"),
         ('{"input": "好", "speed": 9}', "from 0.25 to 4"),
     ],
 )
@@ -92,3 +92,15 @@ def test_clients_that_leave(server: Server) -> None:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", server.port), timeout=10) as gone:
                 gone.sendall(request)
     assert server.speak("还在").status_code == 200
+
+
+def test_clients_that_never_finish_do_not_stop_others(server: Server) -> None:
+    """Slow loris: connections that send a little and then wait."""
+    head = b"POST /v1/audio/speech HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 40\r\n"
+    with contextlib.ExitStack() as held:
+        for request in (b"POST", head, head + b'\r\n{"input": "'):
+            for _ in range(50):
+                connection = held.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10))
+                connection.sendall(request)
+        assert server.get("/ready").status_code == 200
+        assert server.speak("他们慢，我们不慢").status_code == 200

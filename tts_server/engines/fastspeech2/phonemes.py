@@ -12,15 +12,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from pypinyin import Style
 from pypinyin.constants import PINYIN_DICT
-from pypinyin.contrib.neutral_tone import NeutralToneWith5Mixin
-from pypinyin.contrib.tone_sandhi import ToneSandhiMixin
-from pypinyin.converter import DefaultConverter
-from pypinyin.core import Pinyin
 from pypinyin.seg import mmseg
 
 from tts_server.engines.fastspeech2.latin import is_word, say_latin
+from tts_server.engines.fastspeech2.readings import read_aloud
 
 # Rare readings and spellings that the Baker table lacks; as (initial, final).
 _MORE_SYLLABLES = {
@@ -36,14 +32,10 @@ _MORE_SYLLABLES = {
 }
 # A number is not broken in its middle, unless it is an absurd one.
 _WORD_OR_NUMBER = re.compile(r"[零〇一二两三四五六七八九十百千万亿点幺]{2,10}|.", re.DOTALL)
-_TOKEN = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*|,|[^A-Za-z,]+")
+_TOKEN = re.compile(r"[A-Za-z]+(?:[-'’][A-Za-z]+)*|,|[^A-Za-z,]+")
 _PAUSE = ","
 _ERHUA_AFTER = frozenset("这那哪点会事玩味劲块份样边")
 _NOT_ERHUA_BEFORE = frozenset("童子女科歌媳孙化")
-
-
-class _Converter(NeutralToneWith5Mixin, ToneSandhiMixin, DefaultConverter):
-    """Pinyin with the neutral tone as 5 and, as in the corpus, the tones as they are spoken (你好 is ni2 hao3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +52,6 @@ class FrontEnd:
     def __init__(self, symbols: Mapping[str, int], syllables: Mapping[str, Iterable[str]]) -> None:
         self._symbols = symbols
         self._syllables = {**_MORE_SYLLABLES, **{name: tuple(phones) for name, phones in syllables.items()}}
-        self._pinyin = Pinyin(_Converter())
         self.count = lru_cache(maxsize=4096)(self._count)
 
     @classmethod
@@ -129,7 +120,7 @@ class FrontEnd:
 
     def _read(self, run: str) -> list[Syllable]:
         """Read a run of Chinese characters, all of which have a reading."""
-        readings = [each[0] for each in self._pinyin.pinyin(run, style=Style.TONE3)]
+        readings = read_aloud(run)
         result: list[Syllable] = []
         for index, (char, reading) in enumerate(zip(run, readings, strict=True)):
             before, after = run[index - 1 : index], run[index + 1 : index + 2]

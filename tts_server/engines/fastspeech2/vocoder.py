@@ -1,57 +1,52 @@
-"""Mel frames to sound, in windows of bounded size.
+"""Mel frames to sound, on OpenVINO, in windows of one size.
 
 The vocoder is convolutional: a sample depends on at most 18 frames to each side (measured: with 18 frames of overlap
-the windows equal the whole bit for bit, with 16 to 57 dB), so long mels are cut into overlapping windows and the outer
-part of each window's sound is thrown away. All windows of one mel have the same length and hold real frames only; so
-there is no padding to hear, one memory plan for each mel, and memory that does not grow with the text.
+the windows equal the whole bit for bit, with 16 to 57 dB), so a mel is cut into overlapping windows and the outer part
+of each window's sound is thrown away. One size for all means one memory plan, made once: memory does not grow with the
+text, and no call pays for a new plan.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from tts_server.cpu import cpu_limit
 
 Mel = npt.NDArray[np.float32]
 Samples = npt.NDArray[np.float32]
 
 SAMPLES_PER_FRAME = 300
 OVERLAP_FRAMES = 20
-# 0.57 MB of memory a frame: 144 frames are 80 MB, and waste 20 % of the work on overlaps where 232 would waste 10 %.
-MAX_WINDOW_FRAMES = 144
+# Shorter windows waste more on their overlaps, longer ones on short texts; 144 frames are 1.8 s of sound.
+WINDOW_FRAMES = 144
 
-
-class MelToSamples(Protocol):
-    """A vocoder's one call: (frames, 80) to (frames * 300,)."""
-
-    def __call__(self, mel: Mel) -> Samples:
-        """Run the network."""
-        ...
+# A vocoder's one call: (WINDOW_FRAMES, 80) to (WINDOW_FRAMES * 300,).
+MelToSamples = Callable[[Mel], Samples]
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Frames ``start`` to ``start + length`` go in; of the sound, frames ``keep_from`` to ``keep_to`` stay."""
+    """A window that starts at frame ``start``; of its sound, frames ``keep_from`` to ``keep_to`` stay."""
 
     start: int
-    length: int
     keep_from: int
     keep_to: int
 
 
-def windows(frames: int, *, maximum: int = MAX_WINDOW_FRAMES, overlap: int = OVERLAP_FRAMES) -> list[Window]:
-    """Cover ``frames`` with the fewest windows of one length, at most ``maximum``, spread evenly."""
-    if frames <= maximum:
-        return [Window(0, frames, 0, frames)]
-    count = -(-(frames - 2 * overlap) // (maximum - 2 * overlap))
-    length = -(-(frames + (count - 1) * 2 * overlap) // count)
-    starts = [round(index * (frames - length) / (count - 1)) for index in range(count)]
-    # Each cut lies in the middle of an overlap, which rounding leaves at `overlap` frames on the shorter side.
-    cuts = [(left + length + right) // 2 for left, right in pairwise(starts)]
-    return [
-        Window(start, length, begin, end) for start, begin, end in zip(starts, [0, *cuts], [*cuts, frames], strict=True)
-    ]
+def windows(frames: int, *, size: int = WINDOW_FRAMES, overlap: int = OVERLAP_FRAMES) -> list[Window]:
+    """Cover ``frames`` with the fewest windows, spread evenly, so that all but a lone one hold real frames only."""
+    if frames <= size:
+        return [Window(0, 0, frames)]
+    count = -(-(frames - 2 * overlap) // (size - 2 * overlap))
+    starts = [round(index * (frames - size) / (count - 1)) for index in range(count)]
+    # Each cut lies in the middle of what two windows share.
+    cuts = [(left + size + right) // 2 for left, right in pairwise(starts)]
+    return [Window(start, begin, end) for start, begin, end in zip(starts, [0, *cuts], [*cuts, frames], strict=True)]
 
 
 def stretch(mel: Mel, speed: float) -> Mel:
@@ -72,11 +67,51 @@ def stretch(mel: Mel, speed: float) -> Mel:
 
 
 def vocode(mel: Mel, network: MelToSamples) -> Samples:
-    """Turn a mel of shape (frames, 80) into samples in [-1, 1], equal to one call of ``network`` on the whole."""
+    """Turn a mel of shape (frames, 80) into samples in [-1, 1]."""
+    frames = len(mel)
+    if frames < WINDOW_FRAMES:
+        # By its last frame, which is silence: zeros would be a sound.
+        mel = np.pad(mel, ((0, WINDOW_FRAMES - frames), (0, 0)), mode="edge")
     parts = []
-    for window in windows(len(mel)):
-        samples = network(mel[window.start : window.start + window.length])
+    for window in windows(frames):
+        samples = network(mel[window.start : window.start + WINDOW_FRAMES])
         first = (window.keep_from - window.start) * SAMPLES_PER_FRAME
         last = (window.keep_to - window.start) * SAMPLES_PER_FRAME
-        parts.append(samples[first:last])
+        parts.append(samples[first:last].copy())  # the network's memory is written again at its next call
     return np.concatenate(parts)
+
+
+class Vocoder:
+    """The compiled network, whose weights all sessions share."""
+
+    def __init__(self, path: Path) -> None:
+        """Compile the TFLite file; takes about a second. Raises RuntimeError when it cannot be read."""
+        # Imported here: a process that only needs the front end saves 24 MB.
+        import openvino  # noqa: PLC0415 - see above
+
+        core = openvino.Core()
+        model = core.read_model(str(path))
+        model.reshape([1, WINDOW_FRAMES, 80])
+        threads = cpu_limit()
+        # A stream of one thread for each session. f32, since bf16 (its choice where the CPU has it) leaves 25 dB only.
+        self._compiled: Any = core.compile_model(
+            model,
+            "CPU",
+            {
+                "NUM_STREAMS": threads,
+                "INFERENCE_NUM_THREADS": threads,
+                "INFERENCE_PRECISION_HINT": "f32",
+                "ENABLE_CPU_PINNING": False,
+            },
+        )
+
+    def open(self) -> MelToSamples:
+        """Return a call with working memory of its own: for one thread at a time."""
+        request = self._compiled.create_infer_request()
+
+        def run(mel: Mel) -> Samples:
+            request.infer({0: mel[np.newaxis]})
+            samples: Samples = request.get_output_tensor(0).data[0, :, 0]
+            return samples
+
+        return run

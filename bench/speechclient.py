@@ -1,0 +1,114 @@
+"""A small HTTP client for load: it costs so little CPU that what is measured is the server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: times in seconds from the moment at which the request was due."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    first_byte: float
+    total: float
+
+
+def request(port: int, path: str, body: dict[str, object] | None = None) -> bytes:
+    """The bytes of a request: a POST of the JSON, or a GET."""
+    data = json.dumps(body).encode() if body is not None else b""
+    head = f"{'GET' if body is None else 'POST'} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+    if body is not None:
+        head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n"
+    return head.encode() + b"\r\n" + data
+
+
+def speak(port: int, text: str, response_format: str = "pcm", **more: object) -> bytes:
+    """The bytes of a speech request."""
+    return request(port, "/v1/audio/speech", {"input": text, "response_format": response_format, **more})
+
+
+@dataclass
+class Client:
+    """Keep-alive connections to one server, as many as are needed at once."""
+
+    port: int
+    _idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=list)
+
+    async def ask(self, data: bytes, due: float | None = None) -> Answer:
+        """Send the request and read the answer; `due` is the perf_counter() at which it should have been sent."""
+        begin = due if due is not None else time.perf_counter()
+        reader, writer = self._idle.pop() if self._idle else await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(data)
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        lines = head.split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:] if line)}
+        first, body = 0.0, bytearray()
+        async for piece in _body(reader, headers):
+            first = first or time.perf_counter()
+            body += piece
+        end = time.perf_counter()
+        if headers.get("connection", "").lower() == "close":
+            writer.close()
+        else:
+            self._idle.append((reader, writer))
+        return Answer(int(lines[0].split()[1]), headers, bytes(body), (first or end) - begin, end - begin)
+
+    async def leave(self, data: bytes, after: float) -> None:
+        """Send the request and close the connection before it is answered, `after` seconds later."""
+        _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(data)
+        await asyncio.sleep(after)
+        writer.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        for _, writer in self._idle:
+            writer.close()
+        self._idle.clear()
+
+
+async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> AsyncIterator[bytes]:
+    if "content-length" in headers:
+        left = int(headers["content-length"])
+        while left:
+            piece = await reader.read(min(left, 1 << 18))
+            if not piece:
+                raise ConnectionError("the answer ended before its length")
+            left -= len(piece)
+            yield piece
+        return
+    while size := int(await reader.readline(), 16):
+        yield await reader.readexactly(size)
+        await reader.readexactly(2)
+    await reader.readexactly(2)
+
+
+async def closed_loop(client: Client, requests: Iterator[bytes], *, clients: int, seconds: float) -> list[Answer]:
+    """So many clients, each of which sends its next request when the last is answered."""
+    end = time.perf_counter() + seconds
+    answers: list[Answer] = []
+
+    async def one() -> None:
+        while time.perf_counter() < end:
+            answers.append(await client.ask(next(requests)))
+
+    await asyncio.gather(*(one() for _ in range(clients)))
+    return answers
+
+
+async def open_loop(client: Client, requests: Iterable[bytes], *, rate: float) -> list[Answer]:
+    """So many requests a second, evenly, answered or not. Latency counts from when a request is due."""
+    begin = time.perf_counter()
+    tasks = []
+    for number, data in enumerate(requests):
+        due = begin + number / rate
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        tasks.append(asyncio.create_task(client.ask(data, due)))
+    return list(await asyncio.gather(*tasks))

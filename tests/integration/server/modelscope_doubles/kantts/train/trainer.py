@@ -1,0 +1,3 @@
+"""What ModelScope's training imports."""
+
+GAN_Trainer = Sambert_Trainer = distributed_init = None

@@ -1,0 +1,52 @@
+"""The page of a real server in a real browser."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devcluster import debian
+from devcluster.progress import Progress
+from tests.integration.server.conftest import START_SECONDS, Server, running, wait_until
+from tests.integration.webui.browser import REQUIREMENTS, Browser, chromium
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the patched model goes, once for all servers of the run."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def server(cache: Path) -> Iterator[Server]:
+    """A server with room for all that the tests ask."""
+    with running(cache, TTS_THREADS="1", TTS_QUEUE_SECONDS="60", TTS_MAX_INPUT_CHARACTERS="600") as made:
+        wait_until(lambda: made.status("/ready") == 200, START_SECONDS)
+        yield made
+
+
+@pytest.fixture(scope="session")
+def chromium_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    debian.ensure(REQUIREMENTS, Progress())
+    with chromium(tmp_path_factory.mktemp("downloads")) as made:
+        yield made
+
+
+@pytest.fixture
+def visitor(chromium_browser: Browser, server: Server) -> Iterator[Browser]:
+    """Who has not opened the page yet. Afterwards: nothing wrong was logged, and no other host was asked."""
+    browser = chromium_browser
+    yield browser
+    browser.collect()
+    # Chromium logs every answer that is no success; the page shows those.
+    wrong = [each for each in browser.messages if "Failed to load resource" not in each]
+    assert wrong == []
+    own = (server.url + "/", "blob:" + server.url)
+    assert [each for each in browser.requests if not each.startswith(own)] == []
+
+
+@pytest.fixture
+def browser(visitor: Browser, server: Server) -> Browser:
+    """The page, as a new visitor sees it."""
+    visitor.open(server.url)
+    return visitor

@@ -1,0 +1,78 @@
+"""The documentation's pictures of the page: ``PYTHONPATH=.:operator python -m tests.integration.webui.screenshots``.
+
+They need a font with Chinese characters, such as that of Debian's package ``fonts-noto-cjk``.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from devcluster import debian
+from devcluster.progress import Progress
+from tests.integration.server.conftest import ROOT, START_SECONDS, running, wait_until
+from tests.integration.webui.browser import REQUIREMENTS, Browser, chromium
+
+FOLDER = ROOT / "docs" / "images"
+FONT = debian.Requirement("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc", "fonts-noto-cjk")
+TEXTS = (
+    "床前明月光，疑是地上霜。举头望明月，低头思故乡。",
+    "您的订单已发货，预计11月26日14:00前送达，运费¥12.50。",
+    "您好，欢迎使用语音合成服务。今天是2026年11月24日，气温12℃，适合出门散步。",
+)
+HEARD_SHARE = 0.4
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One file and how the page is seen in it; sizes in CSS pixels."""
+
+    name: str
+    language: str
+    width: int
+    height: int
+    dark: bool = False
+
+
+PICTURES = (
+    Picture("webui-light", "en-US", 1120, 880),
+    Picture("webui-dark", "zh-CN", 1120, 880, dark=True),
+    Picture("webui-phone", "zh-CN", 360, 1180),
+)
+
+
+def take(browser: Browser, url: str, picture: Picture) -> Path:
+    """Speak three texts, go to the middle of the last one, and take the picture."""
+    browser.open(url, language=picture.language, width=picture.width, height=picture.height, dark=picture.dark)
+    for text in TEXTS:
+        browser.write(text)
+        browser.find("#speak").click()
+        browser.wait(lambda: browser.text("#progress").endswith((".", "。")), "no speech")
+        browser.find("#stop").click()
+    browser.driver.execute_script(
+        "const seek = document.querySelector('#seek'); seek.value = seek.max * arguments[0];"
+        "seek.dispatchEvent(new Event('input')); document.activeElement.blur()",
+        HEARD_SHARE,
+    )
+    browser.wait(lambda: browser.text("#now") > "0:01.0", "the place has not changed")
+    path = FOLDER / f"{picture.name}.png"
+    browser.driver.save_screenshot(str(path))
+    return path
+
+
+def main() -> None:
+    """Write all pictures."""
+    debian.ensure([*REQUIREMENTS, FONT], Progress())
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(Path(folder), TTS_THREADS="2", TTS_QUEUE_SECONDS="60") as server,
+        chromium(Path(folder)) as browser,
+    ):
+        wait_until(lambda: server.status("/ready") == 200, START_SECONDS)
+        for picture in PICTURES:
+            print(take(browser, server.url, picture))  # noqa: T201 - a command says what it has written
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""How an answer comes: as a stream, as events, with a key, to another origin, over the plain API."""
+
+import base64
+import io
+import json
+from typing import Any
+
+import pytest
+import soundfile
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from tts_server.api import create_app
+from tts_server.lifecycle import Lifecycle
+from tts_server.settings import Settings
+
+from .conftest import FakeEngine
+
+URL = "/v1/audio/speech"
+TWO_SENTENCES = "你好。你们好"  # of 200 and 300 samples at 8000 Hz
+
+
+def served(engine: FakeEngine, **settings: Any) -> FlaskClient:
+    lifecycle = Lifecycle()
+    app = create_app(Settings(threads=1, **settings), lifecycle=lifecycle, engine=engine)
+    app.extensions["tts_server"].service.load()
+    lifecycle.loaded()
+    return app.test_client()
+
+
+def speak(client: FlaskClient, text: str = TWO_SENTENCES, **body: Any) -> TestResponse:
+    return client.post(URL, json={"input": text, **body}, headers=body.pop("headers", None))
+
+
+@pytest.mark.parametrize(
+    "name,kind", [("mp3", "audio/mpeg"), ("opus", "audio/ogg"), ("flac", "audio/flac"), ("wav", "audio/wav")]
+)
+def test_formats(client: FlaskClient, name: str, kind: str) -> None:
+    for _ in range(2):
+        again = speak(client, response_format=name)
+        assert again.mimetype == kind
+        samples, rate = soundfile.read(io.BytesIO(again.data))
+        assert len(samples) / rate == pytest.approx(500 / 8000, abs=0.05)
+    assert again.headers["X-Audio-Seconds"] == "0.062"
+    assert again.content_length == len(again.data)
+
+
+def test_mp3_is_the_default(client: FlaskClient) -> None:
+    assert speak(client).mimetype == "audio/mpeg"
+
+
+def test_what_is_one_sentence_has_a_length(client: FlaskClient) -> None:
+    response = speak(client, "你好", response_format="opus")
+    assert response.content_length == len(response.data)
+
+
+def test_several_sentences_are_a_stream(client: FlaskClient) -> None:
+    response = speak(client, response_format="pcm")
+    assert response.content_length is None
+    assert response.headers["X-Accel-Buffering"] == "no"
+    assert len(response.data) == 2 * 500
+
+
+def test_a_wav_stream_leaves_its_length_open(client: FlaskClient) -> None:
+    data = speak(client, response_format="wav", stream_format="audio").data
+    assert (data[4:8], data[40:44]) == (b"\xff" * 4, b"\xff" * 4)
+    assert len(data) == 44 + 2 * 500
+
+
+def test_events(client: FlaskClient) -> None:
+    response = speak(client, response_format="pcm", stream_format="sse")
+    assert response.mimetype == "text/event-stream"
+    events = [json.loads(each.removeprefix("data: ")) for each in response.text.split("\n\n") if each]
+    assert [each["type"] for each in events] == ["speech.audio.delta"] * 2 + ["speech.audio.done"]
+    assert len(b"".join(base64.b64decode(each["audio"]) for each in events[:-1])) == 2 * 500
+    assert events[-1]["usage"] == {"input_tokens": 6, "output_tokens": 1, "total_tokens": 7}
+
+
+def test_errors_come_before_a_stream(client: FlaskClient) -> None:
+    assert speak(client, "123", stream_format="sse").status_code == 400
+    assert speak(client, "123", stream_format="sse").mimetype == "application/json"
+
+
+def test_a_stream_is_logged_and_counted_when_it_ends(client: FlaskClient) -> None:
+    with speak(client, response_format="pcm") as response:
+        assert 'tts_requests_total{endpoint="/v1/audio/speech"' not in client.get("/metrics").text
+        assert response.data
+    assert 'tts_requests_total{endpoint="/v1/audio/speech",status="200"} 1.0' in client.get("/metrics").text
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"query_string": {"text": "你好", "voice": "two", "format": "pcm", "speed": "2", "emotion": ""}},
+        {"method": "POST", "data": {"text": "你好", "voice": "two", "format": "pcm", "speed": "2"}},
+        {"method": "POST", "json": {"text": "你好", "voice": "two", "format": "pcm", "speed": 2}},
+        {"method": "POST", "data": "你好".encode(), "query_string": {"voice": "two", "format": "pcm", "speed": "2"}},
+        {
+            "method": "POST",
+            "data": "你好".encode(),
+            "content_type": "text/plain",
+            "query_string": {"format": "pcm", "speed": "2"},
+        },
+    ],
+)
+def test_the_plain_api(client: FlaskClient, request_: dict[str, Any]) -> None:
+    response = client.open("/api/tts", **request_)
+    assert response.status_code == 200, response.text
+    assert (response.mimetype, len(response.data)) == ("audio/pcm", 200)
+
+
+@pytest.mark.parametrize(
+    "request_,status,says",
+    [
+        ({}, 400, "You must provide 'text'."),
+        ({"query_string": {"text": "好", "speed": "9"}}, 400, "'speed' must be a number from 0.25 to 4."),
+        ({"query_string": {"text": "好", "format": "ogg"}}, 400, "'format' must be one of 'mp3'"),
+        ({"query_string": {"text": "好" * 21}}, 400, "'text' has 21 characters"),
+        ({"method": "POST", "data": b"\xff\xfe"}, 400, "not valid UTF-8"),
+        ({"method": "POST", "data": b"x", "content_type": "image/png"}, 415, "Send text/plain"),
+        ({"method": "DELETE"}, 405, "use GET or POST"),
+    ],
+)
+def test_the_plain_api_refuses(client: FlaskClient, request_: dict[str, Any], status: int, says: str) -> None:
+    response = client.open("/api/tts", **request_)
+    assert response.status_code == status
+    assert response.json is not None
+    assert says in response.json["error"]["message"]
+
+
+def test_keys(engine: FakeEngine) -> None:
+    client = served(engine, api_keys=("secret-1", "secret-2"))
+    for header in (None, "Bearer wrong", "Bearer secret", "Basic secret-1", "Bearer ", "secret-1", "Bearer secret-1x"):
+        headers = {"Authorization": header} if header else {}
+        for path in (URL, "/api/tts"):
+            response = client.post(path, json={"input": "好"}, headers=headers)
+            assert response.status_code == 401
+            assert response.json is not None
+            assert response.json["error"]["code"] == "invalid_api_key"
+            assert response.headers["WWW-Authenticate"] == "Bearer"
+    for key in ("secret-1", "secret-2"):
+        assert client.get("/api/tts?text=好", headers={"Authorization": f"Bearer {key}"}).status_code == 200
+    for path in (
+        "/",
+        "/health",
+        "/ready",
+        "/metrics",
+        "/openapi.json",
+        "/v1/models",
+        "/v1/audio/models",
+        "/v1/audio/voices",
+    ):
+        assert client.get(path).status_code == 200
+    assert 'tts_rejections_total{reason="invalid_api_key"} 14.0' in client.get("/metrics").text
+
+
+def test_other_origins_get_nothing_by_default(client: FlaskClient) -> None:
+    response = client.options(URL, headers={"Origin": "https://page.example"})
+    assert not [name for name, _ in response.headers.to_wsgi_list() if name.startswith("Access-Control")]
+
+
+def test_origins_that_are_named_may_call(engine: FakeEngine) -> None:
+    client = served(engine, cors_origins=("https://page.example",))
+    asked = client.options(URL, headers={"Origin": "https://page.example"})
+    assert asked.headers["Access-Control-Allow-Origin"] == "https://page.example"
+    assert "Authorization" in asked.headers["Access-Control-Allow-Headers"]
+    response = client.get("/api/tts?text=好", headers={"Origin": "https://page.example"})
+    assert "X-Cache" in response.headers["Access-Control-Expose-Headers"]
+    assert response.headers["Vary"] == "Origin"
+    other = client.get("/health", headers={"Origin": "https://other.example"})
+    assert "Access-Control-Allow-Origin" not in other.headers
+
+
+def test_models_as_open_webui_asks(client: FlaskClient) -> None:
+    assert client.get("/v1/audio/models").json == {"models": [{"id": "fake", "name": "fake"}]}
+
+
+def test_the_document_describes_every_route(client: FlaskClient, app: Flask) -> None:
+    document = client.get("/openapi.json").json
+    assert document is not None
+    pages = {"/", "/static/{filename}"}
+    routes = {
+        (rule.rule.replace("<path:", "{").replace("<", "{").replace(">", "}"), method.lower())
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    described = {
+        (path, method) for path, item in document["paths"].items() for method in item if method in ("get", "post")
+    }
+    assert {route for route in routes if route[0] not in pages} == described
+    asked = document["components"]["schemas"]["SpeechRequest"]
+    assert asked["required"] == ["input"]
+    assert asked["properties"]["input"]["maxLength"] == 20

@@ -1,0 +1,37 @@
+from tts_server.shared import Breaker, pack, unpack
+
+
+def test_what_was_packed_is_unpacked() -> None:
+    assert unpack(pack(b"sound", 24_000), 24_000) == b"sound"
+
+
+def test_what_is_wrong_is_not_there() -> None:
+    value = pack(b"sound", 24_000)
+    assert unpack(value, 16_000) is None
+    for wrong in (b"", b"PCM1", value[:-1], value[:-1] + b"x", b"X" + value[1:], value[:12]):
+        assert unpack(wrong, 24_000) is None
+
+
+def test_the_breaker_opens_after_three_failures_and_tries_again_after_a_pause() -> None:
+    now = 0.0
+    breaker = Breaker(lambda: now)
+    assert [breaker.failed() for _ in range(3)] == [False, False, True]
+    assert not breaker.allows()
+    now = 5.0
+    assert [breaker.allows(), breaker.allows()] == [True, False]  # one attempt
+    assert not breaker.failed()
+    assert not breaker.allows()
+    now = 10.0
+    assert breaker.allows()
+    assert breaker.succeeded()
+    assert breaker.allows()
+    assert not breaker.succeeded()
+
+
+def test_failures_have_to_be_in_a_row() -> None:
+    breaker = Breaker(lambda: 0.0)
+    for _ in range(5):
+        breaker.failed()
+        breaker.failed()
+        breaker.succeeded()
+    assert breaker.allows()

@@ -1,0 +1,65 @@
+"""The page's files fit together, and nothing in them comes from elsewhere. What they do is tested in a browser."""
+
+import re
+from pathlib import Path
+
+from flask.testing import FlaskClient
+
+import tts_server.webui
+from tts_server.engines.fastspeech2.engine import FastSpeech2
+
+FOLDER = Path(tts_server.webui.__file__).parent
+STATIC = {path.name: path.read_text() for path in (FOLDER / "static").iterdir()}
+SVG_NAMESPACE = "http://www.w3.org/2000/svg"
+
+
+def words(language: str) -> set[str]:
+    _, begin, rest = STATIC["words.js"].partition(f"const {language} = {{")
+    assert begin
+    return set(re.findall(r"^  (\w+):", rest.partition("\n};")[0], re.MULTILINE))
+
+
+def test_the_page_knows_the_server(client: FlaskClient) -> None:
+    response = client.get("/")
+    assert response.status_code == 200
+    assert 'data-limit="20"' in response.text
+    assert 'data-rate="8000"' in response.text
+    assert 'data-model="fake"' in response.text
+    assert '<option value="one" selected>' in response.text
+    assert '<option value="wav" selected>' in response.text
+
+
+def test_the_page_takes_nothing_from_elsewhere(client: FlaskClient) -> None:
+    page = client.get("/")
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    for text in (page.text, *STATIC.values()):
+        assert not re.search(r"https?://", text.replace(SVG_NAMESPACE, ""))
+    assert not re.search(r" (style|on\w+)=", page.text)
+
+
+def test_all_files_that_are_named_are_there(client: FlaskClient) -> None:
+    named = {"main.js", *re.findall(r'"static/([^"]+)"', client.get("/").text)}
+    named |= {name for text in STATIC.values() for name in re.findall(r'from "\./([^"]+)"', text)}
+    assert named == set(STATIC)
+    for name in named:
+        with client.get(f"/static/{name}") as found:
+            assert found.status_code == 200
+            assert ("javascript" in str(found.mimetype)) == name.endswith(".js")
+
+
+def test_text_never_becomes_html() -> None:
+    for text in STATIC.values():
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text)
+
+
+def test_both_languages_have_the_same_words() -> None:
+    assert words("en") == {word for word in words("zh") if not word.startswith("error_")}
+
+
+def test_all_words_that_are_asked_for_are_there(client: FlaskClient) -> None:
+    asked = set(re.findall(r'data-words="(\w+)"', client.get("/").text))
+    asked |= {name for text in STATIC.values() for name in re.findall(r'\bwords\("(\w+)"', text)}
+    asked |= {f"emotion_{emotion}" for emotion in FastSpeech2().emotions}
+    assert asked - words("en") == set()

@@ -1,0 +1,18 @@
+"""Whether a request may speak. Probes, metrics, lists and the page are open; they say nothing and cost nothing."""
+
+from flask import request
+
+from tts_server.api.context import context
+from tts_server.api.errors import ApiError
+
+
+def check_key() -> None:
+    """Raise :class:`ApiError` unless the current request may speak."""
+    keys = context().keys
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    if not keys.accept(given.strip() if scheme.lower() == "bearer" else ""):
+        raise ApiError(
+            401,
+            "The API key is missing or wrong. Send 'Authorization: Bearer KEY'.",
+            code="invalid_api_key",
+        )

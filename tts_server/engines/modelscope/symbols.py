@@ -1,0 +1,40 @@
+"""The front end's symbols, in which Sambert reads the emotion.
+
+A sentence is a row of symbols like ``{ni$tone3$s_both$word_begin$emotion_neutral$F7}``: syllable or phone, tone, place
+in the syllable, place in the word, emotion, speaker. The front end writes a neutral one; a voice that was trained with
+emotions (its name ends in ``_emo``) speaks as the fifth field says.
+"""
+
+import re
+
+from tts_server.engines.protocol import NEUTRAL
+
+# The API's names and those of KAN-TTS (kantts/utils/ling_unit/emotion_types.py).
+EMOTIONS: dict[str, str] = {
+    NEUTRAL: "emotion_neutral",
+    "happy": "emotion_happy",
+    "sad": "emotion_sad",
+    "angry": "emotion_angry",
+    "fearful": "emotion_fear",
+    "surprised": "emotion_surprise",
+    "calm": "emotion_calm",
+    "disgusted": "emotion_disgust",
+    "gentle": "emotion_gentle",
+    "relaxed": "emotion_relax",
+    "lyrical": "emotion_lyrical",
+    "serious": "emotion_serious",
+}
+_SYMBOL = re.compile(r"\{([^{}]*)\}")
+_EMOTION_FIELD = 4
+
+
+def with_emotion(symbols: str, emotion: str) -> str:
+    """Return the row of symbols with that emotion (one of :data:`EMOTIONS`) in each of them that has the field."""
+
+    def change(match: re.Match[str]) -> str:
+        fields = match[1].split("$")
+        if len(fields) > _EMOTION_FIELD and fields[_EMOTION_FIELD].startswith("emotion_"):
+            fields[_EMOTION_FIELD] = EMOTIONS[emotion]
+        return "{" + "$".join(fields) + "}"
+
+    return _SYMBOL.sub(change, symbols)

@@ -1,0 +1,82 @@
+"""Recordings of samples, encoded while they are being made."""
+
+import logging
+import time
+
+import gevent
+from gevent.threadpool import ThreadPool
+
+from tts_server.audio import BYTES_PER_SAMPLE
+from tts_server.cache import Sound, SoundCache
+from tts_server.encoding import Encoder, Format, with_length
+from tts_server.recording import AbandonedError, Recording
+
+log = logging.getLogger(__name__)
+
+# Sound that is there already is encoded in pieces of this length, so that an answer starts early.
+_PIECE_SECONDS = 2
+_PATIENCE_SECONDS = 3600.0  # what is listened to has a deadline of its own
+
+
+class Renditions:
+    """Encodes each recording once for each format, whoever asks for it, and leaves the result in the cache."""
+
+    def __init__(self, *, threads: int, sample_rate: int, cache: SoundCache) -> None:
+        self._pool = ThreadPool(threads)
+        self._sample_rate = sample_rate
+        self._cache = cache
+        self._running: dict[tuple[str, str], Recording] = {}
+
+    def running(self, key: str, target: Format) -> Recording | None:
+        """Return the rendition that is being made, if one is."""
+        return self._running.get((key, target.name))
+
+    def start(self, key: str, target: Format, source: Recording) -> Recording:
+        """Encode the source; the result has its first bytes as soon as the source has its first sentence."""
+        name = (key, target.name)
+        made = self._running[name] = Recording()
+        worker = gevent.spawn(self._encode, name, target, source, made)
+
+        def abandon() -> None:
+            made.fail(AbandonedError())
+            self._forget(name, made)
+            worker.kill(block=False)
+
+        made.on_abandoned = abandon
+        return made
+
+    def _encode(self, name: tuple[str, str], target: Format, source: Recording, made: Recording) -> None:
+        heard = source.listen(time.monotonic() + _PATIENCE_SECONDS)
+        step = _PIECE_SECONDS * self._sample_rate * BYTES_PER_SAMPLE
+        try:
+            encoder = self._pool.spawn(Encoder, target, self._sample_rate).get()
+            ended = False
+            for number, piece in enumerate(heard, start=1):
+                for start in range(0, len(piece), step):
+                    part = piece[start : start + step]
+                    # With the last piece the end comes at once, and whoever waits sees a whole answer.
+                    ended = source.complete and number == source.pieces and start + step >= len(piece)
+                    encoded = self._pool.spawn(_encode, encoder, part, finish=ended).get()
+                    made.append(encoded, len(part) / BYTES_PER_SAMPLE / self._sample_rate)
+            if not ended:
+                made.append(self._pool.spawn(encoder.finish).get(), 0.0)
+        except Exception as error:
+            if not source.failed:
+                log.exception("encoding failed")
+            made.fail(error)
+        else:
+            samples = round(made.seconds * self._sample_rate)
+            made.finish(with_length(target, made.data, samples) if target.length_in_header else None)
+            self._cache.put(name, Sound(made.data, made.seconds))
+        finally:
+            heard.close()
+            self._forget(name, made)
+
+    def _forget(self, name: tuple[str, str], made: Recording) -> None:
+        if self._running.get(name) is made:
+            del self._running[name]
+
+
+def _encode(encoder: Encoder, pcm: bytes, *, finish: bool) -> bytes:
+    encoded = encoder.encode(pcm)
+    return encoded + encoder.finish() if finish else encoded

@@ -1,0 +1,80 @@
+"""OpenTelemetry traces, if the ``OTEL_*`` variables ask for them: a span for each speech request and each sentence.
+
+The variables are OpenTelemetry's own: https://opentelemetry.io/docs/specs/otel/protocol/exporter/. The text that is
+spoken is in no span.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+_ASKS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
+
+class TracingError(RuntimeError):
+    """Traces are asked for and cannot be made."""
+
+
+class Span:
+    """A request's span. Its parent is the caller's, if it sent a ``traceparent``."""
+
+    def __init__(self, tracer: Any, span: Any) -> None:
+        self._tracer = tracer
+        self._span = span
+
+    def child(self, name: str, begin: int, end: int, **attributes: str | float) -> None:
+        """Add a part that is already over; times in nanoseconds since 1970."""
+        from opentelemetry import trace  # noqa: PLC0415 - only where traces are made
+
+        inside = trace.set_span_in_context(self._span)
+        self._tracer.start_span(name, context=inside, start_time=begin, attributes=attributes).end(end_time=end)
+
+    def end(self, status: int, **attributes: str | float) -> None:
+        """End it with the answer's status."""
+        from opentelemetry.trace import Status, StatusCode  # noqa: PLC0415 - see above
+
+        self._span.set_attributes({"http.response.status_code": status, **attributes})
+        if status >= 500:  # noqa: PLR2004 - HTTP's server errors; the convention for server spans
+            self._span.set_status(Status(StatusCode.ERROR))
+        self._span.end()
+
+
+class Tracing:
+    """Makes the spans."""
+
+    def __init__(self, tracer: Any) -> None:
+        self._tracer = tracer
+
+    def begin(self, method: str, route: str, headers: Mapping[str, str]) -> Span:
+        """Start the span of a request."""
+        from opentelemetry import propagate, trace  # noqa: PLC0415 - see above
+
+        span = self._tracer.start_span(
+            f"{method} {route}",
+            context=propagate.extract({name.lower(): value for name, value in headers.items()}),
+            kind=trace.SpanKind.SERVER,
+            attributes={"http.request.method": method, "http.route": route},
+        )
+        return Span(self._tracer, span)
+
+
+def start_tracing(environ: Mapping[str, str], version: str) -> Tracing | None:
+    """Return what makes spans, or None where no variable asks for any; raises :class:`TracingError`."""
+    if not any(environ.get(name) for name in _ASKS) or environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return None
+    if environ.get("OTEL_TRACES_EXPORTER", "otlp").lower() == "none":
+        return None
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - see above
+        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - see above
+        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - see above
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - see above
+    except ImportError as error:
+        raise TracingError(
+            "OTEL_EXPORTER_OTLP_ENDPOINT asks for traces, but OpenTelemetry is not installed: "
+            "pip install 'tts-operator[tracing]', or unset the variable."
+        ) from error
+    # Variables win: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES.
+    name = environ.get("OTEL_SERVICE_NAME") or "tts-server"
+    provider = TracerProvider(resource=Resource.create({"service.name": name, "service.version": version}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    return Tracing(provider.get_tracer("tts_server", version))
