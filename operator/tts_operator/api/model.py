@@ -88,8 +88,7 @@ class Model(ApiModel):
 
     engine: Literal["fastspeech2", "modelscope"] = "fastspeech2"
     """The engine that synthesises. `fastspeech2` is part of the server image and loads in seconds. `modelscope`
-    runs models of the ModelScope hub, such as Sambert-HifiGAN; its image is built by Dockerfile.server's target of that
-    name."""
+    runs models of the ModelScope hub, such as Sambert-HifiGAN; its image is built from Dockerfile.modelscope."""
     name: str | None = Field(
         None, max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?$"
     )

@@ -12,8 +12,8 @@ from tts_operator.desired.strategic_merge import merged
 PORT = 7860
 USER = 10001
 """The user and group that the server image runs as."""
-LOAD_SECONDS = {"fastspeech2": 600, "modelscope": 1800}
-"""How long a model may load, by engine, before the startup probe gives the container up. One is fetched from a hub."""
+LOAD_SECONDS = 600
+"""How long a model may load before the startup probe gives the container up."""
 MODEL_FOLDER = "/models"
 """Where the files of a model that is not part of the image are mounted."""
 DRAIN_SECONDS = 5
@@ -38,6 +38,7 @@ def pod_template(service: TTSService, default_image: str) -> Json:
             "fsGroup": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
+        **({"initContainers": [_fetch(service, default_image)]} if _is_fetched(service) else {}),
         "containers": [_server(service, default_image)],
         "volumes": _volumes(service),
         "tolerations": _tolerations(spec.placement),
@@ -75,6 +76,14 @@ def _tag(reference: str) -> str:
     return tag or f"v{__version__}"
 
 
+def _fetch(service: TTSService, default_image: str) -> Json:
+    """Fetches the model into its volume, once, before the server starts, which then needs no network."""
+    server = _server(service, default_image)
+    same = ("image", "imagePullPolicy", "resources", "securityContext", "terminationMessagePolicy", "volumeMounts")
+    env = [each for each in server["env"] if each["name"].startswith("TTS_MODEL_")]
+    return {"name": "fetch", "args": ["fetch"], "env": env, **{field: server[field] for field in same}}
+
+
 def _server(service: TTSService, default_image: str) -> Json:
     spec = service.spec
     return {
@@ -88,7 +97,7 @@ def _server(service: TTSService, default_image: str) -> Json:
             "limits": {"cpu": spec.resources.limits.cpu, "memory": spec.resources.limits.memory},
         },
         # Liveness and readiness start when the startup probe has passed: a model that still loads is never killed.
-        "startupProbe": _probe("/ready", every=1, failures=LOAD_SECONDS[spec.model.engine]),
+        "startupProbe": _probe("/ready", every=1, failures=LOAD_SECONDS),
         "livenessProbe": _probe("/health", every=30, failures=3),
         "readinessProbe": _probe("/ready", every=10, failures=2),
         "lifecycle": {"preStop": {"exec": {"command": ["tts-server", "drain"]}}},
@@ -143,6 +152,8 @@ def _is_fetched(service: TTSService) -> bool:
 def _volumes(service: TTSService) -> list[Json]:
     volumes: list[Json] = [{"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}]
     if _is_fetched(service):
+        # Its resources are unpacked there at each start; they need not be in memory.
+        volumes = [{"name": "tmp", "emptyDir": {"sizeLimit": "2Gi"}}]
         storage = service.spec.model.storage or Storage()
         if storage.persistent_volume_claim is not None:
             volumes.append({"name": "model", "persistentVolumeClaim": {"claimName": service.name}})

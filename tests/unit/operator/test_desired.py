@@ -104,6 +104,7 @@ def test_the_restricted_pod_security_standard(name: str) -> None:
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert pod["automountServiceAccountToken"] is False
     security = pod["containers"][0]["securityContext"]
+    assert all(each["securityContext"] == security for each in pod.get("initContainers", ()))
     assert security["allowPrivilegeEscalation"] is False
     assert security["readOnlyRootFilesystem"] is True
     assert security["capabilities"] == {"drop": ["ALL"]}
