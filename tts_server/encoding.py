@@ -86,6 +86,8 @@ class Encoder:
         container: Any = self._container
         self._stream = container.add_stream(target.codec, rate=rate, options=dict(target.codec_options))
         self._stream.codec_context.layout = "mono"
+        # Threads of its own would outlive a stream that is given up, until the garbage collector comes by.
+        self._stream.codec_context.thread_count = 1
         if target.bits_per_second:
             self._stream.bit_rate = target.bits_per_second
         # LAME starts with 1105 samples of nothing. At 24 kHz one frame of 576 of them can be left out, since without
