@@ -155,10 +155,12 @@ async def test_a_stop_ends_what_is_being_done() -> None:
     assert not queue._busy
 
 
-async def test_every_line_below_a_reconcile_names_the_object(caplog: pytest.LogCaptureFixture) -> None:
+async def test_every_line_below_a_reconcile_names_the_object(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     caplog.set_level(logging.INFO)
     lines: list[dict[str, str]] = []
-    caplog.handler.emit = lambda record: lines.append(json.loads(JsonFormatter().format(record)))  # type: ignore[method-assign]
+    monkeypatch.setattr(caplog.handler, "emit", lambda record: lines.append(json.loads(JsonFormatter().format(record))))
 
     async def below() -> None:
         logging.getLogger("deep").info("below")
