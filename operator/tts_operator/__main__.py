@@ -2,9 +2,12 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import sys
+
+import uvloop
 
 from tts_operator import __version__, logs
 from tts_operator.app import Address, LeaseName, Operator, Settings, find_access
@@ -12,6 +15,10 @@ from tts_operator.desired import Defaults
 from tts_operator.runtime import LeaseLostError
 
 DEFAULT_IMAGE = f"ghcr.io/tts-operator/tts-server:v{__version__}"
+
+GARBAGE_OBJECTS = 50_000
+"""Each event of a watch is some hundred small objects, which are freed without the collector of cycles. With Python's own
+threshold of 700 it would look for them at every other event, for nothing."""
 
 EXAMPLES = """\
 examples:
@@ -75,7 +82,8 @@ def main() -> None:
         lease=arguments.lease,
         http=arguments.http_address,
     )
-    sys.exit(asyncio.run(_run(settings)))
+    gc.set_threshold(GARBAGE_OBJECTS, 20, 20)
+    sys.exit(uvloop.run(_run(settings)))
 
 
 async def _run(settings: Settings) -> int:

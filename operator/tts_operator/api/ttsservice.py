@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+import orjson
 from pydantic import ValidationError
 
 from tts_operator.api.spec import Spec
@@ -16,6 +18,9 @@ PLURAL = "ttsservices"
 REFRESH_ANNOTATION = f"{GROUP}/refresh"
 
 Json = dict[str, Any]
+
+SPECS = 256
+"""So many specs are kept as they were read: a service is looked at many times in a row, and many have the same."""
 
 
 class InvalidSpecError(ValueError):
@@ -42,7 +47,7 @@ class TTSService:
         """Read an object of the API server. Raises InvalidSpecError, whose text names the fields."""
         metadata = body["metadata"]
         try:
-            spec = Spec.model_validate(body.get("spec", {}))
+            spec = _spec(orjson.dumps(body.get("spec", {})))
         except ValidationError as error:
             problems = "; ".join(f"spec.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
             raise InvalidSpecError(
@@ -58,3 +63,9 @@ class TTSService:
             status=body.get("status", {}),
             refresh=metadata.get("annotations", {}).get(REFRESH_ANNOTATION, ""),
         )
+
+
+@lru_cache(maxsize=SPECS)
+def _spec(text: bytes) -> Spec:
+    """Read a spec. Raises ValidationError."""
+    return Spec.model_validate(orjson.loads(text))

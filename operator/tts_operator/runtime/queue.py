@@ -19,7 +19,7 @@ LAST_RETRY_SECONDS = 60.0
 LOW_TURN = 4
 """Every so many keys one is taken from the last lane that has any, however full the others are: none waits for ever."""
 CROWD = 8
-"""With more keys than this in the fast lane the newest goes first."""
+"""With more keys than this in a lane where somebody waits, the newest goes first."""
 OLDEST_TURN = 4
 """But every so many keys of a crowd it is the oldest one."""
 
@@ -114,13 +114,13 @@ class WorkQueue:
                     self._wake()  # the call was for this worker: hand it on
                 raise
         lane = self._turn()
-        key, _ = self._lanes[lane].popitem(last=lane is Lane.FAST and self._newest_first())
+        key, _ = self._lanes[lane].popitem(last=lane is not Lane.SLOW and self._newest_first(lane))
         self._busy[key] = time.monotonic()
         return key
 
-    def _newest_first(self) -> bool:
-        """Whether it is the turn of the newest key of the fast lane, and not of the oldest."""
-        if len(self._lanes[Lane.FAST]) <= CROWD:
+    def _newest_first(self, lane: Lane) -> bool:
+        """Whether it is the turn of the newest key of a lane, and not of the oldest."""
+        if len(self._lanes[lane]) <= CROWD:
             return False
         self._crowded = (self._crowded + 1) % OLDEST_TURN
         return self._crowded != 0
