@@ -17,8 +17,8 @@ from tts_operator.runtime import LeaseLostError
 DEFAULT_IMAGE = f"ghcr.io/tts-operator/tts-server:v{__version__}"
 
 GARBAGE_OBJECTS = 50_000
-"""Each event of a watch is some hundred small objects, which are freed without the collector of cycles. With Python's own
-threshold of 700 it would look for them at every other event, for nothing."""
+"""Each event of a watch is some hundred small objects, which are freed without the collector of cycles. With Python's
+own threshold of 700 it would look for them at every other event, for nothing."""
 
 EXAMPLES = """\
 examples:
