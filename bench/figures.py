@@ -5,23 +5,26 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure, and where there is one, the bar that it must not exceed."""
+    """One figure, and where there is one, its bar: the most that it may be, or with `at_least` the least."""
 
     name: str
     value: float
     unit: str
     bar: float | None = None
+    at_least: bool = False
 
     @property
     def ok(self) -> bool:
-        """Whether it is at most its bar."""
-        return self.bar is None or self.value <= self.bar
+        """Whether the bar holds."""
+        if self.bar is None:
+            return True
+        return self.value >= self.bar if self.at_least else self.value <= self.bar
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -42,7 +45,7 @@ def table(figures: Sequence[Figure], peers: Mapping[str, str] | None = None, hea
     width = max(len(figure.name) for figure in figures)
     rows = [f"{'':<{width}} {'value':>10} {'':<9} {'bar':>8} {'':<8} {head}"]
     for figure in figures:
-        bar = "" if figure.bar is None else f"<= {figure.bar:g}"
+        bar = "" if figure.bar is None else f"{'>=' if figure.at_least else '<='} {figure.bar:g}"
         verdict = "" if figure.bar is None else "ok" if figure.ok else "MISSED"
         peer = peers.get(figure.name, "")
         rows.append(f"{figure.name:<{width}} {_short(figure.value):>10} {figure.unit:<9} {bar:>8} {verdict:<8} {peer}")
@@ -55,6 +58,9 @@ def _short(value: float) -> str:
 
 def write(path: Path, figures: Sequence[Figure]) -> None:
     """Write figures as a list of {name, value, unit, bar, ok}; bar is null where there is none."""
-    rows = [{**asdict(figure), "value": round(figure.value, 4), "ok": figure.ok} for figure in figures]
+    rows = [
+        {"name": each.name, "value": round(each.value, 5), "unit": each.unit, "bar": each.bar, "ok": each.ok}
+        for each in figures
+    ]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(rows, indent=2) + "\n")

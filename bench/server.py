@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import json
 import os
 import platform
 import random
@@ -13,10 +12,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.figures import quantile
+from bench.figures import Figure, quantile, table, write
 from bench.latencyplot import plot
 from bench.serverprocess import ROOT, Server, server
 from bench.speechclient import Answer, Client, closed_loop, open_loop, request, speak
@@ -26,24 +24,6 @@ PLOT = Path("build/bench/server.svg")
 _CHARACTERS = "春眠不觉晓处闻啼鸟夜来风雨声花落知多少今天气温上海北京欢迎致电客户服务中心请问有什么可以帮您订单已经发货"
 _SIZES = (5, 20, 100, 500)
 _MIB = "64"
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One figure; its bar is the most that it may be, or with `at_least` the least."""
-
-    name: str
-    value: float
-    unit: str
-    bar: float | None = None
-    at_least: bool = False
-
-    @property
-    def ok(self) -> bool:
-        """Whether the bar holds."""
-        if self.bar is None:
-            return True
-        return self.value >= self.bar if self.at_least else self.value <= self.bar
 
 
 def texts(characters: int, seed: int) -> Iterator[str]:
@@ -344,15 +324,6 @@ def say(line: str) -> None:
     print(f"[{time.strftime('%H:%M:%S')}] {line}", file=sys.stderr, flush=True)
 
 
-def table(figures: Sequence[Figure]) -> str:
-    """The figures for people."""
-    rows = []
-    for each in figures:
-        bar = "" if each.bar is None else f"{'>=' if each.at_least else '<='} {each.bar:g}"
-        rows.append(f"{each.name:<68} {each.value:>9.4g} {each.unit:<10} {bar:<9} {'ok' if each.ok else 'MISSED'}")
-    return "\n".join(rows)
-
-
 def measure(scale: float, only: str) -> tuple[list[Figure], dict[str, list[float]]]:
     """Everything, or the parts that `only` names; `scale` shortens or lengthens what takes time."""
     figures: list[Figure] = []
@@ -407,9 +378,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     gc.disable()  # a pause of the client would be taken for one of the server
     figures, curves = measure(arguments.scale, arguments.only)
-    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    rows = [{**asdict(each), "value": round(each.value, 5), "ok": each.ok} for each in figures]
-    OUTPUT.write_text(json.dumps([{k: v for k, v in row.items() if k != "at_least"} for row in rows], indent=2) + "\n")
+    write(OUTPUT, figures)
     machine = f"{os.cpu_count()} CPUs, {platform.machine()}, Python {platform.python_version()}"
     if curves:
         PLOT.write_text(plot(curves, machine))

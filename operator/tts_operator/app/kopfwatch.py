@@ -137,7 +137,7 @@ class _NoMemory(kopf.DiffBaseStorage):
     def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
         """No last state."""
         del body
-        return None  # noqa: PLR1711,RET501 - mypy asks for it
+        return None
 
     def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
         """Write nothing."""

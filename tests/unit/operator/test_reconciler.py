@@ -10,12 +10,11 @@ import pytest
 from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, UID, applied, body, counts, everything
 from tts_operator.api import Json
 from tts_operator.kube import ApiError, Client, Resource
-from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS
+from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS
 from tts_operator.reconcile import Reconciler
-from tts_operator.reconcile.autoscaler import PATIENCE_SECONDS
 from tts_operator.reconcile.caches import trim, whole
 from tts_operator.reconcile.reconciler import REFUSED_AGAIN_SECONDS
-from tts_operator.reconcile.reporter import STATUS_SECONDS, Reporter
+from tts_operator.reconcile.reporter import STATUS_SECONDS
 from tts_operator.runtime import Key, Store
 from tts_operator.runtime.workers import RetryError
 
@@ -156,13 +155,6 @@ async def test_a_new_service() -> None:
     ]
     assert world.api.requests[6:] == [("status", "TTSService")]
     assert world.ready() == ("False", "RolloutInProgress")
-
-
-async def test_the_first_pass_over_a_new_service_is_short() -> None:
-    world = World(body())
-    assert await world.reconciler.reconcile(KEY) == 0.0
-    assert {kind for _, kind in world.api.requests} == {"ServiceAccount", "ControllerRevision"}
-    assert await world.reconciler.reconcile(KEY) is None
 
 
 async def test_an_unchanged_world_is_left_in_peace() -> None:
@@ -347,17 +339,6 @@ async def test_a_deployment_that_somebody_touched_is_no_news_until_its_controlle
     world.deployment(readyReplicas=2, availableReplicas=2)
     await world.reconcile()
     assert world.ready() == ("False", "PodsNotReady")
-
-
-async def test_an_autoscaler_without_figures_is_looked_at_again() -> None:
-    world = await converged({"autoscaling": {"minReplicas": 3}})
-    live = whole(*world.children[HORIZONTAL_POD_AUTOSCALERS])
-    condition = {"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric"}
-    condition["lastTransitionTime"] = Reporter.now()
-    status, metadata = {"conditions": [condition]}, {**live["metadata"], "resourceVersion": "999"}
-    world.children[HORIZONTAL_POD_AUTOSCALERS].put({**live, "metadata": metadata, "status": status})
-    assert await world.reconcile() == pytest.approx(PATIENCE_SECONDS, abs=5)
-    assert not world.api.requests
 
 
 async def test_what_is_no_longer_wanted_is_deleted() -> None:
