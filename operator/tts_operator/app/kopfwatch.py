@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import kopf
-import uvloop
 
 from tts_operator.api import GROUP, PLURAL, VERSION, Json
 from tts_operator.desired.identity import MANAGED_BY
@@ -64,7 +63,7 @@ class KopfWatch:
         ours = asyncio.get_running_loop()
         ended = threading.Event()
         sys.setswitchinterval(SWITCH_SECONDS)
-        watching = asyncio.create_task(asyncio.to_thread(uvloop.run, self._run_kopf(ours, ended)))
+        watching = asyncio.create_task(asyncio.to_thread(asyncio.run, self._run_kopf(ours, ended)))
         stopping = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)

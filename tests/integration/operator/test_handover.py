@@ -237,6 +237,8 @@ async def test_a_new_version_of_the_operator_restarts_no_pod(world: World, spec:
     async with world.operator():
         await world.apply(NAME, spec)
         await world.looked_at(NAME)
+        wanted = await live_replicas(world)
+        await until(lambda: _pods(world, wanted), "its pods exist")
         deployment = await world.get(DEPLOYMENTS, NAME)
         pods = await _uids(world)
     assert deployment is not None
@@ -268,6 +270,10 @@ async def test_a_new_version_of_the_operator_restarts_no_pod(world: World, spec:
                 return image.endswith(":v10") and bool(pod["terminationGracePeriodSeconds"] == 90)
 
             await until(refreshed, "the pods have the present defaults")
+
+
+async def _pods(world: World, count: int) -> bool:
+    return len(await _uids(world)) == count
 
 
 async def _uids(world: World) -> set[str]:
