@@ -6,6 +6,8 @@ Source: https://prometheus-operator.dev/docs/api-reference/api/
 from tts_operator.api import Json, TTSService
 from tts_operator.desired.identity import manifest, selector_labels
 
+SPEECH = "/v1/audio/speech|/api/tts"
+"""The endpoints that answer with speech, as the server's metrics name them."""
 P99_SECONDS = 1.2
 """The latency that users were promised."""
 
@@ -13,7 +15,8 @@ P99_SECONDS = 1.2
 def pod_monitor(service: TTSService) -> Json:
     """The PodMonitor: /metrics of each pod."""
     asked = service.spec.monitoring.pod_monitor
-    endpoint = {"port": "http", "path": "/metrics", "interval": f"{asked.interval_seconds}s"}
+    # honorLabels: the server's own label `endpoint` would else be renamed, in favour of the port's name.
+    endpoint = {"port": "http", "path": "/metrics", "interval": f"{asked.interval_seconds}s", "honorLabels": True}
     return manifest(
         service,
         "monitoring.coreos.com/v1",
@@ -35,7 +38,7 @@ def prometheus_rule(service: TTSService) -> Json:
 def _alerts(service: TTSService) -> list[Json]:
     name = f"{service.namespace}/{service.name}"
     ours = f'job="{name}"'  # as the Prometheus operator calls what a PodMonitor finds
-    speech = f'{ours},endpoint="speech"'
+    speech = f'{ours},endpoint=~"{SPEECH}"'
     answers = f"sum(rate(tts_requests_total{{{speech}}}[5m]))"
     failed = f'sum(rate(tts_requests_total{{{speech},status=~"5..",status!="503"}}[5m]))'
     refused = f'sum(rate(tts_requests_total{{{speech},status="503"}}[5m]))'
