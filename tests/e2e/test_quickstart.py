@@ -109,7 +109,7 @@ def test_every_pod_says_the_same(quickstart: Place) -> None:
 def test_the_page_and_the_metrics_answer(quickstart: Place) -> None:
     url = quickstart.url(NAME)
     page, script, metrics = quickstart.client.send(
-        *(get(f"{url}{path}") for path in ("/", "/static/app.js", "/metrics"))
+        *(get(f"{url}{path}") for path in ("/", "/static/main.js", "/metrics"))
     )
     assert (page.status, page.content_type) == (200, "text/html")
     assert "Text to speech" in page.body.decode()
