@@ -184,7 +184,7 @@ KINDS = [
         PROMETHEUS_RULES,
         {"spec": {"groups": []}},
         lambda spec: spec["monitoring"]["prometheusRule"].update(labels={"team": "speech"}),
-        lambda body: body["metadata"]["labels"]["team"] == "speech",
+        lambda body: body["metadata"]["labels"].get("team") == "speech",
         lambda spec: spec["monitoring"]["prometheusRule"].pop("labels"),
         lambda body: "release" not in body["metadata"]["labels"],
     ),
