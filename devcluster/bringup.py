@@ -32,7 +32,7 @@ def up(name: str, wanted: Wanted, timeout: float, progress: Progress) -> Cluster
     known = claims.find(name)
     spec = merge(claims.read_spec(known) if known else None, wanted)
     debian.ensure([*debian.CONTROL_PLANE, *(debian.NODE if spec.nodes else ())], progress)
-    binaries.ensure(_programs(spec), progress)
+    binaries.ensure(programs(spec), progress)
     with claims.locked(name, progress):
         cluster = claims.claim(name)
         spec = merge(claims.read_spec(cluster), wanted)
@@ -57,9 +57,10 @@ def merge(known: Spec | None, wanted: Wanted) -> Spec:
     return Spec(nodes_now, fakes_now, ingress_now)
 
 
-def _programs(spec: Spec) -> list[str]:
-    optional = {binaries.NODE: spec.nodes, ("kwok",): spec.kwok, binaries.INGRESS: spec.ingress}
-    return [*binaries.CONTROL_PLANE, *(program for programs, on in optional.items() if on for program in programs)]
+def programs(spec: Spec) -> list[str]:
+    """Return what has to be compiled for such a cluster."""
+    optional = ((binaries.NODE, spec.nodes), (("kwok",), spec.kwok), (binaries.INGRESS, spec.ingress))
+    return [*binaries.CONTROL_PLANE, *(name for names, wanted in optional if wanted for name in names)]
 
 
 class _Bringup:
