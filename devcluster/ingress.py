@@ -73,7 +73,8 @@ def traefik_configuration(cluster: Cluster) -> dict[str, Any]:
         "accessLog": {"filters": {"statusCodes": ["500-599"]}},
         "entryPoints": {"web": {"address": f"{cluster.gateway_address}:80"}},
         "providers": {
-            "providersThrottleDuration": "100ms",  # a pod that ends is out of its Service for seconds before, not 2 s
+            # With its own 2 s, much of the time for which an ending pod still answers would be over.
+            "providersThrottleDuration": "100ms",
             "kubernetesIngress": {
                 "ingressEndpoint": {"ip": cluster.gateway_address},
                 "allowEmptyServices": True,  # 503 while no pod is ready, not 404
