@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from devcluster import binaries, cgroups, claims, network, status
-from devcluster.bringup import up
+from devcluster.bringup import Wanted, up
 from devcluster.errors import DevclusterError
 from devcluster.layout import ZONES
 from devcluster.processes import Supervisor
@@ -23,6 +23,7 @@ examples:
   python -m devcluster up                                  three nodes in three zones
   python -m devcluster up --name integration --nodes 0 --kwok 3
                                                            a control plane with fake nodes, in seconds
+  python -m devcluster up --ingress                        and an ingress controller (Traefik)
   export KUBECONFIG=$(python -m devcluster kubeconfig)
   $(python -m devcluster bin kubectl) get nodes
   python -m devcluster build-image Dockerfile.server ghcr.io/tts-operator/tts-server:dev
@@ -72,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     raising = command("up", "bring the cluster up, or heal it")
     raising.add_argument("--nodes", type=int, help="real nodes, 0 to 9 (a new cluster: 3)")
     raising.add_argument("--kwok", type=int, help="fake nodes (a new cluster: 0)")
+    raising.add_argument(
+        "--ingress", action="store_true", default=None, help="an ingress controller (a cluster that has one keeps it)"
+    )
     raising.add_argument("--timeout", type=float, default=180, help="seconds until ready, compiling not counted")
     command("down", "remove the cluster and all it made")
     command("status", "show components and nodes; exit code 1 unless all is well")
@@ -97,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(arguments: argparse.Namespace, provider: Provider, progress: Progress) -> int:
     command = arguments.command
     if command == "up":
-        provider.up(Size(arguments.nodes, arguments.kwok, arguments.timeout))
+        provider.up(Size(arguments.nodes, arguments.kwok, arguments.ingress, arguments.timeout))
         progress.say(f"kubeconfig: {provider.kubeconfig()}")
         if isinstance(provider, Devcluster):
             progress.say(f"kubectl:    {binaries.path_of('kubectl')}")
@@ -144,7 +148,7 @@ def _inspect(arguments: argparse.Namespace, progress: Progress) -> int:
         _check_component(supervisor, arguments.component)
         with claims.locked(arguments.name, progress):
             supervisor.stop(arguments.component)
-        up(arguments.name, None, None, 120, progress)
+        up(arguments.name, Wanted(), 120, progress)
     return 0
 
 

@@ -15,7 +15,12 @@ from devcluster.layout import Cluster
 
 Manifest = dict[str, Any]
 FIELD_MANAGER = "devcluster"
-_PLURALS = {"Endpoints": "endpoints", "EndpointSlice": "endpointslices"}
+_PLURALS = {
+    "Endpoints": "endpoints",
+    "EndpointSlice": "endpointslices",
+    "GatewayClass": "gatewayclasses",
+    "IngressClass": "ingressclasses",
+}
 
 
 class ApiError(DevclusterError):
@@ -71,6 +76,16 @@ class Api:
         query = urlencode({"fieldManager": FIELD_MANAGER, "force": "true"})
         self.request("PATCH", f"{path_of(manifest)}?{query}", manifest, "application/apply-patch+yaml")
 
+    def get(self, manifest: Manifest) -> Manifest | None:
+        """Return the object that a manifest describes as it is now; None where it, or its kind, is not there."""
+        try:
+            found: Manifest = self.request("GET", path_of(manifest))
+        except ApiError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return None
+        return found
+
     def nodes(self) -> list[Manifest]:
         """Return all nodes."""
         items: list[Manifest] = self.request("GET", "/api/v1/nodes")["items"]
@@ -95,5 +110,10 @@ def path_of(manifest: Manifest) -> str:
 
 def is_ready(node: Manifest) -> bool:
     """Whether a node's Ready condition is True."""
-    conditions = node.get("status", {}).get("conditions", [])
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+    return is_true(node, "Ready")
+
+
+def is_true(body: Manifest, condition: str) -> bool:
+    """Whether an object's condition of this type is True."""
+    conditions = body.get("status", {}).get("conditions", [])
+    return any(each["type"] == condition and each["status"] == "True" for each in conditions)

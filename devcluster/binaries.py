@@ -84,6 +84,7 @@ MODULES = {
         Module("metrics-server", "sigs.k8s.io/metrics-server", ("k8s.io/client-go/pkg/version.gitVersion",)),
         Module("coredns", "github.com/coredns/coredns"),
         Module("helm", "helm.sh/helm/v3", ("helm.sh/helm/v3/internal/version.version",)),
+        Module("traefik", "github.com/traefik/traefik/v3", ("github.com/traefik/traefik/v3/pkg/version.Version",)),
         Module("pause", ""),
     )
 }
@@ -99,10 +100,12 @@ _PACKAGES: dict[str, tuple[str, str]] = {
     "metrics-server": ("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
     "coredns": ("coredns", "github.com/coredns/coredns"),
     "helm": ("helm", "helm.sh/helm/v3/cmd/helm"),
+    "traefik": ("traefik", "github.com/traefik/traefik/v3/cmd/traefik"),
     "pause": ("pause", "."),
 }
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 NODE = ("kubelet", "kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr", "pause", "coredns", "metrics-server")
+INGRESS = ("traefik",)
 PROGRAMS = tuple(_PACKAGES)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
-from devcluster import addons, binaries, cgroups, claims, controlplane, debian, kwok, network, node, pki
+from devcluster import addons, binaries, cgroups, claims, controlplane, debian, ingress, kwok, network, node, pki
 from devcluster.apiclient import Api, ApiError, is_ready
 from devcluster.claims import Spec
 from devcluster.errors import DevclusterError
@@ -15,34 +16,51 @@ from devcluster.processes import Supervisor
 from devcluster.progress import Progress
 
 
-def up(name: str, nodes: int | None, fakes: int | None, timeout: float, progress: Progress) -> Cluster:
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked for; None keeps what the cluster has."""
+
+    nodes: int | None = None
+    kwok: int | None = None
+    ingress: bool | None = None
+
+
+def up(name: str, wanted: Wanted, timeout: float, progress: Progress) -> Cluster:
     """Bring the cluster up, or heal it. Options left out keep what the cluster has; a new one gets three nodes."""
     if os.geteuid() != 0:
         raise DevclusterError("devcluster makes network namespaces and mounts: run it as root (or use CLUSTER=kind)")
     known = claims.find(name)
-    spec = _merge(claims.read_spec(known) if known else None, nodes, fakes)
+    spec = merge(claims.read_spec(known) if known else None, wanted)
     debian.ensure([*debian.CONTROL_PLANE, *(debian.NODE if spec.nodes else ())], progress)
-    binaries.ensure(
-        [*binaries.CONTROL_PLANE, *(binaries.NODE if spec.nodes else ()), *(("kwok",) if spec.kwok else ())], progress
-    )
+    binaries.ensure(programs(spec), progress)
     with claims.locked(name, progress):
         cluster = claims.claim(name)
-        spec = _merge(claims.read_spec(cluster), nodes, fakes)
+        spec = merge(claims.read_spec(cluster), wanted)
         claims.write_spec(cluster, spec)
         _Bringup(cluster, spec, time.monotonic() + timeout, progress).run()
         return cluster
 
 
-def _merge(known: Spec | None, nodes: int | None, fakes: int | None) -> Spec:
-    nodes_now = nodes if nodes is not None else known.nodes if known else 3
-    fakes_now = fakes if fakes is not None else known.kwok if known else 0
+def merge(known: Spec | None, wanted: Wanted) -> Spec:
+    """Return what the cluster is to have. Raises DevclusterError where it cannot become that."""
+    nodes_now = wanted.nodes if wanted.nodes is not None else known.nodes if known else 3
+    fakes_now = wanted.kwok if wanted.kwok is not None else known.kwok if known else 0
+    ingress_now = wanted.ingress if wanted.ingress is not None else known is not None and known.ingress
     if not 0 <= nodes_now <= MAX_NODES or fakes_now < 0:
         raise DevclusterError(f"a cluster has 0 to {MAX_NODES} real nodes and 0 or more kwok nodes")
     if known and nodes_now < known.nodes:
         raise DevclusterError(f"the cluster has {known.nodes} nodes; `down` it first for a smaller one")
     if known and known.nodes == 0 and nodes_now and known.kwok:
         raise DevclusterError("the cluster's kwok nodes take every pod; `down` it first to have real nodes")
-    return Spec(nodes_now, fakes_now)
+    if ingress_now and not nodes_now:
+        raise DevclusterError("an ingress controller leads to pods that run: give the cluster a real node (--nodes 1)")
+    return Spec(nodes_now, fakes_now, ingress_now)
+
+
+def programs(spec: Spec) -> list[str]:
+    """Return what has to be compiled for such a cluster."""
+    optional = ((binaries.NODE, spec.nodes), (("kwok",), spec.kwok), (binaries.INGRESS, spec.ingress))
+    return [*binaries.CONTROL_PLANE, *(name for names, wanted in optional if wanted for name in names)]
 
 
 class _Bringup:
@@ -79,6 +97,9 @@ class _Bringup:
         if self._nodes:
             with progress.step("cluster DNS and metrics"):
                 addons.wait(cluster, self._nodes, self._supervisor, self._deadline)
+        if self._spec.ingress:
+            with progress.step(f"ingress controller at {cluster.ingress_url}"):
+                ingress.ensure(cluster, self._supervisor, self._deadline, progress)
 
     def _control_plane(self) -> None:
         cluster, supervisor = self._cluster, self._supervisor

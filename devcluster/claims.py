@@ -20,6 +20,7 @@ class Spec:
 
     nodes: int
     kwok: int
+    ingress: bool = False
 
 
 @contextmanager

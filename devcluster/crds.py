@@ -6,22 +6,37 @@ As their projects ship them, from their Go modules at the versions of go/crds/go
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from devcluster import shell
-from devcluster.binaries import GO_MODULES, go_directive, toolchain
+from devcluster.binaries import GO_MODULES, go_directive, required_version, toolchain
 from devcluster.progress import Progress
 
 FOLDER = GO_MODULES / "crds"
 DOWNLOAD_TIMEOUT = 600.0
+BUNDLE_VERSION = "gateway.networking.k8s.io/bundle-version"
+_GATEWAY_API = "sigs.k8s.io/gateway-api"
+GATEWAY_API = tuple(
+    f"{plural}.gateway.networking.k8s.io"
+    for plural in ("gatewayclasses", "gateways", "httproutes", "grpcroutes", "referencegrants")
+)
+"""The standard channel of the Gateway API, all of which its controllers watch."""
+USED = (
+    "httproutes.gateway.networking.k8s.io",
+    "certificates.cert-manager.io",
+    "podmonitors.monitoring.coreos.com",
+    "prometheusrules.monitoring.coreos.com",
+)
+"""Those that the operator makes objects of."""
 FILES = {
-    "httproutes.gateway.networking.k8s.io": (
-        "sigs.k8s.io/gateway-api",
-        "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
-    ),
+    **{
+        name: (_GATEWAY_API, f"config/crd/standard/gateway.networking.k8s.io_{name.split('.')[0]}.yaml")
+        for name in GATEWAY_API
+    },
     "certificates.cert-manager.io": (
         "github.com/cert-manager/cert-manager",
         "deploy/crds/crd-certificates.yaml",
@@ -38,16 +53,21 @@ FILES = {
 """Module and file of each CRD, by its name."""
 
 
-def definitions(progress: Progress) -> list[dict[str, Any]]:
-    """The CustomResourceDefinitions, downloaded where they are not in Go's cache yet."""
-    folders = _folders(progress)
-    return [_read(folders[module] / file) for module, file in FILES.values()]
+def definitions(progress: Progress, names: Iterable[str] = USED) -> list[dict[str, Any]]:
+    """The CustomResourceDefinitions of these names, downloaded where they are not in Go's cache yet."""
+    files = [FILES[name] for name in names]
+    folders = _folders(sorted({module for module, _ in files}), progress)
+    return [_read(folders[module] / file) for module, file in files]
 
 
-def _folders(progress: Progress) -> dict[str, Path]:
+def gateway_api_version() -> str:
+    """The version of the Gateway API whose CRDs these are; they say it in their annotation BUNDLE_VERSION."""
+    return required_version((FOLDER / "go.mod").read_text(), _GATEWAY_API)
+
+
+def _folders(modules: list[str], progress: Progress) -> dict[str, Path]:
     """Where Go keeps each module."""
     go = toolchain(go_directive((FOLDER / "go.mod").read_text()), progress)
-    modules = sorted({module for module, _ in FILES.values()})
     done = shell.run(
         [go, "mod", "download", "-json", *modules],
         cwd=FOLDER,

@@ -162,6 +162,11 @@ class Cluster:
         return f"{self.bridge_prefix}.2"
 
     @property
+    def ingress_url(self) -> str:
+        """Where the ingress controller listens; the host, the nodes and the pods reach it, no zone outage takes it."""
+        return f"http://{self.gateway_address}"
+
+    @property
     def gateway_netns(self) -> str:
         """The namespace whose kube-proxy serves the host."""
         return f"{self.bridge}-gateway"

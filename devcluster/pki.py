@@ -36,6 +36,7 @@ SCHEDULER = Identity("scheduler", "system:kube-scheduler")
 PROXY = Identity("kube-proxy", "system:kube-proxy")
 # CoreDNS, metrics-server and kwok run on the host beside the API server, so they gain nothing over whoever runs them.
 ADDONS = Identity("addons", "devcluster-addons", "system:masters")
+INGRESS = Identity("ingress", "devcluster-ingress")
 KUBELET_CLIENT = Identity("kubelet-client", "kube-apiserver-kubelet-client", "system:masters")
 FRONT_PROXY = Identity("front-proxy", "front-proxy-client")
 OPERATOR_TEST = Identity("operator-test", "tts-operator-test")
@@ -71,7 +72,7 @@ def ensure(cluster: Cluster, node_count: int) -> None:
     _authority(cluster.pki)
     for identity in (apiserver(cluster), KUBELET_CLIENT, FRONT_PROXY):
         _certificate(cluster.pki, identity)
-    for identity in (ADMIN, CONTROLLER_MANAGER, SCHEDULER, PROXY, ADDONS, OPERATOR_TEST):
+    for identity in (ADMIN, CONTROLLER_MANAGER, SCHEDULER, PROXY, ADDONS, INGRESS, OPERATOR_TEST):
         ensure_client(cluster, identity)
     for node in cluster.nodes(node_count):
         ensure_client(cluster, kubelet(node))

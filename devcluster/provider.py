@@ -21,6 +21,8 @@ class Size:
 
     nodes: int | None = None
     kwok: int | None = None
+    ingress: bool | None = None
+    """Whether there should be an ingress controller; devcluster alone brings one."""
     timeout: float = 180
     """Seconds until it must be ready, compiling not counted."""
 
@@ -53,7 +55,7 @@ class Devcluster:
 
     def up(self, size: Size) -> None:
         """Make the cluster, or heal it."""
-        bringup.up(self.name, size.nodes, size.kwok, size.timeout, self.progress)
+        bringup.up(self.name, bringup.Wanted(size.nodes, size.kwok, size.ingress), size.timeout, self.progress)
 
     def down(self) -> None:
         """Remove all of it; fine where there is nothing."""
@@ -67,6 +69,10 @@ class Devcluster:
     def kubeconfig(self) -> Path:
         """Return the path of its kubeconfig."""
         return claims.existing(self.name).kubeconfig
+
+    def ingress_url(self) -> str:
+        """Return where the ingress controller listens, if the cluster has one; clients say the host in their header."""
+        return claims.existing(self.name).ingress_url
 
     def build_image(self, dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path) -> None:
         """Build with buildah into an archive in the cache."""
@@ -90,6 +96,7 @@ class Kind:
 
     def up(self, size: Size) -> None:
         """Create the cluster with one worker per zone."""
+        _refuse_ingress(size)
         if self.name not in shell.run(["kind", "get", "clusters"]).stdout.split():
             workers = [
                 {"role": "worker", "labels": {"topology.kubernetes.io/zone": ZONES[number % len(ZONES)]}}
@@ -136,7 +143,7 @@ class Existing:
 
     def up(self, size: Size) -> None:
         """Check that the cluster answers; its size is not ours to choose."""
-        del size
+        _refuse_ingress(size)
         shell.run(["kubectl", "version"], timeout=30)
 
     def down(self) -> None:
@@ -174,6 +181,13 @@ def choose(name: str, progress: Progress, environ: Mapping[str, str] = os.enviro
     if choice == "existing":
         return Existing(progress)
     raise DevclusterError(f"CLUSTER={choice}: it must be devcluster, kind or existing")
+
+
+def _refuse_ingress(size: Size) -> None:
+    if size.ingress:
+        raise DevclusterError(
+            "`--ingress` works with CLUSTER=devcluster only: install Traefik in your cluster yourself"
+        )
 
 
 def _docker_build(dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path, progress: Progress) -> None:

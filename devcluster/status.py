@@ -18,6 +18,8 @@ def describe(cluster: Cluster) -> tuple[list[str], bool]:
         record = supervisor.record(name)
         healthy &= record is not None
         lines.append(f"  {name:<26} " + (f"pid {record.pid}" if record else f"DEAD, see {supervisor.log_path(name)}"))
+    if spec is not None and spec.ingress:
+        lines.append(f"  ingress controller: {cluster.ingress_url}")
     try:
         nodes = Api(cluster, timeout=5).nodes()
     except (OSError, ApiError) as error:

@@ -47,6 +47,7 @@ def _up(name: str, size: Size) -> None:
     command = [sys.executable, "-m", "devcluster", "up", f"--name={name}"]
     command += [f"--nodes={size.nodes}"] if size.nodes is not None else []
     command += [f"--kwok={size.kwok}"] if size.kwok is not None else []
+    command += ["--ingress"] if size.ingress else []
     subprocess.run(command, cwd=ROOT, check=True, timeout=3000)
 
 
@@ -62,3 +63,13 @@ def three_zones() -> Iterator[Product]:
     """A cluster with real nodes in three zones."""
     with cluster("dev", Size(nodes=3)) as product:
         yield product
+
+
+@pytest.fixture(scope="session")
+def ingress_url(three_zones: Product) -> str:
+    """Where that cluster's ingress controller listens, `http://` and an address; it starts with the first who asks."""
+    provider = three_zones.provider
+    if not isinstance(provider, Devcluster):
+        pytest.skip("the ingress controller is devcluster's")
+    _up(provider.name, Size(ingress=True))
+    return provider.ingress_url()

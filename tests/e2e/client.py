@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -144,6 +146,22 @@ def speech(url: str, text: Any, *, timeout: float = 30) -> dict[str, Any]:
         json.dumps({"model": "fastspeech2", "input": text, "response_format": "wav"}),
         timeout=timeout,
     )
+
+
+def at_host(asked: dict[str, Any], host: str) -> dict[str, Any]:
+    """The request for a host name that no DNS knows: to the address of its URL, with the name in its header."""
+    return asked | {"headers": asked["headers"] | {"Host": host}}
+
+
+def send_from_outside(asked: dict[str, Any]) -> Answer:
+    """Send a request from the machine of the tests, not from a pod; OSError where nothing answers."""
+    request = urllib.request.Request(asked["url"], (asked["body"] or "").encode() or None, asked["headers"])
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(request, timeout=asked["timeout"]) as answer:
+            return Answer(answer.status, answer.headers.get_content_type(), answer.read())
+    except urllib.error.HTTPError as answer:
+        return Answer(answer.code, answer.headers.get_content_type(), answer.read())
 
 
 def _pod(image: str, zone: str | None) -> dict[str, Any]:

@@ -200,6 +200,7 @@ def pods_reach_each_other(cluster: Cluster) -> bool:
 
 
 def test_pods_find_each_other_by_name_and_come_back_after_a_mass_kill(cluster: Cluster, image: str) -> None:
+    devcluster("up", "--name", NAME, "--ingress")
     devcluster("load-image", image, "--name", NAME)
     kubectl(cluster, "apply", "-f", "-", stdin=server(image))
     kubectl(cluster, "rollout", "status", "deployment/web", "--timeout=60s")
@@ -208,6 +209,8 @@ def test_pods_find_each_other_by_name_and_come_back_after_a_mass_kill(cluster: C
     kill_all(cluster)
     assert up() == cluster
     until("the pods to serve again", lambda: pods_reach_each_other(cluster), 90)
+    assert processes.read_record(cluster.records / "traefik.json")  # what was asked for once is kept
+    assert cluster.ingress_url in devcluster("status", "--name", NAME)
 
     before = sockets()
     devcluster("down", "--name", NAME)

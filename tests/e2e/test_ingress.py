@@ -1,0 +1,105 @@
+"""The ways in from outside the cluster, through a real ingress controller: Ingress, Gateway API, weights, a rollout."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from devcluster.demo import measure
+from tests.e2e.client import at_host, get, send_from_outside, speech
+from tests.e2e.place import Place, until
+
+pytestmark = pytest.mark.timeout(180, func_only=True)
+BY_INGRESS = "by-ingress"
+BY_GATEWAY = "by-gateway"
+GATEWAY = {"name": "devcluster", "namespace": "traefik"}
+TEXT = "您好"
+TOO_LONG = "您好吗"
+"""For the service BY_INGRESS: it tells by its refusal that it was asked, and not the other."""
+
+
+@pytest.fixture(scope="module")
+def inside(place: Place, ingress_url: str) -> Place:
+    """Two services that can be reached from outside, Ready."""
+    del ingress_url  # it is there before them
+    place.apply(
+        BY_INGRESS,
+        replicas=1,
+        ingress={"className": "traefik", "host": host(BY_INGRESS)},
+        server={"maxInputCharacters": len(TEXT)},
+    )
+    apply_by_gateway(place)
+    for name in (BY_INGRESS, BY_GATEWAY):
+        place.ready(name)
+    return place
+
+
+def host(name: str) -> str:
+    """The name by which clients outside know a service."""
+    return f"{name}.example.com"
+
+
+def apply_by_gateway(place: Place, longest: int = 500) -> None:
+    """Apply the service BY_GATEWAY; another `longest` text makes other pods."""
+    place.apply(
+        BY_GATEWAY,
+        replicas=1,
+        gateway={"parentRefs": [GATEWAY], "hostnames": [host(BY_GATEWAY)]},
+        server={"maxInputCharacters": longest},
+    )
+
+
+def pods_by_gateway(place: Place) -> set[str]:
+    """The names of the pods of BY_GATEWAY, also of those that end."""
+    items = place.get("pods", "-l", f"app.kubernetes.io/instance={BY_GATEWAY}")["items"]
+    return {pod["metadata"]["name"] for pod in items}
+
+
+@pytest.mark.parametrize("name", [BY_INGRESS, BY_GATEWAY])
+def test_speech_from_outside(inside: Place, ingress_url: str, name: str) -> None:
+    until(
+        "the operator sees that the route is taken",
+        lambda: inside.condition(name, "RouteReady").get("status") == "True",
+        30,
+        otherwise=lambda: inside.status(name),
+    )
+    assert inside.url(name) == f"http://{host(name)}"
+    answer = send_from_outside(at_host(speech(ingress_url, TEXT), host(name)))
+    assert (answer.status, answer.content_type) == (200, "audio/wav"), answer.body[:300]
+    assert measure(answer.body).rms > 0.01
+
+
+def test_a_host_that_nobody_has_is_not_found(ingress_url: str) -> None:
+    assert send_from_outside(at_host(get(ingress_url), host("nobody"))).status == 404
+
+
+def test_a_route_shares_requests_by_weight(inside: Place, ingress_url: str) -> None:
+    shared = host("shared")
+    weights = {BY_INGRESS: 1, BY_GATEWAY: 3}
+    backends = [{"name": name, "port": 80, "weight": weight} for name, weight in weights.items()]
+    inside.apply_manifest(
+        {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "HTTPRoute",
+            "metadata": {"name": "shared"},
+            "spec": {"parentRefs": [GATEWAY], "hostnames": [shared], "rules": [{"backendRefs": backends}]},
+        }
+    )
+    asked = at_host(speech(ingress_url, TOO_LONG), shared)
+    until("the route is there", lambda: send_from_outside(asked).status != 404, 20)
+    counted = Counter(send_from_outside(asked).status for _ in range(40))
+    assert set(counted) == {200, 400}, counted
+    assert abs(counted[400] - 10) <= 2  # it takes turns, and begins anew where routes change meanwhile
+
+
+def test_a_rollout_loses_no_request_from_outside(inside: Place, ingress_url: str) -> None:
+    before = pods_by_gateway(inside)
+    asked = at_host(speech(ingress_url, "第#句话。"), host(BY_GATEWAY))
+    with inside.client.pelting(asked, rate=3, most=300) as load:
+        apply_by_gateway(inside, longest=50)
+        until("other pods are there", lambda: bool(pods_by_gateway(inside) - before), 30)
+        until("the old pods are gone", lambda: not pods_by_gateway(inside) & before, 90)
+    assert load.tally is not None
+    assert load.tally.failed == []
+    assert 10 < load.tally.sent < 300  # it was under way all the time
