@@ -55,6 +55,12 @@ class Spec(ApiModel):
                 "a volume of accessModes ReadWriteOnce serves pods of one node only: set "
                 "model.storage.persistentVolumeClaim.accessModes: [ReadWriteMany], or replicas: 1",
             ),
+            rule(
+                "!has(self.rollout.speechCheck.texts) || self.rollout.speechCheck.texts.all(t,"
+                " size(t) <= self.server.maxInputCharacters)",
+                "a text of rollout.speechCheck.texts is longer than server.maxInputCharacters: no pod would speak it; "
+                "shorten it",
+            ),
         )
     }
 

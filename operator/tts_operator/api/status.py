@@ -40,6 +40,38 @@ class LastFailure(ApiModel):
     """The end of what the container, the kubelet or the scheduler said."""
 
 
+class RolloutStatus(ApiModel):
+    """The rollout that is going on, or was rolled back."""
+
+    revision: str
+    """The revision (ControllerRevision) that it is about."""
+    phase: Literal[
+        "Checking",
+        "CheckingInPlace",
+        "Scaling",
+        "Stepping",
+        "Previewing",
+        "Switched",
+        "Promoting",
+        "RolledBack",
+    ]
+    """Checking: new pods are started, and must speak; no client reaches them. CheckingInPlace: the same where there is no
+    room for one pod more. Scaling: more pods for the next step. Stepping: a share of the traffic is theirs. Previewing: all
+    are there, and wait for `kubectl tts promote`. Switched: all traffic is theirs, the old ones are kept. Promoting: the old
+    ones are replaced. RolledBack: it has failed, and was removed."""
+    step: int | None = Field(None, json_schema_extra=INT32)
+    """The step of a canary, counted from 0."""
+    steps: int | None = Field(None, json_schema_extra=INT32)
+    """How many steps there are."""
+    since: str = Field(json_schema_extra=DATE_TIME)
+    """When this phase or step began."""
+    reason: str | None = None
+    """Why it was rolled back: SpeechCheckFailed, CrashLoop, ProgressDeadlineExceeded, ErrorRate, SlowAnswers,
+    PrometheusQuery or Aborted."""
+    message: str | None = None
+    """The same in words, with figures."""
+
+
 class Status(ApiModel):
     """The state of the service, as the operator last saw it."""
 
@@ -63,6 +95,10 @@ class Status(ApiModel):
     """The revision (ControllerRevision) that was last rolled out in full."""
     target_revision: str | None = None
     """The revision that the spec asks for."""
+    canary_weight: int | None = Field(None, json_schema_extra=INT32)
+    """Percent of the traffic that the new revision gets; only while it gets some, but not all."""
+    rollout: RolloutStatus | None = None
+    """The rollout that is going on, or was rolled back; none otherwise."""
     selector: str | None = None
     """Label selector of the pods, for the scale subresource."""
     zones: list[str] | None = Field(None, json_schema_extra={"x-kubernetes-list-type": "set"})

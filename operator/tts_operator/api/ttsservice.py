@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from pydantic import ValidationError
@@ -16,6 +16,11 @@ API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "TTSService"
 PLURAL = "ttsservices"
 REFRESH_ANNOTATION = f"{GROUP}/refresh"
+PROMOTE_ANNOTATION = f"{GROUP}/promote"
+ABORT_ANNOTATION = f"{GROUP}/abort"
+UNDO_ANNOTATION = f"{GROUP}/undo"
+CAUSE_ANNOTATION = "kubernetes.io/change-cause"
+"""What `kubectl` has for a person's word on why a workload was changed."""
 
 Json = dict[str, Any]
 
@@ -27,12 +32,28 @@ class InvalidSpecError(ValueError):
     """The spec cannot be understood. Only met when the CRD in the cluster is not the one of this operator."""
 
 
+class Wishes(NamedTuple):
+    """What a person asks of a rollout, by annotations that name the revision they are about: `kubectl tts` writes them."""
+
+    promote: str = ""
+    """REVISION/STEP: go on from this step. REVISION: go on to the end."""
+    abort: str = ""
+    """REVISION: give its rollout up."""
+    undo: str = ""
+    """OLDER@REVISION: run the older one as long as the spec asks for this revision."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TTSService:
     """One TTSService; `status` is what was last reported, as JSON."""
 
     refresh: str = ""
     """Value of the annotation `tts-operator.io/refresh`: a new one asks for the operator's present defaults."""
+
+    wishes: Wishes = Wishes()
+    """What a person asks of a rollout."""
+    cause: str = ""
+    """Value of the annotation `kubernetes.io/change-cause`."""
 
     namespace: str
     name: str
@@ -46,6 +67,7 @@ class TTSService:
     def parse(cls, body: Mapping[str, Any]) -> "TTSService":
         """Read an object of the API server. Raises InvalidSpecError, whose text names the fields."""
         metadata = body["metadata"]
+        annotations = metadata.get("annotations", {})
         try:
             spec = _spec(orjson.dumps(body.get("spec", {})))
         except ValidationError as error:
@@ -61,7 +83,11 @@ class TTSService:
             deleting="deletionTimestamp" in metadata,
             spec=spec,
             status=body.get("status", {}),
-            refresh=metadata.get("annotations", {}).get(REFRESH_ANNOTATION, ""),
+            refresh=annotations.get(REFRESH_ANNOTATION, ""),
+            wishes=Wishes(
+                *(annotations.get(name, "") for name in (PROMOTE_ANNOTATION, ABORT_ANNOTATION, UNDO_ANNOTATION))
+            ),
+            cause=annotations.get(CAUSE_ANNOTATION, ""),
         )
 
 

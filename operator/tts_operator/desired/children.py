@@ -4,17 +4,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tts_operator.api import Json, TTSService
-from tts_operator.desired.deployment import deployment, initial_replicas
+from tts_operator.desired.deployment import candidate_deployment, deployment, initial_replicas
 from tts_operator.desired.horizontal_pod_autoscaler import horizontal_pod_autoscaler
 from tts_operator.desired.http_route import http_route
-from tts_operator.desired.ingress import certificate, ingress
+from tts_operator.desired.ingress import canary_ingress, certificate, ingress, shares_by_weight
 from tts_operator.desired.monitoring import pod_monitor, prometheus_rule
 from tts_operator.desired.network_policy import network_policy
 from tts_operator.desired.persistent_volume_claim import persistent_volume_claim
 from tts_operator.desired.pod_disruption_budget import pod_disruption_budget
-from tts_operator.desired.revision import Revision, wanted_revision
-from tts_operator.desired.service import service_
+from tts_operator.desired.revision import revisions_of, wanted_revision
+from tts_operator.desired.service import candidate_service, service_
 from tts_operator.desired.service_account import service_account
+from tts_operator.desired.sets import Candidate, Sets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,28 +24,37 @@ class Defaults:
 
     image: str
     """Reference of the bundled model server."""
+    namespace: str = ""
+    """Namespace of the operator itself; empty where it does not know it."""
 
 
 def children(service: TTSService, defaults: Defaults, *, history: Iterable[Json] = ()) -> list[Json]:
     """The manifests of all children of a service that is new, but for its `history` of ControllerRevisions."""
-    revision = wanted_revision(service, defaults.image, history)
-    return children_of(service, revision, replicas=initial_replicas(service))
+    revision = wanted_revision(service, defaults.image, revisions_of(history))
+    return children_of(service, Sets(revision=revision, replicas=initial_replicas(service)), defaults)
 
 
-def children_of(service: TTSService, revision: Revision, *, replicas: int | None) -> list[Json]:
-    """The manifests of all children. What others need comes first: pods need the ServiceAccount and the claim.
-
-    Without `replicas` the Deployment says nothing of them: an autoscaler has set them.
-    """
+def children_of(service: TTSService, sets: Sets, defaults: Defaults) -> list[Json]:
+    """The manifests of all children. What others need comes first: pods need the ServiceAccount and the claim."""
+    candidate = sets.candidate
+    revisions = {each.name: each for each in (sets.revision, *([candidate.revision] if candidate else []), *sets.keep)}
     return [
         service_account(service),
-        revision.manifest(service),
+        *(each.manifest(service) for each in revisions.values()),
         *_claim(service),
-        service_(service),
+        service_(service, sets.traffic),
         pod_disruption_budget(service),
-        deployment(service, revision.template, replicas),
-        *_as_asked_for(service),
+        *(_of_candidate(service, candidate) if candidate else ()),
+        deployment(service, sets),
+        *_as_asked_for(service, sets, defaults),
     ]
+
+
+def _of_candidate(service: TTSService, candidate: Candidate) -> Iterator[Json]:
+    yield candidate_deployment(service, candidate)
+    if candidate.preview:
+        yield candidate_service(service)
+        yield pod_disruption_budget(service, of_candidate=True)
 
 
 def _claim(service: TTSService) -> Iterator[Json]:
@@ -53,19 +63,22 @@ def _claim(service: TTSService) -> Iterator[Json]:
         yield persistent_volume_claim(service, storage.persistent_volume_claim)
 
 
-def _as_asked_for(service: TTSService) -> Iterator[Json]:
+def _as_asked_for(service: TTSService, sets: Sets, defaults: Defaults) -> Iterator[Json]:
     spec = service.spec
     if spec.autoscaling is not None:
-        yield horizontal_pod_autoscaler(service, spec.autoscaling)
+        of_candidate = sets.candidate is not None and sets.candidate.scaled
+        yield horizontal_pod_autoscaler(service, spec.autoscaling, of_candidate=of_candidate)
     if spec.network_policy.enabled:
-        yield network_policy(service)
+        yield network_policy(service, defaults.namespace)
     if spec.ingress is not None:
         yield ingress(service, spec.ingress)
+        if sets.weight and shares_by_weight(spec.ingress):
+            yield canary_ingress(service, spec.ingress, weight=sets.weight)
         tls = spec.ingress.tls
         if tls is not None and tls.issuer_ref is not None and spec.ingress.host is not None:
             yield certificate(service, spec.ingress.host, tls.issuer_ref)
     if spec.gateway is not None:
-        yield http_route(service, spec.gateway)
+        yield http_route(service, spec.gateway, weight=sets.weight)
     if spec.monitoring.pod_monitor.enabled:
         yield pod_monitor(service)
     if spec.monitoring.prometheus_rule.enabled:

@@ -1,17 +1,49 @@
 """The Deployment of the model server."""
 
 from tts_operator.api import Json, TTSService
-from tts_operator.desired.identity import manifest, selector_labels
+from tts_operator.desired.identity import candidate_labels, candidate_name, manifest, selector_labels
+from tts_operator.desired.pod import as_candidate
+from tts_operator.desired.sets import Candidate, Sets
+
+REVISION_ANNOTATION = "tts-operator.io/revision"
+"""On a Deployment: the revision (ControllerRevision) that it was last given."""
 
 
-def deployment(service: TTSService, template: Json, replicas: int | None) -> Json:
+def deployment(service: TTSService, sets: Sets) -> Json:
     """The Deployment: a new pod must be ready before an old one goes, unless the spec says stop-first.
 
     Without `replicas` it says nothing of them: an autoscaler has set them, and they must not fall back to one.
     """
     rollout = service.spec.rollout
+    spec = _spec(service, sets.revision.template, sets.replicas, selector_labels(service))
+    if sets.halted:
+        spec["paused"] = True
+    if sets.one_pod:
+        # A pod counts as available only after so long, and the next one is not replaced before.
+        spec["minReadySeconds"] = rollout.progress_deadline_seconds - 1
+    return manifest(
+        service, "apps/v1", "Deployment", annotations={REVISION_ANNOTATION: sets.revision.name}, spec=spec
+    )
+
+
+def candidate_deployment(service: TTSService, candidate: Candidate) -> Json:
+    """The Deployment of a candidate: the same pods, under labels of their own."""
+    template = as_candidate(service, candidate.revision.template)
+    spec = _spec(service, template, candidate.replicas, candidate_labels(service))
+    return manifest(
+        service,
+        "apps/v1",
+        "Deployment",
+        name=candidate_name(service),
+        annotations={REVISION_ANNOTATION: candidate.revision.name},
+        spec=spec,
+    )
+
+
+def _spec(service: TTSService, template: Json, replicas: int | None, selector: dict[str, str]) -> Json:
+    rollout = service.spec.rollout
     spec: Json = {
-        "selector": {"matchLabels": selector_labels(service)},
+        "selector": {"matchLabels": selector},
         "strategy": {
             "type": "RollingUpdate",
             "rollingUpdate": {"maxSurge": rollout.max_surge, "maxUnavailable": rollout.max_unavailable},
@@ -20,9 +52,7 @@ def deployment(service: TTSService, template: Json, replicas: int | None) -> Jso
         "revisionHistoryLimit": rollout.revision_history_limit,
         "template": template,
     }
-    if replicas is not None:
-        spec = {"replicas": replicas, **spec}
-    return manifest(service, "apps/v1", "Deployment", spec=spec)
+    return spec if replicas is None else {"replicas": replicas, **spec}
 
 
 def initial_replicas(service: TTSService) -> int:

@@ -2,13 +2,14 @@
 
 from tts_operator.api import Json, TTSService
 from tts_operator.api.scaling import Autoscaling
-from tts_operator.desired.identity import manifest
+from tts_operator.desired.identity import candidate_name, manifest
 
 
-def horizontal_pod_autoscaler(service: TTSService, asked: Autoscaling) -> Json:
-    """The autoscaler of the Deployment."""
+def horizontal_pod_autoscaler(service: TTSService, asked: Autoscaling, *, of_candidate: bool) -> Json:
+    """The autoscaler of the Deployment that has the traffic."""
+    name = candidate_name(service) if of_candidate else service.name
     spec: Json = {
-        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": service.name},
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
         "minReplicas": asked.min_replicas,
         "maxReplicas": asked.max_replicas,
         "metrics": _metrics(asked),

@@ -2,17 +2,25 @@
 
 from tts_operator.api import Json, TTSService
 from tts_operator.api.network import Gateway
-from tts_operator.desired.identity import manifest
+from tts_operator.desired.identity import candidate_name, manifest
 
 
-def http_route(service: TTSService, asked: Gateway) -> Json:
-    """The route: everything for these hosts, to the Service (https://gateway-api.sigs.k8s.io/api-types/httproute/)."""
+def http_route(service: TTSService, asked: Gateway, *, weight: int) -> Json:
+    """The route: everything for these hosts, to the Service (https://gateway-api.sigs.k8s.io/api-types/httproute/).
+
+    `weight` is the percentage that goes to the candidate's Service.
+    """
+    port = service.spec.service.port
+    backends: list[Json] = [{"name": service.name, "port": port}]
+    if weight:
+        candidate = {"name": candidate_name(service), "port": port, "weight": weight}
+        backends = [{**backends[0], "weight": 100 - weight}, candidate]
     spec: Json = {
         "parentRefs": [parent.model_dump(by_alias=True, exclude_none=True) for parent in asked.parent_refs],
         "rules": [
             {
                 "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
-                "backendRefs": [{"name": service.name, "port": service.spec.service.port}],
+                "backendRefs": backends,
             }
         ],
     }

@@ -3,13 +3,31 @@
 from tts_operator.api import API_VERSION, KIND, Json, TTSService
 
 MANAGED_BY = "tts-operator"
+NAME_LABEL = "app.kubernetes.io/name"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
+SERVER, CANDIDATE = "tts-server", "tts-server-candidate"
+"""Name labels of the pods that serve, and of those of a new revision that is still to prove itself."""
 
 
 def selector_labels(service: TTSService) -> dict[str, str]:
     """The labels that select the pods. A Deployment's selector can never change, so neither may these."""
-    return {"app.kubernetes.io/name": "tts-server", INSTANCE_LABEL: service.name}
+    return {NAME_LABEL: SERVER, INSTANCE_LABEL: service.name}
+
+
+def candidate_labels(service: TTSService) -> dict[str, str]:
+    """The labels that select the pods of a candidate. No Deployment, autoscaler or budget of the others counts them."""
+    return {NAME_LABEL: CANDIDATE, INSTANCE_LABEL: service.name}
+
+
+def candidate_name(service: TTSService) -> str:
+    """The name of what exists for a candidate alone."""
+    return f"{service.name}-candidate"
+
+
+def all_pods(service: TTSService) -> dict[str, str]:
+    """The labels that select both."""
+    return {INSTANCE_LABEL: service.name, MANAGED_BY_LABEL: MANAGED_BY}
 
 
 def common_labels(service: TTSService) -> dict[str, str]:

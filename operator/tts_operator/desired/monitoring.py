@@ -4,7 +4,7 @@ Source: https://prometheus-operator.dev/docs/api-reference/api/
 """
 
 from tts_operator.api import Json, TTSService
-from tts_operator.desired.identity import manifest, selector_labels
+from tts_operator.desired.identity import all_pods, manifest
 
 SPEECH = "/v1/audio/speech|/api/tts"
 """The endpoints that answer with speech, as the server's metrics name them."""
@@ -22,7 +22,7 @@ def pod_monitor(service: TTSService) -> Json:
         "monitoring.coreos.com/v1",
         "PodMonitor",
         labels=asked.labels,
-        spec={"selector": {"matchLabels": selector_labels(service)}, "podMetricsEndpoints": [endpoint]},
+        spec={"selector": {"matchLabels": all_pods(service)}, "podMetricsEndpoints": [endpoint]},
     )
 
 

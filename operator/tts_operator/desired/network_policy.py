@@ -1,21 +1,30 @@
 """The NetworkPolicy: who may connect to the pods."""
 
 from tts_operator.api import Json, TTSService
-from tts_operator.desired.identity import manifest, selector_labels
+from tts_operator.desired.identity import MANAGED_BY, NAME_LABEL, all_pods, manifest
 
 
-def network_policy(service: TTSService) -> Json:
-    """The policy: the server's port and no other, for those who are listed, or for all. What pods send stays free."""
+def network_policy(service: TTSService, operator_namespace: str) -> Json:
+    """The policy: the server's port and no other, for those who are listed, or for all. What pods send stays free.
+
+    The operator is always let in, where it knows its own namespace: it listens to new pods before clients do.
+    """
     allowed: Json = {"ports": [{"port": "http", "protocol": "TCP"}]}
     if peers := service.spec.network_policy.ingress_from:
         # Without what was not said; but an empty selector means all, and stays.
         allowed["from"] = [peer.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True) for peer in peers]
+        if operator_namespace:
+            operator: Json = {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": operator_namespace}},
+                "podSelector": {"matchLabels": {NAME_LABEL: MANAGED_BY}},
+            }
+            allowed["from"].append(operator)
     return manifest(
         service,
         "networking.k8s.io/v1",
         "NetworkPolicy",
         spec={
-            "podSelector": {"matchLabels": selector_labels(service)},
+            "podSelector": {"matchLabels": all_pods(service)},
             "policyTypes": ["Ingress"],
             "ingress": [allowed],
         },

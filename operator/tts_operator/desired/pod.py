@@ -6,7 +6,7 @@ from tts_operator.api.model import EmptyDir, Storage
 from tts_operator.api.placement import Placement, Toleration
 from tts_operator.api.references import SecretKeyReference
 from tts_operator.api.server import Image
-from tts_operator.desired.identity import common_labels, selector_labels
+from tts_operator.desired.identity import CANDIDATE, NAME_LABEL, candidate_labels, common_labels, selector_labels
 from tts_operator.desired.strategic_merge import merged
 
 PORT = 7860
@@ -59,6 +59,21 @@ def pod_template(service: TTSService, default_image: str) -> Json:
     # Whatever the patch says: the Deployment and the Service find the pods by these.
     template["metadata"]["labels"] = {**template["metadata"].get("labels", {}), **common_labels(service)}
     return template
+
+
+def as_candidate(service: TTSService, template: Json) -> Json:
+    """The same pods under a candidate's labels, and spread among themselves."""
+    labels = template["metadata"]["labels"]
+    spread = [
+        {**each, "labelSelector": {"matchLabels": candidate_labels(service)}}
+        if each.get("labelSelector") == {"matchLabels": selector_labels(service)}
+        else each
+        for each in template["spec"].get("topologySpreadConstraints", ())
+    ]
+    return {
+        "metadata": {**template["metadata"], "labels": {**labels, NAME_LABEL: CANDIDATE}},
+        "spec": {**template["spec"], "topologySpreadConstraints": spread},
+    }
 
 
 def image_reference(image: Image, default_image: str) -> str:

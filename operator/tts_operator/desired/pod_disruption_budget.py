@@ -1,10 +1,10 @@
 """The PodDisruptionBudget: how many pods a drain of nodes may take away at once."""
 
 from tts_operator.api import Json, TTSService
-from tts_operator.desired.identity import manifest, selector_labels
+from tts_operator.desired.identity import candidate_labels, candidate_name, manifest, selector_labels
 
 
-def pod_disruption_budget(service: TTSService) -> Json:
+def pod_disruption_budget(service: TTSService, *, of_candidate: bool = False) -> Json:
     """The budget. By default one pod may be away: that agrees with any number of replicas, also with one.
 
     A pod that is not ready may always be evicted: it serves nobody, and would block a drain for ever
@@ -19,9 +19,10 @@ def pod_disruption_budget(service: TTSService) -> Json:
         service,
         "policy/v1",
         "PodDisruptionBudget",
+        name=candidate_name(service) if of_candidate else None,
         spec={
             **budget,
-            "selector": {"matchLabels": selector_labels(service)},
+            "selector": {"matchLabels": candidate_labels(service) if of_candidate else selector_labels(service)},
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
         },
     )

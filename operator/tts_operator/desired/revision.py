@@ -7,7 +7,7 @@ restarts no pod: its defaults come with the next change of the spec, or when the
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -19,6 +19,9 @@ from tts_operator.desired.pod import pod_template
 PARTS = {"model", "image", "resources", "server", "placement", "pod_template"}
 """The fields of the spec that end in the pods."""
 HASH_CHARACTERS = 10
+TEMPLATE_LABEL = "tts-operator.io/template-hash"
+CAUSE_ANNOTATION = "tts-operator.io/cause"
+CAUSE_MAX = 250
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,24 +36,46 @@ class Revision:
     """The part of the spec that it was made of, with the defaults of that time."""
     template: Json
     """The pod template."""
+    cause: str = ""
+    """Why it was made, for people."""
+
+    @property
+    def template_hash(self) -> str:
+        """The same for all revisions with the same pods; empty where the template is from before there was one."""
+        found: str = self.template["metadata"].get("labels", {}).get(TEMPLATE_LABEL, "")
+        return found
 
     def manifest(self, service: TTSService) -> Json:
         """The ControllerRevision (https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/)."""
         data = {"inputs": self.inputs, "template": self.template}
-        return manifest(service, "apps/v1", "ControllerRevision", name=self.name, data=data, revision=self.number)
+        annotations = {CAUSE_ANNOTATION: self.cause} if self.cause else None
+        return manifest(
+            service,
+            "apps/v1",
+            "ControllerRevision",
+            name=self.name,
+            annotations=annotations,
+            data=data,
+            revision=self.number,
+        )
 
 
-def wanted_revision(service: TTSService, default_image: str, history: Iterable[Json]) -> Revision:
-    """The newest one of `history` (ControllerRevisions) where the spec still asks for it, or else a new one."""
-    revisions = sorted(map(_revision, history), key=lambda each: each.number)
+def revisions_of(history: Iterable[Json]) -> list[Revision]:
+    """The revisions that ControllerRevisions hold, the newest last."""
+    return sorted(map(_revision, history), key=lambda each: each.number)
+
+
+def wanted_revision(service: TTSService, default_image: str, revisions: Sequence[Revision]) -> Revision:
+    """The newest one of `revisions` where the spec still asks for it, or else a new one."""
     asked = inputs(service)
     if revisions and same_inputs(revisions[-1].inputs, asked, _silent()):
         return revisions[-1]
-    template = pod_template(service, default_image)
+    template = _labelled(pod_template(service, default_image))
+    cause = service.cause or (change(revisions[-1].inputs, asked) if revisions else "")
     name = f"{service.name}-{_hash({'inputs': asked, 'template': template})}"
     # Where the spec goes back to what it was, this is the name of an older one, which so becomes the newest.
     number = revisions[-1].number + 1 if revisions else 1
-    return Revision(name=name, number=number, inputs=asked, template=template)
+    return Revision(name=name, number=number, inputs=asked, template=template, cause=cause[:CAUSE_MAX])
 
 
 def inputs(service: TTSService) -> Json:
@@ -87,10 +112,39 @@ def _dump(spec: Spec) -> Json:
     return spec.model_dump(include=PARTS, by_alias=True, exclude_none=True, mode="json")
 
 
+def change(before: Json, after: Json) -> str:
+    """What is different in the inputs of two revisions, in words."""
+    return "; ".join(_changes(before, after, ""))
+
+
+def _changes(before: Any, after: Any, path: str) -> Iterator[str]:
+    if isinstance(before, dict) and isinstance(after, dict) and path != "podTemplate":
+        for name in sorted(before.keys() | after.keys()):
+            yield from _changes(before.get(name), after.get(name), f"{path}.{name}" if path else name)
+    elif before != after:
+        # A pod template, or a list, may be long, or hold what is nobody's business.
+        plain = not isinstance(before, dict | list) and not isinstance(after, dict | list)
+        yield f"{path}: {_word(before)} -> {_word(after)}" if plain else path
+
+
+def _word(value: Any) -> str:
+    return "none" if value is None else str(value)
+
+
+def _labelled(template: Json) -> Json:
+    """With a label that tells by which template a pod was made."""
+    metadata = template["metadata"]
+    return {**template, "metadata": {**metadata, "labels": {**metadata["labels"], TEMPLATE_LABEL: _hash(template)}}}
+
+
 def _revision(body: Json) -> Revision:
     data = body["data"]
     return Revision(
-        name=body["metadata"]["name"], number=body["revision"], inputs=data["inputs"], template=data["template"]
+        name=body["metadata"]["name"],
+        number=body["revision"],
+        inputs=data["inputs"],
+        template=data["template"],
+        cause=body["metadata"].get("annotations", {}).get(CAUSE_ANNOTATION, ""),
     )
 
 

@@ -1,23 +1,26 @@
 """The Service through which clients reach the pods."""
 
 from tts_operator.api import Json, TTSService
-from tts_operator.desired.identity import manifest, selector_labels
+from tts_operator.desired.identity import all_pods, candidate_labels, candidate_name, manifest, selector_labels
+from tts_operator.desired.sets import Traffic
 
 
-def service_(service: TTSService) -> Json:
+def service_(service: TTSService, traffic: Traffic) -> Json:
     """The Service: its port leads to the server's named port, and only to ready pods."""
     wanted = service.spec.service
-    return manifest(
-        service,
-        "v1",
-        "Service",
-        annotations=wanted.annotations,
-        spec={
-            "type": wanted.type,
-            "selector": selector_labels(service),
-            "ports": [{"name": "http", "port": wanted.port, "protocol": "TCP", "targetPort": "http"}],
-        },
-    )
+    selector = {Traffic.STABLE: selector_labels, Traffic.BOTH: all_pods, Traffic.CANDIDATE: candidate_labels}[traffic]
+    spec = {"type": wanted.type, "selector": selector(service), "ports": _ports(service)}
+    return manifest(service, "v1", "Service", annotations=wanted.annotations, spec=spec)
+
+
+def candidate_service(service: TTSService) -> Json:
+    """The Service of the candidate alone: for routes, and for people who want to hear it first."""
+    spec = {"type": "ClusterIP", "selector": candidate_labels(service), "ports": _ports(service)}
+    return manifest(service, "v1", "Service", name=candidate_name(service), spec=spec)
+
+
+def _ports(service: TTSService) -> list[Json]:
+    return [{"name": "http", "port": service.spec.service.port, "protocol": "TCP", "targetPort": "http"}]
 
 
 def url(service: TTSService) -> str:

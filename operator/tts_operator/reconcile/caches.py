@@ -114,7 +114,7 @@ def _content(body: dict[str, Any], ours: list[dict[str, Any]]) -> tuple[Any, ...
 def trim_pod(body: dict[str, Any]) -> dict[str, Any]:
     """What the status is made of: where the pod is, and how it does."""
     metadata, status = body["metadata"], body.get("status", {})
-    told = {name: status[name] for name in ("phase", "reason", "message") if name in status}
+    told = {name: status[name] for name in ("phase", "reason", "message", "podIP") if name in status}
     containers = {
         name: [_picked(container, ("name", "state", "lastState")) for container in status[name]]
         for name in ("initContainerStatuses", "containerStatuses")

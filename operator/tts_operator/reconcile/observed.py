@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tts_operator.api import Json, TTSService
 from tts_operator.kube.resources import CONTROLLER_REVISIONS
 from tts_operator.reconcile.ownership import owned_by
+from tts_operator.reconcile.verdict import Verdict
 
 Address = tuple[str, str, str]
 """apiVersion, kind and name of a child; its namespace is that of the TTSService."""
@@ -68,3 +70,17 @@ class Outcome:
     """Kinds that the spec asks for and the API server does not serve."""
     revision: str = ""
     """Name of the revision that the spec asks for."""
+    running: str = ""
+    """Name of the revision that the Deployment was given, where it is another."""
+    current: str = ""
+    """Name of the revision that has just been rolled out in full."""
+    rollout: Verdict | None = None
+    """How the rollout is doing; None where there is none."""
+    undone: Verdict | None = None
+    """What is wrong though all works: somebody has asked for an older revision than the spec."""
+    state: Mapping[str, Any] | None = None
+    """Becomes `status.rollout`."""
+    share: int = 0
+    """Percent of the traffic that a canary has."""
+    updated: int | None = None
+    """How many pods are of the revision that is being rolled out; None: as the Deployment counts them."""

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 from tts_operator.api import Json, TTSService
 from tts_operator.desired import Defaults, children_of
-from tts_operator.desired.revision import wanted_revision
+from tts_operator.desired.revision import revisions_of, wanted_revision
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.reconcile.difference import in_order
+from tts_operator.reconcile.evidence import NOTHING, Evidence
 from tts_operator.reconcile.observed import Observed, address
 from tts_operator.reconcile.prune import outdated
-from tts_operator.reconcile.replicas import is_autoscaled, replicas
+from tts_operator.reconcile.replicas import is_autoscaled
+from tts_operator.reconcile.rollout import Course, course
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,41 +27,46 @@ class Plan:
     """Manifests that would be applied, were the service not paused."""
     missing: Sequence[Json] = ()
     """Manifests of kinds that the API server does not serve."""
-    revision: str = ""
-    """Name of the revision that the spec asks for."""
+    course: Course | None = None
+    """Where the rollout is to be; None for a service that is being deleted."""
     waiting: bool = False
     """Whether something is to be deleted, but not yet."""
 
     @property
     def settled(self) -> bool:
         """Whether the plan stays the same until the spec or a child is another, whatever the children's status."""
-        return not (self.apply or self.delete or self.held or self.waiting)
+        open_ends = self.apply or self.delete or self.held or self.waiting
+        return not open_ends and self.course is not None and self.course.settled
 
 
-def plan(service: TTSService, observed: Observed, defaults: Defaults) -> Plan:
-    """Compare what is wanted with what is there. For an unchanged world the plan is empty."""
+def plan(
+    service: TTSService, observed: Observed, defaults: Defaults, *, now: str, evidence: Evidence = NOTHING
+) -> Plan:
+    """Compare what is wanted with what is there. For an unchanged world the plan is empty. `now` is an RFC 3339 time."""
     if service.deleting:
         return Plan()
-    live = observed.child("apps/v1", "Deployment", service.name)
-    revision = wanted_revision(service, defaults.image, observed.history(service))
-    wanted = children_of(service, revision, replicas=replicas(service, observed, live))
+    revisions = revisions_of(observed.history(service))
+    target = wanted_revision(service, defaults.image, revisions)
+    known = {each.name: each for each in (*revisions, target)}
+    way = course(service, observed, target, known, evidence, now)
+    wanted = children_of(service, way.sets, defaults)
     missing = [manifest for manifest in wanted if (manifest["apiVersion"], manifest["kind"]) in observed.unserved]
     apply = [
         manifest
         for manifest in wanted
         if manifest not in missing and _to_apply(observed.children.get(address(manifest)), manifest)
     ]
-    if live is not None and is_autoscaled(service, observed):
-        apply = [_only_if_unchanged(manifest, live) for manifest in apply]
+    if is_autoscaled(service, observed):
+        apply = [_only_if_unchanged(manifest, observed.children.get(address(manifest))) for manifest in apply]
     if service.spec.paused:
-        return Plan(held=apply, missing=missing, revision=revision.name)
+        return Plan(held=apply, missing=missing, course=way)
     delete, waiting = outdated(service, observed, wanted)
-    return Plan(apply=apply, delete=delete, missing=missing, revision=revision.name, waiting=waiting)
+    return Plan(apply=apply, delete=delete, missing=missing, course=way, waiting=waiting)
 
 
-def _only_if_unchanged(manifest: Json, live: Json) -> Json:
+def _only_if_unchanged(manifest: Json, live: Json | None) -> Json:
     """A Deployment with the replicas that we have seen, to be applied only if the autoscaler has not written others."""
-    if manifest["kind"] != "Deployment" or "replicas" not in manifest["spec"]:
+    if live is None or manifest["kind"] != "Deployment" or "replicas" not in manifest["spec"]:
         return manifest
     version = live["metadata"]["resourceVersion"]
     return {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": version}}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tts_operator.api import Json, TTSService
+from tts_operator.desired.identity import candidate_name
 from tts_operator.kube.resources import CONTROLLER_REVISIONS
 from tts_operator.reconcile.observed import Observed, address
 from tts_operator.reconcile.ownership import owned_by
@@ -34,6 +35,8 @@ def _kept_revisions(service: TTSService, candidates: Sequence[Json]) -> set[tupl
 def _still_needed(service: TTSService, observed: Observed, live: Json) -> bool:
     """What clients or pods use until something else has taken its place."""
     spec = service.spec
+    if live["metadata"]["name"] == candidate_name(service):
+        return False
     match live["kind"]:
         case "Ingress":
             return spec.gateway is not None and not route_accepted(service, observed)

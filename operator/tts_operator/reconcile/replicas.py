@@ -11,8 +11,9 @@ from tts_operator.reconcile.observed import Observed
 from tts_operator.reconcile.ownership import owned_by, we_set_replicas
 
 
-def replicas(service: TTSService, observed: Observed, live: Json | None) -> int | None:
-    """What to write; None: nothing, an autoscaler has written it. `live` is the Deployment."""
+def replicas(service: TTSService, observed: Observed) -> int | None:
+    """What to write into the Deployment that bears the service's name; None: nothing, an autoscaler has written it."""
+    live = observed.child("apps/v1", "Deployment", service.name)
     if live is None or not is_autoscaled(service, observed):
         return initial_replicas(service)
     if not we_set_replicas(live):
@@ -21,6 +22,16 @@ def replicas(service: TTSService, observed: Observed, live: Json | None) -> int 
     autoscaling = service.spec.autoscaling
     # An autoscaler leaves alone what has no replicas, and looks at the rest only every 15 s.
     return current if autoscaling is None else max(current, autoscaling.min_replicas)
+
+
+def candidate_replicas(live: Json | None, wanted: int, *, scaled: bool) -> int | None:
+    """What to write into a candidate's Deployment, `live`, which is to begin with as many as `wanted`.
+
+    None: nothing, an autoscaler, which is about it while it is `scaled`, has written it.
+    """
+    if not scaled or live is None:
+        return wanted
+    return int(live["spec"].get("replicas", 1)) if we_set_replicas(live) else None
 
 
 def is_autoscaled(service: TTSService, observed: Observed) -> bool:

@@ -13,6 +13,7 @@ from tts_operator.desired.service import url
 from tts_operator.reconcile.autoscaler import autoscaler
 from tts_operator.reconcile.observed import Observed, Outcome
 from tts_operator.reconcile.pods import last_failure, ready_zones
+from tts_operator.reconcile.trial import is_candidate
 from tts_operator.reconcile.routes import certificate, route
 from tts_operator.reconcile.verdict import Verdict
 from tts_operator.reconcile.workload import availability, is_seen, model, workload
@@ -34,8 +35,8 @@ def report(service: TTSService, observed: Observed, outcome: Outcome, now: str) 
     """The whole status. `now` is an RFC 3339 time, used for conditions that have changed."""
     live = observed.child("apps/v1", "Deployment", service.name)
     counts: Json = live.get("status", {}) if live else {}
-    failure = last_failure(observed.pods)
-    works = _problem(outcome) or workload(live, failure)
+    failure = last_failure([pod for pod in observed.pods if not is_candidate(pod)])
+    works = _problem(outcome) or outcome.rollout or workload(live, failure)
     available = availability(live)
     parts: Conditions = {"WorkloadReady": works}
     optional = {
@@ -47,7 +48,8 @@ def report(service: TTSService, observed: Observed, outcome: Outcome, now: str) 
     parts |= {kind: verdict for kind, verdict in optional.items() if verdict is not None}
     lacks = {kind: _missing(kind) for kind in outcome.missing}
     parts |= {CONDITION_OF_KIND[kind]: verdict for kind, verdict in lacks.items() if kind in CONDITION_OF_KIND}
-    ready = _first_problem(works, *lacks.values(), parts.get("RouteReady"), parts.get("CertificateReady")) or works
+    routes = parts.get("RouteReady"), parts.get("CertificateReady")
+    ready = _first_problem(works, outcome.undone, *lacks.values(), *routes) or works
     status: Json = {
         "observedGeneration": service.generation,
         "conditions": _conditions(service, {"Ready": ready, "Available": available, **parts}, now),
@@ -55,13 +57,16 @@ def report(service: TTSService, observed: Observed, outcome: Outcome, now: str) 
         "model": service.spec.model.name or service.spec.model.engine,
         "replicas": counts.get("replicas", 0),
         "readyReplicas": counts.get("readyReplicas", 0),
-        "updatedReplicas": counts.get("updatedReplicas", 0),
+        "updatedReplicas": counts.get("updatedReplicas", 0) if outcome.updated is None else outcome.updated,
         "selector": ",".join(f"{key}={value}" for key, value in sorted(selector_labels(service).items())),
         "zones": ready_zones(observed.pods, observed.zones),
     }
-    current = outcome.revision if works.ready else service.status.get("currentRevision")
+    running = outcome.running or outcome.revision
+    current = outcome.current or (running if works.ready else service.status.get("currentRevision"))
     status |= {"currentRevision": current} if current else {}
     status |= {"targetRevision": outcome.revision} if outcome.revision else {}
+    status |= {"canaryWeight": outcome.share} if outcome.share else {}
+    status |= {"rollout": dict(outcome.state)} if outcome.state else {}
     status |= {"lastFailure": failure.as_status()} if failure and not works.ready else {}
     return status
 

@@ -78,9 +78,11 @@ class Reporter:
             _log.warning("an event could not be written: %s", error, extra=where)
 
 
-def _verdicts(status: Mapping[str, Any]) -> tuple[int | None, dict[str, str], str]:
-    """What must be told at once: which generation was seen, what it has come to, what is wrong. The rest is detail."""
+def _verdicts(status: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What must be told at once: which generation was seen, what it has come to, what is wrong, where a rollout is."""
     conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", ())}
     verdicts = {kind: conditions[kind] for kind in VERDICTS if kind in conditions}
     reason = ready_condition(status).get("reason", "")
-    return status.get("observedGeneration"), verdicts, "" if reason in PROGRESS else reason
+    where = tuple(status.get("rollout", {}).get(name) for name in ("revision", "phase", "step", "reason"))
+    running = status.get("currentRevision")
+    return status.get("observedGeneration"), verdicts, "" if reason in PROGRESS else reason, where, running

@@ -14,7 +14,7 @@ def workload(live: Json | None, failure: Failure | None) -> Verdict:
     total, updated = counts.get("replicas", 0), counts.get("updatedReplicas", 0)
     available = counts.get("availableReplicas", 0)
     seen = is_seen(live)
-    if seen and total == updated == available == wanted:
+    if is_complete(live):
         if wanted == 0:
             return Verdict(ready=True, reason="ScaledToZero", message="replicas is 0: nothing runs, as asked for")
         return Verdict(ready=True, reason="Ready", message=f"all {wanted} pods are ready")
@@ -56,6 +56,14 @@ def is_seen(live: Json) -> bool:
     seen: int = live.get("status", {}).get("observedGeneration", 0)
     generation: int = live["metadata"].get("generation", 0)
     return seen >= generation
+
+
+def is_complete(live: Json) -> bool:
+    """Whether a Deployment has as many pods as it is to have, all of its present template, and all can serve."""
+    counts = live.get("status", {})
+    wanted = live["spec"].get("replicas", 1)
+    numbers = {counts.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")}
+    return is_seen(live) and numbers == {wanted}
 
 
 def rolled_out(live: Json | None, *, claim: str) -> bool:

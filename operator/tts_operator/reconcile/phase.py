@@ -1,0 +1,80 @@
+"""Where a rollout is: what `status.rollout` holds, so that a restarted operator goes on where the last one was."""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from tts_operator.api import Json
+
+
+class Phase(StrEnum):
+    """The phases of a rollout, as `kubectl explain ttsservice.status.rollout.phase` tells them."""
+
+    CHECKING = "Checking"
+    CHECKING_IN_PLACE = "CheckingInPlace"
+    SCALING = "Scaling"
+    STEPPING = "Stepping"
+    PREVIEWING = "Previewing"
+    SWITCHED = "Switched"
+    PROMOTING = "Promoting"
+    ROLLED_BACK = "RolledBack"
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """Where a rollout is."""
+
+    revision: str
+    """Name of the revision that it is about."""
+    phase: Phase
+    since: str
+    """RFC 3339: when the phase, or the step, began."""
+    step: int | None = None
+    steps: int | None = None
+    reason: str = ""
+    message: str = ""
+
+    @classmethod
+    def read(cls, status: Mapping[str, Any]) -> "State | None":
+        """From the status of a TTSService; None where no rollout is told of, or none that this operator knows."""
+        told = status.get("rollout")
+        if not told or told.get("phase") not in list(Phase):
+            return None
+        return cls(
+            revision=told["revision"],
+            phase=Phase(told["phase"]),
+            since=told["since"],
+            step=told.get("step"),
+            steps=told.get("steps"),
+            reason=told.get("reason", ""),
+            message=told.get("message", ""),
+        )
+
+    def as_status(self) -> Json:
+        """`status.rollout`."""
+        fields: Json = {
+            "revision": self.revision,
+            "phase": str(self.phase),
+            "step": self.step,
+            "steps": self.steps,
+            "since": self.since,
+            "reason": self.reason or None,
+            "message": self.message or None,
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
+    @property
+    def subject(self) -> str:
+        """What findings are about."""
+        return f"{self.revision}/{self.phase}/{self.step}/{self.since}"
+
+    def elapsed(self, now: str) -> float:
+        """Seconds since the phase or step began."""
+        return (seconds_of(now) - seconds_of(self.since)).total_seconds()
+
+
+def seconds_of(time: str) -> datetime.datetime:
+    """A time of the API, to the second."""
+    return datetime.datetime.fromisoformat(time)

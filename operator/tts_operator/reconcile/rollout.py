@@ -1,0 +1,383 @@
+"""Decide where a rollout goes next. Pure: every situation is a row in a table test.
+
+A revision that replaces another one proves itself first, in a second Deployment, the candidate: there it must get ready
+and speak, before any client reaches it. What comes then is the strategy's. At its end the Deployment that bears the
+service's name gets the new revision, and the candidate goes. The stable one is never shrunk nor re-routed before.
+
+Each decision is written to the status before it is carried out, so that a restarted operator goes on from there.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from tts_operator.api import Json, TTSService
+from tts_operator.api.rollout import Canary, CanaryStep
+from tts_operator.desired.deployment import REVISION_ANNOTATION
+from tts_operator.desired.identity import candidate_name
+from tts_operator.desired.ingress import shares_by_weight
+from tts_operator.desired.revision import Revision
+from tts_operator.desired.sets import Candidate, Sets, Traffic
+from tts_operator.reconcile.evidence import NOTHING, Evidence, Examination, Finding
+from tts_operator.reconcile.observed import Observed
+from tts_operator.reconcile.phase import Phase, State
+from tts_operator.reconcile.replicas import candidate_replicas, is_autoscaled, replicas
+from tts_operator.reconcile.trial import crash, examination, overdue, pods_of
+from tts_operator.reconcile.workload import is_complete, is_seen
+
+WAITING_SECONDS = 5.0
+"""What is waited for is looked at again so often, in case its news are lost."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """Where a rollout is to be, and what follows from it."""
+
+    target: Revision
+    """What the spec asks for."""
+    towards: Revision
+    """What is being rolled out, or has been: the same, unless somebody has undone it."""
+    sets: Sets
+    state: State | None = None
+    """What becomes `status.rollout`."""
+    current: str | None = None
+    """Name of the revision that was last rolled out in full, where that is decided here."""
+    examine: Examination | None = None
+    again: float | None = None
+    """Seconds after which another look is due."""
+    held: bool = False
+    """A rollout would begin, were rollouts not paused."""
+    share: int = 0
+    """Percent of the traffic that a canary has."""
+    ends: bool = True
+    """Whether the phase ends by itself."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is no rollout."""
+        return self.state is None and not self.held
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """What is decided on."""
+
+    service: TTSService
+    observed: Observed
+    target: Revision
+    towards: Revision
+    stable: Revision
+    evidence: Evidence
+    now: str
+
+    @property
+    def live(self) -> Json | None:
+        """The Deployment that bears the service's name."""
+        return self.observed.child("apps/v1", "Deployment", self.service.name)
+
+    @property
+    def second(self) -> Json | None:
+        """The candidate's Deployment."""
+        return self.observed.child("apps/v1", "Deployment", candidate_name(self.service))
+
+    @property
+    def stable_replicas(self) -> int:
+        """How many pods the Deployment is to have."""
+        live = self.live
+        if live is not None and is_autoscaled(self.service, self.observed):
+            count: int = live["spec"].get("replicas", 1)
+            return count
+        return self.service.spec.replicas
+
+    @property
+    def steps(self) -> list[CanaryStep]:
+        """Those of a canary."""
+        return (self.service.spec.rollout.canary or Canary()).steps
+
+    @property
+    def by_weight(self) -> bool:
+        """Whether a route shares the traffic out, so that the number of pods need not."""
+        return self.service.spec.gateway is not None or shares_by_weight(self.service.spec.ingress)
+
+
+def course(
+    service: TTSService,
+    observed: Observed,
+    target: Revision,
+    revisions: Mapping[str, Revision],
+    evidence: Evidence,
+    now: str,
+) -> Course:
+    """Decide. `revisions` are those that there have been, by name; `now` is an RFC 3339 time."""
+    towards = _undone(service, target, revisions) or target
+    stable = revisions.get(service.status.get("currentRevision", ""))
+    state = State.read(service.status)
+    if state is not None and state.revision != towards.name:
+        state = None  # the spec has moved on: what was on its way is given up
+    if stable is None or stable.template == towards.template:
+        # The first one, or back to what runs, or the same in other words.
+        sets = Sets(revision=towards, replicas=replicas(service, observed), keep=(target,))
+        return Course(target=target, towards=towards, sets=sets)
+    at = Situation(
+        service=service,
+        observed=observed,
+        target=target,
+        towards=towards,
+        stable=stable,
+        evidence=evidence,
+        now=now,
+    )
+    if state is None:
+        return _begin(at)
+    if evidence.subject != state.subject:
+        at = replace(at, evidence=NOTHING)
+    following = _next(at, state)
+    if following is None:
+        sets = replace(_sets(at, state), candidate=None, traffic=Traffic.STABLE, weight=0)
+        return Course(target=target, towards=towards, sets=sets, current=towards.name, again=0.0)
+    return _course(at, following)
+
+
+def _undone(service: TTSService, target: Revision, revisions: Mapping[str, Revision]) -> Revision | None:
+    """The older revision that somebody has asked for instead of what the spec asks for."""
+    older, _, asked = service.wishes.undo.partition("@")
+    return revisions.get(older) if asked == target.name else None
+
+
+def _begin(at: Situation) -> Course:
+    rollout = at.service.spec.rollout
+    if rollout.paused:
+        sets = Sets(revision=at.stable, replicas=replicas(at.service, at.observed), keep=(at.target, at.towards))
+        return Course(target=at.target, towards=at.towards, sets=sets, held=True)
+    if at.service.wishes.abort == at.towards.name:
+        return _course(at, _rolled_back(at, _enter(at, Phase.CHECKING), ABORTED))
+    serves = (at.live or {}).get("status", {}).get("availableReplicas", 0)
+    if not serves:  # nothing to protect: a fix must not wait for what it repairs
+        return _course(at, _enter(at, Phase.PROMOTING))
+    if rollout.strategy == "Rolling" and not rollout.speech_check.enabled:
+        return _course(at, _enter(at, Phase.PROMOTING))
+    if rollout.strategy == "Rolling" and str(rollout.max_surge) in ("0", "0%"):
+        return _course(at, _enter(at, Phase.CHECKING_IN_PLACE))
+    return _course(at, _enter(at, Phase.CHECKING))
+
+
+def _course(at: Situation, state: State) -> Course:
+    """What follows from a state."""
+    found = Course(target=at.target, towards=at.towards, sets=_sets(at, state), state=state)
+    if state.phase is Phase.ROLLED_BACK:
+        return found
+    again = WAITING_SECONDS
+    hold = HOLDS[state.phase](at, state) if state.phase in HOLDS else None
+    if hold is not None:
+        again = min(again, max(hold - state.elapsed(at.now), 0.5))
+    canary = state.phase in (Phase.SCALING, Phase.STEPPING, Phase.PROMOTING) and state.step is not None
+    found = replace(found, share=_weight(at, state) if canary else 0, ends=state.phase not in HOLDS or hold is not None)
+    pods = pods_of(at.observed, at.towards, in_place=state.phase is Phase.CHECKING_IN_PLACE)
+    if state.phase is Phase.PROMOTING:
+        pods += pods_of(at.observed, at.towards, in_place=True)
+    return replace(found, again=again, examine=examination(at.service, at.observed, at.stable, state, pods))
+
+
+def _next(at: Situation, state: State) -> State | None:
+    """The state that follows, which may be the same; None: it is done."""
+    if state.phase is Phase.ROLLED_BACK:
+        return state
+    if at.service.wishes.abort == state.revision:
+        return _rolled_back(at, state, ABORTED)
+    if (finding := _against(at, state)) is not None:
+        if at.service.spec.rollout.auto_rollback:
+            return _rolled_back(at, state, finding)
+        return replace(state, reason=finding.reason, message=finding.message)
+    state = replace(state, reason="", message=at.evidence.passed or state.message)
+    if at.service.spec.rollout.paused:
+        return state
+    return STEPS[state.phase](at, state)
+
+
+def _against(at: Situation, state: State) -> Finding | None:
+    """What speaks against the new revision."""
+    if at.evidence.finding is not None:
+        return at.evidence.finding
+    pods = pods_of(at.observed, at.towards, in_place=False)
+    in_place = state.phase in (Phase.CHECKING_IN_PLACE, Phase.PROMOTING)
+    if in_place:
+        pods += pods_of(at.observed, at.towards, in_place=True)
+    if (finding := crash(pods)) is not None:
+        return finding
+    doubtful = [at.second, at.live] if in_place else [at.second]
+    mine = [each for each in doubtful if _runs(each, at.towards)]
+    return next((finding for each in mine if (finding := overdue(each, pods)) is not None), None)
+
+
+def _checking(at: Situation, state: State) -> State:
+    if not _complete(at) or not _has_spoken(at):
+        return state
+    rollout = at.service.spec.rollout
+    if rollout.strategy == "Canary":
+        return _enter(at, Phase.STEPPING, step=0, message=at.evidence.passed)
+    if rollout.strategy == "BlueGreen":
+        asks = rollout.blue_green is not None and not rollout.blue_green.auto_promote
+        waits = asks and not _is_promoted(at, state)
+        return _enter(at, Phase.PREVIEWING if waits else Phase.SWITCHED, message=at.evidence.passed)
+    return _enter(at, Phase.PROMOTING, message=at.evidence.passed)
+
+
+def _checking_in_place(at: Situation, state: State) -> State:
+    if not pods_of(at.observed, at.towards, in_place=True, ready=True) or not _has_spoken(at):
+        return state
+    return _enter(at, Phase.PROMOTING, message=at.evidence.passed)
+
+
+def _scaling(at: Situation, state: State) -> State:
+    if at.service.spec.rollout.strategy != "Canary":
+        return _enter(at, Phase.PROMOTING, message=state.message)
+    return _enter(at, Phase.STEPPING, step=state.step, message=state.message) if _complete(at) else state
+
+
+def _stepping(at: Situation, state: State) -> State:
+    step = _step(at, state)
+    hold = at.steps[step].hold_seconds
+    whole = at.service.spec.rollout.strategy != "Canary" or at.service.wishes.promote == state.revision
+    over = hold is not None and state.elapsed(at.now) >= hold
+    if whole or (over or _is_promoted(at, state)) and step + 1 >= len(at.steps):
+        return _enter(at, Phase.PROMOTING, step=step, message=state.message)
+    if over or _is_promoted(at, state):
+        return _enter(at, Phase.SCALING, step=step + 1, message=state.message)
+    return state
+
+
+def _previewing(at: Situation, state: State) -> State:
+    rollout = at.service.spec.rollout
+    asks = rollout.strategy == "BlueGreen" and rollout.blue_green is not None and not rollout.blue_green.auto_promote
+    if (asks and not _is_promoted(at, state)) or not _complete(at):
+        return state
+    return _enter(at, Phase.SWITCHED, message=state.message)
+
+
+def _switched(at: Situation, state: State) -> State:
+    over = state.elapsed(at.now) >= (_scale_down_delay(at, state) or 0)
+    return _enter(at, Phase.PROMOTING, message=state.message) if over or _is_promoted(at, state) else state
+
+
+def _promoting(at: Situation, state: State) -> State | None:
+    live = at.live
+    return None if live is not None and _runs(live, at.towards) and is_complete(live) else state
+
+
+STEPS: Mapping[Phase, Callable[[Situation, State], State | None]] = {
+    Phase.CHECKING: _checking,
+    Phase.CHECKING_IN_PLACE: _checking_in_place,
+    Phase.SCALING: _scaling,
+    Phase.STEPPING: _stepping,
+    Phase.PREVIEWING: _previewing,
+    Phase.SWITCHED: _switched,
+    Phase.PROMOTING: _promoting,
+}
+
+
+def _hold(at: Situation, state: State) -> float | None:
+    return at.steps[_step(at, state)].hold_seconds
+
+
+def _scale_down_delay(at: Situation, _: State) -> float | None:
+    asked = at.service.spec.rollout.blue_green
+    return 30 if asked is None else asked.scale_down_delay_seconds
+
+
+HOLDS: Mapping[Phase, Callable[[Situation, State], float | None]] = {
+    Phase.STEPPING: _hold,
+    Phase.SWITCHED: _scale_down_delay,
+}
+"""How many seconds a phase lasts; None: until somebody promotes it."""
+ABORTED = Finding(reason="Aborted", message="aborted by hand (annotation tts-operator.io/abort)")
+
+
+def _enter(at: Situation, phase: Phase, *, step: int | None = None, message: str = "") -> State:
+    steps = len(at.steps) if at.service.spec.rollout.strategy == "Canary" else None
+    return State(revision=at.towards.name, phase=phase, since=at.now, step=step, steps=steps, message=message)
+
+
+def _rolled_back(at: Situation, state: State, finding: Finding) -> State:
+    return replace(
+        state, phase=Phase.ROLLED_BACK, since=at.now, reason=finding.reason, message=finding.message, step=state.step
+    )
+
+
+def _step(at: Situation, state: State) -> int:
+    """The step, also where the spec now has fewer."""
+    return min(state.step or 0, len(at.steps) - 1)
+
+
+def _is_promoted(at: Situation, state: State) -> bool:
+    return at.service.wishes.promote in (state.revision, f"{state.revision}/{state.step or 0}")
+
+
+def _has_spoken(at: Situation) -> bool:
+    return not at.service.spec.rollout.speech_check.enabled or bool(at.evidence.passed)
+
+
+def _runs(live: Json | None, revision: Revision) -> bool:
+    """Whether a Deployment was given this revision, and its controller has seen it."""
+    if live is None or "deletionTimestamp" in live["metadata"]:
+        return False
+    told = live["metadata"].get("annotations", {}).get(REVISION_ANNOTATION)
+    return bool(told == revision.name) and is_seen(live)
+
+
+def _complete(at: Situation) -> bool:
+    """Whether every pod of the candidate can serve, and there are as many as there are to be."""
+    second = at.second
+    return second is not None and _runs(second, at.towards) and is_complete(second)
+
+
+def _sets(at: Situation, state: State) -> Sets:
+    """What pods there are to be in a state, and who gets which traffic."""
+    keep = (at.target, at.towards, at.stable)
+    stable = Sets(revision=at.stable, replicas=replicas(at.service, at.observed), keep=keep)
+    strategy, phase = at.service.spec.rollout.strategy, state.phase
+    if phase is Phase.ROLLED_BACK:
+        return stable
+    new = replace(stable, revision=at.towards, halted=at.service.spec.rollout.paused)
+    if phase is Phase.CHECKING_IN_PLACE:
+        return replace(new, one_pod=True)
+    if strategy == "Rolling":
+        second = Candidate(revision=at.towards, replicas=1, preview=False)
+        return new if phase is Phase.PROMOTING else replace(stable, candidate=second)
+    if strategy == "Canary":
+        second = Candidate(revision=at.towards, replicas=_share(at, state))
+        weight = _weight(at, state)
+        shared = replace(new if phase is Phase.PROMOTING else stable, candidate=second)
+        if at.by_weight:
+            return replace(shared, weight=weight)
+        return replace(shared, traffic=Traffic.BOTH if weight else Traffic.STABLE)
+    switched = phase in (Phase.SWITCHED, Phase.PROMOTING)
+    scaled = switched and at.service.spec.autoscaling is not None
+    count = candidate_replicas(at.second, at.stable_replicas, scaled=scaled)
+    second = Candidate(revision=at.towards, replicas=count, scaled=scaled)
+    traffic = Traffic.CANDIDATE if switched else Traffic.STABLE
+    found = replace(new if phase is Phase.PROMOTING else stable, candidate=second, traffic=traffic)
+    return replace(found, replicas=_grown(at)) if phase is Phase.PROMOTING and scaled else found
+
+
+def _weight(at: Situation, state: State) -> int:
+    """The percentage of the traffic that a canary has."""
+    if state.phase is Phase.CHECKING:
+        return 0
+    step = _step(at, state)
+    if state.phase is Phase.SCALING:
+        step -= 1
+    return at.steps[step].weight if step >= 0 else 0
+
+
+def _share(at: Situation, state: State) -> int:
+    """The pods of a canary: of the stable ones' number, or of all pods, as its weight says."""
+    weight = at.steps[_step(at, state)].weight
+    of = 100 if at.by_weight else 100 - weight
+    return max(1, math.ceil(at.stable_replicas * weight / of))
+
+
+def _grown(at: Situation) -> int | None:
+    """Replicas of the Deployment that takes over from a candidate which an autoscaler may have made larger."""
+    now: int = (at.live or {}).get("spec", {}).get("replicas", 1)
+    load: int = (at.second or {}).get("spec", {}).get("replicas", 1)
+    return load if load > now else replicas(at.service, at.observed)
