@@ -29,9 +29,9 @@ class Limits:
     """Speech: at most 0.6, for a single syllable."""
     min_variation: float = 1.5
     """dB. Speech: at least 4.5 for a sentence, 2.6 for three syllables that are alike; white noise 0.3, a tone 0.1."""
-    steady_variation: float = 2.4
+    steady_variation: float = 3.2
     steady_colour: float = 0.06
-    """Less variation than the first with less colour than the second: red noise has 2.0 and 0.025."""
+    """Less variation than the first with less colour than the second: red noise has 2 to 3 and 0.025, a sentence at least 4.5."""
     min_colour: float = 0.004
     """Speech: at least 0.007, for one vowel over and over; a tone that swells and fades: 0.001."""
     hiss_crossings: float = 0.25
