@@ -74,9 +74,9 @@ class TextResult:
     attempts: tuple[Judged, ...]
 
     @property
-    def fastest(self) -> float:
-        """Seconds of the fastest attempt."""
-        return min((each.seconds for each in self.attempts), default=0.0)
+    def fastest(self) -> float | None:
+        """Seconds of the fastest attempt that no cache answered; None where there is none."""
+        return min((each.seconds for each in self.attempts if not each.cached), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,8 @@ class _Pod:
             judged = [each for each in attempts if isinstance(each, Judged) and each.measures is not None]
             if not judged:
                 return found
-            found[text] = replace(judged[0], seconds=min(each.seconds for each in judged))
+            fastest = TextResult(text, tuple(judged)).fastest
+            found[text] = replace(judged[0], seconds=fastest or 0.0, cached=fastest is None)
         return found
 
     async def speak_all(self, stable: dict[str, Judged]) -> PodResult:
@@ -169,7 +170,7 @@ class _Pod:
 
     def _wrong(self, result: TextResult, stable: Judged | None) -> list[str]:
         said = list(result.attempts[-1].findings)
-        if stable is not None and not said:
+        if stable is not None and not stable.cached and result.fastest is not None and not said:
             # The fastest of each: one slow answer on a busy node says nothing of the version.
             said += slower(result.fastest, stable.seconds, self._plan.limits)
         return said
@@ -194,9 +195,10 @@ class _Pod:
             return answer
         against = replace(stable, seconds=answer.seconds) if stable is not None else None
         # A recording takes milliseconds to judge, which is long for an event loop with many services.
-        return await asyncio.to_thread(
+        judged = await asyncio.to_thread(
             judge_answer, answer.body, answer.content_type, text, answer.seconds, plan.limits, stable=against
         )
+        return replace(judged, cached=answer.cached)
 
     async def _ask(self, text: str) -> Spoken | Problem:
         """Speak; again where the pod was not reached yet, or is busy with others' requests."""

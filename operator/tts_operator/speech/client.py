@@ -32,6 +32,8 @@ class Spoken:
     content_type: str
     seconds: float
     """From the request to the last byte."""
+    cached: bool = False
+    """Whether the server says (X-Cache) that it did not make the sound anew, so that its time means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,8 @@ async def speak(
                 return Problem(f"its answer is larger than {MAX_ANSWER_BYTES >> 20} MiB", "body", seconds)
             if response.status != _OK:
                 return _refusal(response, body, seconds, secret=api_key, identity=identity)
-            return Spoken(body, response.headers.get("Content-Type", ""), seconds)
+            cached = response.headers.get("X-Cache", "miss") != "miss"
+            return Spoken(body, response.headers.get("Content-Type", ""), seconds, cached)
     except (aiohttp.ClientError, TimeoutError, asyncio.TimeoutError, OSError, ValueError) as error:
         return _failure(error, time.monotonic() - begin, timeout)
 

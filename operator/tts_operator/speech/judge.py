@@ -31,7 +31,7 @@ class Limits:
     """dB. Speech: at least 4.5 for a sentence, 2.6 for three syllables that are alike; white noise 0.3, a tone 0.1."""
     steady_variation: float = 3.2
     steady_colour: float = 0.06
-    """Less variation than the first with less colour than the second: red noise has 2 to 3 and 0.025, a sentence at least 4.5."""
+    """Less variation than the first with less colour than the second: red noise has 2 to 3 and 0.025 to 0.04."""
     min_colour: float = 0.004
     """Speech: at least 0.007, for one vowel over and over; a tone that swells and fades: 0.001."""
     hiss_crossings: float = 0.25
@@ -61,6 +61,8 @@ class Judged:
     measures: Measures | None
     """None where there was no recording."""
     findings: tuple[str, ...]
+    cached: bool = False
+    """Whether the sound was not made anew, so that `seconds` says nothing of the model."""
 
     @property
     def passed(self) -> bool:
