@@ -81,8 +81,13 @@ class Server:
 
 
 @contextmanager
-def running(cache: Path, python: str = sys.executable, **settings: str) -> Iterator[Server]:
-    """Start a server with these ``TTS_*`` settings, without waiting for anything; end it afterwards."""
+def running(
+    cache: Path, python: str = sys.executable, program: str = "-mtts_server", **settings: str
+) -> Iterator[Server]:
+    """Start a server with these ``TTS_*`` settings, without waiting for anything; end it afterwards.
+
+    ``program`` is a file in the place of the server's own module.
+    """
     port = free_port()
     environ = {
         **{name: value for name, value in os.environ.items() if not name.startswith("TTS_")},
@@ -92,7 +97,7 @@ def running(cache: Path, python: str = sys.executable, **settings: str) -> Itera
         "TTS_DRAIN_SECONDS": "0",
         **settings,
     }
-    command = [python, "-m", "tts_server", "serve"]
+    command = [python, program, "serve"]
     process = subprocess.Popen(command, env=environ, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     server = Server(process, port, environ)
     stderr = process.stderr

@@ -1,0 +1,268 @@
+"""The speech gate: every new pod says every text, and is judged.
+
+For each pod, one request after another, so that an idle server never has a reason to refuse:
+
+1. Each text `attempts` times, each recording judged in full, and once against the stable version's if there is one.
+2. `repeats` short texts, no two alike: a server that fails at 10 % of its requests fails at least one of 50 with a
+   probability of 99.5 % (at 5 %: 92 %). What fails more rarely is for the live metrics to see.
+
+With the bundled engine that takes about 4 s of one core. A pod that fails is asked for less: what follows costs time
+until the rollback. Work beyond `REPEATS_SECONDS` of short texts is left out, for slow engines.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import aiohttp
+
+from tts_operator.speech.client import Problem, Spoken, speak
+from tts_operator.speech.judge import Judged, Limits, judge_answer, slower
+from tts_operator.speech.sentences import short_texts
+
+REPEATS_SECONDS = 10.0
+PODS_AT_ONCE = 4
+MOST_CHARACTERS = 600
+"""Of a summary: it is part of a condition's message."""
+_GRACE_SECONDS = 2.0
+"""Waited beyond the time limit, so that a late answer can be told from none."""
+_CONNECT_TRIES = 4
+_CONNECT_PAUSE_SECONDS = 0.5
+_BUSY_TRIES = 4
+_BUSY_PAUSE_SECONDS = 2.0
+_SHOWN_TEXT = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A pod: its name for messages, and its address, http://IP:PORT."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechPlan:
+    """What the new pods have to say, and how well."""
+
+    texts: Sequence[str]
+    max_seconds: float = 10.0
+    """For each text, from the request to the end of the answer."""
+    attempts: int = 2
+    """How often each text is spoken."""
+    repeats: int = 40
+    """Short texts after these; 0: none."""
+    language: str = "zh-CN"
+    """Of the short texts."""
+    voice: str | None = None
+    model: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    stable: Target | None = None
+    """A pod of the version that serves now, to compare with. What is wrong with it is never held against the new."""
+    alone: bool = True
+    """Whether the pods get no other traffic. Then a 503 is a failure; otherwise it is asked again when it says so."""
+    limits: Limits = field(default_factory=Limits)
+    """`max_seconds` of the limits is not used: that of the plan is."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextResult:
+    """What a pod made of a text."""
+
+    text: str
+    attempts: tuple[Judged, ...]
+
+    @property
+    def fastest(self) -> float | None:
+        """Seconds of the fastest attempt that no cache answered; None where there is none."""
+        return min((each.seconds for each in self.attempts if not each.cached), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class PodResult:
+    """What came of one pod."""
+
+    name: str
+    texts: tuple[TextResult, ...]
+    requests: int
+    answered: int
+    """Requests that got an answer of any kind; 0: the pod cannot be reached from here."""
+    findings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """Whether the new version speaks."""
+
+    passed: bool
+    summary: str
+    """At most 600 characters, for a condition's message."""
+    pods: tuple[PodResult, ...]
+
+    @property
+    def unreachable(self) -> tuple[str, ...]:
+        """Pods of which not one request was answered: rather the network's fault, or the pod is gone."""
+        return tuple(each.name for each in self.pods if not each.answered)
+
+
+async def check(session: aiohttp.ClientSession, pods: Sequence[Target], plan: SpeechPlan) -> GateResult:
+    """Let all pods speak, at most 4 of them at a time. Never raises for what a server does."""
+    if not pods:
+        return GateResult(passed=False, summary="There is no new pod that could speak.", pods=())
+    plan = replace(plan, limits=replace(plan.limits, max_seconds=plan.max_seconds))
+    stable = await _Pod(session, plan.stable, plan).references() if plan.stable else {}
+    slots = asyncio.Semaphore(PODS_AT_ONCE)
+
+    async def one(target: Target) -> PodResult:
+        async with slots:
+            return await _Pod(session, target, plan).speak_all(stable)
+
+    results = tuple(await asyncio.gather(*(one(target) for target in pods)))
+    passed = not any(each.findings for each in results)
+    compared = bool(plan.stable) and bool(stable)
+    note = "" if compared or not plan.stable else " The stable version's pod did not speak: not compared."
+    told = _praise(results, compared=compared) if passed else _blame(results)
+    return GateResult(passed, _shortened(told, MOST_CHARACTERS - len(note)) + note, results)
+
+
+class _Pod:
+    """The requests to one pod."""
+
+    def __init__(self, session: aiohttp.ClientSession, target: Target, plan: SpeechPlan) -> None:
+        self._session = session
+        self._target = target
+        self._plan = plan
+        self._requests = 0
+        self._answered = 0
+
+    async def references(self) -> dict[str, Judged]:
+        """What the stable version makes of each text, with its fastest time; without those that it cannot speak."""
+        found: dict[str, Judged] = {}
+        for text in self._plan.texts:
+            attempts = [await self._try(text, None) for _ in range(self._plan.attempts)]
+            judged = [each for each in attempts if isinstance(each, Judged) and each.measures is not None]
+            if not judged:
+                return found
+            fastest = TextResult(text, tuple(judged)).fastest
+            found[text] = replace(judged[0], seconds=fastest or 0.0, cached=fastest is None)
+        return found
+
+    async def speak_all(self, stable: dict[str, Judged]) -> PodResult:
+        """Say every text, then the short ones."""
+        texts: list[TextResult] = []
+        findings: list[str] = []
+        for text in self._plan.texts:
+            judged: list[Judged] = []
+            for _ in range(1 if findings else self._plan.attempts):
+                outcome = await self._try(text, stable.get(text))
+                if isinstance(outcome, Problem):
+                    findings.append(f"{_quoted(text)}: {outcome.message}")
+                    return self._result(texts, findings)
+                judged.append(outcome)
+                if not outcome.passed:
+                    break
+            texts.append(TextResult(text, tuple(judged)))
+            findings += [f"{_quoted(text)}: {finding}" for finding in self._wrong(texts[-1], stable.get(text))]
+        if not findings:
+            findings += await self._repeat()
+        return self._result(texts, findings)
+
+    def _wrong(self, result: TextResult, stable: Judged | None) -> list[str]:
+        said = list(result.attempts[-1].findings)
+        if stable is not None and not stable.cached and result.fastest is not None and not said:
+            # The fastest of each: one slow answer on a busy node says nothing of the version.
+            said += slower(result.fastest, stable.seconds, self._plan.limits)
+        return said
+
+    async def _repeat(self) -> list[str]:
+        """The short texts; ends at the first that fails."""
+        begin = time.monotonic()
+        for number, text in enumerate(short_texts(self._plan.repeats, self._plan.language)):
+            if time.monotonic() - begin > REPEATS_SECONDS:
+                break
+            outcome = await self._try(text, None)
+            said = [outcome.message] if isinstance(outcome, Problem) else list(outcome.findings)
+            if said:
+                return [f"{_quoted(text)}, short text {number + 1}: {each}" for each in said]
+        return []
+
+    async def _try(self, text: str, stable: Judged | None) -> Judged | Problem:
+        """Speak and judge once. Not against the stable version's time, which is compared over all attempts."""
+        plan = self._plan
+        answer = await self._ask(text)
+        if isinstance(answer, Problem):
+            return answer
+        against = replace(stable, seconds=answer.seconds) if stable is not None else None
+        # A recording takes milliseconds to judge, which is long for an event loop with many services.
+        judged = await asyncio.to_thread(
+            judge_answer, answer.body, answer.content_type, text, answer.seconds, plan.limits, stable=against
+        )
+        return replace(judged, cached=answer.cached)
+
+    async def _ask(self, text: str) -> Spoken | Problem:
+        """Speak; again where the pod was not reached yet, or is busy with others' requests."""
+        refused = busy = 0
+        while True:
+            answer = await speak(
+                self._session,
+                self._target.url,
+                text,
+                voice=self._plan.voice,
+                model=self._plan.model,
+                api_key=self._plan.api_key,
+                timeout=self._plan.max_seconds + _GRACE_SECONDS,
+            )
+            self._requests += 1
+            if isinstance(answer, Spoken):
+                self._answered += 1
+                return answer
+            if answer.kind in ("status", "body"):
+                self._answered += 1
+            # The network of a new pod may be a moment behind its readiness; one that has answered is there.
+            if answer.kind == "connection" and not self._answered and (refused := refused + 1) < _CONNECT_TRIES:
+                await asyncio.sleep(_CONNECT_PAUSE_SECONDS)
+            elif answer.busy and not self._plan.alone and (busy := busy + 1) < _BUSY_TRIES:
+                await asyncio.sleep(min(answer.retry_after or 0.0, _BUSY_PAUSE_SECONDS))
+            else:
+                return answer
+
+    def _result(self, texts: list[TextResult], findings: list[str]) -> PodResult:
+        return PodResult(self._target.name, tuple(texts), self._requests, self._answered, tuple(findings))
+
+
+def _praise(results: Sequence[PodResult], *, compared: bool) -> str:
+    judged = [each for pod in results for text in pod.texts for each in text.attempts]
+    found = [each.measures for each in judged if each.measures is not None]
+    requests = sum(pod.requests for pod in results)
+    pods = f"{len(results)} pods speak" if len(results) > 1 else f"{results[0].name} speaks"
+    if not found:
+        return f"{pods}: {requests} requests answered."
+    loudness = [each.loudness for each in found]
+    return (
+        f"{pods}: {requests} requests, all with speech; {len({each.text for each in judged})} texts of"
+        f" {min(each.seconds for each in found):.1f} to {max(each.seconds for each in found):.1f} s of sound,"
+        f" {min(loudness):.0f} to {max(loudness):.0f} dBFS, answered within"
+        f" {max(each.seconds for each in judged):.2f} s{', as the stable version does' if compared else ''}."
+    )
+
+
+def _blame(results: Sequence[PodResult]) -> str:
+    failed = [each for each in results if each.findings]
+    first = failed[0]
+    more = sum(len(each.findings) for each in failed) - 1
+    told = f"{first.name} does not speak as it should. {_shortened(first.findings[0], 350)}."
+    if len(first.findings) > 1:
+        told += f" {_shortened(first.findings[1], 150)}."
+        more -= 1
+    if more:
+        told += f" And {more} more findings" + (f" on {len(failed)} pods." if len(failed) > 1 else ".")
+    return told
+
+
+def _quoted(text: str) -> str:
+    return f"“{text[:_SHOWN_TEXT]}{'…' if len(text) > _SHOWN_TEXT else ''}”"
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,198 @@
+"""Whether a recording is speech of a text. Not which words it says: that would take a model that listens.
+
+The limits stand apart from both sides: what the bundled engine speaks (all emotions, speeds from 0.25 to 4, texts of
+one to fifty syllables) passes each with room to spare, and each of the faults fails (tests/integration/speech).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tts_operator.speech.length import plausible_seconds, syllables
+from tts_operator.speech.measure import Measures, measure
+from tts_operator.speech.recording import MEDIA_TYPES, NotSpeechAudioError, Recording, parse
+
+_UNTOLD_TYPES = frozenset({"", "application/octet-stream"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What speech keeps to. Levels in dBFS, shares from 0 to 1, times in seconds."""
+
+    max_seconds: float = 10.0
+    """From the request to the end of the answer."""
+    quietest: float = -40.0
+    loudest: float = -8.0
+    """Speech of the bundled engine lies between -26 and -17."""
+    max_clipped: float = 0.01
+    """Speech: at most 0.002, and 0.008 for a hum (嗯); clipped by 12 dB: 0.02."""
+    max_silent: float = 0.8
+    """Speech: at most 0.6, for a single syllable."""
+    min_variation: float = 1.5
+    """dB. Speech: at least 4.5 for a sentence, 2.6 for three syllables that are alike; white noise 0.3, a tone 0.1."""
+    steady_variation: float = 3.2
+    steady_colour: float = 0.06
+    """Less variation than the first with less colour than the second: red noise has 2 to 3 and 0.025 to 0.04."""
+    min_colour: float = 0.004
+    """Speech: at least 0.007, for one vowel over and over; a tone that swells and fades: 0.001."""
+    hiss_crossings: float = 0.25
+    hiss_colour: float = 0.05
+    """More crossings than the first with less change than the second: noise, even if it swells and fades."""
+    max_ending: float = -12.0
+    """dB against the loudness: speech has faded at its end."""
+    ending_syllables: float = 6.0
+    """Shorter texts may end abruptly: a single clipped syllable is how people speak too."""
+    stable_length: float = 1.6
+    """How many times longer or shorter than the stable version's."""
+    stable_decibels: float = 9.0
+    """How much louder or quieter than the stable version's."""
+    stable_slower: float = 3.0
+    """How many times slower than the stable version ..."""
+    stable_slower_by: float = 0.3
+    """... and by how many seconds at least: small times vary by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A recording's figures, and what is wrong with it, each as a sentence without its full stop."""
+
+    text: str
+    seconds: float
+    """From the request to the end of the answer."""
+    measures: Measures | None
+    """None where there was no recording."""
+    findings: tuple[str, ...]
+    cached: bool = False
+    """Whether the sound was not made anew, so that `seconds` says nothing of the model."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether it is speech as far as can be told."""
+        return not self.findings
+
+    @property
+    def seconds_per_character(self) -> float:
+        """Of sound; 0 where there is none."""
+        return self.measures.seconds / max(1, len(self.text)) if self.measures else 0.0
+
+
+def judge_answer(
+    body: bytes, content_type: str, text: str, seconds: float, limits: Limits, *, stable: Judged | None = None
+) -> Judged:
+    """Judge what a server answered with 200; `content_type` is its header, `seconds` how long the answer took."""
+    kind = content_type.partition(";")[0].strip().lower()
+    try:
+        recording = parse(body)
+    except NotSpeechAudioError as error:
+        said = "" if kind in MEDIA_TYPES else f", sent as {kind or 'nothing'}"
+        return Judged(text, seconds, None, (f"{error}{said}",))
+    judged = judge(recording, text, seconds, limits, stable=stable)
+    if kind in MEDIA_TYPES | _UNTOLD_TYPES:
+        return judged
+    wrong = f"the sound is sent as {kind[:60]}; it must be audio/wav"
+    return Judged(text, seconds, judged.measures, (wrong, *judged.findings))
+
+
+def judge(recording: Recording, text: str, seconds: float, limits: Limits, *, stable: Judged | None = None) -> Judged:
+    """Judge a recording of the text, said at speed 1; `stable` is what the version that serves now made of it."""
+    found = measure(recording)
+    # What is silent or too short for a frame cannot be measured further.
+    findings = list(_time(seconds, limits)) + list(_length(found, text))
+    if found.silent == 1.0:
+        findings.append(
+            f"it is silent: no part of {found.seconds:.2f} s is louder than -50 dBFS (peak {found.peak:.4f})"
+        )
+    else:
+        findings += [*_level(found, limits), *_liveliness(found, limits), *_ending(found, text, limits, stable)]
+    if stable is not None:
+        findings += compare(Judged(text, seconds, found, ()), stable, limits)
+    return Judged(text, seconds, found, tuple(findings))
+
+
+def compare(new: Judged, stable: Judged, limits: Limits) -> list[str]:
+    """What differs too much from the stable version's recording of the same text; nothing if that one is no speech."""
+    if new.measures is None or stable.measures is None or not stable.passed:
+        return []
+    findings = []
+    here, there = new.measures, stable.measures
+    if not there.seconds / limits.stable_length <= here.seconds <= there.seconds * limits.stable_length:
+        findings.append(
+            f"{here.seconds:.2f} s of sound where the stable version makes {there.seconds:.2f} s;"
+            f" at most {limits.stable_length:g} times longer or shorter is plausible"
+        )
+    if here.silent < 1.0 and abs(here.loudness - there.loudness) > limits.stable_decibels:
+        findings.append(
+            f"its loudness is {here.loudness:.1f} dBFS, the stable version's {there.loudness:.1f};"
+            f" at most {limits.stable_decibels:g} dB apart is plausible"
+        )
+    return findings + slower(new.seconds, stable.seconds, limits)
+
+
+def slower(seconds: float, stable_seconds: float, limits: Limits) -> list[str]:
+    """Whether it took far longer than the stable version."""
+    if seconds <= max(stable_seconds * limits.stable_slower, stable_seconds + limits.stable_slower_by):
+        return []
+    times = seconds / max(stable_seconds, 0.001)
+    told = f"it took {seconds:.2f} s, {times:.1f} times the stable version's {stable_seconds:.2f} s"
+    return [f"{told}; the limit is {limits.stable_slower:g} times"]
+
+
+def _time(seconds: float, limits: Limits) -> Iterator[str]:
+    if seconds > limits.max_seconds:
+        yield f"it took {seconds:.2f} s; the limit is {limits.max_seconds:g} s"
+
+
+def _length(found: Measures, text: str) -> Iterator[str]:
+    span = plausible_seconds(text)
+    if not span.low <= found.seconds <= span.high:
+        yield (
+            f"{found.seconds:.2f} s of sound for {len(text)} characters;"
+            f" plausible would be {span.low:.1f} to {span.high:.1f} s"
+        )
+
+
+def _level(found: Measures, limits: Limits) -> Iterator[str]:
+    if found.loudness < limits.quietest:
+        yield f"it is too quiet: {found.loudness:.1f} dBFS; speech is above {limits.quietest:g}"
+    if found.loudness > limits.loudest:
+        yield f"it is too loud: {found.loudness:.1f} dBFS; speech is below {limits.loudest:g}"
+    if found.clipped > limits.max_clipped:
+        yield (
+            f"it is clipped: {found.clipped:.1%} of the samples are at its peak of {found.peak:.2f};"
+            f" the limit is {limits.max_clipped:.1%}"
+        )
+    if found.silent > limits.max_silent:
+        yield f"{found.silent:.0%} of it is silence; the limit is {limits.max_silent:.0%}"
+
+
+def _liveliness(found: Measures, limits: Limits) -> Iterator[str]:
+    low = limits.steady_variation if found.colour < limits.steady_colour else limits.min_variation
+    if found.variation < low:
+        yield (
+            f"it is as steady as noise or a tone: its level varies by {found.variation:.1f} dB;"
+            f" speech varies by more than {low:g}"
+        )
+    elif found.colour < limits.min_colour:
+        yield (
+            f"it is a tone: its zero crossings vary by {found.colour:.4f} of the samples;"
+            f" speech varies by more than {limits.min_colour:g}"
+        )
+    elif found.crossings > limits.hiss_crossings and found.colour < limits.hiss_colour:
+        yield (
+            f"it is noise: {found.crossings:.0%} of its samples change sign, varying by {found.colour:.3f};"
+            f" a hiss in speech comes and goes, by more than {limits.hiss_colour:g}"
+        )
+
+
+def _ending(found: Measures, text: str, limits: Limits, stable: Judged | None) -> Iterator[str]:
+    if found.ending <= limits.max_ending or syllables(text).least < limits.ending_syllables:
+        return
+    if stable is not None and stable.measures is not None and stable.measures.ending > limits.max_ending:
+        return  # a voice that always ends so
+    yield (
+        f"it is cut off: its last 20 ms are {_decibels_apart(found.ending)} the rest;"
+        f" speech has faded by more than {-limits.max_ending:g} dB at its end"
+    )
+
+
+def _decibels_apart(decibels: float) -> str:
+    return f"{abs(decibels):.0f} dB {'below' if decibels < 0 else 'above'}"

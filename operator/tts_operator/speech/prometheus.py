@@ -1,0 +1,111 @@
+"""One figure from the user's own Prometheus, held against a threshold."""
+
+import asyncio
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+_MAX_BYTES = 1 << 20
+_SHOWN = 160
+_OK = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricCheck:
+    """An instant query whose every value has to lie within `min` and `max`, where they are given."""
+
+    query: str
+    max: float | None = None
+    min: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricResult:
+    """What came of it; `message` is a sentence without its full stop."""
+
+    ok: bool | None
+    """None: it could not be told, since Prometheus did not answer, or not with a number."""
+    message: str
+    value: float | None = None
+    """The worst of the values."""
+
+
+async def ask(
+    session: aiohttp.ClientSession,
+    prometheus_url: str,
+    check: MetricCheck,
+    *,
+    timeout: float = 10.0,
+) -> MetricResult:
+    """Query `prometheus_url` (http://prometheus.monitoring:9090, with its path prefix if it has one). Never raises.
+
+    https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries
+    """
+    try:
+        async with session.post(
+            f"{prometheus_url.rstrip('/')}/api/v1/query",
+            data={"query": check.query, "timeout": f"{timeout:g}s"},
+            timeout=aiohttp.ClientTimeout(total=timeout),
+            allow_redirects=False,
+        ) as response:
+            body = await response.content.read(_MAX_BYTES + 1)
+            while len(body) <= _MAX_BYTES and (more := await response.content.read(_MAX_BYTES)):
+                body += more
+            if len(body) > _MAX_BYTES:
+                return _untold("answers with more than 1 MiB; aggregate the query to one value, as with sum() or max()")
+            return judge_answer(response.status, body, check)
+    except (TimeoutError, asyncio.TimeoutError):
+        return _untold(f"does not answer within {timeout:g} s")
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        return _untold(f"cannot be asked: {type(error).__name__}")
+
+
+def judge_answer(status: int, body: bytes, check: MetricCheck) -> MetricResult:
+    """Judge what `/api/v1/query` answered."""
+    try:
+        answer = json.loads(body)
+        if answer["status"] != "success":
+            return _untold(f"refuses the query ({answer.get('errorType')}): {str(answer.get('error'))[:_SHOWN]}")
+        if status != _OK:
+            return _untold(f"answers {status}")
+        values = _values(answer["data"])
+    except (ValueError, KeyError, TypeError, IndexError):
+        return _untold(f"answers {status} with something that is not its API's: is the address right?")
+    if values is None:
+        return _untold(f"answers with a {str(answer['data'].get('resultType'))[:20]}; the query must yield numbers")
+    if not values:
+        return _untold("finds no series for the query: is it spelt as the metrics are, and are they scraped?")
+    numbers = [value for value in values if not math.isnan(value)]
+    if not numbers:
+        return _untold("finds only NaN, as a share of no requests is")
+    return _compared(numbers, check)
+
+
+def _compared(numbers: list[float], check: MetricCheck) -> MetricResult:
+    highest, lowest = max(numbers), min(numbers)
+    if check.max is not None and highest > check.max:
+        return MetricResult(
+            ok=False, message=f"the query yields {highest:g}; the limit is {check.max:g}", value=highest
+        )
+    if check.min is not None and lowest < check.min:
+        return MetricResult(
+            ok=False, message=f"the query yields {lowest:g}; it must be at least {check.min:g}", value=lowest
+        )
+    worst = highest if check.max is not None else lowest
+    return MetricResult(ok=True, message=f"the query yields {worst:g}", value=worst)
+
+
+def _values(data: dict[str, Any]) -> list[float] | None:
+    """The numbers of a vector or a scalar; None for what holds none."""
+    if data["resultType"] == "vector":
+        return [float(each["value"][1]) for each in data["result"] if "value" in each]
+    if data["resultType"] == "scalar":
+        return [float(data["result"][1])]
+    return None
+
+
+def _untold(what: str) -> MetricResult:
+    return MetricResult(ok=None, message=f"Prometheus {what}")

@@ -1,0 +1,111 @@
+"""A WAV answer as samples. Pure Python: numpy would take more memory than the rest of the operator."""
+
+import struct
+import sys
+from array import array
+from dataclasses import dataclass
+
+MEDIA_TYPES = frozenset({"audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"})
+FULL_SCALE = 32768
+_RATES = (4000, 192_000)
+_CHANNELS = 8
+_SAMPLE_BYTES = 2
+_PCM = 1
+_EXTENSIBLE = 0xFFFE
+_CODECS = {2: "ADPCM", 3: "float", 6: "A-law", 7: "mu-law", 17: "IMA ADPCM", 85: "MP3"}
+_UNKNOWN = (0, 0xFFFF_FFFF)
+"""Lengths that a stream's header has in the place of the true one."""
+_CHUNK = struct.Struct("<4sI")
+_FORMAT = struct.Struct("<HHIIHH")
+_SUBFORMAT = 24
+"""Where the codec of an extensible format stands: after the plain fields, and 8 bytes of size, bits and speakers."""
+
+
+class NotSpeechAudioError(ValueError):
+    """The bytes are no recording that can be judged; the message says what they are instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Sound of one channel."""
+
+    rate: int
+    """Samples a second."""
+    samples: "array[int]"
+    """Of type 'h': from -32768 to 32767."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return len(self.samples) / self.rate
+
+
+def parse(data: bytes) -> Recording:
+    """Read a RIFF WAVE file of 16-bit PCM; of several channels the first. Raises :class:`NotSpeechAudioError`.
+
+    A stream's header, whose length is 0 or 0xFFFFFFFF, means all that follows.
+    """
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        raise NotSpeechAudioError(f"the answer is not a WAV file but {_kind(data)}")
+    rate = channels = 0
+    place = 12
+    while place + _CHUNK.size <= len(data):
+        name, length = _CHUNK.unpack_from(data, place)
+        place += _CHUNK.size
+        if name == b"fmt ":
+            rate, channels = _read_format(data[place : place + length])
+        elif name == b"data":
+            if not rate:
+                raise NotSpeechAudioError("the WAV file's sound comes before its format ('fmt ')")
+            return Recording(rate, _samples(data, place, length, channels))
+        place += length + length % 2
+    raise NotSpeechAudioError(f"the WAV file is cut off within its header: {len(data)} bytes without sound ('data')")
+
+
+def _read_format(chunk: bytes) -> tuple[int, int]:
+    """The rate, and the number of channels."""
+    if len(chunk) < _FORMAT.size:
+        raise NotSpeechAudioError("the WAV file is cut off within its header: 'fmt ' is not complete")
+    codec, channels, rate, _, _, bits = _FORMAT.unpack_from(chunk)
+    if codec == _EXTENSIBLE and len(chunk) >= _SUBFORMAT + 2:
+        codec = int.from_bytes(chunk[_SUBFORMAT : _SUBFORMAT + 2], "little")
+    if codec != _PCM or bits != 8 * _SAMPLE_BYTES:
+        held = f"PCM of {bits} bits" if codec == _PCM else _CODECS.get(codec, f"codec {codec}")
+        raise NotSpeechAudioError(f"the WAV file holds {held}; the gate reads 16-bit PCM")
+    if not 1 <= channels <= _CHANNELS or not _RATES[0] <= rate <= _RATES[1]:
+        raise NotSpeechAudioError(f"the WAV file's header makes no sense: {channels} channels at {rate} Hz")
+    return rate, channels
+
+
+def _samples(data: bytes, place: int, length: int, channels: int) -> "array[int]":
+    there = len(data) - place
+    if length not in _UNKNOWN and length > there:
+        raise NotSpeechAudioError(f"the WAV file is cut off: its header promises {length} bytes of sound, {there} came")
+    end = len(data) if length in _UNKNOWN else place + length
+    end -= (end - place) % (_SAMPLE_BYTES * channels)
+    samples = array("h", data[place:end])
+    if sys.byteorder == "big":  # pragma: no cover - no machine of ours
+        samples.byteswap()
+    return samples[::channels] if channels > 1 else samples
+
+
+def _kind(data: bytes) -> str:
+    start = data[:200].lstrip().lower()
+    if not data:
+        return "empty"
+    if start.startswith((b"<!doctype", b"<html", b"<head", b"<body", b"<?xml")):
+        return f"HTML: {_shown(data)}"
+    if start.startswith((b"{", b"[")):
+        return f"JSON: {_shown(data)}"
+    for mark, name in ((b"ID3", "MP3"), (b"\xff\xfb", "MP3"), (b"OggS", "Ogg"), (b"fLaC", "FLAC"), (b"RIFF", "RIFF")):
+        if data.startswith(mark):
+            return f"{name} ({len(data)} bytes)"
+    text = data[:80]
+    if all(32 <= byte < 127 or byte in b"\t\r\n" for byte in text):  # noqa: PLR2004 - ASCII
+        return f"text: {_shown(data)}"
+    return f"{len(data)} bytes of something else"
+
+
+def _shown(data: bytes) -> str:
+    """The beginning of a text, on one line."""
+    return repr(" ".join(data[:120].decode(errors="replace").split())[:60])

@@ -1,0 +1,83 @@
+"""Queries against Debian's Prometheus, which scrapes itself."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import requests
+
+from devcluster import debian
+from devcluster.debian import Requirement
+from devcluster.progress import Progress
+from tests.integration.server.conftest import free_port, wait_until
+from tts_operator.speech.prometheus import MetricCheck, ask
+
+CONFIG = """
+global: {{scrape_interval: 1s}}
+scrape_configs:
+  - job_name: itself
+    static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
+"""
+
+
+@pytest.fixture(scope="module")
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    debian.ensure([Requirement("prometheus", "prometheus")], Progress())
+    folder: Path = tmp_path_factory.mktemp("prometheus")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    (folder / "prometheus.yml").write_text(CONFIG.format(port=port))
+
+    def scraped() -> bool:
+        try:
+            answer = requests.get(f"{url}/api/v1/query", params={"query": "up"}, timeout=5)
+        except requests.ConnectionError:
+            return False
+        return answer.status_code == 200 and bool(answer.json()["data"]["result"])
+
+    command = [
+        "prometheus",
+        f"--config.file={folder}/prometheus.yml",
+        f"--storage.tsdb.path={folder}/data",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
+    with (folder / "log").open("w") as log, subprocess.Popen(command, stderr=log, cwd=folder) as process:
+        try:
+            wait_until(scraped, 60)
+            yield url
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+@pytest.mark.parametrize(
+    "check, ok, said",
+    [
+        (MetricCheck(query="up", min=1), True, "the query yields 1"),
+        (MetricCheck(query="up", max=0.5), False, "the query yields 1; the limit is 0.5"),
+        (MetricCheck(query="scalar(up) + 1", min=3), False, "the query yields 2; it must be at least 3"),
+        (MetricCheck(query="up / 0", max=1), False, "the query yields inf; the limit is 1"),
+        (MetricCheck(query="(up - up) / 0", max=1), None, "Prometheus finds only NaN"),
+        (MetricCheck(query="no_such_metric", max=1), None, "Prometheus finds no series"),
+        (MetricCheck(query="sum(", max=1), None, "Prometheus refuses the query (bad_data): "),
+        (MetricCheck(query="up[1m]", max=1), None, "Prometheus answers with a matrix"),
+        (MetricCheck(query='"text"', max=1), None, "Prometheus answers with a string"),
+    ],
+)
+async def test_queries(
+    session: aiohttp.ClientSession, prometheus: str, check: MetricCheck, ok: bool | None, said: str
+) -> None:
+    found = await ask(session, prometheus, check)
+    assert found.ok is ok, found
+    assert found.message.startswith(said)
+
+
+async def test_a_wrong_address(session: aiohttp.ClientSession, prometheus: str) -> None:
+    check = MetricCheck(query="up", min=1)
+    assert "is the address right?" in (await ask(session, f"{prometheus}/elsewhere", check)).message
+    nobody = await ask(session, f"http://127.0.0.1:{free_port()}", check)
+    assert (nobody.ok, nobody.message) == (None, "Prometheus cannot be asked: ClientConnectorError")
