@@ -25,8 +25,10 @@ def _steps() -> list[CanaryStep]:
 
 
 class Canary(ApiModel):
-    """A new revision gets a growing share of the traffic: by weights of the HTTPRoute, or of an Ingress whose class is
-    nginx; where there is neither, by its share of the pods."""
+    """A growing share of the traffic for the new revision.
+
+    It is shared out by weights of the HTTPRoute, or of an Ingress whose class is nginx; else by the number of pods.
+    """
 
     model_config = {
         "json_schema_extra": rules(
@@ -57,8 +59,11 @@ class BlueGreen(ApiModel):
 
 
 class SpeechCheck(ApiModel):
-    """New pods must speak before clients reach them: the answer must come in time, and sound like speech. Its length must
-    fit the text; silence, noise, and clipped or cut audio fail."""
+    """New pods must speak before clients reach them.
+
+    The answer must come in time, and be speech: of a length that fits the text; no silence, no noise, not clipped, not
+    cut off.
+    """
 
     model_config = {
         "json_schema_extra": rules(
@@ -76,8 +81,8 @@ class SpeechCheck(ApiModel):
     timeout_seconds: int = Field(10, ge=1, le=300, json_schema_extra=INT32)
     """Seconds within which each text must be spoken."""
     compare_with_stable: bool = False
-    """Whether the pods that serve now speak the same texts too: then a new revision that is much slower, or of which length
-    or loudness are far off, fails."""
+    """Whether the pods that serve now speak the same texts too: then a new revision that is much slower, or of which
+    length or loudness are far off, fails."""
 
 
 class PrometheusQuery(ApiModel):
@@ -140,14 +145,15 @@ class Rollout(ApiModel):
             ),
             rule(
                 "!has(self.blueGreen) || self.strategy == 'BlueGreen'",
-                "rollout.blueGreen has no effect with this strategy: set rollout.strategy: BlueGreen, or remove blueGreen",
+                "rollout.blueGreen has no effect with this strategy: set rollout.strategy: BlueGreen, or remove "
+                "blueGreen",
             ),
         )
     }
 
     strategy: Literal["Rolling", "Canary", "BlueGreen"] = "Rolling"
-    """Rolling: one new pod is checked, then pods are replaced some at a time. Canary: a second set of pods gets a growing
-    share of the traffic. BlueGreen: a full second set, to which all traffic is switched at once."""
+    """Rolling: one new pod is checked, then pods are replaced some at a time. Canary: a second set of pods gets a
+    growing share of the traffic. BlueGreen: a full second set, to which all traffic is switched at once."""
     max_surge: IntOrPercent = 1
     """Pods, or share of the replicas, that may run above the wanted count during a rollout."""
     max_unavailable: IntOrPercent = 0
@@ -160,8 +166,8 @@ class Rollout(ApiModel):
     paused: bool = False
     """Whether rollouts stay where they are: none begins, and none goes on. What fails is rolled back all the same."""
     auto_rollback: bool = True
-    """Whether a new revision that fails is removed by itself. Otherwise it stays where it is until somebody decides: `kubectl
-    tts abort` or `promote`."""
+    """Whether a new revision that fails is removed by itself. Otherwise it stays where it is until somebody decides:
+    `kubectl tts abort`, or another spec."""
     speech_check: SpeechCheck = Field(default_factory=SpeechCheck)
     analysis: Analysis = Field(default_factory=Analysis)
     canary: Canary | None = None

@@ -55,10 +55,10 @@ class RolloutStatus(ApiModel):
         "Promoting",
         "RolledBack",
     ]
-    """Checking: new pods are started, and must speak; no client reaches them. CheckingInPlace: the same where there is no
-    room for one pod more. Scaling: more pods for the next step. Stepping: a share of the traffic is theirs. Previewing: all
-    are there, and wait for `kubectl tts promote`. Switched: all traffic is theirs, the old ones are kept. Promoting: the old
-    ones are replaced. RolledBack: it has failed, and was removed."""
+    """Checking: new pods are started, and must speak; no client reaches them. CheckingInPlace: the same where there is
+    no room for one pod more. Scaling: more pods for the next step. Stepping: a share of the traffic is theirs.
+    Previewing: all are there, and wait for `kubectl tts promote`. Switched: all traffic is theirs, the old ones are
+    kept. Promoting: the old ones are replaced. RolledBack: it has failed, and was removed."""
     step: int | None = Field(None, json_schema_extra=INT32)
     """The step of a canary, counted from 0."""
     steps: int | None = Field(None, json_schema_extra=INT32)
@@ -67,7 +67,7 @@ class RolloutStatus(ApiModel):
     """When this phase or step began."""
     reason: str | None = None
     """Why it was rolled back: SpeechCheckFailed, CrashLoop, ProgressDeadlineExceeded, ErrorRate, SlowAnswers,
-    PrometheusQuery or Aborted."""
+    Overloaded, PrometheusQuery or Aborted."""
     message: str | None = None
     """The same in words, with figures."""
 

@@ -1,7 +1,7 @@
 """The TTSService object as the operator reads it from the API server."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -33,7 +33,7 @@ class InvalidSpecError(ValueError):
 
 
 class Wishes(NamedTuple):
-    """What a person asks of a rollout, by annotations that name the revision they are about: `kubectl tts` writes them."""
+    """What a person asks of a rollout, by annotations that name the revision they are about (`kubectl tts`)."""
 
     promote: str = ""
     """REVISION/STEP: go on from this step. REVISION: go on to the end."""
@@ -50,7 +50,7 @@ class TTSService:
     refresh: str = ""
     """Value of the annotation `tts-operator.io/refresh`: a new one asks for the operator's present defaults."""
 
-    wishes: Wishes = Wishes()
+    wishes: Wishes = field(default_factory=Wishes)
     """What a person asks of a rollout."""
     cause: str = ""
     """Value of the annotation `kubernetes.io/change-cause`."""

@@ -16,7 +16,7 @@ from tts_operator.app.settings import Address, Settings
 from tts_operator.kube.client import Client
 from tts_operator.kube.connection import Access, Connection
 from tts_operator.kube.lease import ApiLease
-from tts_operator.reconcile import Reconciler
+from tts_operator.reconcile import Examiner, Reconciler
 from tts_operator.runtime import Elector, Key, Lane, Workers, WorkQueue
 
 WORKERS = 16
@@ -53,6 +53,7 @@ class Operator:
             turned=self._services.queue_all,
             settled=self._settled,
         )
+        self._examiner = Examiner(lambda key: self._add(key, Lane.FAST))
         self._kopf = KopfWatch(self._connection, settings.namespace, self._services.take)
         self._reconciler = Reconciler(
             self._client(fenced=True),
@@ -62,6 +63,7 @@ class Operator:
             zones=self._caches.zones,
             defaults=settings.defaults,
             served=self._caches.served,
+            examiner=self._examiner,
         )
         self._metrics.registry.register(
             State(
@@ -152,6 +154,7 @@ class Operator:
             async with AsyncExitStack() as stack:
                 if self._elector is not None:
                     await stack.enter_async_context(_beside(self._elector.hold()))
+                await stack.enter_async_context(self._examiner)
                 await stack.enter_async_context(_beside(self._services.run()))
                 await stack.enter_async_context(_beside(workers.run()))
                 await stop.wait()

@@ -21,9 +21,7 @@ def deployment(service: TTSService, sets: Sets) -> Json:
     if sets.one_pod:
         # A pod counts as available only after so long, and the next one is not replaced before.
         spec["minReadySeconds"] = rollout.progress_deadline_seconds - 1
-    return manifest(
-        service, "apps/v1", "Deployment", annotations={REVISION_ANNOTATION: sets.revision.name}, spec=spec
-    )
+    return manifest(service, "apps/v1", "Deployment", annotations={REVISION_ANNOTATION: sets.revision.name}, spec=spec)
 
 
 def candidate_deployment(service: TTSService, candidate: Candidate) -> Json:

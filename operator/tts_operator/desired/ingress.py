@@ -19,7 +19,7 @@ def canary_ingress(service: TTSService, asked: Ingress, *, weight: int) -> Json:
     Source: https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/annotations/#canary
     """
     name = candidate_name(service)
-    annotations = {**asked.annotations, **{f"{NGINX}/canary": "true", f"{NGINX}/canary-weight": str(weight)}}
+    annotations = {**asked.annotations, f"{NGINX}/canary": "true", f"{NGINX}/canary-weight": str(weight)}
     spec = _spec(service, asked, name)
     return manifest(service, "networking.k8s.io/v1", "Ingress", name=name, annotations=annotations, spec=spec)
 

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from tts_operator.api import Json, Spec, TTSService
+from tts_operator.api.quantity import quantity
 from tts_operator.desired.identity import manifest
 from tts_operator.desired.pod import pod_template
 
@@ -44,6 +45,10 @@ class Revision:
         """The same for all revisions with the same pods; empty where the template is from before there was one."""
         found: str = self.template["metadata"].get("labels", {}).get(TEMPLATE_LABEL, "")
         return found
+
+    def has_pods_of(self, other: "Revision") -> bool:
+        """Whether both make the same pods."""
+        return self.template == other.template or self.template_hash == other.template_hash != ""
 
     def manifest(self, service: TTSService) -> Json:
         """The ControllerRevision (https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/)."""
@@ -134,7 +139,28 @@ def _word(value: Any) -> str:
 def _labelled(template: Json) -> Json:
     """With a label that tells by which template a pod was made."""
     metadata = template["metadata"]
-    return {**template, "metadata": {**metadata, "labels": {**metadata["labels"], TEMPLATE_LABEL: _hash(template)}}}
+    return {
+        **template,
+        "metadata": {**metadata, "labels": {**metadata["labels"], TEMPLATE_LABEL: _hash(_by_value(template))}},
+    }
+
+
+def _by_value(node: Any) -> Any:
+    """The same for templates that differ only in how amounts are written: 1000m is 1."""
+    if isinstance(node, list):
+        return [_by_value(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    amounts = {"requests", "limits"} & node.keys()
+    rest = {name: _by_value(value) for name, value in node.items() if name not in amounts}
+    return rest | {name: {what: _amount(value) for what, value in (node[name] or {}).items()} for name in amounts}
+
+
+def _amount(value: Any) -> str:
+    try:
+        return str(quantity(value).normalize())
+    except ValueError:  # podTemplate may hold anything; the API server refuses it
+        return str(value)
 
 
 def _revision(body: Json) -> Revision:

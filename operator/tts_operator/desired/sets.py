@@ -41,7 +41,7 @@ class Sets:
     candidate: Candidate | None = None
     traffic: Traffic = Traffic.STABLE
     weight: int = 0
-    """Percent of the traffic for the candidate, where a route can share it out; the Service then leads to the stable."""
+    """Percent of the traffic that a route shares out to the candidate; the Service then leads to the others."""
     halted: bool = False
     """No further pod of the Deployment is replaced."""
     one_pod: bool = False

@@ -7,7 +7,15 @@ import socket
 from tts_operator.api import API_VERSION, KIND, Json
 
 CONTROLLER = "tts-operator.io/operator"
-PROGRESS = {"Creating", "RolloutInProgress", "PodsNotReady", "Paused", "RoutePending", "CertificateNotReady", "RolloutPaused"}
+PROGRESS = {
+    "Creating",
+    "RolloutInProgress",
+    "PodsNotReady",
+    "Paused",
+    "RoutePending",
+    "CertificateNotReady",
+    "RolloutPaused",
+}
 """Reasons of Ready=False that are nobody's fault."""
 NOTE_MAX = 1000
 """Longest note that the API accepts is 1024 bytes."""

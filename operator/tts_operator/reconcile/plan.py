@@ -1,7 +1,7 @@
 """Decide what to do for one TTSService. Pure: every situation is a row in a table test."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tts_operator.api import Json, TTSService
 from tts_operator.desired import Defaults, children_of
@@ -10,6 +10,7 @@ from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.reconcile.difference import in_order
 from tts_operator.reconcile.evidence import NOTHING, Evidence
 from tts_operator.reconcile.observed import Observed, address
+from tts_operator.reconcile.phase import State
 from tts_operator.reconcile.prune import outdated
 from tts_operator.reconcile.replicas import is_autoscaled
 from tts_operator.reconcile.rollout import Course, course
@@ -42,13 +43,13 @@ class Plan:
 def plan(
     service: TTSService, observed: Observed, defaults: Defaults, *, now: str, evidence: Evidence = NOTHING
 ) -> Plan:
-    """Compare what is wanted with what is there. For an unchanged world the plan is empty. `now` is an RFC 3339 time."""
+    """Compare what is wanted with what is there. For an unchanged world the plan is empty. `now` is in RFC 3339."""
     if service.deleting:
         return Plan()
     revisions = revisions_of(observed.history(service))
     target = wanted_revision(service, defaults.image, revisions)
     known = {each.name: each for each in (*revisions, target)}
-    way = course(service, observed, target, known, evidence, now)
+    way = course(service, observed, target, known, evidence=evidence, now=now)
     wanted = children_of(service, way.sets, defaults)
     missing = [manifest for manifest in wanted if (manifest["apiVersion"], manifest["kind"]) in observed.unserved]
     apply = [
@@ -59,6 +60,7 @@ def plan(
     if is_autoscaled(service, observed):
         apply = [_only_if_unchanged(manifest, observed.children.get(address(manifest))) for manifest in apply]
     if service.spec.paused:
+        way = replace(way, state=State.read(service.status), current=None, examine=None, again=None)
         return Plan(held=apply, missing=missing, course=way)
     delete, waiting = outdated(service, observed, wanted)
     return Plan(apply=apply, delete=delete, missing=missing, course=way, waiting=waiting)

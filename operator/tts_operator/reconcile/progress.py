@@ -38,11 +38,13 @@ def progress(service: TTSService, course: Course, observed: Observed) -> Verdict
         return Verdict(ready=False, reason="RolledBack", message=text, stalled=True)
     if state.reason:
         text = (
-            f"{about} fails ({state.reason}): {state.message}. rollout.autoRollback is false, so that it stays where it "
-            f"is: `kubectl tts abort {service.name}` removes it"
+            f"{about} fails ({state.reason}): {state.message}. rollout.autoRollback is false, so that it "
+            f"stays where it is: `kubectl tts abort {service.name}` removes it"
         )
         return Verdict(ready=False, reason=state.reason, message=text, stalled=True)
-    return Verdict(ready=False, reason="RolloutInProgress", message=f"{about}: {_where(service, course, state, observed)}")
+    return Verdict(
+        ready=False, reason="RolloutInProgress", message=f"{about}: {_where(service, course, state, observed)}"
+    )
 
 
 def undone(course: Course) -> Verdict | None:
@@ -50,8 +52,9 @@ def undone(course: Course) -> Verdict | None:
     if course.towards.name == course.target.name:
         return None
     text = (
-        f"by hand (annotation tts-operator.io/undo) revision {course.towards.number} ({course.towards.name}) runs, though "
-        f"the spec asks for revision {course.target.number}: set the spec back to what it was, or remove the annotation"
+        f"by hand (annotation tts-operator.io/undo) revision {course.towards.number} ({course.towards.name}) runs, "
+        f"though the spec asks for revision {course.target.number}: set the spec back to what it was, or "
+        "remove the annotation"
     )
     return Verdict(ready=False, reason="Undone", message=text, stalled=True)
 
@@ -68,4 +71,3 @@ def _where(service: TTSService, course: Course, state: State, observed: Observed
     failure = last_failure(new)
     spoken = f"; {state.message}" if state.message else ""
     return f"{text}{paused}{f'; {failure.describe()}' if failure else spoken}"
-

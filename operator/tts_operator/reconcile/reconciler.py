@@ -16,10 +16,16 @@ from tts_operator.kube.resources import OPTIONAL, Resource
 from tts_operator.reconcile.act import Actor
 from tts_operator.reconcile.autoscaler import seconds_until_it_counts
 from tts_operator.reconcile.caches import CONTENT, is_unseen, whole
+from tts_operator.reconcile.evidence import NOTHING
+from tts_operator.reconcile.examiner import Examiner
 from tts_operator.reconcile.observed import Address, Observed, Outcome, address
+from tts_operator.reconcile.phase import State
 from tts_operator.reconcile.plan import Plan, plan
+from tts_operator.reconcile.progress import progress, undone
 from tts_operator.reconcile.report import report, report_invalid, unsettled
 from tts_operator.reconcile.reporter import Reporter
+from tts_operator.reconcile.rollout import Course
+from tts_operator.reconcile.trial import pods_of
 from tts_operator.runtime.store import Key, Store
 from tts_operator.runtime.workers import RetryError
 
@@ -54,8 +60,12 @@ class Reconciler:
         zones: Mapping[str, str],
         defaults: Defaults,
         served: Callable[[Resource], bool] = lambda _: True,
+        examiner: Examiner | None = None,
     ) -> None:
-        """`services` holds the TTSServices as JSON; `zones` tells each node's zone; `served` whether a kind exists."""
+        """`services` holds the TTSServices as JSON; `zones` tells each node's zone; `served` whether a kind exists.
+
+        Without an `examiner` nothing is found out about new revisions.
+        """
         self._actor = Actor(client, children)
         self._reporter = Reporter(client, services)
         self._failures: dict[Key, int] = {}
@@ -66,6 +76,7 @@ class Reconciler:
         self._zones = zones
         self._defaults = defaults
         self._served = served
+        self._examiner = examiner
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass. Returns the seconds after which another is due, or None. Raises RetryError."""
@@ -74,6 +85,8 @@ class Reconciler:
             self._reporter.forget(key)
             self._failures.pop(key, None)
             self._plans.pop(key, None)
+            if self._examiner is not None:
+                self._examiner.forget(key)
             return None
         try:
             return await self._pass(key, body)
@@ -95,6 +108,9 @@ class Reconciler:
         if is_unseen(body) and not before.children and await self._begin(service):
             return 0.0
         todo = self._plan(service, before)
+        if todo.course is not None and has_moved(service, todo.course):
+            # Written before it is carried out: whoever comes after us goes on from there.
+            return await self._decide(service, body, before, todo)
         refusals, failure = await self._actor.act(service, todo)
         if failure is None:
             self._failures.pop(key, None)
@@ -103,12 +119,8 @@ class Reconciler:
             if self._failures[key] < LASTING_FAILURES:
                 raise failure
         observed = self._observe(service)
-        outcome = Outcome(
-            refusals=refusals,
-            held=len(todo.held),
-            trouble=failure.message if failure else "",
-            missing=[manifest["kind"] for manifest in todo.missing],
-            revision=todo.revision,
+        outcome = replace(
+            outcome_of(service, todo, observed), refusals=refusals, trouble=failure.message if failure else ""
         )
         told = service.status.get("observedGeneration") == service.generation
         # Somebody else touched the Deployment: no news before its controller has looked at it.
@@ -117,8 +129,17 @@ class Reconciler:
         again = None if quiet else await self._reporter.write(body, report(service, observed, outcome, now))
         if failure is not None:
             raise failure
-        due = again, REFUSED_AGAIN_SECONDS if refusals else None, seconds_until_it_counts(service, observed, now)
+        if self._examiner is not None:
+            self._examiner.want(service, todo.course.examine if todo.course else None)
+        looks = todo.course.again if todo.course else None
+        due = again, looks, REFUSED_AGAIN_SECONDS if refusals else None, seconds_until_it_counts(service, observed, now)
         return min((seconds for seconds in due if seconds is not None), default=None)
+
+    async def _decide(self, service: TTSService, body: Json, observed: Observed, todo: Plan) -> float:
+        """Write where a rollout is to be; the next pass, at once, carries it out."""
+        status = report(service, observed, outcome_of(service, todo, observed), self._reporter.now())
+        await self._reporter.write(body, status)
+        return 0.0
 
     async def _begin(self, service: TTSService) -> bool:
         """The first pass over a new service is a short one, so that many that come at once are all begun soon.
@@ -138,12 +159,16 @@ class Reconciler:
     def _plan(self, service: TTSService, observed: Observed) -> Plan:
         """The plan; the last one where nothing has changed that it was made of, as with most news of pods."""
         key = service.namespace, service.name
-        spec = service.uid, service.generation, service.refresh, observed.unserved
+        rollout = service.status.get("rollout") is not None
+        spec = service.uid, service.generation, service.refresh, service.wishes, service.cause, observed.unserved
         content, known = _content(observed.children), self._plans.get(key)
-        if known is not None and (known.spec, known.content) == (spec, content):
+        if known is not None and not rollout and (known.spec, known.content) == (spec, content):
             return known.plan
         children = {at: whole(body) for at, body in observed.children.items()}
-        todo = plan(service, replace(observed, children=children), self._defaults)
+        evidence = self._examiner.evidence(key) if self._examiner is not None else NOTHING
+        todo = plan(
+            service, replace(observed, children=children), self._defaults, now=self._reporter.now(), evidence=evidence
+        )
         if todo.settled:
             self._plans[key] = Settled(spec=spec, content=content, plan=todo)
         else:
@@ -164,6 +189,36 @@ class Reconciler:
         named = [store.get(*key) for store in self._children.values()]
         members = [body for store in self._children.values() for body in store.of(key)]
         return {address(body): body for body in [*members, *named] if body is not None}
+
+
+def has_moved(service: TTSService, course: Course) -> bool:
+    """Whether a rollout is to be where the status does not say that it is."""
+    before, now = State.read(service.status), course.state
+    if course.current and course.current != service.status.get("currentRevision"):
+        return True
+    if before is None or now is None:
+        return now is not None
+    return (before.revision, before.phase, before.step) != (now.revision, now.phase, now.step)
+
+
+def outcome_of(service: TTSService, todo: Plan, observed: Observed) -> Outcome:
+    """What is to be told of a plan."""
+    outcome = Outcome(held=len(todo.held), missing=[manifest["kind"] for manifest in todo.missing])
+    course = todo.course
+    if course is None:
+        return outcome
+    new = [pod for place in (False, True) for pod in pods_of(observed, course.towards, in_place=place)]
+    return replace(
+        outcome,
+        revision=course.target.name,
+        running=course.sets.revision.name,
+        current=course.current or "",
+        rollout=progress(service, course, observed),
+        undone=undone(course),
+        state=course.state.as_status() if course.state else None,
+        share=course.share,
+        updated=len(new) if course.state else None,
+    )
 
 
 def _content(children: Mapping[Address, Json]) -> frozenset[Any]:

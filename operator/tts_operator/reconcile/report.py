@@ -13,8 +13,8 @@ from tts_operator.desired.service import url
 from tts_operator.reconcile.autoscaler import autoscaler
 from tts_operator.reconcile.observed import Observed, Outcome
 from tts_operator.reconcile.pods import last_failure, ready_zones
-from tts_operator.reconcile.trial import is_candidate
 from tts_operator.reconcile.routes import certificate, route
+from tts_operator.reconcile.trial import is_candidate
 from tts_operator.reconcile.verdict import Verdict
 from tts_operator.reconcile.workload import availability, is_seen, model, workload
 

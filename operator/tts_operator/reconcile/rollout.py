@@ -105,6 +105,7 @@ def course(
     observed: Observed,
     target: Revision,
     revisions: Mapping[str, Revision],
+    *,
     evidence: Evidence,
     now: str,
 ) -> Course:
@@ -114,7 +115,7 @@ def course(
     state = State.read(service.status)
     if state is not None and state.revision != towards.name:
         state = None  # the spec has moved on: what was on its way is given up
-    if stable is None or stable.template == towards.template:
+    if stable is None or stable.has_pods_of(towards):
         # The first one, or back to what runs, or the same in other words.
         sets = Sets(revision=towards, replicas=replicas(service, observed), keep=(target,))
         return Course(target=target, towards=towards, sets=sets)
@@ -239,7 +240,7 @@ def _stepping(at: Situation, state: State) -> State:
     hold = at.steps[step].hold_seconds
     whole = at.service.spec.rollout.strategy != "Canary" or at.service.wishes.promote == state.revision
     over = hold is not None and state.elapsed(at.now) >= hold
-    if whole or (over or _is_promoted(at, state)) and step + 1 >= len(at.steps):
+    if whole or ((over or _is_promoted(at, state)) and step + 1 >= len(at.steps)):
         return _enter(at, Phase.PROMOTING, step=step, message=state.message)
     if over or _is_promoted(at, state):
         return _enter(at, Phase.SCALING, step=step + 1, message=state.message)

@@ -21,6 +21,8 @@ OPTIONAL = {
     ".spec.ingress.tls.issuerRef",
     ".spec.model.storage.emptyDir",
     ".spec.model.storage.persistentVolumeClaim",
+    ".spec.rollout.blueGreen",
+    ".spec.rollout.canary",
 }
 """Parts that have defaults inside, and are only there when they are asked for."""
 ALLOWED = {

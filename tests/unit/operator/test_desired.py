@@ -20,6 +20,7 @@ EXCLUDED = {
     "replicas",
     "ingress.tls.secretName",
     "model.storage.emptyDir",
+    "rollout.blueGreen",
 }
 """What cannot be set together with the rest of `everything`; `alternatives` has it."""
 

@@ -44,7 +44,7 @@ def test_transitions(before: Json, after: Json, kind: str | None) -> None:
 
 def test_the_reasons_of_progress_are_those_of_the_report() -> None:
     waiting = {"RoutePending", "CertificateNotReady"}  # for somebody else, who is at work
-    assert {"Creating", "RolloutInProgress", "PodsNotReady", "Paused"} | waiting == PROGRESS
+    assert {"Creating", "RolloutInProgress", "RolloutPaused", "PodsNotReady", "Paused"} | waiting == PROGRESS
 
 
 def event_of(message: str = "pod a: OOMKilled") -> Json:

@@ -24,10 +24,11 @@ def kinds(manifests: Any) -> list[str]:
 
 def steps(asked: TTSService, observed: Observed, defaults: Defaults = DEFAULTS) -> tuple[list[str], list[Json]]:
     """The kinds to apply, and the objects to delete."""
-    found = plan(asked, observed, defaults)
+    found = plan(asked, observed, defaults, now=NOW)
     return kinds(found.apply), list(found.delete)
 
 
+IN_OTHER_WORDS: Json = {"resources": {"requests": {"cpu": "1000m"}, "limits": {"cpu": "2.0"}}}
 NOTHING: tuple[list[str], list[Json]] = ([], [])
 
 
@@ -46,7 +47,7 @@ def test_an_unchanged_world_wants_nothing(spec: Json) -> None:
 
 def test_a_new_service_wants_everything_in_order() -> None:
     asked = service()
-    found = plan(asked, Observed(), DEFAULTS)
+    found = plan(asked, Observed(), DEFAULTS, now=NOW)
     assert found.apply == children(asked, DEFAULTS)
     assert kinds(found.apply)[0] == "ServiceAccount"
     assert kinds(found.apply)[-1] == "Deployment"
@@ -56,7 +57,7 @@ def test_a_new_service_wants_everything_in_order() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_was_deleted_is_applied_again_alone(kind: str) -> None:
     asked = service()
-    assert kinds(plan(asked, world(asked, without=kind), DEFAULTS).apply) == [kind]
+    assert kinds(plan(asked, world(asked, without=kind), DEFAULTS, now=NOW).apply) == [kind]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -73,7 +74,7 @@ def test_what_was_deleted_is_applied_again_alone(kind: str) -> None:
 )
 def test_what_drifted_is_applied_alone(kind: str, edit: Callable[[Json], object]) -> None:
     asked = service()
-    assert kinds(plan(asked, edited(world(asked), kind, edit), DEFAULTS).apply) == [kind]
+    assert kinds(plan(asked, edited(world(asked), kind, edit), DEFAULTS, now=NOW).apply) == [kind]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -92,17 +93,23 @@ def test_what_is_going_is_waited_for(kind: str) -> None:
         ({"disruption": {"minAvailable": 2}}, ["PodDisruptionBudget"]),
         ({"server": {"logLevel": "debug"}}, ["ControllerRevision", "Deployment"]),
         # The same in other words is another revision, but the same pods.
-        ({"resources": {"requests": {"cpu": "1000m"}}}, ["ControllerRevision"]),
+        ({"resources": {"requests": {"cpu": "1000m"}}}, ["ControllerRevision", "Deployment"]),
         ({"model": {"engine": "fastspeech2"}}, []),
     ],
 )
 def test_a_change_of_the_spec_reaches_the_children_concerned(spec: Json, changed: list[str]) -> None:
-    assert kinds(plan(service(spec), world(service()), DEFAULTS).apply) == changed
+    assert kinds(plan(service(spec), world(service()), DEFAULTS, now=NOW).apply) == changed
+
+
+def test_the_same_in_other_words_are_the_same_pods() -> None:
+    found = [plan(service(spec), Observed(), DEFAULTS, now=NOW).apply[-1] for spec in ({}, IN_OTHER_WORDS)]
+    labels = [each["spec"]["template"]["metadata"]["labels"] for each in found]
+    assert labels[0] == labels[1]
 
 
 @pytest.mark.parametrize("spec", [{"service": {"annotations": {"a": "b"}}}, EVERYTHING])
 def test_what_the_spec_gives_up_is_given_up(spec: Json) -> None:
-    assert "Service" in kinds(plan(service(), world(service(spec)), DEFAULTS).apply)
+    assert "Service" in kinds(plan(service(), world(service(spec)), DEFAULTS, now=NOW).apply)
 
 
 def test_other_defaults_of_a_new_operator_change_nothing() -> None:

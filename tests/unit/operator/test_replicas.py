@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, applied, service, world
+from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, NOW, applied, service, world
 from tts_operator.api import Json, TTSService
 from tts_operator.desired import children
-from tts_operator.reconcile.observed import Observed
+from tts_operator.reconcile.observed import Observed, address
 from tts_operator.reconcile.plan import plan
 from tts_operator.reconcile.replicas import replicas
 
@@ -54,13 +54,16 @@ AUTO: Json = {"autoscaling": {"minReplicas": 4}}
 def test_replicas(spec: Json, live: int | None, ours: bool, foreign: Json | None, written: int | None) -> None:
     asked = service(spec)
     found = None if live is None else deployment(asked, live, ours=ours)
-    observed = Observed(children={("", foreign["kind"], "mine"): foreign} if foreign else {})
-    assert replicas(asked, observed, found) == written
+    children = [each for each in (found, foreign) if each is not None]
+    observed = Observed(children={address(each): each for each in children})
+    assert replicas(asked, observed) == written
 
 
 def planned(asked: TTSService, live: Json) -> Any:
     """The Deployment that is to be applied where `live` is there."""
-    (found,) = (each for each in plan(asked, world(asked, live=[live]), DEFAULTS).apply if each["kind"] == "Deployment")
+    (found,) = (
+        each for each in plan(asked, world(asked, live=[live]), DEFAULTS, now=NOW).apply if each["kind"] == "Deployment"
+    )
     return found
 
 

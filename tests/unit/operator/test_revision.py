@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.operator.worlds import DEFAULTS, UID, applied, everything, service
 from tts_operator.api import Json
-from tts_operator.desired.revision import inputs, same_inputs, wanted_revision
+from tts_operator.desired.revision import inputs, revisions_of, same_inputs, wanted_revision
 
 NEWER = "ghcr.io/tts-operator/tts-server:v9"
 
@@ -21,8 +21,8 @@ def kept(spec: Json, number: int = 1, **metadata: Any) -> Json:
 @pytest.mark.parametrize("spec", [{}, everything()], ids=["defaults", "everything"])
 def test_a_newer_operator_keeps_the_pods(spec: Json) -> None:
     before = kept(spec)
-    with mock.patch("tts_operator.desired.revision.pod_template", return_value={"another": "template"}):
-        found = wanted_revision(service(spec), NEWER, [before])
+    with mock.patch("tts_operator.desired.revision.pod_template", return_value={"metadata": {"labels": {}}}):
+        found = wanted_revision(service(spec), NEWER, revisions_of([before]))
     assert found.template == before["data"]["template"]
     assert found.manifest(service(spec))["metadata"]["name"] == before["metadata"]["name"]
 
@@ -30,14 +30,14 @@ def test_a_newer_operator_keeps_the_pods(spec: Json) -> None:
 @pytest.mark.parametrize("spec", [{"replicas": 9}, {"service": {"port": 81}}, {"paused": True}])
 def test_what_is_not_about_the_pods_is_no_revision(spec: Json) -> None:
     before = kept({})
-    assert wanted_revision(service(spec), NEWER, [before]).name == before["metadata"]["name"]
+    assert wanted_revision(service(spec), NEWER, revisions_of([before])).name == before["metadata"]["name"]
 
 
 @pytest.mark.parametrize(
     "spec", [{"server": {"logLevel": "debug"}}, {"podTemplate": {"metadata": {}}}, {"image": {"repository": "a"}}]
 )
 def test_a_change_of_the_pods_is_one_and_brings_the_present_defaults(spec: Json) -> None:
-    found = wanted_revision(service(spec), NEWER, [kept({}, 4)])
+    found = wanted_revision(service(spec), NEWER, revisions_of([kept({}, 4)]))
     assert found.number == 5
     image = found.template["spec"]["containers"][0]["image"]
     assert image == (NEWER if "image" not in spec else "a:v9")
@@ -45,16 +45,16 @@ def test_a_change_of_the_pods_is_one_and_brings_the_present_defaults(spec: Json)
 
 def test_going_back_makes_the_old_one_the_newest() -> None:
     old, new = kept({}, 1), kept({"server": {"logLevel": "debug"}}, 2)
-    found = wanted_revision(service(), DEFAULTS.image, [old, new])
+    found = wanted_revision(service(), DEFAULTS.image, revisions_of([old, new]))
     assert (found.name, found.number) == (old["metadata"]["name"], 3)
 
 
 def test_the_user_can_ask_for_the_present_defaults() -> None:
     asked = service(annotations={"tts-operator.io/refresh": "2026-01-01"})
-    found = wanted_revision(asked, NEWER, [kept({})])
+    found = wanted_revision(asked, NEWER, revisions_of([kept({})]))
     assert found.template["spec"]["containers"][0]["image"] == NEWER
     again = {**applied(found.manifest(asked)), "revision": 2}
-    assert wanted_revision(asked, "another:v10", [kept({}), again]).template == found.template
+    assert wanted_revision(asked, "another:v10", revisions_of([kept({}), again])).template == found.template
 
 
 def test_another_life_of_the_object_has_the_same_name() -> None:

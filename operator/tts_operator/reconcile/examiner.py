@@ -1,0 +1,234 @@
+"""Find out how a new revision does: let its pods speak, read their metrics, ask the user's Prometheus.
+
+What is found is evidence for the next decision; nothing is decided here.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from tts_operator.api import TTSService
+from tts_operator.api.quantity import quantity
+from tts_operator.api.rollout import PrometheusQuery
+from tts_operator.reconcile.evidence import NOTHING, Evidence, Examination, Finding
+from tts_operator.runtime.store import Key
+from tts_operator.speech.check import GateResult, SpeechPlan, Target, check
+from tts_operator.speech.client import scrape
+from tts_operator.speech.live import Counters, LiveLimits, Traffic, between, merged, verdict
+from tts_operator.speech.prometheus import MetricCheck, ask
+from tts_operator.speech.sentences import default_texts
+
+SCRAPE_SECONDS = 2.0
+WINDOW_SECONDS = 60.0
+"""The traffic of so long is looked at, so that a sudden failure does not drown in what went well before."""
+QUERY_SECONDS = 10.0
+UNREACHABLE_TRIES = 3
+"""A pod that does not answer at all is rather gone, or its network is not there yet."""
+AGAIN_SECONDS = 2.0
+CHECKS_AT_ONCE = 4
+"""So many services are made to speak at a time."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Work:
+    """What is being found out about one service."""
+
+    examination: Examination
+    task: asyncio.Task[None]
+
+
+class Examiner:
+    """Carries examinations out, one for each service at most."""
+
+    def __init__(self, found: Callable[[Key], None]) -> None:
+        """`found` is called with a service about which there is news."""
+        self._found = found
+        self._work: dict[Key, _Work] = {}
+        self._evidence: dict[Key, Evidence] = {}
+        self._slots = asyncio.Semaphore(CHECKS_AT_ONCE)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        """Pods are asked without the operator's own credentials, and without any proxy."""
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64), trust_env=False)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End what is under way."""
+        tasks = [work.task for work in self._work.values()]
+        for key in list(self._work):
+            self.forget(key)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
+
+    def evidence(self, key: Key) -> Evidence:
+        """What has been found out so far."""
+        return self._evidence.get(key, NOTHING)
+
+    def want(self, service: TTSService, examination: Examination | None) -> None:
+        """Find this out, and nothing else, about a service."""
+        key = service.namespace, service.name
+        work = self._work.get(key)
+        if examination is None:
+            self.forget(key, keep=True)
+        elif work is not None and work.examination.subject == examination.subject:
+            work.examination = examination  # pods come and go
+        else:
+            self.forget(key)
+            running = self._speaks(service, key) if examination.speaks else self._watches(service, key)
+            self._work[key] = _Work(examination, asyncio.create_task(self._guarded(key, running)))
+
+    def forget(self, key: Key, *, keep: bool = False) -> None:
+        """Stop; `keep` what was found."""
+        work = self._work.pop(key, None)
+        if work is not None:
+            work.task.cancel()
+        if not keep:
+            self._evidence.pop(key, None)
+
+    async def _guarded(self, key: Key, running: Coroutine[Any, Any, None]) -> None:
+        try:
+            await running
+        except Exception:  # noqa: BLE001 - one that breaks the code must not end the others
+            _log.exception("an examination failed", extra={"namespace": key[0], "object": key[1]})
+            self._work.pop(key, None)  # so that the next look begins anew
+            await asyncio.sleep(AGAIN_SECONDS)
+            self._found(key)
+
+    def _tell(self, key: Key, subject: str, *, passed: str = "", finding: Finding | None = None) -> None:
+        self._evidence[key] = Evidence(subject=subject, passed=passed, finding=finding)
+        told = finding.message if finding else passed
+        _log.info("%s", told, extra={"namespace": key[0], "object": key[1]})
+        self._found(key)
+
+    async def _speaks(self, service: TTSService, key: Key) -> None:
+        """Let the pods speak, once."""
+        assert self._session is not None  # noqa: S101 - for the type checker
+        subject = self._work[key].examination.subject
+        for number in range(UNREACHABLE_TRIES):
+            examination = self._work[key].examination
+            async with self._slots:
+                pods = [Target(name, url) for name, url in examination.pods.items()]
+                result = await check(self._session, pods, speech_plan(service, examination))
+            if result.passed or not result.unreachable:
+                break
+            if number + 1 < UNREACHABLE_TRIES:
+                await asyncio.sleep(AGAIN_SECONDS)
+        if result.passed:
+            self._tell(key, subject, passed=result.summary)
+        else:
+            self._tell(key, subject, finding=Finding(reason="SpeechCheckFailed", message=_failed(result)))
+
+    async def _watches(self, service: TTSService, key: Key) -> None:
+        """Watch the live traffic, until told otherwise."""
+        new, stable, asked = Window(), Window(), 0.0
+        analysis = service.spec.rollout.analysis
+        while True:
+            examination = self._work[key].examination
+            await asyncio.gather(self._scrape(new, examination.pods), self._scrape(stable, examination.stable))
+            finding = live_finding(service, new.traffic(), stable.traffic())
+            if finding is None and analysis.prometheus and time.monotonic() - asked >= QUERY_SECONDS:
+                asked = time.monotonic()
+                finding = await self._ask(analysis.prometheus.url, analysis.prometheus.queries)
+            if finding is not None:
+                self._tell(key, examination.subject, finding=finding)
+                return
+            await asyncio.sleep(SCRAPE_SECONDS)
+
+    async def _scrape(self, window: "Window", pods: Mapping[str, str]) -> None:
+        assert self._session is not None  # noqa: S101 - for the type checker
+        session = self._session
+        answers = await asyncio.gather(*(scrape(session, url) for url in pods.values()))
+        now = time.monotonic()
+        for name, answer in zip(pods, answers, strict=True):
+            if isinstance(answer, Counters):
+                window.add(name, now, answer)
+        window.forget(now, pods)
+
+    async def _ask(self, url: str, queries: list[PrometheusQuery]) -> Finding | None:
+        assert self._session is not None  # noqa: S101 - for the type checker
+        for query in queries:
+            bounds = {name: _number(value) for name, value in (("max", query.max), ("min", query.min)) if value}
+            result = await ask(self._session, url, MetricCheck(query=query.query, **bounds))
+            if result.ok is None:
+                _log.warning("rollout.analysis.prometheus, %s: %s", query.name, result.message)
+            elif not result.ok:
+                return Finding(reason="PrometheusQuery", message=f"{query.name}: {result.message}")
+        return None
+
+
+class Window:
+    """What pods have counted within the last minute."""
+
+    def __init__(self) -> None:
+        self._scrapes: dict[str, deque[tuple[float, Counters]]] = {}
+
+    def add(self, pod: str, now: float, counters: Counters) -> None:
+        """Take in one scrape. The first one of a pod is what it had counted before."""
+        self._scrapes.setdefault(pod, deque()).append((now, counters))
+
+    def forget(self, now: float, pods: Mapping[str, str]) -> None:
+        """Drop what is too old, and pods that are gone."""
+        for pod in [name for name in self._scrapes if name not in pods]:
+            del self._scrapes[pod]
+        for scrapes in self._scrapes.values():
+            while len(scrapes) > 2 and now - scrapes[1][0] >= WINDOW_SECONDS:  # noqa: PLR2004 - first and last
+                scrapes.popleft()
+
+    def traffic(self) -> Traffic:
+        """Of all pods together."""
+        return merged(between(scrapes[0][1], scrapes[-1][1]) for scrapes in self._scrapes.values())
+
+
+def live_finding(service: TTSService, new: Traffic, stable: Traffic) -> Finding | None:
+    """What the live traffic says against a new revision."""
+    rollout = service.spec.rollout
+    limits = LiveLimits(
+        max_error_rate=rollout.analysis.max_error_percent / 100,
+        max_p99_seconds=rollout.analysis.max_p99_milliseconds / 1000,
+        max_p99_times_stable=LiveLimits().max_p99_times_stable if rollout.speech_check.compare_with_stable else None,
+        min_requests=rollout.analysis.min_requests,
+    )
+    message = verdict(new, stable, limits)
+    if message is None:
+        return None
+    if new.error_rate > limits.max_error_rate:
+        return Finding(reason="ErrorRate", message=message)
+    return Finding(reason="Overloaded" if "503" in message else "SlowAnswers", message=message)
+
+
+def speech_plan(service: TTSService, examination: Examination) -> SpeechPlan:
+    """What the pods of a service have to say."""
+    asked = service.spec.rollout.speech_check
+    stable = next((Target(name, url) for name, url in examination.stable.items()), None)
+    texts = asked.texts or default_texts(max_characters=service.spec.server.max_input_characters)
+    return SpeechPlan(
+        texts=tuple(texts),
+        max_seconds=float(asked.timeout_seconds),
+        stable=stable if asked.compare_with_stable else None,
+    )
+
+
+def _failed(result: GateResult) -> str:
+    if not result.unreachable:
+        return result.summary
+    return (
+        f"{result.summary} The operator cannot reach {', '.join(result.unreachable)}: let it in by "
+        "networkPolicy.ingressFrom, or set rollout.speechCheck.enabled: false"
+    )
+
+
+def _number(value: str | int) -> float:
+    return float(quantity(value))
