@@ -8,12 +8,11 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from gevent.threadpool import ThreadPool
-
 from tts_server.audio import BYTES_PER_SAMPLE
 from tts_server.cache import PlanMemo, Sound, SoundCache
 from tts_server.encoding import Format
-from tts_server.engines import NEUTRAL, Engine, EngineError, Sentence, Session
+from tts_server.engines import NEUTRAL, Engine, EngineError, Sentence
+from tts_server.loading import Loading
 from tts_server.metrics import Metrics
 from tts_server.recording import AbandonedError, Recording
 from tts_server.renditions import Renditions
@@ -109,24 +108,21 @@ class SpeechService:
         """Return how many seconds a client should wait for the work there is now, at least one."""
         return max(1, math.ceil(self._scheduler.admission.backlog)) if self._scheduler else 1
 
-    def load(self) -> None:
-        """Load and warm the engine on a native thread while the event loop runs on; raises EngineError."""
-        start = time.monotonic()
+    def load(self, loading: Loading | None = None) -> None:
+        """Load and warm the engine while the event loop runs on, or wait for what has begun to; raises EngineError."""
+        loading = loading or Loading(self.engine, self._threads)
         voices = self._voice_ids()
         if self.default_voice not in voices:
             raise EngineError(
                 f"TTS_DEFAULT_VOICE is {self.default_voice!r}, but {self.engine.name} has: {', '.join(voices)}."
             )
-        loader = ThreadPool(1)
-        sessions: list[Session] = loader.spawn(_load, self.engine, self._threads).get()
-        loader.kill()
         self._scheduler = Scheduler(
-            sessions,
+            loading.sessions(),
             sample_rate=self.engine.sample_rate,
             queue_seconds=self._queue_seconds,
             metrics=self._metrics,
         )
-        self._metrics.load_seconds.set(time.monotonic() - start)
+        self._metrics.load_seconds.set(time.monotonic() - loading.began)
         self._metrics.model_ready.set(1)
 
     def cached(self, key: tuple[str, str]) -> Sound | None:
@@ -246,8 +242,3 @@ def _chain(first: bytes, rest: Generator[bytes]) -> Generator[bytes]:
         yield from rest
     finally:
         rest.close()
-
-
-def _load(engine: Engine, threads: int) -> list[Session]:
-    engine.load()
-    return [engine.open_session() for _ in range(threads)]

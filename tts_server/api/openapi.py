@@ -3,7 +3,6 @@
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
-from pydantic.json_schema import models_json_schema
 
 from tts_server import __version__
 from tts_server.api.context import context
@@ -50,6 +49,8 @@ def openapi() -> Response:
 
 def document(*, max_input_characters: int) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document."""
+    from pydantic.json_schema import models_json_schema  # noqa: PLC0415 - a tenth of a second of the server's start
+
     _, schemas = models_json_schema(
         [(SpeechRequest, "validation"), (PlainRequest, "validation")], ref_template=_COMPONENTS + "{model}"
     )
