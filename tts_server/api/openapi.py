@@ -70,6 +70,13 @@ def document(*, max_input_characters: int) -> dict[str, Any]:
 
 def _paths(plain: dict[str, Any]) -> dict[str, Any]:
     speech = {name: {"schema": {"$ref": _COMPONENTS + name}} for name in ("SpeechRequest", "PlainRequest")}
+    fresh = {
+        "name": "Cache-Control",
+        "in": "header",
+        "required": False,
+        "schema": {"type": "string"},
+        "description": "no-cache or no-store: the speech is made now, whatever is cached, and not kept.",
+    }
     parameters = [
         {"name": name, "in": "query", "required": name in plain["required"], "schema": schema}
         for name, schema in plain["properties"].items()
@@ -80,15 +87,27 @@ def _paths(plain: dict[str, Any]) -> dict[str, Any]:
     }
     missing = ["404"]
     return {
-        "/v1/audio/speech": {"post": _speaks("Speak, as OpenAI's API does.", events=True, requestBody=body)},
+        "/v1/audio/speech": {
+            "post": _speaks("Speak, as OpenAI's API does.", events=True, parameters=[fresh], requestBody=body)
+        },
         "/api/tts": {
-            "get": _speaks("Speak, for browsers.", parameters=parameters),
-            "post": _speaks("Speak, for curl and forms.", requestBody={"content": form}),
+            "get": _speaks("Speak, for browsers.", parameters=[*parameters, fresh]),
+            "post": _speaks("Speak, for curl and forms.", parameters=[fresh], requestBody={"content": form}),
         },
         "/v1/models": {"get": _tells("List the models.")},
         "/v1/models/{name}": {
             "get": _tells("Describe a model.", errors=missing)
-            | {"parameters": [{"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}]}
+            | {
+                "parameters": [
+                    {
+                        "name": "name",
+                        "in": "path",
+                        "required": True,
+                        "schema": {"type": "string"},
+                        "description": "May hold slashes.",
+                    }
+                ]
+            }
         },
         "/v1/audio/models": {"get": _tells("List the models.")},
         "/v1/audio/voices": {"get": _tells("List the voices and their emotions.")},
