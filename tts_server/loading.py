@@ -6,7 +6,7 @@ from importlib import import_module
 
 from gevent.threadpool import ThreadPool
 
-from tts_server.engines import Engine, EngineError, Session
+from tts_server.engines import Engine, Session
 
 
 class Loading:
@@ -36,12 +36,13 @@ def begin_early(engine: Engine, threads: int) -> Loading | None:
     """Begin to load the engine while the caller goes on importing, where the engine says what its loading imports.
 
     Two threads must not import at once: under gevent their import locks may wait for each other for ever. So what the
-    engine needs is imported here first; one that does not say what it needs is not begun. Raises EngineError.
+    engine needs is imported here first. One that does not say what it needs, or whose modules are not all there, is not
+    begun: its loading, later, says what is wrong.
     """
     modules = getattr(engine, "imports", ())
     try:
         for name in modules:
             import_module(name)
-    except ImportError as error:
-        raise EngineError(f"The engine {engine.name} needs a module that cannot be imported: {error}") from error
+    except ImportError:
+        return None
     return Loading(engine, threads) if modules else None
