@@ -31,10 +31,15 @@ class Renditions:
         """Return the rendition that is being made, if one is."""
         return self._running.get((key, target.name))
 
-    def start(self, key: str, target: Format, source: Recording) -> Recording:
-        """Encode the source; the result has its first bytes as soon as the source has its first sentence."""
-        name = (key, target.name)
-        made = self._running[name] = Recording()
+    def start(self, key: str | None, target: Format, source: Recording) -> Recording:
+        """Encode the source; the result has its first bytes as soon as the source has its first sentence.
+
+        Without a key it is for the caller alone, and not kept.
+        """
+        name = (key, target.name) if key is not None else None
+        made = Recording()
+        if name:
+            self._running[name] = made
         worker = gevent.spawn(self._encode, name, target, source, made)
 
         def abandon() -> None:
@@ -45,7 +50,7 @@ class Renditions:
         made.on_abandoned = abandon
         return made
 
-    def _encode(self, name: tuple[str, str], target: Format, source: Recording, made: Recording) -> None:
+    def _encode(self, name: tuple[str, str] | None, target: Format, source: Recording, made: Recording) -> None:
         heard = source.listen(time.monotonic() + _PATIENCE_SECONDS)
         step = _PIECE_SECONDS * self._sample_rate * BYTES_PER_SAMPLE
         try:
@@ -67,13 +72,14 @@ class Renditions:
         else:
             samples = round(made.seconds * self._sample_rate)
             made.finish(with_length(target, made.data, samples) if target.length_in_header else None)
-            self._cache.put(name, Sound(made.data, made.seconds))
+            if name:
+                self._cache.put(name, Sound(made.data, made.seconds))
         finally:
             heard.close()
             self._forget(name, made)
 
-    def _forget(self, name: tuple[str, str], made: Recording) -> None:
-        if self._running.get(name) is made:
+    def _forget(self, name: tuple[str, str] | None, made: Recording) -> None:
+        if name and self._running.get(name) is made:
             del self._running[name]
 
 
