@@ -80,10 +80,11 @@ class Encoder:
         self._samples = 0
         self._pipe = _Pipe()
         # Any: what PyAV says it returns may also be video.
-        self._container: Any = av.open(
+        container: Any = av.open(
             self._pipe, "w", format=target.container, options=dict(target.container_options), buffer_size=_WRITE_BYTES
         )
-        self._stream = self._container.add_stream(target.codec, rate=rate, options=dict(target.codec_options))
+        self._container = container
+        self._stream = container.add_stream(target.codec, rate=rate, options=dict(target.codec_options))
         self._stream.codec_context.layout = "mono"
         # Threads of its own would outlive a stream that is given up, until the garbage collector comes by.
         self._stream.codec_context.thread_count = 1
