@@ -14,11 +14,15 @@ from typing import Any
 from devcluster import binaries
 from tests.e2e.client import at_host, send_from_outside, speech
 from tests.e2e.faults import images
-from tests.e2e.load import Load, loading
+from tests.e2e.load import TEXTS, Load, loading
 from tests.e2e.place import Place, until
 
-RATE = 25.0
-QUIET_SECONDS = 60.0
+RATE = 40.0
+GATEWAY = {"name": "devcluster", "namespace": "traefik"}
+HOLD = 8
+CANARY = {"steps": [{"weight": 20, "holdSeconds": HOLD}, {"weight": 50, "holdSeconds": HOLD}]}
+SENTENCES = tuple(f"第{number}句话，请稍等一下。" for number in range(200))
+"""Too many for all to be answered from a cache."""
 Json = dict[str, Any]
 
 
@@ -64,6 +68,10 @@ class Voice:
         ]
         return {(each.status, each.content_type) for each in answers} == {(200, "audio/wav")}
 
+    def leave(self) -> None:
+        """Delete it, so that others have room."""
+        self.place.kubectl("delete", "tts", self.name, "--wait=false")
+
     def version(self, fault: str) -> Json:
         """The `spec.image` of a faulty, or of another good version."""
         return images.ensure(self.place.product, fault)[fault]
@@ -108,11 +116,12 @@ class Voice:
         return self.place.condition(self.name)
 
     @contextmanager
-    def under_load(self, rate: float = RATE) -> Iterator[Load]:
-        """Requests through the Service and through the ingress controller, in turns."""
+    def under_load(self, rate: float = RATE, *, uncached: bool = False) -> Iterator[Load]:
+        """Requests through the Service and through the ingress controller, in turns; `uncached`: another text each."""
         address = self.place.get("service", self.name)["spec"]["clusterIP"]
         urls = [f"http://{address}", self.ingress]
-        with loading(urls, rate=rate, headers={"Host": self.host}, begun=50) as load:
+        texts = SENTENCES if uncached else TEXTS
+        with loading(urls, rate=rate, headers={"Host": self.host}, begun=20, texts=texts) as load:
             yield load
 
     @contextmanager
@@ -154,6 +163,19 @@ class Voice:
             reader.join(10)
             assert process.stdout is not None
             process.stdout.close()
+
+
+def voice(place: Place, ingress_url: str, name: str, way: str, **spec: Any) -> Voice:
+    """A service of two pods that is reached from outside by an `ingress` or a `gateway`, and speaks."""
+    host = f"{name}.example.com"
+    route: Json = {"ingress": {"className": "traefik", "host": host}}
+    if way == "gateway":
+        route = {"gateway": {"parentRefs": [GATEWAY], "hostnames": [host]}}
+    found = Voice(place, name, ingress_url, {"replicas": 2, **route, **spec})
+    found.apply()
+    place.ready(name)
+    until(f"{name} speaks", found.speaks, 30)
+    return found
 
 
 def until_sent(load: Load, count: int, seconds: float = 120) -> None:
