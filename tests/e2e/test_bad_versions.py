@@ -32,7 +32,7 @@ FELT = {"errors10": "ErrorRate", "slow5x": "SlowAnswers"}
 @pytest.fixture(scope="module")
 def steady(place: Place, ingress_url: str) -> Voice:
     """A service whose new versions are checked, and replaced one by one."""
-    rollout = {"progressDeadlineSeconds": 12, "speechCheck": {"compareWithStable": True}}
+    rollout = {"progressDeadlineSeconds": 25, "speechCheck": {"compareWithStable": True}}
     return voice(place, ingress_url, "steady", "ingress", rollout=rollout)
 
 
@@ -75,10 +75,10 @@ def test_what_only_live_traffic_shows_costs_no_more_than_the_canarys_share(
         "strategy": "Canary",
         "canary": {"steps": [{"weight": WEIGHT, "holdSeconds": 60}]},
         "speechCheck": {"enabled": False},
-        "analysis": {"maxP99Milliseconds": 500},
+        "analysis": {"maxP99Milliseconds": 600, "minRequests": 10},
     }
     speaker = voice(place, ingress_url, f"felt-{fault}", "gateway", replicas=2, rollout=rollout, server=NO_CACHE)
-    with speaker.under_load(rate=10, uncached=True) as load:
+    with speaker.under_load(rate=5, uncached=True) as load:
         speaker.apply(speaker.version(fault))
         ready = speaker.until_rolled_back(120)
     assert steady_reason(ready["message"]) == FELT[fault], ready
