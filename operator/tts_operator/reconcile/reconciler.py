@@ -9,10 +9,11 @@ import aiohttp
 
 from tts_operator.api import InvalidSpecError, Json, TTSService
 from tts_operator.desired import Defaults
+from tts_operator.desired.service_account import service_account
 from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import OPTIONAL, Resource
-from tts_operator.reconcile.act import FIRST, Actor
+from tts_operator.reconcile.act import Actor
 from tts_operator.reconcile.autoscaler import seconds_until_it_counts
 from tts_operator.reconcile.caches import CONTENT, is_unseen, whole
 from tts_operator.reconcile.observed import Address, Observed, Outcome, address
@@ -91,9 +92,9 @@ class Reconciler:
         except InvalidSpecError as error:
             return await self._reporter.write(body, report_invalid(body, str(error), self._reporter.now()))
         before = self._observe(service)
-        todo = self._plan(service, before)
-        if is_unseen(body) and not before.children and await self._begin(service, todo):
+        if is_unseen(body) and not before.children and await self._begin(service):
             return 0.0
+        todo = self._plan(service, before)
         refusals, failure = await self._actor.act(service, todo)
         if failure is None:
             self._failures.pop(key, None)
@@ -119,14 +120,15 @@ class Reconciler:
         due = again, REFUSED_AGAIN_SECONDS if refusals else None, seconds_until_it_counts(service, observed, now)
         return min((seconds for seconds in due if seconds is not None), default=None)
 
-    async def _begin(self, service: TTSService, todo: Plan) -> bool:
+    async def _begin(self, service: TTSService) -> bool:
         """The first pass over a new service is a short one, so that many that come at once are all begun soon.
 
         Whether it went well; if not, the next passes tell what is wrong.
         """
-        first = [manifest for manifest in todo.apply if manifest["kind"] in FIRST]
-        refusals, failure = await self._actor.act(service, replace(todo, apply=first))
-        return bool(first) and not refusals and failure is None
+        if service.spec.paused:
+            return False
+        refusals, failure = await self._actor.act(service, Plan(apply=[service_account(service)]))
+        return not refusals and failure is None
 
     def settled(self, key: Key) -> bool:
         """Whether the children are as they were when there was last nothing to do to them."""

@@ -1,9 +1,11 @@
 """The work queue: which keys are to be reconciled, in what order, each by one worker at a time.
 
-After client-go's workqueue (https://pkg.go.dev/k8s.io/client-go/util/workqueue), with lanes. Where many wait, the
-newest goes first: whoever applies one object does not wait until a thousand others of a bulk are done, which take as
-long in any order. Every fourth is the oldest all the same, so that nobody waits for ever. This is adaptive LIFO:
-Maurer, Fail at Scale, ACM Queue 13 (8), 2015.
+After client-go's workqueue (https://pkg.go.dev/k8s.io/client-go/util/workqueue), with lanes. Where many wait for their
+whole pass, the newest goes first: whoever applies one object does not wait until a thousand others of a bulk are done,
+which take as long in any order. Every fourth is the oldest all the same, so that nobody waits for ever. This is
+adaptive LIFO: Maurer, Fail at Scale, ACM Queue 13 (8), 2015. What is new is served in turn, and nearly always first: its
+pass is short, so that its lane stays empty as long as it is served faster than objects can be made. Newest first would
+bury some until the bulk ends.
 """
 
 import asyncio
@@ -16,10 +18,10 @@ from tts_operator.runtime.store import Key
 
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 60.0
-LOW_TURN = 4
-"""Every so many keys one is taken from the last lane that has any, however full the others are: none waits for ever."""
+TURNS = (16, 4)
+"""While a lane has any, every so many keys one is taken from below it all the same: none waits for ever."""
 CROWD = 8
-"""With more keys than this in a lane where somebody waits, the newest goes first."""
+"""With more keys than this in the lane where somebody waits, the newest goes first."""
 OLDEST_TURN = 4
 """But every so many keys of a crowd it is the oldest one."""
 
@@ -46,7 +48,7 @@ class WorkQueue:
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._crowded = 0  # keys that were taken out of a crowd, modulo OLDEST_TURN
-        self._passed = 0  # keys that were taken before others of a lower lane
+        self._passed = [0, 0]  # of each lane but the last, keys that were taken before others of a lower one
 
     @property
     def depth(self) -> int:
@@ -114,7 +116,7 @@ class WorkQueue:
                     self._wake()  # the call was for this worker: hand it on
                 raise
         lane = self._turn()
-        key, _ = self._lanes[lane].popitem(last=lane is not Lane.SLOW and self._newest_first(lane))
+        key, _ = self._lanes[lane].popitem(last=lane is Lane.FAST and self._newest_first(lane))
         self._busy[key] = time.monotonic()
         return key
 
@@ -128,10 +130,10 @@ class WorkQueue:
     def _turn(self) -> Lane:
         """The lane whose turn it is."""
         filled = [lane for lane in Lane if self._lanes[lane]]
-        if len(filled) > 1 and self._passed < LOW_TURN - 1:
-            self._passed += 1
-            return filled[0]
-        self._passed = 0
+        for lane in filled[:-1]:
+            self._passed[lane] = (self._passed[lane] + 1) % TURNS[lane]
+            if self._passed[lane]:
+                return lane
         return filled[-1]
 
     def done(self, key: Key) -> None:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("clock")
 async def test_the_first_pass_over_a_new_service_is_short() -> None:
     world = World(body())
     assert await world.reconciler.reconcile(KEY) == 0.0
-    assert {kind for _, kind in world.api.requests} == {"ServiceAccount", "ControllerRevision"}
+    assert {kind for _, kind in world.api.requests} == {"ServiceAccount"}
     assert await world.reconciler.reconcile(KEY) is None
 
 

@@ -7,8 +7,8 @@ from tts_operator.runtime.queue import (
     CROWD,
     FIRST_RETRY_SECONDS,
     LAST_RETRY_SECONDS,
-    LOW_TURN,
     OLDEST_TURN,
+    TURNS,
     Lane,
     WorkQueue,
 )
@@ -16,7 +16,7 @@ from tts_operator.runtime.store import Key
 
 pytestmark = pytest.mark.usefixtures("clock")
 Clock = Callable[[], float]
-FAST, SLOW = Lane.FAST, Lane.SLOW
+NEW, FAST, SLOW = Lane
 A, B, C, D = (("n", name) for name in "abcd")
 
 
@@ -60,7 +60,10 @@ async def test_the_slow_lane_gets_its_turn_however_busy_the_fast_one_is() -> Non
         queue.add(("fast", str(number)))
         order.append(await queue.get())
         queue.done(order[-1])
-    assert [number for number, (lane, _) in enumerate(order) if lane == "slow"] == [LOW_TURN - 1, 2 * LOW_TURN - 1]
+    assert [number for number, (lane, _) in enumerate(order) if lane == "slow"] == [
+        TURNS[FAST] - 1,
+        2 * TURNS[FAST] - 1,
+    ]
 
 
 async def test_depth_and_age_of_each_lane() -> None:
@@ -289,3 +292,16 @@ async def test_in_a_crowd_the_newest_goes_first_and_the_oldest_is_not_forgotten(
     assert taken.index("00") < OLDEST_TURN, "nor does the first"
     assert sorted(taken) == [f"{number:02}" for number in range(40)]
     assert taken[-CROWD:] == sorted(taken[-CROWD:]), "a few are served in turn"
+
+
+async def test_what_is_new_is_served_in_turn_and_others_are_not_forgotten() -> None:
+    queue = WorkQueue()
+    for lane in Lane:
+        for number in range(40):
+            queue.add((lane.name, f"{number:02}"), lane)
+    taken = [await queue.get() for _ in range(120)]
+    new = [name for lane, name in taken if lane == "NEW"]
+    assert new == sorted(new), "newest first would bury some for as long as more come than can be served"
+    assert [key[0] for key in taken[: TURNS[NEW]]] == ["NEW"] * (TURNS[NEW] - 1) + ["FAST"]
+    others = [lane for lane, _ in taken if lane != "NEW"]
+    assert others[: TURNS[FAST]] == ["FAST"] * (TURNS[FAST] - 1) + ["SLOW"]
