@@ -87,7 +87,8 @@ def difference(first: Revision, second: Revision, *, template: bool) -> str:
 def same(first: Revision, second: Revision, names: Names, typed: Typed, *, template: bool) -> str:
     """What to say of two revisions that do not differ."""
     if first.name != second.name:
-        other = "" if template else f". Their pod templates may: {typed.then('diff', '--template')}"
+        numbers = str(first.number), str(second.number)
+        other = "" if template else f". Their pod templates may: {typed.then('diff', *numbers, '--template')}"
         return f"Revisions {first.number} and {second.number} do not differ{other}"
     older = [each for each in names.revisions if each.number < first.number]
     words = str(older[-1].number if older else "A"), str(first.number if older else "B")
