@@ -66,6 +66,11 @@ class State:
         return {name: value for name, value in fields.items() if value is not None}
 
     @property
+    def place(self) -> int:
+        """What a person names who asks to go on from here: the step of a canary, or 1 after a switch, 0 before."""
+        return self.step if self.step is not None else int(self.phase is Phase.SWITCHED)
+
+    @property
     def subject(self) -> str:
         """What findings are about."""
         return f"{self.revision}/{self.phase}/{self.step}/{self.since}"

@@ -54,8 +54,8 @@ class Course:
 
     @property
     def settled(self) -> bool:
-        """Whether there is no rollout."""
-        return self.state is None and not self.held
+        """Whether there is no rollout, and none has just ended."""
+        return self.state is None and not self.held and self.again is None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +211,7 @@ def _against(at: Situation, state: State) -> Finding | None:
 
 
 def _checking(at: Situation, state: State) -> State:
-    if not _complete(at) or not _has_spoken(at):
+    if not _complete(at, state) or not _has_spoken(at):
         return state
     rollout = at.service.spec.rollout
     if rollout.strategy == "Canary":
@@ -232,7 +232,7 @@ def _checking_in_place(at: Situation, state: State) -> State:
 def _scaling(at: Situation, state: State) -> State:
     if at.service.spec.rollout.strategy != "Canary":
         return _enter(at, Phase.PROMOTING, message=state.message)
-    return _enter(at, Phase.STEPPING, step=state.step, message=state.message) if _complete(at) else state
+    return _enter(at, Phase.STEPPING, step=state.step, message=state.message) if _complete(at, state) else state
 
 
 def _stepping(at: Situation, state: State) -> State:
@@ -250,7 +250,7 @@ def _stepping(at: Situation, state: State) -> State:
 def _previewing(at: Situation, state: State) -> State:
     rollout = at.service.spec.rollout
     asks = rollout.strategy == "BlueGreen" and rollout.blue_green is not None and not rollout.blue_green.auto_promote
-    if (asks and not _is_promoted(at, state)) or not _complete(at):
+    if (asks and not _is_promoted(at, state)) or not _complete(at, state):
         return state
     return _enter(at, Phase.SWITCHED, message=state.message)
 
@@ -310,7 +310,8 @@ def _step(at: Situation, state: State) -> int:
 
 
 def _is_promoted(at: Situation, state: State) -> bool:
-    return at.service.wishes.promote in (state.revision, f"{state.revision}/{state.step or 0}")
+    """Whether somebody has asked to go on from here, or to the end."""
+    return at.service.wishes.promote in (state.revision, f"{state.revision}/{state.place}")
 
 
 def _has_spoken(at: Situation) -> bool:
@@ -325,10 +326,13 @@ def _runs(live: Json | None, revision: Revision) -> bool:
     return bool(told == revision.name) and is_seen(live)
 
 
-def _complete(at: Situation) -> bool:
-    """Whether every pod of the candidate can serve, and there are as many as there are to be."""
-    second = at.second
-    return second is not None and _runs(second, at.towards) and is_complete(second)
+def _complete(at: Situation, state: State) -> bool:
+    """Whether every pod of the candidate can serve, and there are as many as there are to be in this state."""
+    second, wanted = at.second, _sets(at, state).candidate
+    if second is None or wanted is None or not _runs(second, at.towards) or not is_complete(second):
+        return False
+    # What the state asks for may not have been applied yet.
+    return wanted.replicas in (None, second["spec"].get("replicas", 1))
 
 
 def _sets(at: Situation, state: State) -> Sets:
