@@ -31,7 +31,11 @@ def sets_of(at: Situation, state: State) -> Sets:
         return new if promoting else replace(stable, candidate=second)
     led = switched or promoting
     scaled = led and at.service.spec.autoscaling is not None
-    count = candidate_replicas(at.second, at.stable_replicas, scaled=scaled)
+    wanted = at.stable_replicas
+    if led and at.second is not None:
+        # An autoscaler of the user's own sees no load on the other set, and may shrink it; not what has the traffic.
+        wanted = max(wanted, at.second["spec"].get("replicas", 1))
+    count = candidate_replicas(at.second, wanted, scaled=scaled)
     second = Candidate(revision=at.towards, replicas=count, scaled=scaled)
     traffic = Traffic.CANDIDATE if led else Traffic.STABLE
     return replace(new if promoting else stable, candidate=second, traffic=traffic)
