@@ -274,14 +274,14 @@ class Simulation:
         return any(told)
 
     def _autoscale(self) -> None:
-        scaler = self.api.find(HORIZONTAL_POD_AUTOSCALERS)
-        live = self.live(scaler["spec"]["scaleTargetRef"]["name"]) if scaler else None
-        if scaler is None or live is None or not self.load:
-            return
-        count = min(max(self.load, scaler["spec"]["minReplicas"]), scaler["spec"]["maxReplicas"])
-        if live["spec"]["replicas"] != count:
-            scale(live, count)
-            self.api.touch(live)
+        for scaler in self.api.of(HORIZONTAL_POD_AUTOSCALERS):
+            live = self.live(scaler["spec"]["scaleTargetRef"]["name"])
+            if live is None or not self.load:
+                continue
+            count = min(max(self.load, scaler["spec"]["minReplicas"]), scaler["spec"]["maxReplicas"])
+            if live["spec"]["replicas"] != count:
+                scale(live, count)
+                self.api.touch(live)
 
     def _accept(self) -> None:
         """A Gateway takes each route as it is."""

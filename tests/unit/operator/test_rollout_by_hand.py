@@ -20,6 +20,7 @@ from tests.unit.operator.rolling import (
     rolls_back,
     spec,
 )
+from tests.unit.operator.worlds import applied
 from tts_operator.api import Json
 from tts_operator.kube.resources import CONTROLLER_REVISIONS
 
@@ -263,3 +264,31 @@ async def test_what_an_autoscaler_has_added_is_kept(begin: Any, end: str) -> Non
     live = simulation.live()
     assert live is not None
     assert live["spec"]["replicas"] == 9
+
+
+async def test_what_has_the_traffic_is_not_shrunk_with_the_idle_set(begin: Any) -> None:
+    simulation = await begin("blue/green")
+    own: Json = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"namespace": "speech", "name": "mine"},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "narrator"},
+            "minReplicas": 2,
+            "maxReplicas": 9,
+        },
+    }
+    simulation.api.objects["HorizontalPodAutoscaler", "mine"] = applied(own, version="99")
+    simulation.load = 6
+    await simulation.until(lambda: len(simulation.selected()) == 6, "the user's autoscaler has scaled")
+    simulation.change(spec("blue/green", "fine-b"))
+    await simulation.until(lambda: simulation.phase == "Switched", "all traffic is switched")
+    simulation.load = 2
+    await simulation.until(lambda: simulation.pods.of("narrator") != [], "the idle set is there")
+    for _ in range(5):
+        await simulation.second()
+        assert len(simulation.selected()) == 6
+    assert len(simulation.pods.of("narrator")) == 2
+    await simulation.until(lambda: is_done(simulation, "fine-b"), "it is done")
+    await simulation.settled()
+    await simulation.quiet()
