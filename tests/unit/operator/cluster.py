@@ -25,6 +25,9 @@ class Cluster(Client):
         self.objects: dict[tuple[str, str], Json] = {}
         self.requests: list[tuple[str, str]] = []
         self.service: Json = {}
+        self.fails_at = 0
+        """The number of a write that fails; 0: none does."""
+        self.writes = 0
         self._versions = itertools.count(100)
 
     def find(self, resource: Resource, name: str = NAME) -> Json | None:
@@ -39,10 +42,16 @@ class Cluster(Client):
         """A new version of an object."""
         live["metadata"] = live["metadata"] | {"resourceVersion": str(next(self._versions))}
 
+    def _write(self, request: tuple[str, str]) -> None:
+        self.requests.append(request)
+        self.writes += 1
+        if self.writes == self.fails_at:
+            raise ApiError(status=500, reason="InternalError", message="not now")
+
     async def apply(self, resource: Resource, manifest: Json, *, force: bool = True) -> Json:
         del force
         name = manifest["metadata"]["name"]
-        self.requests.append(("apply", f"{resource.kind} {name}"))
+        self._write(("apply", f"{resource.kind} {name}"))
         live = self.objects.get((resource.kind, name))
         expected = manifest["metadata"].get("resourceVersion")
         if live is not None and expected not in (None, live["metadata"]["resourceVersion"]):
@@ -62,7 +71,7 @@ class Cluster(Client):
         return copy.deepcopy(found)
 
     async def apply_status(self, resource: Resource, manifest: Json) -> Json:
-        self.requests.append(("status", resource.kind))
+        self._write(("status", resource.kind))
         self.service = {**self.service, "status": manifest["status"]}
         self.touch(self.service)
         return copy.deepcopy(self.service)
@@ -80,7 +89,7 @@ class Cluster(Client):
 
     async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> None:
         del namespace
-        self.requests.append(("delete", f"{resource.kind} {name}"))
+        self._write(("delete", f"{resource.kind} {name}"))
         live = self.objects.get((resource.kind, name))
         if live is not None and live["metadata"]["uid"] == uid:
             del self.objects[resource.kind, name]

@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.operator.rolling import (
     BAD,
+    MANY,
     ON_THE_WAY,
     assert_alone,
     at_phase,
@@ -67,6 +68,40 @@ async def test_a_restart_at_any_pass_changes_nothing(begin: Any, strategy: str, 
         await again.settled()
         assert_alone(again, "fine-b")
         assert list(phases(again)) == ON_THE_WAY[strategy]
+
+
+@pytest.mark.parametrize("kind", ["crash", "mute"])
+@pytest.mark.parametrize("strategy", MANY)
+async def test_a_restart_at_any_pass_rolls_back_all_the_same(begin: Any, strategy: str, kind: str) -> None:
+    simulation = await begin(strategy)
+    first = simulation.passes
+    simulation.change(spec(strategy, f"{kind}-b"))
+    await simulation.until(lambda: simulation.phase.startswith("RolledBack"), "it is rolled back")
+    await simulation.settled()
+    for number in range(first + 1, simulation.passes + 1):
+        again = await begin(strategy)
+        again.restart_at = frozenset({number})
+        guard(again, strategy)
+        again.change(spec(strategy, f"{kind}-b"))
+        await rolls_back(again, BAD[kind])
+
+
+@each_case
+async def test_a_write_that_fails_is_made_good(begin: Any, strategy: str, scaled: bool) -> None:
+    simulation = await begin(strategy, scaled=scaled)
+    first = simulation.api.writes
+    simulation.change(spec(strategy, "fine-b", scaled=scaled))
+    await promoted(simulation, strategy)
+    await simulation.until(lambda: is_done(simulation, "fine-b"), "it is done")
+    for number in range(first + 1, simulation.api.writes + 1):
+        again = await begin(strategy, scaled=scaled)
+        again.api.fails_at = number
+        guard(again, strategy)
+        again.change(spec(strategy, "fine-b", scaled=scaled))
+        await promoted(again, strategy)
+        await again.until(lambda world=again: is_done(world, "fine-b"), f"without write {number}, it is done")
+        await again.settled()
+        assert_alone(again, "fine-b")
 
 
 def _is_about(simulation: Simulation, tag: str) -> bool:
