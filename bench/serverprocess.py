@@ -87,6 +87,18 @@ def server(**settings: str) -> Iterator[Server]:
             process.wait(60)
 
 
+@contextmanager
+def floor_server(size: int) -> Iterator[int]:
+    """Start the server that does next to nothing, whose answers have so many bytes; yields its port."""
+    command = [sys.executable, "-m", "bench.floorserver", str(size)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        assert process.stdout  # noqa: S101 - for the type checker: it was asked for
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
 def _ready(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=5) as answer:

@@ -76,8 +76,9 @@ def _parser() -> argparse.ArgumentParser:
 
     prepare = commands.add_parser(
         "prepare",
-        help="write the patched model, once, when an image is built",
-        description="Without FILE it is written beside the weights, where every later start finds it.",
+        help="write the prepared networks, once, when an image is built",
+        description="They are written beside the weights, where every later start finds them. With FILE: only the "
+        "patched acoustic model, there.",
     )
     prepare.add_argument("file", nargs="?", type=Path, metavar="FILE")
     prepare.set_defaults(run=_prepare)

@@ -2,6 +2,9 @@
 
 import math
 
+# No sentence is this short; rounding stays far below it.
+_NOTHING_SECONDS = 1e-6
+
 
 class OverloadedError(Exception):
     """There is more work than the bound allows. ``retry_after`` is in whole seconds, at least one."""
@@ -54,4 +57,6 @@ class Admission:
 
     def release(self, seconds: float) -> None:
         """Take work that is done, or given up, off the count."""
-        self._outstanding = max(0.0, self._outstanding - seconds)
+        left = self._outstanding - seconds
+        # Sums of fractions never come out exactly: what is left of work that is all done must not count as work.
+        self._outstanding = left if left > _NOTHING_SECONDS else 0.0

@@ -79,11 +79,11 @@ class Encoder:
         self._sample_rate = sample_rate
         self._samples = 0
         self._pipe = _Pipe()
-        self._container = av.open(
+        # Any: what PyAV says it returns may also be video.
+        container: Any = av.open(
             self._pipe, "w", format=target.container, options=dict(target.container_options), buffer_size=_WRITE_BYTES
         )
-        # Any: what PyAV says it returns may also be video.
-        container: Any = self._container
+        self._container = container
         self._stream = container.add_stream(target.codec, rate=rate, options=dict(target.codec_options))
         self._stream.codec_context.layout = "mono"
         # Threads of its own would outlive a stream that is given up, until the garbage collector comes by.
@@ -112,6 +112,12 @@ class Encoder:
         self._write(None)
         self._container.close()
         return self._pipe.take()
+
+    def close(self) -> None:
+        """Give up what is not finished. Without it its memory and its filters' threads stay until Python looks."""
+        self._container.close()
+        # Not kept until whoever holds this lets go of it.
+        del self._stream, self._container
 
     def _write(self, frame: Any) -> None:
         for packet in self._stream.encode(frame):

@@ -2,6 +2,8 @@
 
 import logging
 import time
+from collections.abc import Callable
+from typing import Any
 
 import gevent
 from gevent.threadpool import ThreadPool
@@ -18,6 +20,27 @@ _PIECE_SECONDS = 2
 _PATIENCE_SECONDS = 3600.0  # what is listened to has a deadline of its own
 
 
+class _Work:
+    """One stream's calls of its encoder, one after the other, on native threads."""
+
+    def __init__(self, pool: ThreadPool) -> None:
+        self._pool = pool
+        self._last: Any = None
+        self.encoder: Any = None
+
+    def run(self, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        """Wait for the call, and return what it returns."""
+        self._last = self._pool.spawn(call, *arguments, **named)
+        return self._last.get()
+
+    def give_up(self) -> None:
+        """Free the encoder, once the call has ended that may still run on its thread."""
+        if self._last is not None:
+            self._last.wait()
+        if self.encoder is not None:
+            self._pool.spawn(self.encoder.close).wait()
+
+
 class Renditions:
     """Encodes each recording once for each format, whoever asks for it, and leaves the result in the cache."""
 
@@ -31,10 +54,15 @@ class Renditions:
         """Return the rendition that is being made, if one is."""
         return self._running.get((key, target.name))
 
-    def start(self, key: str, target: Format, source: Recording) -> Recording:
-        """Encode the source; the result has its first bytes as soon as the source has its first sentence."""
-        name = (key, target.name)
-        made = self._running[name] = Recording()
+    def start(self, key: str | None, target: Format, source: Recording) -> Recording:
+        """Encode the source; the result has its first bytes as soon as the source has its first sentence.
+
+        Without a key it is for the caller alone, and not kept.
+        """
+        name = (key, target.name) if key is not None else None
+        made = Recording()
+        if name:
+            self._running[name] = made
         worker = gevent.spawn(self._encode, name, target, source, made)
 
         def abandon() -> None:
@@ -45,21 +73,22 @@ class Renditions:
         made.on_abandoned = abandon
         return made
 
-    def _encode(self, name: tuple[str, str], target: Format, source: Recording, made: Recording) -> None:
+    def _encode(self, name: tuple[str, str] | None, target: Format, source: Recording, made: Recording) -> None:
         heard = source.listen(time.monotonic() + _PATIENCE_SECONDS)
         step = _PIECE_SECONDS * self._sample_rate * BYTES_PER_SAMPLE
+        work = _Work(self._pool)
         try:
-            encoder = self._pool.spawn(Encoder, target, self._sample_rate).get()
+            work.encoder = work.run(Encoder, target, self._sample_rate)
             ended = False
             for number, piece in enumerate(heard, start=1):
                 for start in range(0, len(piece), step):
                     part = piece[start : start + step]
                     # With the last piece the end comes at once, and whoever waits sees a whole answer.
                     ended = source.complete and number == source.pieces and start + step >= len(piece)
-                    encoded = self._pool.spawn(_encode, encoder, part, finish=ended).get()
+                    encoded = work.run(_encode, work.encoder, part, finish=ended)
                     made.append(encoded, len(part) / BYTES_PER_SAMPLE / self._sample_rate)
             if not ended:
-                made.append(self._pool.spawn(encoder.finish).get(), 0.0)
+                made.append(work.run(work.encoder.finish), 0.0)
         except Exception as error:
             if not source.failed:
                 log.exception("encoding failed")
@@ -67,13 +96,16 @@ class Renditions:
         else:
             samples = round(made.seconds * self._sample_rate)
             made.finish(with_length(target, made.data, samples) if target.length_in_header else None)
-            self._cache.put(name, Sound(made.data, made.seconds))
+            if name:
+                self._cache.put(name, Sound(made.data, made.seconds))
         finally:
             heard.close()
             self._forget(name, made)
+            if not made.complete:
+                gevent.spawn(work.give_up)
 
-    def _forget(self, name: tuple[str, str], made: Recording) -> None:
-        if self._running.get(name) is made:
+    def _forget(self, name: tuple[str, str] | None, made: Recording) -> None:
+        if name and self._running.get(name) is made:
             del self._running[name]
 
 

@@ -5,8 +5,9 @@ import gc
 import logging
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gunicorn.app.base
 from gunicorn.errors import HaltServer
@@ -14,6 +15,9 @@ from gunicorn.errors import HaltServer
 from tts_server.lifecycle import Lifecycle, RunFolder, shared_memory_folder
 from tts_server.logs import logging_config
 from tts_server.settings import Settings
+
+if TYPE_CHECKING:
+    from tts_server.loading import Loading
 
 log = logging.getLogger(__name__)
 
@@ -62,12 +66,21 @@ class Server(gunicorn.app.base.BaseApplication):  # type: ignore[misc] # gunicor
         """Make the application, in the worker, after gevent has patched the standard library."""
         import gevent  # noqa: PLC0415 - not in the master, which needs none of it
 
+        from tts_server.cpu import cpu_limit  # noqa: PLC0415 - see above
+        from tts_server.engines import create_engine  # noqa: PLC0415 - see above
+        from tts_server.loading import begin_early  # noqa: PLC0415 - see above
+
+        # What is made while starting stays: to look for garbage in it costs a tenth of the start. See _load_model.
+        gc.disable()
+        engine = create_engine(self._settings.engine)
+        loading = begin_early(engine, self._settings.threads or cpu_limit())
+        # Only now what imports Flask and all that: the networks are compiled meanwhile.
         from tts_server.api import create_app  # noqa: PLC0415 - see above
 
         lifecycle = Lifecycle(self._run_folder)
-        app = create_app(self._settings, lifecycle=lifecycle)
+        app = create_app(self._settings, lifecycle=lifecycle, engine=engine)
         app.config["LIFECYCLE"] = lifecycle
-        gevent.spawn(_load_model, app, lifecycle)
+        gevent.spawn(_load_model, app, lifecycle, loading)
         return app
 
 
@@ -102,14 +115,16 @@ def report_fatal(message: str) -> None:
     sys.stderr.flush()
 
 
-def _load_model(app: Any, lifecycle: Lifecycle) -> None:
+def _load_model(app: Any, lifecycle: Lifecycle, loading: "Loading | None") -> None:
     from tts_server.api.context import context  # noqa: PLC0415 - not in the master
     from tts_server.engines import EngineError  # noqa: PLC0415 - not in the master
 
     try:
+        # The encoders' library, here and not on the threads that use it: two of them must not import it at once.
+        import_module("av")
         with app.app_context():
             here = context()
-        here.service.load()
+        here.service.load(loading)
     except Exception as error:
         log.exception("the model cannot be loaded")
         known = isinstance(error, EngineError)
@@ -120,5 +135,6 @@ def _load_model(app: Any, lifecycle: Lifecycle) -> None:
     # for tens of milliseconds.
     gc.collect()
     gc.freeze()
+    gc.enable()
     lifecycle.loaded()
     log.info("ready", extra={"engine": here.service.engine.name, "revision": here.service.engine.revision})

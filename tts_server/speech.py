@@ -8,12 +8,11 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from gevent.threadpool import ThreadPool
-
 from tts_server.audio import BYTES_PER_SAMPLE
 from tts_server.cache import PlanMemo, Sound, SoundCache
 from tts_server.encoding import Format
-from tts_server.engines import NEUTRAL, Engine, EngineError, Sentence, Session
+from tts_server.engines import NEUTRAL, Engine, EngineError, Sentence
+from tts_server.loading import Loading
 from tts_server.metrics import Metrics
 from tts_server.recording import AbandonedError, Recording
 from tts_server.renditions import Renditions
@@ -109,24 +108,21 @@ class SpeechService:
         """Return how many seconds a client should wait for the work there is now, at least one."""
         return max(1, math.ceil(self._scheduler.admission.backlog)) if self._scheduler else 1
 
-    def load(self) -> None:
-        """Load and warm the engine on a native thread while the event loop runs on; raises EngineError."""
-        start = time.monotonic()
+    def load(self, loading: Loading | None = None) -> None:
+        """Load and warm the engine while the event loop runs on, or wait for what has begun to; raises EngineError."""
+        loading = loading or Loading(self.engine, self._threads)
         voices = self._voice_ids()
         if self.default_voice not in voices:
             raise EngineError(
                 f"TTS_DEFAULT_VOICE is {self.default_voice!r}, but {self.engine.name} has: {', '.join(voices)}."
             )
-        loader = ThreadPool(1)
-        sessions: list[Session] = loader.spawn(_load, self.engine, self._threads).get()
-        loader.kill()
         self._scheduler = Scheduler(
-            sessions,
+            loading.sessions(),
             sample_rate=self.engine.sample_rate,
             queue_seconds=self._queue_seconds,
             metrics=self._metrics,
         )
-        self._metrics.load_seconds.set(time.monotonic() - start)
+        self._metrics.load_seconds.set(time.monotonic() - loading.began)
         self._metrics.model_ready.set(1)
 
     def cached(self, key: tuple[str, str]) -> Sound | None:
@@ -134,18 +130,27 @@ class SpeechService:
         return self._cache.get(key)
 
     def speak(
-        self, said: Utterance, *, target: Format, timeout: float, whole: bool = False, span: Span | None = None
+        self,
+        said: Utterance,
+        *,
+        target: Format,
+        timeout: float,
+        whole: bool = False,
+        span: Span | None = None,
+        fresh: bool = False,
     ) -> Speech:
         """Return the sound within ``timeout`` seconds, or its first piece by then where it has several sentences.
 
-        ``whole``: only all of it will do. ``span`` gets a child for each sentence that is made. Raises
-        NothingToSayError, UnknownVoiceError, UnknownEmotionError, OverloadedError, DeadlineError; EngineError while not
-        loaded.
+        ``whole``: only all of it will do. ``span`` gets a child for each sentence that is made. ``fresh``: made now and
+        only for this, whatever the caches hold, and not kept. Raises NothingToSayError, UnknownVoiceError,
+        UnknownEmotionError, OverloadedError, DeadlineError; EngineError while not loaded.
         """
         voice = self._check(said)
         deadline = time.monotonic() + timeout
         request = hashlib.sha256(f"{voice}\0{said.emotion}\0{said.speed}\0{said.text}".encode()).digest()
         stored = target.name if target.codec else _PCM
+        if fresh:
+            return self._speak_fresh(said, voice, target, deadline, whole=whole, span=span)
         key = self._memo.get(request)
         sound = self.cached((key, stored)) if key else None
         if key and sound:
@@ -162,6 +167,20 @@ class SpeechService:
         self._metrics.cache_events.labels(source).inc()
         pieces = _hear(recording, deadline, whole=whole)
         return Speech(source, (key, stored), recording, pieces)
+
+    def _speak_fresh(
+        self, said: Utterance, voice: str, target: Format, deadline: float, *, whole: bool, span: Span | None
+    ) -> Speech:
+        """Speak beside the caches and beside what others wait for: to find out what this server makes of the text."""
+        sentences = self.engine.plan(said.text)
+        job = Job(sentences, voice=voice, speed=said.speed, emotion=said.emotion, deadline=deadline)
+        job.span = span
+        self._ready_scheduler().submit(job)
+        job.recording.on_abandoned = lambda: self._ready_scheduler().cancel(job)
+        recording = self._renditions.start(None, target, job.recording) if target.codec else job.recording
+        self._metrics.cache_events.labels("miss").inc()
+        pieces = _hear(recording, deadline, whole=whole)
+        return Speech("miss", ("", ""), recording, pieces)
 
     def _find_or_make(self, key: str, job: Job) -> tuple[Recording, Source]:
         sound = self._cache.get((key, _PCM))
@@ -246,8 +265,3 @@ def _chain(first: bytes, rest: Generator[bytes]) -> Generator[bytes]:
         yield from rest
     finally:
         rest.close()
-
-
-def _load(engine: Engine, threads: int) -> list[Session]:
-    engine.load()
-    return [engine.open_session() for _ in range(threads)]

@@ -1,11 +1,13 @@
 """From a checked request to its answer: audio in one piece, audio as it is made, or server-sent events."""
 
 import base64
+import errno
 import json
+import logging
 import time
 from collections.abc import Generator
 
-from flask import Response, g
+from flask import Response, g, request
 
 from tts_server.admission import OverloadedError
 from tts_server.api.context import Context, context
@@ -17,6 +19,8 @@ from tts_server.engines import NothingToSayError
 from tts_server.lifecycle import State
 from tts_server.recording import DeadlineError
 from tts_server.speech import Speech, UnknownEmotionError, UnknownVoiceError, Utterance
+
+log = logging.getLogger(__name__)
 
 _TOKENS_PER_SECOND = 20
 """The usage of an SSE answer counts in tokens, as OpenAI's does: 50 ms of sound are one, and so is a character."""
@@ -55,18 +59,21 @@ def answer(said: Utterance, response_format: str, *, param: str, whole: bool = F
     rate = here.service.engine.sample_rate
     if events:
         head = wav_header(UNKNOWN_BYTES, rate) if target.name == "wav" else b""
-        response = Response(_events(here, speech, head, len(said.text)), mimetype="text/event-stream")
+        response = Response(
+            _in_time(here, _events(here, speech, head, len(said.text)), g.request_id),
+            mimetype="text/event-stream",
+        )
         response.headers["Cache-Control"] = "no-cache"
     elif speech.data is None:
         head = wav_header(UNKNOWN_BYTES, rate) if target.name == "wav" else b""
-        response = Response(_stream(speech, head), mimetype=target.mimetype)
+        response = Response(_in_time(here, _stream(speech, head), g.request_id), mimetype=target.mimetype)
     else:
         # Two pieces and a length: joined they would copy the sound once more.
         pieces = [wav_header(len(speech.data), rate), speech.data] if target.name == "wav" else [speech.data]
         response = Response(pieces, mimetype=target.mimetype)
         response.content_length = sum(map(len, pieces))
         response.headers["X-Audio-Seconds"] = f"{speech.seconds:.3f}"
-    if not events:
+    if not events and not _wants_fresh():
         remember(Recipe(speech.key, target, len(said.text)))
     response.headers["X-Cache"] = speech.source
     if response.is_streamed:
@@ -83,7 +90,12 @@ def _speak(here: Context, said: Utterance, target: Format, *, param: str, whole:
         raise ApiError(503, "The model is still loading.", code="model_loading", retry_after=1)
     try:
         return here.service.speak(
-            said, target=target, timeout=here.settings.request_timeout_seconds, whole=whole, span=g.get("span")
+            said,
+            target=target,
+            timeout=here.settings.request_timeout_seconds,
+            whole=whole,
+            span=g.get("span"),
+            fresh=_wants_fresh(),
         )
     except UnknownVoiceError as error:
         raise ApiError(400, str(error), code="unknown_voice", param="voice") from None
@@ -99,6 +111,11 @@ def _speak(here: Context, said: Utterance, target: Format, *, param: str, whole:
         raise _late(here) from None
 
 
+def _wants_fresh() -> bool:
+    asked = request.cache_control
+    return bool(asked.no_cache or asked.no_store)
+
+
 def _late(here: Context) -> ApiError:
     return ApiError(
         503,
@@ -106,6 +123,20 @@ def _late(here: Context) -> ApiError:
         code="deadline_exceeded",
         retry_after=here.service.retry_after(),
     )
+
+
+def _in_time(here: Context, pieces: Generator[bytes], identity: str) -> Generator[bytes]:
+    """Yield the pieces; where the deadline ends them, say so in one line of the log, and cut the connection.
+
+    The status has been sent, so a connection that ends without the body's end is the only way to tell the client.
+    """
+    try:
+        yield from pieces
+    except DeadlineError:
+        here.metrics.rejections.labels("deadline_exceeded").inc()
+        log.warning("a stream was cut off at its deadline", extra={"request_id": identity})
+        # As if the client had gone: gunicorn closes the connection then, and has nothing to say.
+        raise ConnectionResetError(errno.ECONNRESET, "cut off at the deadline") from None
 
 
 def _stream(speech: Speech, head: bytes) -> Generator[bytes]:

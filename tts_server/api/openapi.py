@@ -3,7 +3,6 @@
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
-from pydantic.json_schema import models_json_schema
 
 from tts_server import __version__
 from tts_server.api.context import context
@@ -50,6 +49,8 @@ def openapi() -> Response:
 
 def document(*, max_input_characters: int) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document."""
+    from pydantic.json_schema import models_json_schema  # noqa: PLC0415 - a tenth of a second of the server's start
+
     _, schemas = models_json_schema(
         [(SpeechRequest, "validation"), (PlainRequest, "validation")], ref_template=_COMPONENTS + "{model}"
     )
@@ -69,6 +70,13 @@ def document(*, max_input_characters: int) -> dict[str, Any]:
 
 def _paths(plain: dict[str, Any]) -> dict[str, Any]:
     speech = {name: {"schema": {"$ref": _COMPONENTS + name}} for name in ("SpeechRequest", "PlainRequest")}
+    fresh = {
+        "name": "Cache-Control",
+        "in": "header",
+        "required": False,
+        "schema": {"type": "string"},
+        "description": "no-cache or no-store: the speech is made now, whatever is cached, and not kept.",
+    }
     parameters = [
         {"name": name, "in": "query", "required": name in plain["required"], "schema": schema}
         for name, schema in plain["properties"].items()
@@ -79,15 +87,27 @@ def _paths(plain: dict[str, Any]) -> dict[str, Any]:
     }
     missing = ["404"]
     return {
-        "/v1/audio/speech": {"post": _speaks("Speak, as OpenAI's API does.", events=True, requestBody=body)},
+        "/v1/audio/speech": {
+            "post": _speaks("Speak, as OpenAI's API does.", events=True, parameters=[fresh], requestBody=body)
+        },
         "/api/tts": {
-            "get": _speaks("Speak, for browsers.", parameters=parameters),
-            "post": _speaks("Speak, for curl and forms.", requestBody={"content": form}),
+            "get": _speaks("Speak, for browsers.", parameters=[*parameters, fresh]),
+            "post": _speaks("Speak, for curl and forms.", parameters=[fresh], requestBody={"content": form}),
         },
         "/v1/models": {"get": _tells("List the models.")},
         "/v1/models/{name}": {
             "get": _tells("Describe a model.", errors=missing)
-            | {"parameters": [{"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}]}
+            | {
+                "parameters": [
+                    {
+                        "name": "name",
+                        "in": "path",
+                        "required": True,
+                        "schema": {"type": "string"},
+                        "description": "May hold slashes.",
+                    }
+                ]
+            }
         },
         "/v1/audio/models": {"get": _tells("List the models.")},
         "/v1/audio/voices": {"get": _tells("List the voices and their emotions.")},

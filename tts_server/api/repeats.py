@@ -72,7 +72,7 @@ class Repeats:
         """
         if environ["PATH_INFO"] != _PATH or environ["REQUEST_METHOD"] != "POST":
             return None
-        if "HTTP_ORIGIN" in environ or self._here.tracing:
+        if "HTTP_ORIGIN" in environ or "HTTP_CACHE_CONTROL" in environ or self._here.tracing:
             return None
         length = environ.get("CONTENT_LENGTH") or ""
         if not length.isdecimal() or int(length) > _LARGEST_BODY:

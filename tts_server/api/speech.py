@@ -64,9 +64,9 @@ def audio_models() -> Response:
     return jsonify({"models": [{"id": name, "name": name}]})
 
 
-@blueprint.get("/v1/models/<name>")
+@blueprint.get("/v1/models/<path:name>")
 def model(name: str) -> Response:
-    """Describe the model."""
+    """Describe the model. The hub's names hold a slash."""
     _check_model(name)
     return jsonify(_model())
 

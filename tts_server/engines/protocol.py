@@ -56,7 +56,11 @@ class Session(Protocol):
 
 
 class Engine(Protocol):
-    """A loaded model and its front end; safe to share between threads once loaded."""
+    """A loaded model and its front end; safe to share between threads once loaded.
+
+    It may also have ``imports``, a tuple with the names of all modules that :meth:`load` and :meth:`open_session`
+    import: then the server starts faster, since it loads the engine while it imports its own.
+    """
 
     @property
     def name(self) -> str:
@@ -92,5 +96,8 @@ class Engine(Protocol):
         ...
 
     def open_session(self) -> Session:
-        """Make a session with its own interpreters, warmed, so that its memory will not grow much any more."""
+        """Make a session with its own interpreters, warmed, so that its memory will not grow much any more.
+
+        Sessions are opened on several threads at once.
+        """
         ...

@@ -32,8 +32,8 @@ def progress(service: TTSService, course: Course, observed: Observed) -> Verdict
     stays = f"revision {course.sets.revision.number} ({course.sets.revision.name})"
     if state.phase is Phase.ROLLED_BACK:
         text = (
-            f"{about} was rolled back at {state.since}: {state.message}. All traffic is with {stays}, and the spec is "
-            "not what runs: correct it, or set it back to what it was"
+            f"{about} was rolled back at {state.since} ({state.reason}): {state.message}. All traffic is with {stays}, "
+            "and the spec is not what runs: correct it, or set it back to what it was"
         )
         return Verdict(ready=False, reason="RolledBack", message=text, stalled=True)
     if state.reason:

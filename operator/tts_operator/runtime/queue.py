@@ -45,7 +45,7 @@ class WorkQueue:
         self._busy: dict[Key, float] = {}
         self._again: dict[Key, Lane] = {}
         self._failures: dict[Key, int] = {}
-        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._timers: dict[Key, tuple[float, asyncio.Handle]] = {}  # when they are due, which uvloop's cannot all tell
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._crowded = 0  # keys that were taken out of a crowd, modulo OLDEST_TURN
         self._passed = [0, 0]  # of each lane but the last, keys that were taken before others of a lower one
@@ -93,12 +93,13 @@ class WorkQueue:
     def add_after(self, key: Key, seconds: float, lane: Lane = Lane.SLOW) -> None:
         """Ask for a reconcile later. Of several such wishes for one key the earliest counts."""
         loop = asyncio.get_running_loop()
+        due = loop.time() + seconds
         timer = self._timers.get(key)
-        if timer is not None and timer.when() <= loop.time() + seconds:
+        if timer is not None and timer[0] <= due:
             return
         if timer is not None:
-            timer.cancel()
-        self._timers[key] = loop.call_later(seconds, self._due, key, lane)
+            timer[1].cancel()
+        self._timers[key] = due, loop.call_later(seconds, self._due, key, lane)
 
     def _due(self, key: Key, lane: Lane) -> None:
         del self._timers[key]

@@ -63,12 +63,16 @@ async def speak(
     api_key: str | None = None,
     timeout: float,
 ) -> Spoken | Problem:
-    """Ask the server at `base_url` (http://10.0.0.7:7860) for a WAV of the text, made anew and not from a cache."""
+    """Ask the server at `base_url` (http://10.0.0.7:7860) for a WAV of the text, made anew and not from a cache.
+
+    `api_key` may be what the Secret of server.auth holds: of several keys the first is used.
+    """
     asked = {"input": text, "response_format": "wav", "model": model, "voice": voice}
     identity = f"gate-{os.urandom(8).hex()}"
     headers = {"Cache-Control": "no-cache", "X-Request-Id": identity, "Accept": "audio/wav"}
-    if api_key:
-        headers["Authorization"] = f"Bearer {api_key}"
+    keys = (api_key or "").replace(",", " ").split()  # as the server reads them
+    if keys:
+        headers["Authorization"] = f"Bearer {keys[0]}"
     begin = time.monotonic()
     try:
         async with session.post(
@@ -83,7 +87,7 @@ async def speak(
             if body is None:
                 return Problem(f"its answer is larger than {MAX_ANSWER_BYTES >> 20} MiB", "body", seconds)
             if response.status != _OK:
-                return _refusal(response, body, seconds, secret=api_key, identity=identity)
+                return _refusal(response, body, seconds, secret=keys[0] if keys else None, identity=identity)
             cached = response.headers.get("X-Cache", "miss") != "miss"
             return Spoken(body, response.headers.get("Content-Type", ""), seconds, cached)
     except (aiohttp.ClientError, TimeoutError, asyncio.TimeoutError, OSError, ValueError) as error:

@@ -138,7 +138,7 @@ def spoil(fault: str) -> None:
         # In the worker, after gevent has patched the standard library.
         from tts_server.api.context import context
 
-        factory: Any = import_module("tts_server.api.app")
+        factory: Any = import_module("tts_server.engines")
         create = factory.create_engine
         if fault in SOUNDS:
             factory.create_engine = lambda name: FaultyEngine(create(name), fault)

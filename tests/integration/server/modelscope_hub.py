@@ -22,6 +22,9 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.folder = folder
         self.cut = ""
+        self.may_send = threading.Event()
+        """Cleared: a file that is asked for does not come until it is set."""
+        self.may_send.set()
         self.loads: list[tuple[str, int]] = []  # file and first byte
 
     @property
@@ -65,6 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
         given = self.headers.get("Range", "")
         first = int(given.removeprefix("bytes=").partition("-")[0] or 0) if given else 0
         self.server.loads.append((name, first))
+        self.server.may_send.wait()
         headers = {"Content-Range": f"bytes {first}-{len(body) - 1}/{len(body)}"} if given else {}
         if self.server.cut == name:
             self.server.cut = ""

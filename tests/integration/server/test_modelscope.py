@@ -4,12 +4,14 @@ What is made up is the model's folder (tiny networks that give sines), the two p
 (kantts, ttsfrd: modelscope_doubles/), and the hub, which is on loopback.
 """
 
+import contextlib
 import io
 import os
 import shutil
 import subprocess
 import wave
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -198,6 +200,32 @@ def test_a_broken_download_goes_on_and_is_done_once(run: Run, source: Path, tmp_
         missing = fetch(run, server, tmp_path / "other", revision="v9")
         assert missing.returncode == 3
         assert f"Cannot fetch {MODEL} at v9" in missing.stderr
+
+
+def test_several_at_once_fetch_it_once(run: Run, source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    with hub(source) as server, ThreadPoolExecutor() as pool:
+        server.may_send.clear()
+        fetching = [pool.submit(fetch, run, server, folder)]
+        wait_until(lambda: bool(server.loads), START_SECONDS)  # it has the lock, and waits for the hub
+        fetching.append(pool.submit(fetch, run, server, folder))
+        wait_until(lambda: users(folder / ".tts-fetch.lock") > 1, START_SECONDS)
+        server.may_send.set()
+        done = [each.result() for each in fetching]
+    assert [each.returncode for each in done] == [0, 0], done
+    assert "another process fetches a model" not in done[0].stderr
+    assert "another process fetches a model" in done[1].stderr
+    names = [name for name, _ in server.loads]
+    assert sorted(names) == sorted(set(names)), "a file was loaded twice"
+
+
+def users(path: Path) -> int:
+    """How many file descriptors of all processes are of this file."""
+    count = 0
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            count += link.readlink() == path
+    return count
 
 
 def test_without_a_model_or_its_packages_the_start_says_what_to_do(

@@ -48,6 +48,18 @@ async def test_what_is_sent(session: aiohttp.ClientSession) -> None:
     assert request.headers["X-Request-Id"].startswith("gate-")
 
 
+async def test_the_first_of_a_secrets_keys(session: aiohttp.ClientSession) -> None:
+    seen: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append(request.headers["Authorization"])
+        return await hello(request)
+
+    async with serving(handler) as url:
+        assert isinstance(await speak(session, url, TEXT, api_key=f" {KEY},other\n", timeout=10), Spoken)
+    assert seen == [f"Bearer {KEY}"]
+
+
 async def test_an_answer_from_a_cache(session: aiohttp.ClientSession) -> None:
     async def handler(request: web.Request) -> web.Response:
         answer = await hello(request)

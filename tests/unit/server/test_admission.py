@@ -32,6 +32,16 @@ def test_releasing_never_makes_room_that_is_not_there() -> None:
     assert admission.backlog == 0.0
 
 
+def test_what_rounding_leaves_of_work_that_is_done_refuses_nothing() -> None:
+    admission = Admission(threads=1, queue_seconds=0)
+    parts = [0.1, 0.2, 0.3]
+    assert sum(parts) - parts[0] - parts[1] - parts[2] > 0  # so it would refuse for ever
+    admission.admit(sum(parts))
+    for part in parts:
+        admission.release(part)
+    admission.admit(1.0)
+
+
 def test_the_cost_is_learnt() -> None:
     cost = CostModel(seconds_per_syllable=1.0)
     for _ in range(200):

@@ -179,7 +179,7 @@ def test_models_as_open_webui_asks(client: FlaskClient) -> None:
 def test_the_document_describes_every_route(client: FlaskClient, app: Flask) -> None:
     document = client.get("/openapi.json").json
     assert document is not None
-    pages = {"/", "/static/{filename}"}
+    pages = {"/", "/static/{filename}", "/static/{version}/{name}"}
     routes = {
         (rule.rule.replace("<path:", "{").replace("<", "{").replace(">", "}"), method.lower())
         for rule in app.url_map.iter_rules()
@@ -192,3 +192,43 @@ def test_the_document_describes_every_route(client: FlaskClient, app: Flask) -> 
     asked = document["components"]["schemas"]["SpeechRequest"]
     assert asked["required"] == ["input"]
     assert asked["properties"]["input"]["maxLength"] == 20
+
+
+def test_a_model_of_the_hub_has_a_slash_in_its_name(engine: FakeEngine) -> None:
+    client = served(engine, model_name="damo/speech_sambert")
+    described = client.get("/v1/models/damo/speech_sambert")
+    assert described.json is not None
+    assert described.json["id"] == "damo/speech_sambert"
+    assert client.get("/v1/models/damo/other").status_code == 404
+
+
+@pytest.mark.parametrize("asked", ["no-cache", "no-store", "max-age=0, no-cache"])
+@pytest.mark.parametrize("target", ["pcm", "mp3"])
+def test_fresh_speech_is_made_now_and_not_kept(
+    client: FlaskClient, engine: FakeEngine, asked: str, target: str
+) -> None:
+    def ask(**headers: str) -> TestResponse:
+        return client.post(URL, json={"input": "你好", "response_format": target}, headers=headers)
+
+    fresh = [ask(**{"Cache-Control": asked}) for _ in range(2)]
+    assert [each.headers["X-Cache"] for each in fresh] == ["miss"] * 2
+    kept = [ask() for _ in range(3)]
+    assert [each.headers["X-Cache"] for each in kept] == ["miss", "hit", "hit"]
+    assert ask(**{"Cache-Control": asked}).headers["X-Cache"] == "miss"
+    assert ask(**{"Cache-Control": "max-age=0"}).headers["X-Cache"] == "hit"
+    assert engine.said == ["你好"] * 4
+    assert {each.data for each in fresh + kept} == {kept[0].data}
+
+
+def test_the_plain_api_speaks_afresh_too(client: FlaskClient, engine: FakeEngine) -> None:
+    for _ in range(2):
+        answer = client.get("/api/tts?text=好", headers={"Cache-Control": "no-store"})
+        assert answer.headers["X-Cache"] == "miss"
+    assert engine.said == ["好"] * 2
+
+
+def test_fresh_speech_is_in_the_document(client: FlaskClient) -> None:
+    document = client.get("/openapi.json").json
+    assert document is not None
+    for path, method in (("/v1/audio/speech", "post"), ("/api/tts", "get"), ("/api/tts", "post")):
+        assert "Cache-Control" in [each["name"] for each in document["paths"][path][method]["parameters"]]

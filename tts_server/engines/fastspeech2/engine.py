@@ -1,15 +1,19 @@
 """The engine: sentence to phonemes to mel to samples."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from tts_server.engines.fastspeech2 import assets
 from tts_server.engines.fastspeech2.acoustic import AcousticModel
-from tts_server.engines.fastspeech2.phonemes import FrontEnd
 from tts_server.engines.fastspeech2.prosody import EMOTIONS
 from tts_server.engines.fastspeech2.vocoder import WINDOW_FRAMES, MelToSamples, Vocoder, stretch, vocode
 from tts_server.engines.protocol import NEUTRAL, EngineError, NothingToSayError, Pcm, Sentence, Session, Voice
 from tts_server.text import normalise, split_clauses
 from tts_server.timestretch import time_stretch
+
+if TYPE_CHECKING:
+    from tts_server.engines.fastspeech2.phonemes import FrontEnd
 
 SAMPLE_RATE = 24_000
 # Bounds the acoustic model's memory, and with the vocoder's windows how long a thread is busy in one go.
@@ -19,6 +23,13 @@ _FADE_SAMPLES = 72  # 3 ms
 _MAX_FRAME_SPEED = 2.0
 _REVISION = "baker-2"
 _VOICES = (Voice(id="baker", name="Baker, female, Mandarin", language="zh-CN"),)
+# With what they import in turn; the last one is for LiteRT, which decodes names.
+_IMPORTS = (
+    "openvino",
+    "ai_edge_litert.interpreter",
+    "tts_server.engines.fastspeech2.phonemes",
+    "encodings.ascii",
+)
 # As long as a clause may be, so that a session has all the memory that it will ever need before it is used.
 _WARM_UP = "欢迎致电客户服务中心请问有什么可以帮您的吗"
 
@@ -37,19 +48,27 @@ class FastSpeech2:
         self._front_end: FrontEnd | None = None
         self._vocoder: Vocoder | None = None
 
+    @property
+    def imports(self) -> tuple[str, ...]:
+        """All that loading imports; nothing where the networks are not prepared yet, which imports more."""
+        return _IMPORTS if assets.prepared() else ()
+
     def load(self) -> None:
-        """Find the files, read the front end's tables, compile the vocoder; raises :class:`EngineError`."""
+        """Find the files, compile the vocoder, read the front end's tables; raises :class:`EngineError`."""
         files = assets.locate()
+        # The vocoder first: its compiler runs beside whatever Python does meanwhile.
+        try:
+            self._vocoder = Vocoder(files.vocoder)
+        except (OSError, RuntimeError, ImportError) as error:
+            raise EngineError(f"OpenVINO cannot run the vocoder {files.vocoder}: {error}") from error
+        from tts_server.engines.fastspeech2.phonemes import FrontEnd  # noqa: PLC0415 - a third of a second
+
         try:
             front_end = FrontEnd.from_file(files.symbols)
         except (OSError, KeyError, ValueError) as error:
             raise EngineError(f"Cannot read the phoneme table {files.symbols}: {error}") from error
         front_end.phonemes(_WARM_UP)  # pypinyin reads its dictionaries at the first use
         front_end.words(_WARM_UP)
-        try:
-            self._vocoder = Vocoder(files.vocoder)
-        except (OSError, RuntimeError, ImportError) as error:
-            raise EngineError(f"OpenVINO cannot run the vocoder {files.vocoder}: {error}") from error
         self._front_end, self._files = front_end, files
 
     def plan(self, text: str) -> tuple[Sentence, ...]:
@@ -73,7 +92,7 @@ class FastSpeech2:
         session.warm_up(_WARM_UP)
         return session
 
-    def _loaded_front_end(self) -> FrontEnd:
+    def _loaded_front_end(self) -> "FrontEnd":
         if self._front_end is None:
             raise EngineError("The engine is not loaded.")
         return self._front_end
@@ -82,7 +101,7 @@ class FastSpeech2:
 class FastSpeech2Session:
     """Networks with working memory of their own, so never shared between threads."""
 
-    def __init__(self, acoustic: AcousticModel, vocoder: MelToSamples, front_end: FrontEnd) -> None:
+    def __init__(self, acoustic: AcousticModel, vocoder: MelToSamples, front_end: "FrontEnd") -> None:
         self._front_end = front_end
         self._acoustic = acoustic
         self._vocoder = vocoder

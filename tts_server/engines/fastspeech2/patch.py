@@ -98,12 +98,14 @@ def _add_shift(tree: Any, name: str, schema: Any) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the patched graph to the path given, or to where the engine looks for it first."""
+    """Write the patched graph to the path given, or both networks to where the engine looks for them first."""
     from tts_server.engines.fastspeech2 import assets  # noqa: PLC0415 - it imports this module
 
     target = Path(arguments[0]) if arguments else assets.baked_path()
     assets.write_patched(target)
     sys.stdout.write(f"{target}\n")
+    if not arguments:
+        sys.stdout.write(f"{assets.bake_vocoder()}\n")
     return 0
 
 

@@ -6,6 +6,7 @@ of each window's sound is thrown away. One size for all means one memory plan, m
 text, and no call pays for a new plan.
 """
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -81,17 +82,39 @@ def vocode(mel: Mel, network: MelToSamples) -> Samples:
     return np.concatenate(parts)
 
 
+def convert(source: Path, target: Path) -> None:
+    """Write the TFLite file as OpenVINO's own (``target``, .xml, and .bin beside it): that is read ten times as fast.
+
+    A reader never sees half of it, whoever else writes it meanwhile. Raises RuntimeError, OSError.
+    """
+    import openvino  # noqa: PLC0415 - see Vocoder
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=target.stem) as folder:
+        part = Path(folder, target.name)
+        openvino.save_model(_read(openvino.Core(), source), str(part), compress_to_fp16=False)
+        # The .xml last: whoever finds it finds its weights. All writers of this name write the same bytes.
+        for made in (part.with_suffix(".bin"), part):
+            made.chmod(0o644)
+            made.replace(target.parent / made.name)
+
+
+def _read(core: Any, path: Path) -> Any:
+    model = core.read_model(str(path))
+    model.reshape([1, WINDOW_FRAMES, 80])
+    return model
+
+
 class Vocoder:
     """The compiled network, whose weights all sessions share."""
 
     def __init__(self, path: Path) -> None:
-        """Compile the TFLite file; takes about a second. Raises RuntimeError when it cannot be read."""
+        """Compile what :func:`convert` wrote, or the TFLite file, which takes longer; raises RuntimeError."""
         # Imported here: a process that only needs the front end saves 24 MB.
         import openvino  # noqa: PLC0415 - see above
 
         core = openvino.Core()
-        model = core.read_model(str(path))
-        model.reshape([1, WINDOW_FRAMES, 80])
+        model = _read(core, path)
         threads = cpu_limit()
         # A stream of one thread for each session. f32, since bf16 (its choice where the CPU has it) leaves 25 dB only.
         self._compiled: Any = core.compile_model(

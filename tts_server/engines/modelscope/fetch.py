@@ -1,9 +1,21 @@
 """Fetch a model from the ModelScope hub, once, at a pinned revision."""
 
+import errno
+import fcntl
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from tts_server.engines.modelscope.folder import Manifest, read_manifest, record, verify
 from tts_server.engines.protocol import EngineError
+
+_LOCK_NAME = ".tts-fetch.lock"
+_RETRY_SECONDS = 0.5
+_TELL_SECONDS = 15.0
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 def fetch(model: str, revision: str, folder: Path) -> Manifest:
@@ -15,6 +27,13 @@ def fetch(model: str, revision: str, folder: Path) -> Manifest:
     present = _present(model, revision, folder)
     if present is not None:
         return present
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        # Another process may have fetched it meanwhile.
+        return _present(model, revision, folder) or _download(model, revision, folder)
+
+
+def _download(model: str, revision: str, folder: Path) -> Manifest:
     try:
         from modelscope.hub.snapshot_download import snapshot_download  # noqa: PLC0415 - an extra
     except ImportError as error:
@@ -22,7 +41,6 @@ def fetch(model: str, revision: str, folder: Path) -> Manifest:
             f"ModelScope is not installed ({error}): use the image of Dockerfile.modelscope, or pip install "
             "'tts-operator[modelscope]'."
         ) from error
-    folder.mkdir(parents=True, exist_ok=True)
     try:
         snapshot_download(model, revision=revision, local_dir=str(folder))
     # The client raises its own classes, those of requests, and OSError: to the user they are one.
@@ -32,6 +50,38 @@ def fetch(model: str, revision: str, folder: Path) -> Manifest:
             "TTS_MODEL_REVISION, and that the hub can be reached; what has arrived is kept, run the command again."
         ) from error
     return record(folder, model=model, revision=revision)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock: pods that share a volume may all start at once, and only one is to download.
+
+    The kernel takes the lock from a process that ends, however it ends.
+    """
+    with (folder / _LOCK_NAME).open("a") as file:
+        began = told = time.monotonic()
+        while not _locked(file):
+            now = time.monotonic()
+            if began == told or now - told >= _TELL_SECONDS:
+                told = now
+                sys.stderr.write(
+                    f"tts-server: another process fetches a model into {folder}; waiting for it ({now - began:.0f} s)\n"
+                )
+                sys.stderr.flush()
+            time.sleep(_RETRY_SECONDS)
+        yield
+
+
+def _locked(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        sys.stderr.write("tts-server: this volume has no file locks: start one `tts-server fetch` at a time\n")
+    return True
 
 
 def _present(model: str, revision: str, folder: Path) -> Manifest | None:

@@ -1,0 +1,127 @@
+"""`kubectl tts history` and `diff`: what the revisions are, and how they differ."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tts_operator.cli.refused import RefusedError
+from tts_operator.cli.view import Json, Revision, Service
+from tts_operator.cli.wording import Names, Typed, age, table
+
+NO_YAML = "diff needs PyYAML, which this Python lacks: pip install pyyaml"
+SECRET_NAME = re.compile(r"PASSW|SECRET|TOKEN|CREDENTIAL|(^|[_-])(API|ACCESS|PRIVATE)?[_-]?KEY([_-]|$)", re.IGNORECASE)
+URL_PASSWORD = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]+(?=@)")
+
+
+def history(names: Names, service: Service, now: datetime.datetime) -> str:
+    """Return a table of the revisions that are kept, the newest first."""
+    rows = [
+        (
+            str(each.number),
+            each.name,
+            age(each.created, now),
+            ", ".join(_marks(each, service)) or "-",
+            each.model,
+            each.image,
+            each.cause or "-",
+        )
+        for each in reversed(names.revisions)
+    ]
+    return table(("NUMBER", "REVISION", "AGE", "STATE", "MODEL", "IMAGE", "CAUSE"), rows)
+
+
+def documents(names: Names, service: Service) -> list[Json]:
+    """What `history -o json` prints, the newest first."""
+    return [
+        {
+            "number": each.number,
+            "name": each.name,
+            "since": each.created.isoformat().replace("+00:00", "Z") if each.created else None,
+            "cause": each.cause or None,
+            "model": each.model,
+            "image": each.image,
+            "is": _marks(each, service),
+        }
+        for each in reversed(names.revisions)
+    ]
+
+
+def _marks(revision: Revision, service: Service) -> list[str]:
+    rollout = service.rollout
+    rolled = "rolled back" if rollout and rollout.rolled_back else "being rolled out"
+    marks = {
+        "current": service.current == revision.name,
+        "target": service.target == revision.name,
+        rolled: rollout is not None and rollout.revision == revision.name,
+        "by undo": service.undone_to == revision.name,
+    }
+    return [mark for mark, holds in marks.items() if holds]
+
+
+def pair(
+    names: Names, service: Service, typed: Typed, first: Revision | None, second: Revision | None
+) -> Sequence[Revision]:
+    """The two revisions to compare: by default the stable one with the one that the spec asks for."""
+    found = first or names.find(service.current), second or names.find(service.target)
+    for revision, what in zip(found, ("stable", "wanted"), strict=True):
+        if revision is None:
+            raise RefusedError(f"there is no {what} revision yet; {typed.then('history')} tells which there are")
+    return [each for each in found if each]
+
+
+def difference(first: Revision, second: Revision, *, template: bool) -> str:
+    """Return a unified diff of two revisions in YAML, empty where they are the same. Secrets are left out of it."""
+    hidden = _Hidden()
+    old, new = (hidden.without(each.template if template else each.inputs) for each in (first, second))
+    lines = difflib.unified_diff(
+        _yaml(old), _yaml(new), f"revision {first.number} ({first.name})", f"revision {second.number} ({second.name})"
+    )
+    return "".join(lines)
+
+
+def same(first: Revision, second: Revision, names: Names, typed: Typed, *, template: bool) -> str:
+    """What to say of two revisions that do not differ."""
+    if first.name != second.name:
+        numbers = str(first.number), str(second.number)
+        other = "" if template else f". Their pod templates may: {typed.then('diff', *numbers, '--template')}"
+        return f"Revisions {first.number} and {second.number} do not differ{other}"
+    older = [each for each in names.revisions if each.number < first.number]
+    words = str(older[-1].number if older else "A"), str(first.number if older else "B")
+    return f"That is revision {first.number} twice. To compare it with another: {typed.then('diff', *words)}"
+
+
+def _yaml(document: Any) -> list[str]:
+    try:
+        import yaml  # noqa: PLC0415 - the other commands start without it
+    except ImportError as error:
+        raise RefusedError(NO_YAML) from error
+    text: str = yaml.safe_dump(document, sort_keys=True, allow_unicode=True, width=10**6)
+    return text.splitlines(keepends=True)
+
+
+@dataclass
+class _Hidden:
+    """Takes what reads like a secret out of documents. The same one gets the same number, so that a change shows."""
+
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def without(self, node: Any) -> Any:
+        """Return a copy without them."""
+        if isinstance(node, list):
+            return [self.without(each) for each in node]
+        if isinstance(node, str):
+            return URL_PASSWORD.sub(lambda found: self._number(found[0]), node)
+        if not isinstance(node, dict):
+            return node
+        plain = {key: self.without(value) for key, value in node.items()}
+        if isinstance(node.get("value"), str) and SECRET_NAME.search(str(node.get("name", ""))):
+            plain["value"] = self._number(node["value"])
+        return plain
+
+    def _number(self, secret: str) -> str:
+        return f"(hidden {self.numbers.setdefault(secret, len(self.numbers) + 1)})"

@@ -1,0 +1,192 @@
+"""What the plugin reads of a TTSService and of its ControllerRevisions."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Json = dict[str, Any]
+
+GROUP = "tts-operator.io"
+TTSSERVICES = f"ttsservices.{GROUP}"
+"""The resource as kubectl takes it, unmistakable also where another group has the same name."""
+PROMOTE = f"{GROUP}/promote"
+ABORT = f"{GROUP}/abort"
+UNDO = f"{GROUP}/undo"
+CAUSE = f"{GROUP}/cause"
+CONTAINER = "server"
+"""The model server's container in a pod template."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollout:
+    """`status.rollout`: the revision that is being rolled out, or was rolled back."""
+
+    revision: str
+    phase: str
+    step: int | None
+    """Counted from 0."""
+    steps: int | None
+    since: datetime.datetime | None
+    """When this phase, or this step, began."""
+    reason: str
+    message: str
+
+    @property
+    def rolled_back(self) -> bool:
+        """Whether it is over, and failed."""
+        return self.phase == "RolledBack"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """One condition of the status."""
+
+    status: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """One TTSService."""
+
+    name: str
+    namespace: str
+    generation: int
+    seen: int
+    """The generation that the status speaks of."""
+    resource_version: str
+    deleting: bool
+    annotations: Mapping[str, str]
+    strategy: str
+    holds: tuple[int | None, ...]
+    """Seconds that each canary step holds; None: until it is promoted."""
+    rollout_paused: bool
+    paused: bool
+    """Whether the operator changes nothing at all."""
+    current: str
+    """Name of the stable revision; empty where there is none yet."""
+    target: str
+    """Name of the revision that the spec asks for."""
+    weight: int | None
+    """Share of the traffic in percent that a canary gets."""
+    replicas: int
+    ready: int
+    updated: int
+    rollout: Rollout | None
+    reported: Mapping[str, Any]
+    """`status.rollout` as it came."""
+    conditions: Mapping[str, Condition]
+
+    @property
+    def undone_to(self) -> str:
+        """Name of the revision that runs in place of the one that the spec asks for; empty where none does."""
+        to, _, instead_of = self.annotations.get(UNDO, "").rpartition("@")
+        return to if instead_of == self.target else ""
+
+    @property
+    def going_on(self) -> Rollout | None:
+        """The rollout, unless it was rolled back."""
+        return None if self.rollout is None or self.rollout.rolled_back else self.rollout
+
+    def true(self, kind: str) -> Condition | None:
+        """A condition, where it is set and True."""
+        found = self.conditions.get(kind)
+        return found if found and found.status == "True" else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revision:
+    """One ControllerRevision."""
+
+    name: str
+    number: int
+    created: datetime.datetime | None
+    cause: str
+    inputs: Json
+    template: Json
+
+    @property
+    def model(self) -> str:
+        """The model that speaks: its name and revision on the hub, or else the engine."""
+        model = self.inputs.get("model") or {}
+        name = str(model.get("name") or model.get("engine") or "-")
+        return f"{name}@{model['revision']}" if model.get("revision") else name
+
+    @property
+    def image(self) -> str:
+        """The model server's image."""
+        containers = (self.template.get("spec") or {}).get("containers") or []
+        return next((str(each.get("image", "-")) for each in containers if each.get("name") == CONTAINER), "-")
+
+
+def service(body: Json) -> Service:
+    """Read a TTSService. A field that an older operator does not know is taken as not set."""
+    metadata, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
+    rollout = spec.get("rollout") or {}
+    steps = (rollout.get("canary") or {}).get("steps") or []
+    return Service(
+        name=metadata["name"],
+        namespace=metadata.get("namespace", ""),
+        generation=metadata.get("generation", 0),
+        seen=status.get("observedGeneration", -1),
+        resource_version=metadata.get("resourceVersion", ""),
+        deleting="deletionTimestamp" in metadata,
+        annotations=metadata.get("annotations") or {},
+        strategy=rollout.get("strategy", "Rolling"),
+        holds=tuple(step.get("holdSeconds") for step in steps),
+        rollout_paused=bool(rollout.get("paused")),
+        paused=bool(spec.get("paused")),
+        current=status.get("currentRevision", ""),
+        target=status.get("targetRevision", ""),
+        weight=status.get("canaryWeight"),
+        replicas=status.get("replicas", 0),
+        ready=status.get("readyReplicas", 0),
+        updated=status.get("updatedReplicas", 0),
+        rollout=_rollout(status["rollout"]) if status.get("rollout") else None,
+        reported=status.get("rollout") or {},
+        conditions={each["type"]: _condition(each) for each in status.get("conditions") or []},
+    )
+
+
+def revisions(bodies: Iterable[Json]) -> list[Revision]:
+    """Read ControllerRevisions, the oldest first."""
+    return sorted(map(_revision, bodies), key=lambda each: each.number)
+
+
+def _revision(body: Json) -> Revision:
+    metadata, data = body["metadata"], body.get("data") or {}
+    return Revision(
+        name=metadata["name"],
+        number=body["revision"],
+        created=_time(metadata.get("creationTimestamp")),
+        cause=(metadata.get("annotations") or {}).get(CAUSE, ""),
+        inputs=data.get("inputs") or {},
+        template=data.get("template") or {},
+    )
+
+
+def _rollout(body: Json) -> Rollout:
+    return Rollout(
+        revision=body.get("revision", ""),
+        phase=body.get("phase", ""),
+        step=body.get("step"),
+        steps=body.get("steps"),
+        since=_time(body.get("since")),
+        reason=body.get("reason", ""),
+        message=body.get("message", ""),
+    )
+
+
+def _condition(body: Json) -> Condition:
+    return Condition(
+        status=body.get("status", "Unknown"), reason=body.get("reason", ""), message=body.get("message", "")
+    )
+
+
+def _time(text: str | None) -> datetime.datetime | None:
+    """RFC 3339. Python 3.10 does not read the `Z`."""
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None

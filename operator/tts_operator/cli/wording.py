@@ -1,0 +1,79 @@
+"""How the plugin says times, shares, revisions, and what to type next."""
+
+from __future__ import annotations
+
+import datetime
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tts_operator.cli.view import Revision
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+@dataclass(frozen=True, kw_only=True)
+class Typed:
+    """What the user typed: the service, and flags that the next command needs too."""
+
+    name: str
+    flags: tuple[str, ...] = ()
+
+    def then(self, command: str, *words: str) -> str:
+        """Return a further command on the same service, in backticks."""
+        return f"`{shlex.join(['kubectl', 'tts', command, self.name, *words, *self.flags])}`"
+
+
+@dataclass(frozen=True)
+class Names:
+    """Revisions by their names."""
+
+    revisions: Sequence[Revision]
+
+    def find(self, name: str) -> Revision | None:
+        """The revision of that name."""
+        return next((each for each in self.revisions if each.name == name), None)
+
+    def short(self, name: str) -> str:
+        """Return `revision 5`, or the name where the revision is not among those that are kept."""
+        found = self.find(name)
+        return f"revision {found.number}" if found else f"revision {name}"
+
+    def full(self, name: str) -> str:
+        """Return `5 (narrator-11a898940c, fastspeech2)`, with the image where it differs between the revisions."""
+        found = self.find(name)
+        if not name:
+            return "none yet"
+        if not found:
+            return name
+        return f"{found.number} ({', '.join([found.name, found.model, *self._image(found)])})"
+
+    def _image(self, revision: Revision) -> list[str]:
+        return [revision.image] if len({each.image for each in self.revisions}) > 1 else []
+
+
+def duration(seconds: float) -> str:
+    """Return `40 s`, `3 min`, `2 h 5 min` or `3 d`: as exact as somebody who waits wants to know it."""
+    whole = max(0, round(seconds))
+    if whole < 2 * MINUTE:
+        return f"{whole} s"
+    if whole < HOUR:
+        return f"{round(whole / MINUTE)} min"
+    if whole < 2 * DAY:
+        hours, rest = divmod(whole, HOUR)
+        return f"{hours} h {rest // MINUTE} min" if rest >= MINUTE else f"{hours} h"
+    return f"{whole // DAY} d"
+
+
+def age(since: datetime.datetime | None, now: datetime.datetime) -> str:
+    """Return how long ago something was. This machine's clock may differ from the cluster's."""
+    return duration((now - since).total_seconds()) if since else "?"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table as kubectl prints it."""
+    lines = [list(head), *map(list, rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join(
+        "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )

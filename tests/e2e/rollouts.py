@@ -1,0 +1,187 @@
+"""A service whose new versions are rolled out under load, and what is seen of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from devcluster import binaries
+from tests.e2e.client import at_host, send_from_outside, speech
+from tests.e2e.faults import images
+from tests.e2e.load import TEXTS, Load, loading
+from tests.e2e.place import Place, until
+
+RATE = 40.0
+GATEWAY = {"name": "devcluster", "namespace": "traefik"}
+HOLD = 8
+CANARY = {"steps": [{"weight": 20, "holdSeconds": HOLD}, {"weight": 50, "holdSeconds": HOLD}]}
+SENTENCES = tuple(f"第{number}句话，请稍等一下。" for number in range(200))
+"""Too many for all to be answered from a cache."""
+Json = dict[str, Any]
+
+
+@dataclass
+class Seen:
+    """What a watch has told of a TTSService, and when."""
+
+    phases: list[str] = field(default_factory=list)
+    """Phase and step, each time that it was another."""
+    versions: set[str] = field(default_factory=set)
+    """Resource versions: each is a write."""
+    weights: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A service under test."""
+
+    place: Place
+    name: str
+    ingress: str
+    """Address of the ingress controller."""
+    spec: Json
+
+    def apply(self, image: Json | None = None, **more: Any) -> None:
+        """Apply it with another image, or more fields."""
+        spec = {**self.spec, **more}
+        if image is not None:
+            spec["image"] = image
+        self.place.apply(self.name, **spec)
+
+    @property
+    def host(self) -> str:
+        """The name by which it is reached from outside."""
+        found: str = self.spec["ingress"]["host"] if "ingress" in self.spec else self.spec["gateway"]["hostnames"][0]
+        return found
+
+    def speaks(self) -> bool:
+        """Whether it speaks to the outside, and through the address of its Service."""
+        address = self.place.get("service", self.name)["spec"]["clusterIP"]
+        answers = [
+            send_from_outside(at_host(speech(url, "您好"), self.host)) for url in (self.ingress, f"http://{address}")
+        ]
+        return {(each.status, each.content_type) for each in answers} == {(200, "audio/wav")}
+
+    def leave(self) -> None:
+        """Delete it, so that others have room."""
+        self.place.kubectl("delete", "tts", self.name, "--wait=false")
+
+    def version(self, fault: str) -> Json:
+        """The `spec.image` of a faulty, or of another good version."""
+        return images.ensure(self.place.product, fault)[fault]
+
+    def rollout(self) -> Json:
+        """`status.rollout`; empty where there is none."""
+        found: Json = self.place.status(self.name).get("rollout", {})
+        return found
+
+    def until_phase(self, phase: str, seconds: float, *, step: int | None = None) -> None:
+        """Wait for a phase, perhaps of a step."""
+
+        def there() -> bool:
+            found = self.rollout()
+            return found.get("phase") == phase and (step is None or found.get("step") == step)
+
+        until(f"{self.name} is {phase}", there, seconds, otherwise=lambda: self.place.status(self.name))
+
+    def until_done(self, seconds: float) -> None:
+        """Wait until what the spec asks for runs alone."""
+
+        def done() -> bool:
+            status = self.place.status(self.name)
+            ready = self.place.condition(self.name).get("status") == "True"
+            alone = not self.place.get("deployment", f"{self.name}-candidate")
+            return ready and alone and status["currentRevision"] == status["targetRevision"]
+
+        until(f"{self.name} is rolled out", done, seconds, otherwise=lambda: self.place.status(self.name))
+
+    def until_rolled_back(self, seconds: float) -> Json:
+        """Wait until the new version is gone and the stable one serves alone; the Ready condition."""
+
+        def alone() -> bool:
+            if self.place.condition(self.name).get("reason") != "RolledBack":
+                return False
+            if self.place.get("deployment", f"{self.name}-candidate"):
+                return False
+            counts = self.place.get("deployment", self.name)["status"]
+            return len({counts.get(each, 0) for each in ("replicas", "updatedReplicas", "availableReplicas")}) == 1
+
+        until(f"{self.name} is rolled back", alone, seconds, otherwise=lambda: self.place.status(self.name))
+        return self.place.condition(self.name)
+
+    @contextmanager
+    def under_load(self, rate: float = RATE, *, uncached: bool = False) -> Iterator[Load]:
+        """Requests through the Service and through the ingress controller, in turns; `uncached`: another text each."""
+        address = self.place.get("service", self.name)["spec"]["clusterIP"]
+        urls = [f"http://{address}", self.ingress]
+        texts = SENTENCES if uncached else TEXTS
+        with loading(urls, rate=rate, headers={"Host": self.host}, begun=20, texts=texts) as load:
+            yield load
+
+    @contextmanager
+    def watched(self) -> Iterator[Seen]:
+        """Record what its status goes through."""
+        seen = Seen()
+        command = [binaries.path_of("kubectl"), "-n", self.place.name, "get", "tts", self.name]
+        environment = {"KUBECONFIG": str(self.place.product.provider.kubeconfig())}
+        process = subprocess.Popen(
+            [*map(str, command), "--watch", "-o", "json"], stdout=subprocess.PIPE, text=True, env=environment
+        )
+
+        def read() -> None:
+            decoder, text = json.JSONDecoder(), ""
+            assert process.stdout is not None
+            for line in process.stdout:
+                text += line
+                if line != "}\n":
+                    continue
+                body, _ = decoder.raw_decode(text)
+                text = ""
+                seen.versions.add(body["metadata"]["resourceVersion"])
+                rollout = body.get("status", {}).get("rollout", {})
+                phase = rollout.get("phase", "")
+                told = phase + (f" {rollout['step']}" if "step" in rollout and phase != "RolledBack" else "")
+                if not seen.phases or seen.phases[-1] != told:
+                    seen.phases.append(told)
+                weight = body.get("status", {}).get("canaryWeight", 0)
+                if not seen.weights or seen.weights[-1] != weight:
+                    seen.weights.append(weight)
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        try:
+            yield seen
+        finally:
+            process.terminate()
+            process.wait(10)
+            reader.join(10)
+            assert process.stdout is not None
+            process.stdout.close()
+
+
+def voice(place: Place, ingress_url: str, name: str, way: str, **spec: Any) -> Voice:
+    """A service of two pods that is reached from outside by an `ingress` or a `gateway`, and speaks."""
+    host = f"{name}.example.com"
+    route: Json = {"ingress": {"className": "traefik", "host": host}}
+    if way == "gateway":
+        route = {"gateway": {"parentRefs": [GATEWAY], "hostnames": [host]}}
+    found = Voice(place, name, ingress_url, {"replicas": 2, **route, **spec})
+    found.apply()
+    place.ready(name)
+    until(f"{name} speaks", found.speaks, 30)
+    return found
+
+
+def until_sent(load: Load, count: int, seconds: float = 120) -> None:
+    """Wait until so many requests have been answered, well or not."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while len(load.answers) + len(load.failures) < count:
+        assert time.monotonic() < deadline, f"{len(load.answers)} answers within {seconds} s"
+        pause.wait(0.1)

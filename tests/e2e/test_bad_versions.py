@@ -1,0 +1,91 @@
+"""Bad versions, real ones, under constant load: each is rolled back by itself, and callers hardly notice."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e.place import Place
+from tests.e2e.rollouts import Voice, voice
+
+pytestmark = pytest.mark.timeout(240, func_only=True)
+WEIGHT = 20
+HEARD: dict[str, tuple[str, str]] = {
+    "silence": ("SpeechCheckFailed", "silen|quiet"),
+    "noise": ("SpeechCheckFailed", "steady|noise|varies"),
+    "truncated": ("SpeechCheckFailed", "plausible|ends"),
+    "clipped": ("SpeechCheckFailed", "clip|full scale|loud"),
+    "html200": ("SpeechCheckFailed", "HTML|html|not"),
+    "errors10": ("SpeechCheckFailed", "500"),
+    "slow5x": ("SpeechCheckFailed", "stable"),
+    "crash": ("CrashLoop", "exit code 1"),
+    "never-ready": ("ProgressDeadlineExceeded", "progressDeadlineSeconds"),
+}
+"""What the check must say of each fault before any client has met it: reason, and words of the message."""
+FELT = {"errors10": "ErrorRate", "slow5x": "SlowAnswers"}
+"""What live traffic tells where nobody listens before."""
+
+
+@pytest.fixture(scope="module")
+def steady(place: Place, ingress_url: str) -> Voice:
+    """A service whose new versions are checked, and replaced one by one."""
+    rollout = {"progressDeadlineSeconds": 25, "speechCheck": {"compareWithStable": True}}
+    return voice(place, ingress_url, "steady", "ingress", rollout=rollout)
+
+
+@pytest.mark.parametrize("fault", HEARD)
+def test_a_version_that_does_not_speak_is_rolled_back_unnoticed(
+    steady: Voice, fault: str, record_property: Callable[[str, object], None]
+) -> None:
+    image = steady.version(fault)
+    with steady.watched() as seen, steady.under_load() as load:
+        begin = time.monotonic()
+        steady.apply(image)
+        ready = steady.until_rolled_back(90)
+        took = time.monotonic() - begin
+        record_property("stable_alone_after_seconds", round(took, 1))
+        stalled = steady.place.condition(steady.name, "Stalled")
+        steady.apply()  # as it was: this clears it
+        steady.until_done(60)
+    reason, words = HEARD[fault]
+    assert steady_reason(ready["message"]) == reason, ready
+    assert re.search(words, ready["message"]), ready
+    assert stalled["status"] == "True"
+    assert seen.phases[:3] == ["", "Checking", "RolledBack"]
+    assert load.tally is not None
+    assert load.tally.failures == (), load.tally.told()
+    assert set(load.tally.versions) == {""}
+
+
+def steady_reason(message: str) -> str:
+    """The reason that the message of a rollback begins with."""
+    found = re.search(r"was rolled back at \S+ \((\w+)\)", message)
+    assert found, message
+    return found[1]
+
+
+@pytest.mark.parametrize("fault", FELT)
+def test_what_only_live_traffic_shows_costs_no_more_than_the_canarys_share(
+    place: Place, ingress_url: str, fault: str
+) -> None:
+    rollout = {
+        "strategy": "Canary",
+        "canary": {"steps": [{"weight": WEIGHT, "holdSeconds": 60}]},
+        "speechCheck": {"enabled": False},
+        "analysis": {"maxP99Milliseconds": 600, "minRequests": 10},
+    }
+    speaker = voice(place, ingress_url, f"felt-{fault}", "gateway", replicas=2, rollout=rollout, server=NO_CACHE)
+    with speaker.under_load(rate=5, uncached=True) as load:
+        speaker.apply(speaker.version(fault))
+        ready = speaker.until_rolled_back(120)
+    assert steady_reason(ready["message"]) == FELT[fault], ready
+    assert load.tally is not None
+    assert len(load.tally.failures) <= load.tally.sent * WEIGHT / 100, load.tally.told()
+    assert {each.version for each in load.tally.failures} <= {fault}, load.tally.told()
+    speaker.leave()
+
+
+NO_CACHE = {"cache": {"sizeMiB": 0}}

@@ -1,0 +1,67 @@
+"""New versions under constant load, through the Service and through an ingress controller: no request fails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from devcluster.product import NAMESPACE
+from tests.e2e.place import Place, operator_pods
+from tests.e2e.rollouts import CANARY, HOLD, Voice, until_sent, voice
+
+pytestmark = pytest.mark.timeout(400, func_only=True)
+ENOUGH = 2000
+STRATEGIES: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "rolling": ({"strategy": "Rolling"}, ["Checking", "Promoting"]),
+    "canary": (
+        {"strategy": "Canary", "canary": CANARY},
+        ["Checking", "Stepping 0", "Scaling 1", "Stepping 1", "Promoting 1"],
+    ),
+    "bluegreen": (
+        {"strategy": "BlueGreen", "blueGreen": {"scaleDownDelaySeconds": HOLD}},
+        ["Checking", "Switched", "Promoting"],
+    ),
+}
+WAYS = [("rolling", "ingress"), ("canary", "ingress"), ("canary", "gateway"), ("bluegreen", "ingress")]
+
+
+@pytest.mark.parametrize("strategy, way", WAYS)
+def test_from_a_to_b_without_a_failed_request(place: Place, ingress_url: str, strategy: str, way: str) -> None:
+    rollout, phases = STRATEGIES[strategy]
+    speaker = voice(place, ingress_url, f"{strategy}-{way}", way, rollout=rollout)
+    with speaker.watched() as seen, speaker.under_load() as load:
+        speaker.apply(speaker.version("b"))
+        speaker.until_done(150)
+        until_sent(load, ENOUGH)
+    assert load.tally is not None
+    assert load.tally.failures == (), load.tally.told()
+    assert load.tally.sent >= ENOUGH
+    assert set(load.tally.versions) == {"", "b"}
+    assert seen.phases == ["", *phases, ""]
+    assert set(place.get("service", speaker.name)["spec"]["selector"].values()) == {"tts-server", speaker.name}
+    speaker.leave()
+
+
+@pytest.mark.parametrize("strategy", ["canary", "bluegreen"])
+def test_an_operator_killed_in_every_phase_loses_nothing(place: Place, ingress_url: str, strategy: str) -> None:
+    rollout, phases = STRATEGIES[strategy]
+    speaker = voice(place, ingress_url, f"killed-{strategy}", "ingress", rollout=rollout)
+    with speaker.watched() as seen, speaker.under_load() as load:
+        speaker.apply(speaker.version("b"))
+        for each in phases:
+            phase, _, step = each.partition(" ")
+            speaker.until_phase(phase, 90, step=int(step) if step else None)
+            kill_operator(speaker)
+        speaker.until_done(150)
+    assert load.tally is not None
+    assert load.tally.failures == (), load.tally.told()
+    assert set(load.tally.versions) == {"", "b"}
+    assert seen.phases == ["", *phases, ""]
+    speaker.leave()
+
+
+def kill_operator(speaker: Voice) -> None:
+    """SIGKILL to all replicas at once; the Deployment makes new ones."""
+    names = [pod["metadata"]["name"] for pod in operator_pods(speaker.place.product)]
+    speaker.place.product.kubectl("-n", NAMESPACE, "delete", "pod", *names, "--force", "--grace-period=0")

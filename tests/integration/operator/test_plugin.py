@@ -1,0 +1,277 @@
+"""kubectl tts, run as users run it: through kubectl, against a real API server.
+
+The test writes the status as the operator would, so that each state of a rollout stays as long as it is looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from devcluster import binaries
+from devcluster.progress import Progress
+from devcluster.provider import Devcluster
+from tests.integration.operator.world import Json, World, until
+from tts_operator.cli.view import ABORT, PROMOTE, UNDO
+from tts_operator.kube.resources import TTSSERVICES, Resource
+
+REVISIONS = Resource(group="apps", version="v1", kind="ControllerRevision", plural="controllerrevisions")
+STEPS = [{"weight": 10, "holdSeconds": 3600}, {"weight": 50}]
+NAME = "narrator"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one run has said."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Plugin:
+    """A service whose status the test writes, and the plugin before it."""
+
+    world: World
+    environment: dict[str, str]
+
+    async def start(self, *words: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            "kubectl", "tts", *words, f"--namespace={self.world.namespace}",
+            env=self.environment, stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+
+    async def run(self, *words: str) -> Ran:
+        process = await self.start(*words)
+        out, err = await asyncio.wait_for(process.communicate(), timeout=60)
+        return Ran(process.returncode or 0, out.decode(), err.decode())
+
+    async def status(self, **status: object) -> None:
+        body = await self.body()
+        status = {"observedGeneration": body["metadata"]["generation"], "conditions": [], **status}
+        path = TTSSERVICES.path(self.world.namespace, NAME) + "/status"
+        await self.world.client._request("PUT", path, body={**body, "status": status})
+
+    async def body(self) -> Json:
+        body = await self.world.get(TTSSERVICES, NAME)
+        assert body is not None
+        return body
+
+    async def annotations(self) -> dict[str, str]:
+        found: dict[str, str] = (await self.body())["metadata"].get("annotations", {})
+        return found
+
+    async def canary(self, step: int = 1) -> None:
+        rollout = {"step": step, "steps": 2, "phase": "Stepping", "revision": "narrator-3", "since": now()}
+        rolled = {**rollout, "message": "The new pods speak."}
+        await self.status(currentRevision="narrator-2", targetRevision="narrator-3", canaryWeight=50, rollout=rolled)
+
+    async def done(self) -> None:
+        await self.status(currentRevision="narrator-3", targetRevision="narrator-3")
+
+
+def now() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+@pytest.fixture
+async def plugin(world: World, tmp_path: Path) -> Plugin:
+    """A canary of three revisions."""
+    provider = world.product.provider
+    if isinstance(provider, Devcluster):
+        binaries.ensure(["kubectl"], Progress())
+        (tmp_path / "kubectl").symlink_to(binaries.path_of("kubectl"))
+    path = f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {"PATH": path, "HOME": str(tmp_path), "KUBECONFIG": str(provider.kubeconfig())}
+    await world.apply(NAME, {"rollout": {"strategy": "Canary", "canary": {"steps": STEPS}}})
+    for number in (1, 2, 3):
+        await world.client.patch(REVISIONS, revision(world.namespace, number), manager="tts-operator")
+    return Plugin(world, environment)
+
+
+def revision(namespace: str, number: int) -> Json:
+    labels = {"app.kubernetes.io/instance": NAME, "app.kubernetes.io/managed-by": "tts-operator"}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ControllerRevision",
+        "metadata": {"name": f"narrator-{number}", "namespace": namespace, "labels": labels},
+        "revision": number,
+        "data": {
+            "inputs": {"model": {"engine": "fastspeech2"}, "server": {"maxInputCharacters": number * 100}},
+            "template": {"spec": {"containers": [{"name": "server", "image": f"speech:v{number}"}]}},
+        },
+    }
+
+
+async def test_a_step_is_promoted_once(plugin: Plugin) -> None:
+    await plugin.canary()
+    ran = await plugin.run("promote", NAME)
+    assert (ran.code, ran.err) == (0, "")
+    assert "step 2 of 2" in ran.out
+    assert (await plugin.annotations())[PROMOTE] == "narrator-3/1"
+    version = (await plugin.body())["metadata"]["resourceVersion"]
+    again = await plugin.run("promote", NAME)
+    assert again.code == 0
+    assert "promoted already" in again.out
+    assert (await plugin.body())["metadata"]["resourceVersion"] == version
+    assert (await plugin.run("promote", NAME, "--full")).code == 0
+    assert (await plugin.annotations())[PROMOTE] == "narrator-3"
+
+
+async def test_a_refusal_says_what_to_write_and_writes_nothing(plugin: Plugin) -> None:
+    await plugin.canary(0)
+    version = (await plugin.body())["metadata"]["resourceVersion"]
+    ran = await plugin.run("promote", NAME)
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.err.startswith("error: step 1 of 2 needs no promotion: it holds 60 min more")
+    unknown = await plugin.run("undo", NAME, "--to", "9")
+    assert unknown.code == 3
+    assert "kept are: 1, 2, 3" in unknown.err
+    missing = await plugin.run("abort", "narator")
+    assert missing.code == 3
+    assert missing.err == "error: there is no TTSService 'narator' in this namespace; there are: narrator\n"
+    assert (await plugin.body())["metadata"]["resourceVersion"] == version
+
+
+async def test_a_rollout_is_aborted(plugin: Plugin) -> None:
+    await plugin.canary()
+    assert (await plugin.run("abort", NAME)).code == 0
+    assert (await plugin.annotations())[ABORT] == "narrator-3"
+
+
+async def test_an_undo_and_its_end(plugin: Plugin) -> None:
+    await plugin.done()
+    ran = await plugin.run("undo", NAME)
+    assert (ran.code, ran.err) == (0, "")
+    assert "Git, still asks for revision 3" in ran.out
+    assert (await plugin.annotations())[UNDO] == "narrator-2@narrator-3"
+    assert (await plugin.run("undo", NAME, "--to", "1")).code == 0
+    assert (await plugin.annotations())[UNDO] == "narrator-1@narrator-3"
+    assert (await plugin.run("undo", NAME, "--clear")).code == 0
+    assert UNDO not in await plugin.annotations()
+    assert (await plugin.run("undo", NAME, "--clear")).code == 3
+
+
+async def test_rollouts_are_paused_and_resumed(plugin: Plugin) -> None:
+    await plugin.canary()
+    ran = await plugin.run("pause", NAME)
+    assert (ran.code, ran.err) == (0, "")
+    assert "phase Stepping" in ran.out
+    assert "commit paused: true" in ran.out
+    assert (await plugin.body())["spec"]["rollout"]["paused"] is True
+    assert (await plugin.run("resume", NAME)).code == 0
+    assert not (await plugin.body())["spec"]["rollout"].get("paused")
+    assert "not paused" in (await plugin.run("resume", NAME)).out
+
+
+async def test_history_and_differences(plugin: Plugin) -> None:
+    await plugin.canary()
+    table = (await plugin.run("history", NAME)).out.splitlines()
+    assert [line.split()[0] for line in table] == ["NUMBER", "3", "2", "1"]
+    assert "target, being rolled out" in table[1]
+    listed = json.loads((await plugin.run("history", NAME, "-o", "json")).out)
+    assert [each["image"] for each in listed] == ["speech:v3", "speech:v2", "speech:v1"]
+    by_default = await plugin.run("diff", NAME)
+    assert by_default.code == 0
+    assert "-  maxInputCharacters: 200\n+  maxInputCharacters: 300\n" in by_default.out
+    templates = await plugin.run("diff", NAME, "1", "2", "--template")
+    assert "-  - image: speech:v1\n+  - image: speech:v2\n" in templates.out
+
+
+@pytest.mark.parametrize("ends, code", [("done", 0), ("rolled back", 1)])
+async def test_the_status_is_watched_to_the_end(plugin: Plugin, ends: str, code: int) -> None:
+    await plugin.canary()
+    process = await plugin.start("status", NAME, "--watch", "--timeout", "60")
+    assert process.stdout is not None
+    first = await asyncio.wait_for(process.stdout.readline(), timeout=30)
+    assert first.decode() == "narrator: revision 3 is being rolled out: step 2 of 2, 50 % of the traffic\n"
+    if ends == "done":
+        await plugin.done()
+    else:
+        rollout = {"phase": "RolledBack", "revision": "narrator-3", "since": now(), "reason": "SpeechCheckFailed"}
+        rolled = {**rollout, "message": "It is silent."}
+        await plugin.status(currentRevision="narrator-2", targetRevision="narrator-3", rollout=rolled)
+    out, err = await asyncio.wait_for(process.communicate(), timeout=60)
+    assert (process.returncode, err) == (code, b"")
+    assert ("revision 3 is rolled out" if not code else "SpeechCheckFailed") in out.decode()
+
+
+async def test_a_watch_ends_at_its_time_out(plugin: Plugin) -> None:
+    await plugin.canary()
+    ran = await plugin.run("status", NAME, "--watch", "--timeout", "1", "-o", "json")
+    assert ran.code == 124
+    assert json.loads(ran.out.splitlines()[0])["state"] == "InProgress"
+    assert ran.err == "error: still going on after 1 s\n"
+
+
+async def test_a_write_of_the_operator_in_between_is_no_obstacle(plugin: Plugin, tmp_path: Path) -> None:
+    """The first annotate comes too late: a kubectl in front of the genuine one touches the service before it."""
+    await plugin.canary()
+    await in_between(plugin, tmp_path, '"$real" label ttsservices.tts-operator.io narrator touched=yes -n')
+    ran = await plugin.run("promote", NAME)
+    assert (ran.code, ran.err) == (0, "")
+    assert (await plugin.annotations())[PROMOTE] == "narrator-3/1"
+
+
+async def test_a_step_that_ends_in_between_is_not_promoted(plugin: Plugin, tmp_path: Path) -> None:
+    await plugin.canary(1)
+    patch = '{"status":{"rollout":{"step":2}}}'
+    command = f"'{patch}' --type=merge -n"
+    await in_between(
+        plugin, tmp_path, f'"$real" patch ttsservices.tts-operator.io narrator --subresource=status -p {command}'
+    )
+    ran = await plugin.run("promote", NAME)
+    assert ran.code == 3
+    assert "gone on while you asked" in ran.err
+    assert PROMOTE not in await plugin.annotations()
+
+
+async def in_between(plugin: Plugin, tmp_path: Path, command: str) -> None:
+    """Have something happen right before the first annotate, once."""
+    real = (tmp_path / "kubectl").resolve()
+    front = tmp_path / "front"
+    front.mkdir()
+    script = front / "kubectl"
+    once = tmp_path / "once"
+    script.write_text(
+        f'#!/bin/sh\nreal={real}\ncase "$1" in annotate) if [ ! -e {once} ]; then : > {once}; '
+        f'{command} {plugin.world.namespace} >/dev/null; fi;; esac\nexec "$real" "$@"\n'
+    )
+    script.chmod(0o755)
+    plugin.environment["PATH"] = f"{front}:{plugin.environment['PATH']}"
+
+
+async def test_kubectl_may_be_missing(plugin: Plugin, tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).parent / "kubectl-tts"), "status", NAME,
+        env={**plugin.environment, "PATH": str(tmp_path / "nothing")}, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    _, err = await asyncio.wait_for(process.communicate(), timeout=60)
+    assert process.returncode == 4
+    assert err.startswith(b"error: kubectl is not on the PATH")
+
+
+async def test_a_service_that_goes_away_ends_the_watch(plugin: Plugin) -> None:
+    await plugin.canary()
+    process = await plugin.start("status", NAME, "--watch")
+    assert process.stdout is not None
+    await asyncio.wait_for(process.stdout.readline(), timeout=30)
+    uid = (await plugin.body())["metadata"]["uid"]
+    await plugin.world.client.delete(TTSSERVICES, plugin.world.namespace, NAME, uid=uid)
+
+    async def gone() -> bool:
+        return await plugin.world.get(TTSSERVICES, NAME) is None
+
+    await until(gone, "the service is gone")
+    _, err = await asyncio.wait_for(process.communicate(), timeout=60)
+    assert process.returncode == 3
+    assert b"there is no TTSService 'narrator'" in err or b"is being deleted" in err

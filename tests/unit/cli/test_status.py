@@ -1,0 +1,141 @@
+"""How a state is judged, and in which words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.cli.services import NAMES, NOW, TYPED, a_service, blue_green, canary, rolled_back, rolling_out, undone
+from tts_operator.cli.status import State, block, document, headline, state_of
+from tts_operator.cli.view import ABORT, PROMOTE, UNDO, Service
+from tts_operator.cli.wording import age, duration
+
+FIRST_STALLED = a_service(
+    current=None, target="narrator-3", conditions={"Stalled": "ProgressDeadlineExceeded"}, rollout=None
+)
+
+
+@pytest.mark.parametrize(
+    "service, state, words",
+    [
+        (a_service(), State.ROLLED_OUT, "revision 5 is rolled out"),
+        (a_service(seen=6), State.PENDING, "the operator has not looked at the newest spec yet"),
+        (a_service(seen=-1, current=None, target=None), State.PENDING, "not looked at the newest spec"),
+        (a_service(current=None, target=None), State.PENDING, "no revision is reported yet"),
+        (a_service(target="narrator-6"), State.PENDING, "revision 6 waits to be rolled out"),
+        (
+            a_service(target="narrator-6", conditions={"Reconciling": "RolloutInProgress"}),
+            State.IN_PROGRESS,
+            "revision 6 is being rolled out",
+        ),
+        (canary(), State.IN_PROGRESS, "revision 6 is being rolled out: step 2 of 3, 50 % of the traffic"),
+        (
+            canary(rollout_spec={"paused": True}),
+            State.IN_PROGRESS,
+            "revision 6 is being rolled out: step 2 of 3, 50 % of the traffic (rollouts are paused)",
+        ),
+        (blue_green(), State.IN_PROGRESS, "behind the preview Service only"),
+        (blue_green("New"), State.IN_PROGRESS, "being rolled out: New"),
+        (canary(phase="Checking"), State.IN_PROGRESS, "they have to speak"),
+        (rolled_back(), State.ROLLED_BACK, "revision 6 was rolled back: SpeechCheckFailed, 4 min ago"),
+        (rolled_back(seen=6), State.PENDING, "revision 6 was rolled back"),
+        (
+            a_service(target="narrator-6", conditions={"Stalled": "RolledBack"}),
+            State.ROLLED_BACK,
+            "revision 6 was rolled back",
+        ),
+        (FIRST_STALLED, State.STALLED, "revision 3 does not go on by itself: ProgressDeadlineExceeded"),
+        (undone(), State.UNDONE, "revision 4 runs, by undo; the spec asks for revision 6"),
+        (undone(conditions={"Stalled": "Undone"}), State.UNDONE, "by undo"),
+        (
+            undone(rollout=rolling_out("RolledBack"), conditions={"Stalled": "RolledBack"}),
+            State.UNDONE,
+            "by undo",
+        ),
+        # Written, and the operator has not looked yet.
+        (a_service(annotations={UNDO: "narrator-4@narrator-5"}), State.PENDING, "revision 4 waits to be rolled out"),
+        (a_service(annotations={UNDO: "narrator-4@narrator-3"}), State.ROLLED_OUT, "revision 5 is rolled out"),
+    ],
+)
+def test_each_state_has_its_judgement_and_its_words(service: Service, state: State, words: str) -> None:
+    assert state_of(service) is state
+    if service.seen == service.generation:
+        assert words in headline(service, NAMES, NOW)
+
+
+def test_a_canary_that_holds_until_it_is_promoted() -> None:
+    assert block(canary(), NAMES, TYPED, NOW).splitlines() == [
+        "narrator: revision 6 is being rolled out: step 2 of 3, 50 % of the traffic",
+        "  Strategy  Canary",
+        "  Phase     Stepping for 30 s: step 2 of 3, 50 % of the traffic",
+        "  Stable    5 (narrator-5, fastspeech2)",
+        "  New       6 (narrator-6, fastspeech2)",
+        "  Replicas  3 of 4 ready, 1 of the newest revision",
+        "  Traffic   50 % to the new revision",
+        "  Message   Stepping it is.",
+        "  Next      it holds until `kubectl tts promote narrator`; `kubectl tts abort narrator` gives it up",
+    ]
+
+
+def test_a_revision_that_was_rolled_back() -> None:
+    assert block(rolled_back(), NAMES, TYPED, NOW).splitlines() == [
+        "narrator: revision 6 was rolled back: SpeechCheckFailed, 4 min ago",
+        "  Strategy  Rolling",
+        "  Stable    5 (narrator-5, fastspeech2)",
+        "  New       6 (narrator-6, fastspeech2)",
+        "  Replicas  3 of 4 ready, 1 of the newest revision",
+        "  Message   RolledBack it is.",
+        "  Next      change the spec, or revert it to revision 5, which serves (`kubectl tts diff narrator`)",
+    ]
+
+
+@pytest.mark.parametrize(
+    "service, words",
+    [
+        (canary(0), "it goes on by itself in 90 s"),
+        (canary(annotations={PROMOTE: "narrator-6/1"}), "it is promoted"),
+        (canary(0, annotations={PROMOTE: "narrator-6"}), "it is promoted"),
+        (canary(annotations={ABORT: "narrator-6"}), "being given up"),
+        (canary(annotations={PROMOTE: "narrator-6/0"}), "it holds until"),
+        (blue_green(), "`kubectl tts promote narrator` switches the traffic"),
+        (canary(rollout_spec={"paused": True}), "rollouts are paused; `kubectl tts resume narrator`"),
+        (a_service(target="narrator-6", spec={"paused": True}), "spec.paused is true"),
+        (undone(), "commit the values of revision 4"),
+        (undone(), "`kubectl tts undo narrator --clear`"),
+    ],
+)
+def test_what_to_do_next(service: Service, words: str) -> None:
+    assert words in block(service, NAMES, TYPED, NOW).partition("  Next ")[2]
+
+
+def test_a_service_that_is_as_it_should_be_needs_no_advice() -> None:
+    text = block(a_service(conditions={"Ready": "Ready"}), NAMES, TYPED, NOW)
+    assert "Next" not in text
+    assert "Message   Ready it is." in text
+
+
+def test_the_stable_revision_may_be_none() -> None:
+    assert "Stable    none yet" in block(FIRST_STALLED, NAMES, TYPED, NOW)
+
+
+def test_programs_get_names_and_numbers() -> None:
+    found: dict[str, Any] = document(canary(), NAMES)
+    assert found["state"] == "InProgress"
+    assert found["current"] == {"name": "narrator-5", "number": 5}
+    assert found["target"] == {"name": "narrator-6", "number": 6}
+    assert found["rollout"]["step"] == 1
+    assert found["canaryWeight"] == 50
+    assert document(a_service(), NAMES)["rollout"] is None
+
+
+@pytest.mark.parametrize(
+    "seconds, words",
+    [(-3, "0 s"), (119, "119 s"), (120, "2 min"), (3599, "60 min"), (3600, "1 h"), (7500, "2 h 5 min"), (2e5, "2 d")],
+)
+def test_a_duration_is_as_exact_as_one_wants_to_know_it(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_an_age_may_be_unknown() -> None:
+    assert age(None, NOW) == "?"

@@ -1,0 +1,64 @@
+"""Encoding beside the event loop: what is given up leaves nothing behind."""
+
+import gc
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+
+from tts_server.cache import SoundCache
+from tts_server.encoding import FORMATS
+from tts_server.recording import AbandonedError, Recording
+from tts_server.renditions import Renditions
+
+RATE = 24_000
+SECOND = bytes(2 * RATE)
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """As on a server between two of its collections."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def threads() -> int:
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
+def begin(renditions: Renditions, name: str) -> tuple[Recording, Recording]:
+    source = Recording()
+    made = renditions.start("key", FORMATS[name], source)
+    source.append(SECOND, 1.0)
+    return source, made
+
+
+def wait_for_threads(at_most: int) -> None:
+    with gevent.Timeout(10):
+        while threads() > at_most:
+            gevent.sleep(0.005)
+
+
+@pytest.mark.parametrize("name", ["mp3", "opus", "aac", "flac"])
+@pytest.mark.parametrize("end", ["the listener leaves", "the source fails"])
+@pytest.mark.usefixtures("no_collector")
+def test_what_is_given_up_leaves_no_thread(name: str, end: str) -> None:
+    renditions = Renditions(threads=1, sample_rate=RATE, cache=SoundCache(0))
+    whole = renditions.start("other", FORMATS[name], Recording.of(SECOND, 1.0))
+    assert list(whole.listen(time.monotonic() + 10))  # the pool's own thread runs from now on
+    before = threads()
+    for _ in range(4):
+        source, made = begin(renditions, name)
+        heard = made.listen(time.monotonic() + 10)
+        assert next(heard)
+        if end == "the listener leaves":
+            heard.close()
+        else:
+            source.fail(AbandonedError())
+            with pytest.raises(AbandonedError):
+                list(heard)
+    wait_for_threads(before)
