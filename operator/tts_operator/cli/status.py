@@ -146,7 +146,8 @@ def _waits(service: Service, rollout: Rollout, typed: Typed, now: datetime.datet
     if service.annotations.get(ABORT) == rollout.revision:
         return ["it is being given up"]
     asked = service.annotations.get(PROMOTE)
-    if asked in {rollout.revision, f"{rollout.revision}/{rollout.step or 0}"}:
+    place = rollout.step if rollout.step is not None else int(rollout.phase == "Switched")
+    if asked in {rollout.revision, f"{rollout.revision}/{place}"}:
         return ["it is promoted, and goes on as soon as its checks pass"]
     if rollout.phase == "Previewing":
         return [f"{typed.then('promote')} switches the traffic; {give_up}"]
