@@ -84,6 +84,9 @@ class Settings:
     api_keys: tuple[str, ...] = _setting(
         "TTS_API_KEYS", (), "Keys that may speak, separated by commas or spaces; empty: everybody may.", secret=True
     )
+    probe_key: str = _setting(
+        "TTS_PROBE_KEY", "", "One more key, by which the operator makes a new pod speak: its uid.", secret=True
+    )
     cors_origins: tuple[str, ...] = _setting(
         "TTS_CORS_ORIGINS", (), "Web origins whose pages may call the API, or *; empty: none."
     )

@@ -45,6 +45,13 @@ def parser() -> argparse.ArgumentParser:
         help="serve this namespace only (TTS_OPERATOR_NAMESPACE); default: all",
     )
     run.add_argument(
+        "--own-namespace",
+        metavar="NAMESPACE",
+        default=os.environ.get("POD_NAMESPACE", ""),
+        help="where the operator itself runs (POD_NAMESPACE): network policies let it in from there; "
+        "default: not known, and no rule for it",
+    )
+    run.add_argument(
         "--server-image",
         default=os.environ.get("TTS_OPERATOR_SERVER_IMAGE") or DEFAULT_IMAGE,
         help="model server for specs that name no image (TTS_OPERATOR_SERVER_IMAGE); default: %(default)s",
@@ -76,14 +83,18 @@ def main() -> None:
     """Run the operator until SIGTERM or SIGINT. Exit code 1 where the lease was lost: start it again."""
     arguments = parser().parse_args()
     logs.configure(arguments.log_level)
-    settings = Settings(
-        defaults=Defaults(image=arguments.server_image),
+    gc.set_threshold(GARBAGE_OBJECTS, 20, 20)
+    sys.exit(uvloop.run(_run(settings_of(arguments))))
+
+
+def settings_of(arguments: argparse.Namespace) -> Settings:
+    """What the command line asks for."""
+    return Settings(
+        defaults=Defaults(image=arguments.server_image, namespace=arguments.own_namespace),
         namespace=arguments.namespace,
         lease=arguments.lease,
         http=arguments.http_address,
     )
-    gc.set_threshold(GARBAGE_OBJECTS, 20, 20)
-    sys.exit(uvloop.run(_run(settings)))
 
 
 async def _run(settings: Settings) -> int:

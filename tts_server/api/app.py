@@ -54,7 +54,7 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
         lifecycle=lifecycle,
         metrics=metrics,
         model_name=settings.model_name or engine.name,
-        keys=Keys(settings.api_keys),
+        keys=Keys(settings.api_keys, probe=settings.probe_key),
         tracing=start_tracing(os.environ, __version__),
     )
     here.register(app.extensions)

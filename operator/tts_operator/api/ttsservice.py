@@ -36,8 +36,7 @@ class Wishes(NamedTuple):
     """What a person asks of a rollout, by annotations that name the revision they are about (`kubectl tts`)."""
 
     promote: str = ""
-    """REVISION/STEP: go on from this step; where there are none, 0 before the switch, 1 after it. REVISION: go on to the
-    end."""
+    """REVISION/STEP: go on from this step, which is 0 before a switch and 1 after it. REVISION: go on to the end."""
     abort: str = ""
     """REVISION: give its rollout up."""
     undo: str = ""

@@ -21,6 +21,9 @@ DRAIN_SECONDS = 5
 GRACE_SECONDS = 60
 """From preStop to SIGKILL: the drain, then the longest request (30 s), then some."""
 
+PROBE_KEY: Json = {"name": "TTS_PROBE_KEY", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}
+"""By the pod's own uid, which is random, the operator makes itself known to it, and needs no right to read Secrets."""
+
 
 def pod_template(service: TTSService, default_image: str) -> Json:
     """The pod template; `default_image` runs where the spec names no image."""
@@ -148,11 +151,15 @@ def _environment(service: TTSService) -> list[Json]:
         "TTS_REDIS_URL": server.cache.redis.url_secret_ref if server.cache.redis else None,
         "TTS_API_KEYS": server.auth.api_keys_secret_ref if server.auth else None,
     }
-    return [{"name": name, "value": value} for name, value in plain.items() if value] + [
-        {"name": name, "valueFrom": {"secretKeyRef": _secret_key(reference)}}
-        for name, reference in secret.items()
-        if reference is not None
-    ]
+    return (
+        [{"name": name, "value": value} for name, value in plain.items() if value]
+        + [
+            {"name": name, "valueFrom": {"secretKeyRef": _secret_key(reference)}}
+            for name, reference in secret.items()
+            if reference is not None
+        ]
+        + ([PROBE_KEY] if server.auth is not None else [])
+    )
 
 
 def _secret_key(reference: SecretKeyReference) -> Json:

@@ -1,7 +1,7 @@
 """Carry out a plan: apply and prune, and tell what was refused for good from what may go well the next time."""
 
 import asyncio
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 
 from tts_operator.api import Json, TTSService
 from tts_operator.kube.client import Client
@@ -10,8 +10,11 @@ from tts_operator.kube.resources import (
     BY_KIND,
     CONTROLLER_REVISIONS,
     HORIZONTAL_POD_AUTOSCALERS,
+    HTTP_ROUTES,
+    INGRESSES,
     PERSISTENT_VOLUME_CLAIMS,
     SERVICE_ACCOUNTS,
+    SERVICES,
     Resource,
 )
 from tts_operator.reconcile.observed import Refusal
@@ -22,6 +25,9 @@ from tts_operator.runtime.store import Store
 
 FIRST = {SERVICE_ACCOUNTS.kind, CONTROLLER_REVISIONS.kind, PERSISTENT_VOLUME_CLAIMS.kind}
 """Kinds that the pods need, or that say what they are made of."""
+ROUTES = {INGRESSES.kind, HTTP_ROUTES.kind}
+WAYS_IN = {SERVICES.kind, *ROUTES}
+"""Kinds that lead clients to pods."""
 INVALID, CONFLICT, NOT_FOUND, FORBIDDEN = 422, 409, 404, 403
 
 
@@ -36,32 +42,39 @@ class Actor:
         """Apply and prune.
 
         Returns what was refused for good, and an answer that asks for another try, if there was one. Raises whatever
-        else fails, once every request has ended: none may still be under way when the next pass begins.
+        else fails, once every request has ended: none may still be under way when the next pass begins. Nothing is
+        deleted after a failure.
         """
         refusals: list[Refusal] = []
         failures: list[BaseException] = []
-        for wave in self._waves(service, todo):
-            for result in await asyncio.gather(*wave, return_exceptions=True):
-                if isinstance(result, Refusal):
-                    refusals.append(result)
-                elif result is not None:
-                    failures.append(result)
+
+        async def carry_out(waves: Iterable[list[Awaitable[Refusal | None]]]) -> None:
+            for wave in waves:
+                for result in await asyncio.gather(*wave, return_exceptions=True):
+                    if isinstance(result, Refusal):
+                        refusals.append(result)
+                    elif result is not None:
+                        failures.append(result)
+
+        await carry_out(self._applies(service, todo))
+        for unwanted in _in_order_of_use(todo.delete):
+            # As long as a way in could not be changed, it may lead to what would be deleted here.
+            if failures or any(refusal.child.split()[0] in WAYS_IN for refusal in refusals):
+                break
+            await carry_out([[self._delete(live) for live in unwanted]])
         for failure in failures:
             if not isinstance(failure, ApiError) or failure.status == NOT_FOUND or failure.namespace_ends:
                 raise failure
         return refusals, next((failure for failure in failures if isinstance(failure, ApiError)), None)
 
-    def _waves(self, service: TTSService, todo: Plan) -> Iterator[list[Awaitable[Refusal | None]]]:
-        """What can be done at once, one such after the other.
+    def _applies(self, service: TTSService, todo: Plan) -> Iterator[list[Awaitable[Refusal | None]]]:
+        """What can be done at once, one such after the other: what pods need comes before them.
 
-        An autoscaler goes before the replicas are set that it would set otherwise; what pods need comes before them;
-        and what they no longer use goes last.
+        An autoscaler goes before the replicas are set that it would set otherwise.
         """
-        scalers = [live for live in todo.delete if live["kind"] == HORIZONTAL_POD_AUTOSCALERS.kind]
-        yield [self._delete(live) for live in scalers]
+        yield [self._delete(live) for live in todo.delete if live["kind"] == HORIZONTAL_POD_AUTOSCALERS.kind]
         yield [self._apply(service, manifest) for manifest in todo.apply if manifest["kind"] in FIRST]
         yield [self._apply(service, manifest) for manifest in todo.apply if manifest["kind"] not in FIRST]
-        yield [self._delete(live) for live in todo.delete if live not in scalers]
 
     async def _delete(self, live: Json) -> None:
         resource = BY_KIND[live["apiVersion"], live["kind"]]
@@ -119,6 +132,13 @@ class Actor:
             if error.status == INVALID:
                 await self._client.replace(resource, overlay(live, manifest))
             return await self._client.apply(resource, manifest, force=True)
+
+
+def _in_order_of_use(unwanted: Sequence[Json]) -> Iterator[list[Json]]:
+    """What is to be deleted, one after the other: first the routes, then what they lead to."""
+    rest = [live for live in unwanted if live["kind"] != HORIZONTAL_POD_AUTOSCALERS.kind]
+    yield [live for live in rest if live["kind"] in ROUTES]
+    yield [live for live in rest if live["kind"] not in ROUTES]
 
 
 def _is_guarded(manifest: Json) -> bool:

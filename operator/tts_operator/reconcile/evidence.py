@@ -2,6 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tts_operator.api import Json
+
+
+class Reachable(NamedTuple):
+    """Where a pod answers."""
+
+    url: str
+    """http://IP:PORT."""
+    uid: str
+    """By it the operator makes itself known, where the server wants keys: only the pod itself has it besides."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -10,9 +22,9 @@ class Examination:
 
     subject: str
     """What it is about: findings count only for the subject that they were made for."""
-    pods: Mapping[str, str]
-    """Addresses (http://IP:PORT) of pods of the new revision, by name."""
-    stable: Mapping[str, str] = field(default_factory=dict)
+    pods: Mapping[str, Reachable]
+    """Pods of the new revision, by name."""
+    stable: Mapping[str, Reachable] = field(default_factory=dict)
     """The same of the revision that serves."""
     speaks: bool
     """True: whether they speak. False: how they do with the traffic that they have."""
@@ -40,13 +52,10 @@ class Evidence:
 NOTHING = Evidence()
 
 
-def addresses(pods: Sequence[Mapping[str, object]], port: int) -> dict[str, str]:
+def reachable(pods: Sequence[Json], port: int) -> dict[str, Reachable]:
     """Where pods answer, by their name; without those that have no address yet."""
-    found: dict[str, str] = {}
-    for pod in pods:
-        metadata, status = pod["metadata"], pod.get("status", {})
-        assert isinstance(metadata, dict)  # noqa: S101 - for the type checker
-        assert isinstance(status, dict)  # noqa: S101 - for the type checker
-        if ip := status.get("podIP"):
-            found[metadata["name"]] = f"http://[{ip}]:{port}" if ":" in ip else f"http://{ip}:{port}"
-    return found
+    return {
+        pod["metadata"]["name"]: Reachable(f"http://[{ip}]:{port}" if ":" in ip else f"http://{ip}:{port}", uid)
+        for pod in pods
+        if (ip := pod.get("status", {}).get("podIP")) and (uid := pod["metadata"]["uid"])
+    }

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +17,7 @@ import aiohttp
 from tts_operator.api import TTSService
 from tts_operator.api.quantity import quantity
 from tts_operator.api.rollout import PrometheusQuery
-from tts_operator.reconcile.evidence import NOTHING, Evidence, Examination, Finding
+from tts_operator.reconcile.evidence import NOTHING, Evidence, Examination, Finding, Reachable
 from tts_operator.runtime.store import Key
 from tts_operator.speech.check import GateResult, SpeechPlan, Target, check
 from tts_operator.speech.client import scrape
@@ -120,7 +120,7 @@ class Examiner:
         for number in range(UNREACHABLE_TRIES):
             examination = self._work[key].examination
             async with self._slots:
-                pods = [Target(name, url) for name, url in examination.pods.items()]
+                pods = [_target(name, pod) for name, pod in examination.pods.items()]
                 result = await check(self._session, pods, speech_plan(service, examination))
             if result.passed or not result.unreachable:
                 break
@@ -147,10 +147,10 @@ class Examiner:
                 return
             await asyncio.sleep(SCRAPE_SECONDS)
 
-    async def _scrape(self, window: "Window", pods: Mapping[str, str]) -> None:
+    async def _scrape(self, window: "Window", pods: Mapping[str, Reachable]) -> None:
         assert self._session is not None  # noqa: S101 - for the type checker
         session = self._session
-        answers = await asyncio.gather(*(scrape(session, url) for url in pods.values()))
+        answers = await asyncio.gather(*(scrape(session, pod.url) for pod in pods.values()))
         now = time.monotonic()
         for name, answer in zip(pods, answers, strict=True):
             if isinstance(answer, Counters):
@@ -179,7 +179,7 @@ class Window:
         """Take in one scrape. The first one of a pod is what it had counted before."""
         self._scrapes.setdefault(pod, deque()).append((now, counters))
 
-    def forget(self, now: float, pods: Mapping[str, str]) -> None:
+    def forget(self, now: float, pods: Collection[str]) -> None:
         """Drop what is too old, and pods that are gone."""
         for pod in [name for name in self._scrapes if name not in pods]:
             del self._scrapes[pod]
@@ -212,13 +212,17 @@ def live_finding(service: TTSService, new: Traffic, stable: Traffic) -> Finding 
 def speech_plan(service: TTSService, examination: Examination) -> SpeechPlan:
     """What the pods of a service have to say."""
     asked = service.spec.rollout.speech_check
-    stable = next((Target(name, url) for name, url in examination.stable.items()), None)
+    stable = next((_target(name, pod) for name, pod in examination.stable.items()), None)
     texts = asked.texts or default_texts(max_characters=service.spec.server.max_input_characters)
     return SpeechPlan(
         texts=tuple(texts),
         max_seconds=float(asked.timeout_seconds),
         stable=stable if asked.compare_with_stable else None,
     )
+
+
+def _target(name: str, pod: Reachable) -> Target:
+    return Target(name, pod.url, api_key=pod.uid)
 
 
 def _failed(result: GateResult) -> str:

@@ -6,22 +6,38 @@ removes it, and the API server's default is 1. So it is kept as it is until the 
 
 from tts_operator.api import Json, TTSService
 from tts_operator.desired.deployment import initial_replicas
+from tts_operator.desired.identity import candidate_name
 from tts_operator.kube.resources import HORIZONTAL_POD_AUTOSCALERS
 from tts_operator.reconcile.observed import Observed
 from tts_operator.reconcile.ownership import owned_by, we_set_replicas
 
 
-def replicas(service: TTSService, observed: Observed) -> int | None:
-    """What to write into the Deployment that bears the service's name; None: nothing, an autoscaler has written it."""
+def replicas(service: TTSService, observed: Observed, *, takes_over: bool = False) -> int | None:
+    """What to write into the Deployment that bears the service's name; None: nothing, an autoscaler has written it.
+
+    It `takes_over` where it gets the traffic of a candidate, if there is one which an autoscaler has made larger.
+    """
     live = observed.child("apps/v1", "Deployment", service.name)
     if live is None or not is_autoscaled(service, observed):
         return initial_replicas(service)
+    current: int = live["spec"].get("replicas", 1)
+    if takes_over and (load := _scaled_candidate(service, observed)) > current:
+        return load
     if not we_set_replicas(live):
         return None
-    current: int = live["spec"].get("replicas", 1)
     autoscaling = service.spec.autoscaling
     # An autoscaler leaves alone what has no replicas, and looks at the rest only every 15 s.
     return current if autoscaling is None else max(current, autoscaling.min_replicas)
+
+
+def _scaled_candidate(service: TTSService, observed: Observed) -> int:
+    """The replicas of the candidate, where the autoscaler is about it; 0 otherwise."""
+    name = candidate_name(service)
+    scaler = observed.child(HORIZONTAL_POD_AUTOSCALERS.api_version, HORIZONTAL_POD_AUTOSCALERS.kind, service.name)
+    live = observed.child("apps/v1", "Deployment", name)
+    if scaler is None or live is None or scaler["spec"]["scaleTargetRef"]["name"] != name:
+        return 0
+    return int(live["spec"].get("replicas", 1))
 
 
 def candidate_replicas(live: Json | None, wanted: int, *, scaled: bool) -> int | None:

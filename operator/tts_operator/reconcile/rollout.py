@@ -7,21 +7,19 @@ service's name gets the new revision, and the candidate goes. The stable one is 
 Each decision is written to the status before it is carried out, so that a restarted operator goes on from there.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from tts_operator.api import Json, TTSService
-from tts_operator.api.rollout import Canary, CanaryStep
 from tts_operator.desired.deployment import REVISION_ANNOTATION
-from tts_operator.desired.identity import candidate_name
-from tts_operator.desired.ingress import shares_by_weight
 from tts_operator.desired.revision import Revision
-from tts_operator.desired.sets import Candidate, Sets, Traffic
+from tts_operator.desired.sets import Sets, Traffic
 from tts_operator.reconcile.evidence import NOTHING, Evidence, Examination, Finding
 from tts_operator.reconcile.observed import Observed
 from tts_operator.reconcile.phase import Phase, State
-from tts_operator.reconcile.replicas import candidate_replicas, is_autoscaled, replicas
+from tts_operator.reconcile.replicas import replicas
+from tts_operator.reconcile.sharing import sets_of, weight_of
+from tts_operator.reconcile.situation import Situation
 from tts_operator.reconcile.trial import crash, examination, overdue, pods_of
 from tts_operator.reconcile.workload import is_complete, is_seen
 
@@ -58,48 +56,6 @@ class Course:
         return self.state is None and not self.held and self.again is None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Situation:
-    """What is decided on."""
-
-    service: TTSService
-    observed: Observed
-    target: Revision
-    towards: Revision
-    stable: Revision
-    evidence: Evidence
-    now: str
-
-    @property
-    def live(self) -> Json | None:
-        """The Deployment that bears the service's name."""
-        return self.observed.child("apps/v1", "Deployment", self.service.name)
-
-    @property
-    def second(self) -> Json | None:
-        """The candidate's Deployment."""
-        return self.observed.child("apps/v1", "Deployment", candidate_name(self.service))
-
-    @property
-    def stable_replicas(self) -> int:
-        """How many pods the Deployment is to have."""
-        live = self.live
-        if live is not None and is_autoscaled(self.service, self.observed):
-            count: int = live["spec"].get("replicas", 1)
-            return count
-        return self.service.spec.replicas
-
-    @property
-    def steps(self) -> list[CanaryStep]:
-        """Those of a canary."""
-        return (self.service.spec.rollout.canary or Canary()).steps
-
-    @property
-    def by_weight(self) -> bool:
-        """Whether a route shares the traffic out, so that the number of pods need not."""
-        return self.service.spec.gateway is not None or shares_by_weight(self.service.spec.ingress)
-
-
 def course(
     service: TTSService,
     observed: Observed,
@@ -117,7 +73,7 @@ def course(
         state = None  # the spec has moved on: what was on its way is given up
     if stable is None or stable.has_pods_of(towards):
         # The first one, or back to what runs, or the same in other words.
-        sets = Sets(revision=towards, replicas=replicas(service, observed), keep=(target,))
+        sets = Sets(revision=towards, replicas=replicas(service, observed, takes_over=True), keep=(target,))
         return Course(target=target, towards=towards, sets=sets)
     at = Situation(
         service=service,
@@ -132,9 +88,9 @@ def course(
         return _begin(at)
     if evidence.subject != state.subject:
         at = replace(at, evidence=NOTHING)
-    following = _next(at, state)
+    following = state if service.spec.paused else _next(at, state)
     if following is None:
-        sets = replace(_sets(at, state), candidate=None, traffic=Traffic.STABLE, weight=0)
+        sets = replace(sets_of(at, state), candidate=None, traffic=Traffic.STABLE, weight=0)
         return Course(target=target, towards=towards, sets=sets, current=towards.name, again=0.0)
     return _course(at, following)
 
@@ -164,15 +120,17 @@ def _begin(at: Situation) -> Course:
 
 def _course(at: Situation, state: State) -> Course:
     """What follows from a state."""
-    found = Course(target=at.target, towards=at.towards, sets=_sets(at, state), state=state)
+    found = Course(target=at.target, towards=at.towards, sets=sets_of(at, state), state=state)
     if state.phase is Phase.ROLLED_BACK:
         return found
     again = WAITING_SECONDS
     hold = HOLDS[state.phase](at, state) if state.phase in HOLDS else None
     if hold is not None:
         again = min(again, max(hold - state.elapsed(at.now), 0.5))
-    canary = state.phase in (Phase.SCALING, Phase.STEPPING, Phase.PROMOTING) and state.step is not None
-    found = replace(found, share=_weight(at, state) if canary else 0, ends=state.phase not in HOLDS or hold is not None)
+    canary = found.sets.candidate is not None and state.step is not None
+    found = replace(
+        found, share=weight_of(at, state) if canary else 0, ends=state.phase not in HOLDS or hold is not None
+    )
     pods = pods_of(at.observed, at.towards, in_place=state.phase is Phase.CHECKING_IN_PLACE)
     if state.phase is Phase.PROMOTING:
         pods += pods_of(at.observed, at.towards, in_place=True)
@@ -185,7 +143,8 @@ def _next(at: Situation, state: State) -> State | None:
         return state
     if at.service.wishes.abort == state.revision:
         return _rolled_back(at, state, ABORTED)
-    if (finding := _against(at, state)) is not None:
+    told = Finding(reason=state.reason, message=state.message) if state.reason else None
+    if (finding := told or _against(at, state)) is not None:
         if at.service.spec.rollout.auto_rollback:
             return _rolled_back(at, state, finding)
         return replace(state, reason=finding.reason, message=finding.message)
@@ -213,14 +172,19 @@ def _against(at: Situation, state: State) -> Finding | None:
 def _checking(at: Situation, state: State) -> State:
     if not _complete(at, state) or not _has_spoken(at):
         return state
-    rollout = at.service.spec.rollout
-    if rollout.strategy == "Canary":
-        return _enter(at, Phase.STEPPING, step=0, message=at.evidence.passed)
-    if rollout.strategy == "BlueGreen":
-        asks = rollout.blue_green is not None and not rollout.blue_green.auto_promote
-        waits = asks and not _is_promoted(at, state)
-        return _enter(at, Phase.PREVIEWING if waits else Phase.SWITCHED, message=at.evidence.passed)
-    return _enter(at, Phase.PROMOTING, message=at.evidence.passed)
+    return _checked(at, state, at.evidence.passed)
+
+
+def _checked(at: Situation, state: State, message: str) -> State:
+    """Where the candidate goes once it has proved itself."""
+    match at.service.spec.rollout.strategy:
+        case "Canary":
+            return _enter(at, Phase.STEPPING, step=0, message=message)
+        case "BlueGreen":
+            waits = _asks(at) and not _is_promoted(at, state)
+            return _enter(at, Phase.PREVIEWING if waits else Phase.SWITCHED, message=message)
+        case _:
+            return _enter(at, Phase.PROMOTING, message=message)
 
 
 def _checking_in_place(at: Situation, state: State) -> State:
@@ -231,14 +195,16 @@ def _checking_in_place(at: Situation, state: State) -> State:
 
 def _scaling(at: Situation, state: State) -> State:
     if at.service.spec.rollout.strategy != "Canary":
-        return _enter(at, Phase.PROMOTING, message=state.message)
+        return _no_canary(at, state)
     return _enter(at, Phase.STEPPING, step=state.step, message=state.message) if _complete(at, state) else state
 
 
 def _stepping(at: Situation, state: State) -> State:
-    step = _step(at, state)
+    if at.service.spec.rollout.strategy != "Canary":
+        return _no_canary(at, state)
+    step = at.step_of(state)
     hold = at.steps[step].hold_seconds
-    whole = at.service.spec.rollout.strategy != "Canary" or at.service.wishes.promote == state.revision
+    whole = at.service.wishes.promote == state.revision
     over = hold is not None and state.elapsed(at.now) >= hold
     if whole or ((over or _is_promoted(at, state)) and step + 1 >= len(at.steps)):
         return _enter(at, Phase.PROMOTING, step=step, message=state.message)
@@ -247,15 +213,27 @@ def _stepping(at: Situation, state: State) -> State:
     return state
 
 
+def _no_canary(at: Situation, state: State) -> State:
+    """Where a canary goes on when the strategy has become another one."""
+    full = at.service.spec.rollout.strategy == "BlueGreen"  # traffic is switched only when all pods are there
+    return _enter(at, Phase.PREVIEWING if full else Phase.PROMOTING, message=state.message)
+
+
 def _previewing(at: Situation, state: State) -> State:
-    rollout = at.service.spec.rollout
-    asks = rollout.strategy == "BlueGreen" and rollout.blue_green is not None and not rollout.blue_green.auto_promote
-    if (asks and not _is_promoted(at, state)) or not _complete(at, state):
+    if (_asks(at) and not _is_promoted(at, state)) or not _complete(at, state):
         return state
-    return _enter(at, Phase.SWITCHED, message=state.message)
+    return _checked(at, state, state.message)
+
+
+def _asks(at: Situation) -> bool:
+    """Whether the switch waits for a word."""
+    rollout = at.service.spec.rollout
+    return rollout.strategy == "BlueGreen" and rollout.blue_green is not None and not rollout.blue_green.auto_promote
 
 
 def _switched(at: Situation, state: State) -> State:
+    if at.service.spec.rollout.strategy != "BlueGreen":
+        return _enter(at, Phase.PROMOTING, message=state.message)
     over = state.elapsed(at.now) >= (_scale_down_delay(at, state) or 0)
     return _enter(at, Phase.PROMOTING, message=state.message) if over or _is_promoted(at, state) else state
 
@@ -277,7 +255,7 @@ STEPS: Mapping[Phase, Callable[[Situation, State], State | None]] = {
 
 
 def _hold(at: Situation, state: State) -> float | None:
-    return at.steps[_step(at, state)].hold_seconds
+    return at.steps[at.step_of(state)].hold_seconds
 
 
 def _scale_down_delay(at: Situation, _: State) -> float | None:
@@ -304,11 +282,6 @@ def _rolled_back(at: Situation, state: State, finding: Finding) -> State:
     )
 
 
-def _step(at: Situation, state: State) -> int:
-    """The step, also where the spec now has fewer."""
-    return min(state.step or 0, len(at.steps) - 1)
-
-
 def _is_promoted(at: Situation, state: State) -> bool:
     """Whether somebody has asked to go on from here, or to the end."""
     return at.service.wishes.promote in (state.revision, f"{state.revision}/{state.place}")
@@ -328,61 +301,8 @@ def _runs(live: Json | None, revision: Revision) -> bool:
 
 def _complete(at: Situation, state: State) -> bool:
     """Whether every pod of the candidate can serve, and there are as many as there are to be in this state."""
-    second, wanted = at.second, _sets(at, state).candidate
+    second, wanted = at.second, sets_of(at, state).candidate
     if second is None or wanted is None or not _runs(second, at.towards) or not is_complete(second):
         return False
     # What the state asks for may not have been applied yet.
     return wanted.replicas in (None, second["spec"].get("replicas", 1))
-
-
-def _sets(at: Situation, state: State) -> Sets:
-    """What pods there are to be in a state, and who gets which traffic."""
-    keep = (at.target, at.towards, at.stable)
-    stable = Sets(revision=at.stable, replicas=replicas(at.service, at.observed), keep=keep)
-    strategy, phase = at.service.spec.rollout.strategy, state.phase
-    if phase is Phase.ROLLED_BACK:
-        return stable
-    new = replace(stable, revision=at.towards, halted=at.service.spec.rollout.paused)
-    if phase is Phase.CHECKING_IN_PLACE:
-        return replace(new, one_pod=True)
-    if strategy == "Rolling":
-        second = Candidate(revision=at.towards, replicas=1, preview=False)
-        return new if phase is Phase.PROMOTING else replace(stable, candidate=second)
-    if strategy == "Canary":
-        second = Candidate(revision=at.towards, replicas=_share(at, state))
-        weight = _weight(at, state)
-        shared = replace(new if phase is Phase.PROMOTING else stable, candidate=second)
-        if at.by_weight:
-            return replace(shared, weight=weight)
-        return replace(shared, traffic=Traffic.BOTH if weight else Traffic.STABLE)
-    switched = phase in (Phase.SWITCHED, Phase.PROMOTING)
-    scaled = switched and at.service.spec.autoscaling is not None
-    count = candidate_replicas(at.second, at.stable_replicas, scaled=scaled)
-    second = Candidate(revision=at.towards, replicas=count, scaled=scaled)
-    traffic = Traffic.CANDIDATE if switched else Traffic.STABLE
-    found = replace(new if phase is Phase.PROMOTING else stable, candidate=second, traffic=traffic)
-    return replace(found, replicas=_grown(at)) if phase is Phase.PROMOTING and scaled else found
-
-
-def _weight(at: Situation, state: State) -> int:
-    """The percentage of the traffic that a canary has."""
-    if state.phase is Phase.CHECKING:
-        return 0
-    step = _step(at, state)
-    if state.phase is Phase.SCALING:
-        step -= 1
-    return at.steps[step].weight if step >= 0 else 0
-
-
-def _share(at: Situation, state: State) -> int:
-    """The pods of a canary: of the stable ones' number, or of all pods, as its weight says."""
-    weight = at.steps[_step(at, state)].weight
-    of = 100 if at.by_weight else 100 - weight
-    return max(1, math.ceil(at.stable_replicas * weight / of))
-
-
-def _grown(at: Situation) -> int | None:
-    """Replicas of the Deployment that takes over from a candidate which an autoscaler may have made larger."""
-    now: int = (at.live or {}).get("spec", {}).get("replicas", 1)
-    load: int = (at.second or {}).get("spec", {}).get("replicas", 1)
-    return load if load > now else replicas(at.service, at.observed)

@@ -4,7 +4,7 @@ from tts_operator.api import Json, TTSService
 from tts_operator.desired.identity import CANDIDATE, NAME_LABEL
 from tts_operator.desired.pod import PORT
 from tts_operator.desired.revision import TEMPLATE_LABEL, Revision
-from tts_operator.reconcile.evidence import Examination, Finding, addresses
+from tts_operator.reconcile.evidence import Examination, Finding, reachable
 from tts_operator.reconcile.observed import Observed
 from tts_operator.reconcile.phase import Phase, State
 from tts_operator.reconcile.pods import is_ready, last_failure
@@ -46,8 +46,8 @@ def examination(
     others = pods_of(observed, stable, in_place=True, ready=True)
     return Examination(
         subject=state.subject,
-        pods=addresses(pods, PORT),
-        stable=addresses(others, PORT),
+        pods=reachable(pods, PORT),
+        stable=reachable(others, PORT),
         speaks=state.phase in (Phase.CHECKING, Phase.CHECKING_IN_PLACE),
     )
 

@@ -40,6 +40,8 @@ class Target:
 
     name: str
     url: str
+    api_key: str | None = field(default=None, repr=False)
+    """Its own key, rather than that of the plan."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +212,7 @@ class _Pod:
                 text,
                 voice=self._plan.voice,
                 model=self._plan.model,
-                api_key=self._plan.api_key,
+                api_key=self._target.api_key or self._plan.api_key,
                 timeout=self._plan.max_seconds + _GRACE_SECONDS,
             )
             self._requests += 1

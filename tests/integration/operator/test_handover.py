@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 
 from tests.integration.operator.test_children import EVERYTHING
-from tests.integration.operator.world import World, until
+from tests.integration.operator.world import UNHEARD, World, until
 from tts_operator.desired.pod import pod_template
 from tts_operator.kube.resources import (
     DEPLOYMENTS,
@@ -33,11 +33,13 @@ AUTOSCALED = "the autoscaler has scaled"
 async def replicas_seen(world: World) -> AsyncIterator[list[int]]:
     """Every value that the Deployment's replicas have while the block runs."""
     items, version = await world.client.list(DEPLOYMENTS, namespace=world.namespace)
-    seen = [body["spec"]["replicas"] for body in items]
+    seen = [body["spec"]["replicas"] for body in items if body["metadata"]["name"] == NAME]
 
     async def look() -> None:
         async for event in world.client.watch(DEPLOYMENTS, since=version, namespace=world.namespace):
-            seen.extend([event["object"]["spec"]["replicas"]] if event["type"] != "BOOKMARK" else [])
+            body = event["object"]
+            mine = event["type"] != "BOOKMARK" and body["metadata"]["name"] == NAME
+            seen.extend([body["spec"]["replicas"]] if mine else [])
 
     looking = asyncio.create_task(look())
     try:
@@ -60,7 +62,8 @@ async def test_from_replicas_to_an_autoscaler_and_back(world: World) -> None:
         async with replicas_seen(world) as seen:
             await world.apply(NAME, {"autoscaling": {"minReplicas": 2, "maxReplicas": 8}})
             await world.settled(NAME)
-            await world.apply(NAME, {"autoscaling": {"maxReplicas": 8}, "server": {"logLevel": "debug"}})
+            autoscaled = {"autoscaling": {"maxReplicas": 8}, "rollout": UNHEARD}
+            await world.apply(NAME, {**autoscaled, "server": {"logLevel": "debug"}})
             await world.settled(NAME)
             assert set(seen) == {8}, "nobody has asked for fewer"
 
@@ -68,17 +71,17 @@ async def test_from_replicas_to_an_autoscaler_and_back(world: World) -> None:
         await world.apply(NAME, {"autoscaling": {"maxReplicas": 6}})
         await until(lambda: _is(world, 6), AUTOSCALED, patience=60)
         async with replicas_seen(world) as seen:
-            spec: Json = {"autoscaling": {"maxReplicas": 6}}
+            spec: Json = {"autoscaling": {"maxReplicas": 6}, "rollout": UNHEARD}
             for change in (
                 {"server": {"logLevel": "debug"}},
                 {"image": {"repository": "tts-server.example/other"}},
-                {"rollout": {"maxSurge": 2}, "service": {"port": 81}},
+                {"rollout": {**UNHEARD, "maxSurge": 2}, "service": {"port": 81}},
                 {"podTemplate": {"metadata": {"annotations": {"a": "b"}}}},
             ):
                 spec |= change
                 await world.apply(NAME, spec)
                 await world.settled(NAME)
-            await world.apply(NAME, {"replicas": 7})
+            await world.apply(NAME, {"replicas": 7, "rollout": UNHEARD})
             await world.settled(NAME)
         assert min(seen) == 6, seen
         assert await live_replicas(world) == 7
@@ -117,7 +120,7 @@ async def test_an_autoscaler_of_the_users_own_is_left_its_say(world: World) -> N
         await until(lambda: _is(world, 5), AUTOSCALED, patience=60)
         async with replicas_seen(world) as seen:
             await world.settled(NAME)
-            await world.apply(NAME, {"server": {"logLevel": "debug"}})
+            await world.apply(NAME, {"server": {"logLevel": "debug"}, "rollout": UNHEARD})
             await world.settled(NAME)
             assert set(seen) == {5}
         await world.client._request("DELETE", HORIZONTAL_POD_AUTOSCALERS.path(world.namespace, "mine"))
@@ -232,7 +235,7 @@ def _volumes(body: Json) -> list[Json]:
     return volumes
 
 
-@pytest.mark.parametrize("spec", [{}, EVERYTHING], ids=["defaults", "everything"])
+@pytest.mark.parametrize("spec", [{"rollout": UNHEARD}, EVERYTHING], ids=["defaults", "everything"])
 async def test_a_new_version_of_the_operator_restarts_no_pod(world: World, spec: Json) -> None:
     async with world.operator():
         await world.apply(NAME, spec)

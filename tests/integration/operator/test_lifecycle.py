@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.operator.world import IMAGE, PATIENCE, World, until
+from tests.integration.operator.world import IMAGE, PATIENCE, UNHEARD, World, until
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import (
     CHILDREN,
@@ -82,7 +82,7 @@ async def test_a_field_that_is_no_longer_asked_for_goes(world: World) -> None:
         await world.apply("narrator", spec)
         await world.ready("narrator")
     async with world.operator():  # also for an operator that has just started
-        applied = await world.apply("narrator")
+        applied = await world.apply("narrator", {"rollout": UNHEARD})
         await world.ready("narrator", generation=applied["metadata"]["generation"])
     service = await world.get(SERVICES, "narrator")
     deployment = await world.get(DEPLOYMENTS, "narrator")

@@ -16,6 +16,16 @@ LONG = "n" * 51
 HUB = {"engine": "modelscope", "name": "damo/speech", "revision": "v1"}
 ONE_NODE = {"accessModes": ["ReadWriteOnce"]}
 
+
+def _canary(*weights: int) -> dict[str, Any]:
+    return {"rollout": {"strategy": "Canary", "canary": {"steps": [{"weight": weight} for weight in weights]}}}
+
+
+def _query(**bounds: Any) -> dict[str, Any]:
+    asked = {"url": "http://monitoring:9090", "queries": [{"name": "errors", "query": "up", **bounds}]}
+    return {"rollout": {"analysis": {"prometheus": asked}}}
+
+
 BAD = [
     ({"replica": 3}, "field not declared in schema"),
     ({"replicas": -1}, "should be greater than or equal to 0"),
@@ -61,6 +71,27 @@ BAD = [
     ({"placement": {"affinity": {"nodeAfinity": {}}}}, "field not declared in schema"),
     ({"rollout": {"strategy": "Bold"}}, 'supported values: "Rolling"'),
     ({"podTemplate": "text"}, "spec.podTemplate"),
+    (_canary(50, 10), "the weights of rollout.canary.steps must rise from step to step"),
+    (_canary(10, 10), "the weights of rollout.canary.steps must rise from step to step"),
+    (_canary(10, 100), "a weight in rollout.canary.steps must be below 100"),
+    (_canary(0), "should be greater than or equal to 1"),
+    (_canary(), "should have at least 1 items"),
+    (_canary(*range(1, 22)), "must have at most 20 items"),
+    ({"rollout": {"canary": {}}}, "rollout.canary has no effect with this strategy: set rollout.strategy: Canary"),
+    ({"rollout": {"strategy": "Canary", "blueGreen": {}}}, "rollout.blueGreen has no effect with this strategy"),
+    (
+        {"rollout": {"speechCheck": {"enabled": False, "texts": ["a"]}}},
+        "rollout.speechCheck.texts has no effect without rollout.speechCheck.enabled: true",
+    ),
+    ({"rollout": {"speechCheck": {"texts": [""]}}}, "should be at least 1 chars long"),
+    (
+        {"server": {"maxInputCharacters": 5}, "rollout": {"speechCheck": {"texts": ["a", "longer"]}}},
+        "a text of rollout.speechCheck.texts is longer than server.maxInputCharacters",
+    ),
+    (_query(), "each query of rollout.analysis.prometheus needs max, min, or both"),
+    (_query(max="much"), "rollout.analysis.prometheus.queries[0].max"),
+    ({"rollout": {"analysis": {"prometheus": {"url": "monitoring:9090", "queries": []}}}}, "prometheus.url"),
+    ({"rollout": {"progressDeadlineSeconds": 9}}, "should be greater than or equal to 10"),
 ]
 
 CHANGES = [

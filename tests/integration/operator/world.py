@@ -29,6 +29,8 @@ USER = "tts-operator-test"
 IMAGE = "tts-server.example/speech:v9"
 PATIENCE = 30.0
 Json = dict[str, Any]
+UNHEARD: Json = {"speechCheck": {"enabled": False}}
+"""For `spec.rollout`: the pods of fake nodes cannot speak."""
 
 
 @dataclass

@@ -1,0 +1,121 @@
+"""An API server in memory: what is applied is kept, with owners of fields as far as `replicas` go."""
+
+import copy
+import itertools
+from typing import NoReturn
+
+from tests.unit.operator.worlds import NAME, applied
+from tts_operator.api import Json
+from tts_operator.kube import ApiError, Client, Resource
+from tts_operator.kube.client import FIELD_MANAGER
+from tts_operator.kube.resources import DEPLOYMENTS
+
+SCALER: Json = {"manager": "kube-controller-manager", "operation": "Update", "fieldsV1": {}}
+
+
+def no_session() -> NoReturn:
+    raise AssertionError("a request of a kind that no test expects")
+
+
+class Cluster(Client):
+    """The API server: keeps what is applied, with owners of fields as far as `replicas` go."""
+
+    def __init__(self) -> None:
+        super().__init__(no_session, "https://api.example")
+        self.objects: dict[tuple[str, str], Json] = {}
+        self.requests: list[tuple[str, str]] = []
+        self.service: Json = {}
+        self.fails_at = 0
+        """The number of a write that fails; 0: none does."""
+        self.writes = 0
+        self._versions = itertools.count(100)
+
+    def find(self, resource: Resource, name: str = NAME) -> Json | None:
+        """One object."""
+        return self.objects.get((resource.kind, name))
+
+    def of(self, resource: Resource) -> list[Json]:
+        """All of a kind."""
+        return [body for (kind, _), body in self.objects.items() if kind == resource.kind]
+
+    def touch(self, live: Json) -> None:
+        """A new version of an object."""
+        live["metadata"] = live["metadata"] | {"resourceVersion": str(next(self._versions))}
+
+    def _write(self, request: tuple[str, str]) -> None:
+        self.requests.append(request)
+        self.writes += 1
+        if self.writes == self.fails_at:
+            raise ApiError(status=500, reason="InternalError", message="not now")
+
+    async def apply(self, resource: Resource, manifest: Json, *, force: bool = True) -> Json:
+        del force
+        name = manifest["metadata"]["name"]
+        self._write(("apply", f"{resource.kind} {name}"))
+        live = self.objects.get((resource.kind, name))
+        expected = manifest["metadata"].get("resourceVersion")
+        if live is not None and expected not in (None, live["metadata"]["resourceVersion"]):
+            raise ApiError(status=409, reason="Conflict", message="the object has been modified")
+        plain = {key: value for key, value in manifest["metadata"].items() if key != "resourceVersion"}
+        found = applied({**manifest, "metadata": plain}, version=str(next(self._versions)))
+        if resource is DEPLOYMENTS:
+            _replicas(live, found)
+        if live is not None:
+            changed = live.get("spec") != found.get("spec")
+            found["metadata"]["generation"] = live["metadata"]["generation"] + changed
+            found |= {"status": live["status"]} if "status" in live else {}
+            if {**live, "metadata": _still(live)} == {**found, "metadata": _still(found)}:
+                return copy.deepcopy(live)
+        found["metadata"]["uid"] = live["metadata"]["uid"] if live else f"uid-{next(self._versions)}"
+        self.objects[resource.kind, name] = found
+        return copy.deepcopy(found)
+
+    async def apply_status(self, resource: Resource, manifest: Json) -> Json:
+        self._write(("status", resource.kind))
+        self.service = {**self.service, "status": manifest["status"]}
+        self.touch(self.service)
+        return copy.deepcopy(self.service)
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Json:
+        del namespace
+        self.requests.append(("get", f"{resource.kind} {name}"))
+        if (resource.kind, name) not in self.objects:
+            raise ApiError(status=404, reason="NotFound", message="no")
+        return copy.deepcopy(self.objects[resource.kind, name])
+
+    async def create(self, resource: Resource, body: Json) -> Json:
+        self.requests.append(("create", resource.kind))
+        return body
+
+    async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> None:
+        del namespace
+        self._write(("delete", f"{resource.kind} {name}"))
+        live = self.objects.get((resource.kind, name))
+        if live is not None and live["metadata"]["uid"] == uid:
+            del self.objects[resource.kind, name]
+
+
+def _still(live: Json) -> Json:
+    return {name: value for name, value in live["metadata"].items() if name not in {"resourceVersion", "uid"}}
+
+
+def _replicas(live: Json | None, found: Json) -> None:
+    """Who has `spec.replicas`: we, the autoscaler, both, or nobody, so that it falls back to 1."""
+    entries = live["metadata"]["managedFields"] if live else []
+    scaled = SCALER in entries
+    if "replicas" not in found["spec"]:
+        found["spec"]["replicas"] = live["spec"]["replicas"] if live and scaled else 1
+    elif live and live["spec"]["replicas"] != found["spec"]["replicas"]:
+        scaled = False
+    if scaled:
+        found["metadata"]["managedFields"] = [*found["metadata"]["managedFields"], SCALER]
+
+
+def scale(live: Json, count: int) -> None:
+    """What an autoscaler does: it takes the field over."""
+    live["spec"] = {**live["spec"], "replicas": count}
+    entries = copy.deepcopy([each for each in live["metadata"]["managedFields"] if each["manager"] == FIELD_MANAGER])
+    for entry in entries:
+        entry["fieldsV1"]["f:spec"].pop("f:replicas", None)
+    generation = live["metadata"]["generation"] + 1
+    live["metadata"] = live["metadata"] | {"managedFields": [*entries, SCALER], "generation": generation}

@@ -1,0 +1,309 @@
+"""A small cluster in which rollouts go on: the real reconciler, simple rules for everybody else, and virtual seconds.
+
+The rules are those of Kubernetes as far as a rollout can tell: the Deployment controller with surge, unavailability,
+minReadySeconds, pause and progress deadline; an autoscaler that takes `replicas` over; server-side apply; watches that
+tell of what has happened since the last second. What a pod does depends on the tag of its image.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.unit.operator.cluster import Cluster, scale
+from tests.unit.operator.deployments import Pods, steer
+from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, body
+from tts_operator.api import Json, TTSService
+from tts_operator.kube.resources import (
+    CHILDREN,
+    CONTROLLER_REVISIONS,
+    DEPLOYMENTS,
+    HORIZONTAL_POD_AUTOSCALERS,
+    HTTP_ROUTES,
+    INGRESSES,
+    SERVICES,
+)
+from tts_operator.reconcile import Reconciler
+from tts_operator.reconcile.caches import trim, trim_pod
+from tts_operator.reconcile.evidence import NOTHING, Evidence, Examination, Finding
+from tts_operator.runtime import Key, Store
+from tts_operator.runtime.workers import RetryError
+
+KEY = NAMESPACE, NAME
+SECOND = f"{NAME}-candidate"
+SPEAKING_SECONDS = 2
+"""How long an examiner needs."""
+READING = {"get"}
+
+
+class Listener:
+    """Finds out about pods as their image says; forgets all with its process."""
+
+    def __init__(self, simulation: "Simulation") -> None:
+        self._simulation = simulation
+        self._found: dict[Key, Evidence] = {}
+        self._wanted: Examination | None = None
+        self._since = 0
+        self.news = False
+
+    def evidence(self, key: Key) -> Evidence:
+        return self._found.get(key, NOTHING)
+
+    def want(self, service: TTSService, examination: Examination | None) -> None:
+        del service
+        if examination is not None and (self._wanted is None or self._wanted.subject != examination.subject):
+            self._since = self._simulation.now
+            self._found.clear()
+        self._wanted = examination
+
+    def forget(self, key: Key, *, keep: bool = False) -> None:
+        self._wanted = None
+        if not keep:
+            self._found.pop(key, None)
+
+    def listen(self) -> None:
+        wanted = self._wanted
+        if wanted is None or self._found or self._simulation.now - self._since < SPEAKING_SECONDS:
+            return
+        assert wanted.pods or not wanted.speaks, "there is nobody to listen to"
+        kinds = {self._simulation.pods.kind_of(name) for name in wanted.pods}
+        if wanted.speaks and "mute" in kinds:
+            self._found[KEY] = Evidence(
+                subject=wanted.subject, finding=Finding(reason="SpeechCheckFailed", message="silence")
+            )
+        elif wanted.speaks:
+            self._found[KEY] = Evidence(subject=wanted.subject, passed="3 texts spoken")
+            self._simulation.spoken |= kinds
+        elif "failing" in kinds and self._simulation.pods.old_enough(wanted.pods):
+            self._found[KEY] = Evidence(subject=wanted.subject, finding=Finding(reason="ErrorRate", message="50 %"))
+        self.news = bool(self._found)
+
+
+@dataclass
+class Simulation:
+    """One service, its cluster, and the operator."""
+
+    clock: Callable[[], float]
+    spec: Json
+    load: int = 0
+    """How many pods an autoscaler wants."""
+    now: int = 0
+    pods: Pods = field(default_factory=Pods)
+    api: Cluster = field(default_factory=Cluster)
+    spoken: set[str] = field(default_factory=set)
+    """Kinds of pods that have spoken well."""
+    watchers: list[Callable[["Simulation"], None]] = field(default_factory=list)
+    """Called after each pass, and after each second."""
+    passes: int = 0
+    restart_at: frozenset[int] = frozenset()
+    """Before these passes the operator is killed and started again."""
+    seen: list[str] = field(default_factory=list)
+    """Phases, with the step where there is one, each once per turn."""
+
+    def __post_init__(self) -> None:
+        """The service exists; nobody has looked at it."""
+        self.api.service = body(self.spec)
+        self.restart()
+
+    def restart(self) -> None:
+        """Another process, which knows only what the API server tells."""
+        self.listener = Listener(self)
+        self.services = Store(key_of=lambda _: KEY)
+        self.children = {resource: Store(key_of=lambda _: KEY, trim=trim) for resource in CHILDREN}
+        self.store = Store(key_of=lambda _: KEY, trim=trim_pod)
+        self.reconciler = Reconciler(
+            self.api,
+            services=self.services,
+            children=self.children,
+            pods=self.store,
+            zones={},
+            defaults=DEFAULTS,
+            examiner=self.listener,  # type: ignore[arg-type]
+        )
+        self.due: float | None = 0.0
+        self._news()
+
+    # What people do.
+
+    def change(self, spec: Mapping[str, Any]) -> None:
+        """Another spec."""
+        self.spec = dict(spec)
+        metadata = self.api.service["metadata"]
+        self.api.service = {
+            **self.api.service,
+            "metadata": metadata | {"generation": metadata["generation"] + 1},
+            "spec": self.spec,
+        }
+        self.api.touch(self.api.service)
+
+    def annotate(self, name: str, value: str | None) -> None:
+        """An annotation, or none any more."""
+        metadata = self.api.service["metadata"]
+        known = {key: old for key, old in metadata.get("annotations", {}).items() if key != f"tts-operator.io/{name}"}
+        more = {f"tts-operator.io/{name}": value} if value is not None else {}
+        self.api.service = {**self.api.service, "metadata": metadata | {"annotations": known | more}}
+        self.api.touch(self.api.service)
+
+    # What is there.
+
+    @property
+    def status(self) -> Json:
+        """Of the TTSService."""
+        found: Json = self.api.service.get("status", {})
+        return found
+
+    @property
+    def phase(self) -> str:
+        """Phase, and step where there is one; empty without a rollout."""
+        told = self.status.get("rollout", {})
+        phase: str = told.get("phase", "")
+        return f"{phase} {told['step']}" if "step" in told else phase
+
+    def condition(self, kind: str = "Ready") -> Json:
+        """One condition; empty where it is not told."""
+        return next((each for each in self.status.get("conditions", ()) if each["type"] == kind), {})
+
+    def live(self, name: str = NAME) -> Json | None:
+        """A Deployment."""
+        return self.api.find(DEPLOYMENTS, name)
+
+    def tag(self, name: str = NAME) -> str:
+        """The image's tag of a Deployment; empty where there is none."""
+        live = self.live(name)
+        image: str = live["spec"]["template"]["spec"]["containers"][0]["image"] if live else ""
+        return image.rpartition(":")[2]
+
+    def selected(self) -> list[Json]:
+        """Ready pods to which the Service leads."""
+        live = self.api.find(SERVICES)
+        selector = live["spec"]["selector"] if live else {"no": "service"}
+        return [pod for pod in self.pods.ready() if selector.items() <= pod["metadata"]["labels"].items()]
+
+    def weight(self) -> int:
+        """Percent that a route gives to the candidate."""
+        route, ingress = self.api.find(HTTP_ROUTES), self.api.find(INGRESSES, SECOND)
+        if ingress is not None:
+            return int(ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/canary-weight"])
+        backends = route["spec"]["rules"][0]["backendRefs"] if route else []
+        return int(backends[1]["weight"]) if len(backends) > 1 else 0
+
+    def revision(self, tag: str) -> str:
+        """Name of the newest revision with an image's tag; empty where there is none."""
+        found = [
+            body
+            for body in self.api.of(CONTROLLER_REVISIONS)
+            if body["data"]["template"]["spec"]["containers"][0]["image"].endswith(":" + tag)
+        ]
+        newest = sorted(found, key=lambda body: int(body["revision"]))[-1:]
+        return "".join(str(body["metadata"]["name"]) for body in newest)
+
+    def leftovers(self) -> list[tuple[str, str]]:
+        """What exists for a candidate alone."""
+        return [at for at in self.api.objects if at[1] == SECOND]
+
+    # Time.
+
+    async def second(self) -> None:
+        """One second: the controllers work, their news come, and the operator looks where there are some."""
+        await asyncio.sleep(1)
+        self.now += 1
+        for live in self.api.of(DEPLOYMENTS):
+            if steer(live, self.pods, self.now):
+                self.api.touch(live)
+        self.pods.gone({live["metadata"]["name"] for live in self.api.of(DEPLOYMENTS)})
+        self._autoscale()
+        self._accept()
+        self.listener.listen()
+        news, heard = self._news(), self.listener.news
+        self.listener.news = False
+        self._look()
+        if news or heard or (self.due is not None and self.due <= self.now):
+            await self.reconcile()
+
+    async def reconcile(self) -> None:
+        """Passes until none is due at once."""
+        for _ in range(20):
+            self.passes += 1
+            if self.passes in self.restart_at:
+                self.restart()
+            try:
+                again = await self.reconciler.reconcile(KEY)
+            except RetryError:
+                again = 1.0
+            self._look()
+            self.due = None if again is None else self.now + again
+            if again != 0.0:
+                return
+        raise AssertionError(f"a pass follows the other without end: {self.api.requests[-12:]}, {self.status}")
+
+    async def until(self, condition: Callable[[], bool], what: str, *, seconds: int = 600) -> None:
+        """Let seconds pass until a condition holds."""
+        for _ in range(seconds):
+            if condition():
+                return
+            await self.second()
+        raise AssertionError(f"not within {seconds} s: {what}; {self.phase or 'no rollout'}, {self.condition()}")
+
+    async def settled(self) -> None:
+        """Until nothing has been written for a while."""
+        for _ in range(1500):
+            before = len(self.api.requests)
+            for _ in range(15):
+                await self.second()
+            if len(self.api.requests) == before:
+                return
+        raise AssertionError(f"it never comes to rest: {self.api.requests[-10:]}")
+
+    async def quiet(self, seconds: int = 60) -> None:
+        """Nothing is written for so long, whoever looks."""
+        self.api.requests.clear()
+        for number in range(seconds):
+            await self.second()
+            if number % 10 == 0:
+                await self.reconcile()
+        self.restart()
+        await self.reconcile()
+        assert not [request for request in self.api.requests if request[0] not in READING]
+
+    def _news(self) -> bool:
+        """What the watches tell."""
+        told = [bool(self.services.put(self.api.service))]
+        version = str(next(self.api._versions))
+        told += [bool(store.replace(self.api.of(resource), version)) for resource, store in self.children.items()]
+        told.append(bool(self.store.replace(self.pods.bodies(self.api._versions), version)))
+        return any(told)
+
+    def _autoscale(self) -> None:
+        for scaler in self.api.of(HORIZONTAL_POD_AUTOSCALERS):
+            live = self.live(scaler["spec"]["scaleTargetRef"]["name"])
+            if live is None or not self.load:
+                continue
+            count = min(max(self.load, scaler["spec"]["minReplicas"]), scaler["spec"]["maxReplicas"])
+            if live["spec"]["replicas"] != count:
+                scale(live, count)
+                self.api.touch(live)
+
+    def _accept(self) -> None:
+        """A Gateway takes each route as it is."""
+        route = self.api.find(HTTP_ROUTES)
+        if route is None or route.get("status", {}).get("seen") == route["metadata"]["generation"]:
+            return
+        seen = route["metadata"]["generation"]
+        turns = [
+            {"type": kind, "status": "True", "reason": kind, "observedGeneration": seen}
+            for kind in ("Accepted", "ResolvedRefs")
+        ]
+        parents = [{"parentRef": each, "conditions": turns} for each in route["spec"]["parentRefs"]]
+        route["status"] = {"seen": seen, "parents": parents}
+        self.api.touch(route)
+
+    def _look(self) -> None:
+        if not self.seen or self.seen[-1] != self.phase:
+            self.seen.append(self.phase)
+        for watch in self.watchers:
+            watch(self)
+
+
+def phases(simulation: Simulation) -> Iterator[str]:
+    """Those that it has been through."""
+    return (phase for phase in simulation.seen if phase)
