@@ -213,8 +213,7 @@ async def working(world: World, name: str, folder: Path) -> AsyncIterator[Replic
 async def test_an_operator_that_is_killed_is_followed(world: World, tmp_path: Path, strategy: str, phase: str) -> None:
     spec = STRATEGIES[strategy]
 
-    async def reach() -> None:
-        _, version = await world.client.list(TTSSERVICES, namespace=world.namespace)
+    async def reach(version: str) -> None:
         async for event in world.client.watch(TTSSERVICES, since=version, namespace=world.namespace):
             told = event["object"].get("status", {}).get("rollout", {})
             if " ".join(str(told[name]) for name in ("phase", "step") if name in told) == phase:
@@ -224,7 +223,8 @@ async def test_an_operator_that_is_killed_is_followed(world: World, tmp_path: Pa
     async with working(world, "first", tmp_path) as first:
         applied = await world.apply(NAME, {**spec, **A})
         await rolled_out(world, applied["metadata"]["generation"])
-        reaching = asyncio.create_task(reach())
+        _, version = await world.client.list(TTSSERVICES, namespace=world.namespace)
+        reaching = asyncio.create_task(reach(version))
         changed = await world.apply(NAME, {**spec, **B})
         await asyncio.wait_for(reaching, READY_SECONDS)
         await first.ended(10)
