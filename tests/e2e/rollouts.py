@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import threading
 import time
@@ -17,7 +18,7 @@ from tests.e2e.faults import images
 from tests.e2e.load import TEXTS, Load, loading
 from tests.e2e.place import Place, until
 
-RATE = 40.0
+RATE = 50.0
 GATEWAY = {"name": "devcluster", "namespace": "traefik"}
 HOLD = 8
 CANARY = {"steps": [{"weight": 20, "holdSeconds": HOLD}, {"weight": 50, "holdSeconds": HOLD}]}
@@ -129,7 +130,7 @@ class Voice:
         """Record what its status goes through."""
         seen = Seen()
         command = [binaries.path_of("kubectl"), "-n", self.place.name, "get", "tts", self.name]
-        environment = {"KUBECONFIG": str(self.place.product.provider.kubeconfig())}
+        environment = {**os.environ, "KUBECONFIG": str(self.place.product.provider.kubeconfig())}
         process = subprocess.Popen(
             [*map(str, command), "--watch", "-o", "json"], stdout=subprocess.PIPE, text=True, env=environment
         )
