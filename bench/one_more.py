@@ -59,6 +59,11 @@ async def one_more(
     return Latency(max(seen - answered, 0.0), None if done is None else max(done - answered, 0.0))
 
 
+def name_of(number: int) -> str:
+    """The name of one of them."""
+    return f"more-{number:03}"
+
+
 async def when_idle(
     place: World, tries: int, spec: Json, kinds: Sequence[Resource], progress: Progress
 ) -> list[Latency]:
@@ -68,7 +73,7 @@ async def when_idle(
     with progress.step(f"one more service, {tries} tries"):
         for number in range(tries):
             progress.alive(f"try {number + 1} of {tries}", begin)
-            found.append(await one_more(place, f"more-{number:03}", spec, kinds, progress))
+            found.append(await one_more(place, name_of(number), spec, kinds, progress))
     return found
 
 
@@ -88,7 +93,7 @@ async def in_a_crowd(
         try:
             with progress.step(f"one more service while {len(names)} converge"):
                 while not ready.complete:
-                    more = f"more-{len(found):03}"
+                    more = name_of(len(found))
                     found.append(await one_more(place, more, spec, template.kinds, progress, until_ready=False))
                     await asyncio.sleep(PAUSE_SECONDS)
                     if applying.done():

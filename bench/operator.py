@@ -18,14 +18,16 @@ from bench.figures import Figure, series, table, write
 from bench.peers import HEAD, KSERVE
 from bench.process import LOG, Process, operator
 from bench.template import Template, learn
-from bench.world import World, connected, namespace
+from bench.world import World, connected, namespace, until
 from devcluster.product import ROOT
 from devcluster.progress import Progress
 from tts_operator.kube.connection import Connection
+from tts_operator.kube.resources import TTSSERVICES
 
 OUTPUT = Path("build/bench/operator.json")
 REPLICAS = 2
 SPARE_PODS = 200
+SETTLE_SECONDS = 200.0
 DRIFTED = 20
 """So many services have drifted when the operator starts again."""
 
@@ -107,6 +109,7 @@ class Bench:
                 found = await self._converge(world, names, template, process)
                 more = await one_more.when_idle(world, tries, self._spec, kinds, self._progress)
                 drifts = await drift.measure(world, names[count // 2], tries, self._progress)
+                await _settled(world, one_more.name_of(tries - 1))
                 rested = await restart.rest(process, self._place.audit, self._arguments.rest, self._progress)
                 peak = process.peak_memory_mb()
             operator_kubeconfig = self._place.operator_kubeconfig
@@ -157,6 +160,20 @@ async def _warm(world: World, spec: dict[str, Any]) -> None:
     """One TTSService more, before the measured ones: when it is Ready the operator has started."""
     await world.apply("warm-up", spec)
     await world.ready("warm-up")
+
+
+async def _settled(world: World, name: str) -> None:
+    """Wait until the newest service's autoscaler has been given up: fake pods have no figures.
+
+    The operator says so after two minutes, whether it was restarted or not.
+    """
+
+    async def is_told() -> bool:
+        body = await world.get(TTSSERVICES, name) or {}
+        told = {each["type"]: each["status"] for each in body.get("status", {}).get("conditions", ())}
+        return bool(told.get("AutoscalingReady", "False") != "Unknown")
+
+    await until(is_told, f"AutoscalingReady of {name} is told", patience=SETTLE_SECONDS)
 
 
 def _names(count: int) -> list[str]:

@@ -8,7 +8,7 @@ restarts no pod: its defaults come with the next change of the spec, or when the
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -45,6 +45,11 @@ class Revision:
         """The same for all revisions with the same pods; empty where the template is from before there was one."""
         found: str = self.template["metadata"].get("labels", {}).get(TEMPLATE_LABEL, "")
         return found
+
+    def stripped(self) -> "Revision":
+        """Without what takes memory: enough to tell of it, and to know its pods."""
+        labels = {TEMPLATE_LABEL: self.template_hash} if self.template_hash else {}
+        return replace(self, inputs={}, template={"metadata": {"labels": labels}})
 
     def has_pods_of(self, other: "Revision") -> bool:
         """Whether both make the same pods."""

@@ -170,7 +170,8 @@ class Reconciler:
             service, replace(observed, children=children), self._defaults, now=self._reporter.now(), evidence=evidence
         )
         if todo.settled:
-            self._plans[key] = Settled(spec=spec, content=content, plan=todo)
+            way = todo.course.stripped() if todo.course is not None else None
+            self._plans[key] = Settled(spec=spec, content=content, plan=replace(todo, course=way))
         else:
             self._plans.pop(key, None)
         return todo

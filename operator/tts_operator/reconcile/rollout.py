@@ -55,6 +55,11 @@ class Course:
         """Whether there is no rollout, and none has just ended."""
         return self.state is None and not self.held and self.again is None
 
+    def stripped(self) -> "Course":
+        """Without what takes memory; only for one that is settled."""
+        sets = Sets(revision=self.sets.revision.stripped(), replicas=self.sets.replicas)
+        return replace(self, target=self.target.stripped(), towards=self.towards.stripped(), sets=sets)
+
 
 def course(
     service: TTSService,
