@@ -278,8 +278,7 @@ def soak(count: int) -> list[Figure]:
 
 def settle(place: Server) -> None:
     """Wait until no request is on its way."""
-    end = time.perf_counter() + 60
-    quiet = 0
+    end, quiet = time.perf_counter() + 60, 0
     while quiet < 10 and time.perf_counter() < end:  # noqa: PLR2004
         quiet = quiet + 1 if place.metric("tts_queue_seconds") < 0.001 else 0  # noqa: PLR2004
         time.sleep(0.1)

@@ -1,11 +1,9 @@
 """How the autoscaler is doing."""
 
-import datetime
-
 from tts_operator.api import Json, TTSService
 from tts_operator.kube.resources import HORIZONTAL_POD_AUTOSCALERS
 from tts_operator.reconcile.observed import Observed
-from tts_operator.reconcile.verdict import Verdict, condition_of
+from tts_operator.reconcile.verdict import Verdict, condition_of, seconds_between
 
 PATIENCE_SECONDS = 120.0
 """For so long an autoscaler may be without figures: those of new pods take a minute to come in."""
@@ -41,7 +39,7 @@ def seconds_until_it_counts(service: TTSService, observed: Observed, now: str) -
     if service.spec.autoscaling is None or failing is None:
         return None
     since = failing.get("lastTransitionTime", now)
-    left = PATIENCE_SECONDS - (_time(now) - _time(since)).total_seconds()
+    left = PATIENCE_SECONDS - seconds_between(since, now)
     return left if left > 0 else None
 
 
@@ -54,7 +52,3 @@ def _failing(service: TTSService, observed: Observed) -> Json | None:
 def _live(service: TTSService, observed: Observed) -> Json | None:
     resource = HORIZONTAL_POD_AUTOSCALERS
     return observed.child(resource.api_version, resource.kind, service.name)
-
-
-def _time(text: str) -> datetime.datetime:
-    return datetime.datetime.fromisoformat(text)

@@ -89,8 +89,8 @@ class Examiner:
             work.examination = examination  # pods come and go
         else:
             self.forget(key)
-            running = self._speaks(service, key) if examination.speaks else self._watches(service, key)
-            self._work[key] = _Work(examination, asyncio.create_task(self._guarded(key, running)))
+            run = self._speaks if examination.speaks else self._watches
+            self._work[key] = _Work(examination, asyncio.create_task(self._guarded(service, key, run)))
 
     def forget(self, key: Key, *, keep: bool = False) -> None:
         """Stop; `keep` what was found."""
@@ -100,9 +100,11 @@ class Examiner:
         if not keep:
             self._evidence.pop(key, None)
 
-    async def _guarded(self, key: Key, running: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(
+        self, service: TTSService, key: Key, run: Callable[[TTSService, Key], Coroutine[Any, Any, None]]
+    ) -> None:
         try:
-            await running
+            await run(service, key)
         except Exception:  # noqa: BLE001 - one that breaks the code must not end the others
             _log.exception("an examination failed", extra={"namespace": key[0], "object": key[1]})
             self._work.pop(key, None)  # so that the next look begins anew
@@ -162,8 +164,7 @@ class Examiner:
     async def _ask(self, url: str, queries: list[PrometheusQuery]) -> Finding | None:
         assert self._session is not None  # noqa: S101 - for the type checker
         for query in queries:
-            bounds = {name: _number(value) for name, value in (("max", query.max), ("min", query.min)) if value}
-            result = await ask(self._session, url, MetricCheck(query=query.query, **bounds))
+            result = await ask(self._session, url, metric_check(query))
             if result.ok is None:
                 _log.warning("rollout.analysis.prometheus, %s: %s", query.name, result.message)
             elif not result.ok:
@@ -244,5 +245,9 @@ def _failed(result: GateResult) -> str:
     )
 
 
-def _number(value: str | int) -> float:
-    return float(quantity(value))
+def metric_check(query: PrometheusQuery) -> MetricCheck:
+    """What Prometheus is asked, with its bounds as numbers. 0 is a bound too."""
+    bounds = {"max": query.max, "min": query.min}
+    return MetricCheck(
+        query=query.query, **{name: float(quantity(value)) for name, value in bounds.items() if value is not None}
+    )

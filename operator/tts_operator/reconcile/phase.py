@@ -1,12 +1,12 @@
 """Where a rollout is: what `status.rollout` holds, so that a restarted operator goes on where the last one was."""
 
-import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from tts_operator.api import Json
+from tts_operator.reconcile.verdict import seconds_between
 
 
 class Phase(StrEnum):
@@ -77,9 +77,4 @@ class State:
 
     def elapsed(self, now: str) -> float:
         """Seconds since the phase or step began."""
-        return (seconds_of(now) - seconds_of(self.since)).total_seconds()
-
-
-def seconds_of(time: str) -> datetime.datetime:
-    """A time of the API, to the second."""
-    return datetime.datetime.fromisoformat(time)
+        return seconds_between(self.since, now)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from tts_operator.api import Json, TTSService
+from tts_operator.api.rollout import BlueGreen
 from tts_operator.desired.deployment import REVISION_ANNOTATION
 from tts_operator.desired.revision import Revision
 from tts_operator.desired.sets import Sets, Traffic
@@ -233,7 +234,7 @@ def _previewing(at: Situation, state: State) -> State:
 def _asks(at: Situation) -> bool:
     """Whether the switch waits for a word."""
     rollout = at.service.spec.rollout
-    return rollout.strategy == "BlueGreen" and rollout.blue_green is not None and not rollout.blue_green.auto_promote
+    return rollout.strategy == "BlueGreen" and not (rollout.blue_green or BlueGreen()).auto_promote
 
 
 def _switched(at: Situation, state: State) -> State:
@@ -264,8 +265,7 @@ def _hold(at: Situation, state: State) -> float | None:
 
 
 def _scale_down_delay(at: Situation, _: State) -> float | None:
-    asked = at.service.spec.rollout.blue_green
-    return 30 if asked is None else asked.scale_down_delay_seconds
+    return (at.service.spec.rollout.blue_green or BlueGreen()).scale_down_delay_seconds
 
 
 HOLDS: Mapping[Phase, Callable[[Situation, State], float | None]] = {
@@ -282,9 +282,7 @@ def _enter(at: Situation, phase: Phase, *, step: int | None = None, message: str
 
 
 def _rolled_back(at: Situation, state: State, finding: Finding) -> State:
-    return replace(
-        state, phase=Phase.ROLLED_BACK, since=at.now, reason=finding.reason, message=finding.message, step=state.step
-    )
+    return replace(state, phase=Phase.ROLLED_BACK, since=at.now, reason=finding.reason, message=finding.message)
 
 
 def _is_promoted(at: Situation, state: State) -> bool:

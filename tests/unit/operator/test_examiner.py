@@ -4,8 +4,9 @@ import pytest
 
 from tests.unit.operator.worlds import service
 from tts_operator.api import Json
+from tts_operator.api.rollout import PrometheusQuery
 from tts_operator.reconcile.evidence import Examination, Reachable
-from tts_operator.reconcile.examiner import Window, live_finding, speech_plan
+from tts_operator.reconcile.examiner import Window, live_finding, metric_check, speech_plan
 from tts_operator.speech.live import Counters, Traffic
 
 POD = Reachable("http://10.0.0.1:7860", "uid")
@@ -55,6 +56,12 @@ def test_own_texts_and_limits() -> None:
 def test_live_traffic(new: Traffic, reason: str | None) -> None:
     finding = live_finding(service(), new, Traffic())
     assert (finding and finding.reason) == reason
+
+
+@pytest.mark.parametrize("zero", [0, "0"])
+def test_nothing_at_all_is_a_bound_too(zero: int | str) -> None:
+    check = metric_check(PrometheusQuery(name="errors", query="sum(errors)", max=zero))
+    assert (check.max, check.min) == (0.0, None)
 
 
 def test_a_window_counts_the_last_minute_of_the_pods_that_are_there() -> None:
