@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tts_operator.cli.view import Revision
 
-MINUTE, HOUR, DAY = 60, 3600, 86400
+MINUTE, DAY = 60, 86400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +57,11 @@ def duration(seconds: float) -> str:
     whole = max(0, round(seconds))
     if whole < 2 * MINUTE:
         return f"{whole} s"
-    if whole < HOUR:
-        return f"{round(whole / MINUTE)} min"
+    hours, minutes = divmod(round(whole / MINUTE), 60)
+    if not hours:
+        return f"{minutes} min"
     if whole < 2 * DAY:
-        hours, rest = divmod(whole, HOUR)
-        return f"{hours} h {rest // MINUTE} min" if rest >= MINUTE else f"{hours} h"
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     return f"{whole // DAY} d"
 
 

@@ -131,7 +131,16 @@ def test_programs_get_names_and_numbers() -> None:
 
 @pytest.mark.parametrize(
     "seconds, words",
-    [(-3, "0 s"), (119, "119 s"), (120, "2 min"), (3599, "60 min"), (3600, "1 h"), (7500, "2 h 5 min"), (2e5, "2 d")],
+    [
+        (-3, "0 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (3569, "59 min"),
+        (3599, "1 h"),
+        (3600, "1 h"),
+        (7500, "2 h 5 min"),
+        (2e5, "2 d"),
+    ],
 )
 def test_a_duration_is_as_exact_as_one_wants_to_know_it(seconds: float, words: str) -> None:
     assert duration(seconds) == words
