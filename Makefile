@@ -24,7 +24,7 @@ lint: $(STAMP) ## ruff, mypy --strict, import contracts
 	@PYTHONPATH=operator:. .venv/bin/lint-imports --no-logo 2>/dev/null || PYTHONPATH=operator:. .venv/bin/lint-imports
 
 test-unit: $(STAMP) ## pure functions, no I/O
-	$(PY) -m pytest tests/unit $(PYTEST_ARGS)
+	$(PY) -m pytest tests/unit -n auto $(PYTEST_ARGS)
 
 test-integration: $(STAMP) ## the operator against a real API server; the server as a real process
 	$(PY) -m pytest tests/integration $(PYTEST_ARGS)
