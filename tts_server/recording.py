@@ -14,6 +14,10 @@ class AbandonedError(Exception):
     """Nobody listens any more."""
 
 
+def _nothing() -> None:
+    """Nobody wants to know."""
+
+
 class Recording:
     """Pieces of bytes in order, then an end or an error. All of it in the event loop; nothing here is thread-safe."""
 
@@ -23,9 +27,9 @@ class Recording:
         self._error: Exception | None = None
         self._changed = Event()
         self._listeners = 0
-        self.on_abandoned: Callable[[], None] = lambda: None
+        self.on_abandoned: Callable[[], None] = _nothing
         """Called when the last listener leaves before the end."""
-        self.on_over: Callable[[], None] = lambda: None
+        self.on_over: Callable[[], None] = _nothing
         """Called at the end, whichever it is, before listeners hear of it."""
         self.complete = False
         self.seconds = 0.0
@@ -72,14 +76,12 @@ class Recording:
         """Say that this is all. ``whole`` is all of it, where it is not just the pieces: a header that knows more."""
         self._whole = whole
         self.complete = True
-        self.on_over()
-        self._notify()
+        self._end()
 
     def fail(self, error: Exception) -> None:
         """Say that nothing more comes, and why; every listener gets the error after the pieces that there are."""
         self._error = error
-        self.on_over()
-        self._notify()
+        self._end()
 
     def listen(self, deadline: float) -> Generator[bytes]:
         """Yield the pieces as they come; raises DeadlineError at ``deadline`` (monotonic), or the writer's error."""
@@ -100,6 +102,12 @@ class Recording:
             self._listeners -= 1
             if not self._listeners and not self.over:
                 self.on_abandoned()
+
+    def _end(self) -> None:
+        self.on_over()
+        # They lead back here: such a cycle, with all its sound, would wait for Python's garbage collector.
+        self.on_over = self.on_abandoned = _nothing
+        self._notify()
 
     def _notify(self) -> None:
         # A new event each time: whoever waits for the old one wakes, and nobody has to clear it.

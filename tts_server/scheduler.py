@@ -101,20 +101,23 @@ class Scheduler:
     def _lane(self, session: Session) -> None:
         """Keep one thread busy with one session, for ever."""
         while True:
-            job, index = self._take()
-            begin = time.time_ns()
-            try:
-                pcm, seconds = self._pool.spawn(_synthesise, session, job, index, self._sample_rate).get()
-            except Exception as error:
-                log.exception("synthesis failed")
-                self.cancel(job, error)
-            else:
-                self._learn(job, index, len(pcm), seconds)
-                if job.span:
-                    job.span.child("synthesise", begin, time.time_ns(), sentence=index, seconds=seconds)
-                job.deliver(index, pcm, self._sample_rate)
-            finally:
-                self.admission.release(job.estimates[index])
+            self._make(session, *self._take())
+
+    def _make(self, session: Session, job: Job, index: int) -> None:
+        """Have a sentence made on a thread, and deliver it."""
+        begin = time.time_ns()
+        try:
+            pcm, seconds = self._pool.spawn(_synthesise, session, job, index, self._sample_rate).get()
+        except Exception as error:
+            log.exception("synthesis failed")
+            self.cancel(job, error)
+        else:
+            self._learn(job, index, len(pcm), seconds)
+            if job.span:
+                job.span.child("synthesise", begin, time.time_ns(), sentence=index, seconds=seconds)
+            job.deliver(index, pcm, self._sample_rate)
+        finally:
+            self.admission.release(job.estimates[index])
 
     def _take(self) -> tuple[Job, int]:
         """Wait for a sentence: the next of the text whose turn it is, unless its time has passed."""

@@ -1,5 +1,6 @@
 """What happens to requests at the same time, with an engine that waits for the test."""
 
+import gc
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,10 +10,11 @@ import pytest
 
 from tts_server.admission import OverloadedError
 from tts_server.cache import SoundCache
-from tts_server.encoding import FORMATS
+from tts_server.encoding import FORMATS, Encoder
 from tts_server.engines import EngineError
 from tts_server.metrics import Metrics
-from tts_server.recording import DeadlineError
+from tts_server.recording import DeadlineError, Recording
+from tts_server.scheduler import Job
 from tts_server.speech import Speech, SpeechService, Utterance
 
 from .conftest import FakeEngine
@@ -148,3 +150,28 @@ def test_a_default_voice_that_is_not_there_stops_the_start(engine: FakeEngine) -
     )
     with pytest.raises(EngineError, match=r"TTS_DEFAULT_VOICE is 'nobody', but fake has: one, two\."):
         made.load()
+
+
+@pytest.mark.parametrize("target", ["pcm", "mp3", "flac"])
+@pytest.mark.parametrize("whole", [True, False])
+def test_an_answer_that_was_sent_is_gone_at_once(engine: FakeEngine, target: str, whole: bool) -> None:
+    """Sound is large: as garbage in cycles it would wait for Python's collector, and memory would grow meanwhile."""
+    server = service(engine)
+    say(server, "好", target=target)  # what is made once
+    gc.collect()
+    before = list(map(id, sounds()))
+    gc.disable()
+    try:
+        for number in range(3):
+            speech = server.speak(Utterance("你好。" + "好" * number), target=FORMATS[target], timeout=20, whole=whole)
+            assert b"".join(speech.pieces or [speech.data or b""])
+            del speech
+        gevent.idle()
+        assert [each for each in sounds() if id(each) not in before] == []
+    finally:
+        gc.enable()
+
+
+def sounds() -> list[object]:
+    """What holds sound in memory, in use or not."""
+    return [each for each in gc.get_objects() if isinstance(each, Recording | Job | Encoder)]
