@@ -56,13 +56,15 @@ class Product:
 
     def kubectl(self, *arguments: str, stdin: str | None = None, timeout: float = 60, check: bool = True) -> str:
         """Run kubectl against the cluster and return what it prints."""
+        return shell.run(self.kubectl_command(*arguments), stdin=stdin, timeout=timeout, check=check).stdout
+
+    def kubectl_command(self, *arguments: str) -> list[str]:
+        """Return what to run for kubectl to do something to the cluster."""
+        program = "kubectl"
         if isinstance(self.provider, Devcluster):
             binaries.ensure(["kubectl"], self.progress)
             program = str(binaries.path_of("kubectl"))
-        else:
-            program = "kubectl"
-        command = [program, f"--kubeconfig={self.provider.kubeconfig()}", *arguments]
-        return shell.run(command, stdin=stdin, timeout=timeout, check=check).stdout
+        return [program, f"--kubeconfig={self.provider.kubeconfig()}", *arguments]
 
     def reference(self, image: Image) -> str:
         """Return the reference under which the cluster gets an image of this checkout."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from bench.figures import Figure, table, write
 from devcluster import baseimage, binaries, debian
 from devcluster.product import NAMESPACE, Product
 from devcluster.progress import Progress
@@ -14,7 +16,10 @@ from devcluster.provider import Devcluster, choose
 from tests.e2e.client import Client
 from tests.e2e.operatorlog import OperatorLog, wrong_lines
 from tests.e2e.place import Place, operator_pods, until
+from tests.e2e.proxy import proxy
 
+FIGURES = Path("build/bench/rollback.json")
+MEASURED: pytest.StashKey[list[Figure]] = pytest.StashKey()
 RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 
 
@@ -71,9 +76,10 @@ def make_place(product: Product, server_image: str, operator_log: OperatorLog) -
         until("the namespace has its ServiceAccount", lambda: bool(product.kubectl(*account)), 30)
         client = Client(product, name)
         client.start(server_image, zone)
-        return Place(product, name, client)
+        return Place(product, name, client, reader)
 
-    yield make
+    with proxy(product) as reader:
+        yield make
     if made:
         product.kubectl("delete", "namespace", *made, "--ignore-not-found", "--timeout=100s", timeout=110)
 
@@ -85,3 +91,17 @@ def place(make_place: Callable[..., Place], request: pytest.FixtureRequest) -> I
     made = make_place(name)
     yield made
     made.leave()
+
+
+@pytest.fixture(scope="session")
+def figures(request: pytest.FixtureRequest) -> list[Figure]:
+    """What tests have measured; a table and FIGURES tell of it at the end of the run."""
+    return request.config.stash.setdefault(MEASURED, [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Tell what was measured."""
+    if measured := config.stash.get(MEASURED, []):
+        write(FIGURES, measured)
+        terminalreporter.section(f"measured; also in {FIGURES}")
+        terminalreporter.write_line(table(measured))

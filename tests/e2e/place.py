@@ -11,10 +11,11 @@ from typing import Any
 from devcluster.product import NAMESPACE as OPERATOR_NAMESPACE
 from devcluster.product import Product
 from tests.e2e.client import NAME, Answer, Client, speech
+from tests.e2e.proxy import PATHS, Proxy
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
-PAUSE = 0.3
-"""Seconds between two looks; each is a process of kubectl."""
+PAUSE = 0.1
+"""Seconds between two looks."""
 LEFTOVERS = "serviceaccounts,services,endpointslices,poddisruptionbudgets,deployments,replicasets,pods"
 SMALL = {"requests": {"cpu": "100m", "memory": "256Mi"}}
 """Resources with which several services find room on the two CPUs of a small machine."""
@@ -28,6 +29,7 @@ class Place:
     product: Product
     name: str
     client: Client
+    proxy: Proxy
 
     def kubectl(self, *arguments: str, stdin: str | None = None, timeout: float = 60, check: bool = True) -> str:
         """Run kubectl in the namespace."""
@@ -38,7 +40,11 @@ class Place:
         self.product.kubectl("delete", "namespace", self.name, "--wait=false")
 
     def get(self, *what: str) -> Json:
-        """An object, empty where there is none; or a list."""
+        """An object, empty where there is none; or a list: of a kind, or of those with labels after `-l`."""
+        if what[0] in PATHS:
+            kind, *rest = what
+            selector = {"selector": rest[1]} if rest[:1] == ["-l"] else {}
+            return self.proxy.get(self.name, kind, "" if selector else "".join(rest), **selector)
         said = self.kubectl("get", "--ignore-not-found", "-o", "json", *what)
         body: Json = json.loads(said or "{}")
         return body

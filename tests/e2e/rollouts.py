@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from devcluster import binaries
 from tests.e2e.client import at_host, send_from_outside, speech
 from tests.e2e.faults import images
 from tests.e2e.load import TEXTS, Load, loading
@@ -22,6 +20,11 @@ RATE = 50.0
 GATEWAY = {"name": "devcluster", "namespace": "traefik"}
 HOLD = 8
 CANARY = {"steps": [{"weight": 20, "holdSeconds": HOLD}, {"weight": 50, "holdSeconds": HOLD}]}
+QUICK: dict[str, Any] = {
+    "speechCheck": {"texts": ["您好，请讲。"], "timeoutSeconds": 60},
+    "analysis": {"maxP99Milliseconds": 60000},
+}
+"""For rollouts of several services at a time, slow on a small machine; how well pods speak is for other tests."""
 SENTENCES = tuple(f"第{number}句话，请稍等一下。" for number in range(200))
 """Too many for all to be answered from a cache."""
 Json = dict[str, Any]
@@ -33,9 +36,46 @@ class Seen:
 
     phases: list[str] = field(default_factory=list)
     """Phase and step, each time that it was another."""
+    at: dict[str, float] = field(default_factory=dict)
+    """When each was seen first, by the clock of `time.monotonic`."""
     versions: set[str] = field(default_factory=set)
     """Resource versions: each is a write."""
     weights: list[int] = field(default_factory=list)
+
+    def see(self, body: Json) -> None:
+        """A version of it."""
+        self.versions.add(body["metadata"]["resourceVersion"])
+        status = body.get("status", {})
+        rollout = status.get("rollout", {})
+        phase = rollout.get("phase", "")
+        told = phase + (f" {rollout['step']}" if "step" in rollout and phase != "RolledBack" else "")
+        if not self.phases or self.phases[-1] != told:
+            self.phases.append(told)
+            self.at.setdefault(told, time.monotonic())
+        weight = status.get("canaryWeight", 0)
+        if not self.weights or self.weights[-1] != weight:
+            self.weights.append(weight)
+
+
+@dataclass
+class Counted:
+    """What watches have told of the number of pods, in turn."""
+
+    ready: list[int] = field(default_factory=list)
+    """Ready addresses behind the Service."""
+    wanted: list[int] = field(default_factory=list)
+    """Replicas of the Deployment that bears the service's name."""
+    _slices: dict[str, int] = field(default_factory=dict)
+
+    def see_endpoints(self, body: Json) -> None:
+        """A version of one EndpointSlice."""
+        addresses = body.get("endpoints") or []
+        self._slices[body["metadata"]["name"]] = sum(bool(each["conditions"].get("ready")) for each in addresses)
+        self.ready.append(sum(self._slices.values()))
+
+    def see_deployment(self, body: Json) -> None:
+        """A version of the Deployment."""
+        self.wanted.append(body["spec"]["replicas"])
 
 
 @dataclass(frozen=True)
@@ -122,48 +162,55 @@ class Voice:
         address = self.place.get("service", self.name)["spec"]["clusterIP"]
         urls = [f"http://{address}", self.ingress]
         texts = SENTENCES if uncached else TEXTS
-        with loading(urls, rate=rate, headers={"Host": self.host}, begun=20, texts=texts) as load:
+        with loading(
+            urls, rate=rate, headers={"Host": self.host}, begun=max(1, min(20, int(4 * rate))), texts=texts
+        ) as load:
             yield load
 
     @contextmanager
     def watched(self) -> Iterator[Seen]:
         """Record what its status goes through."""
         seen = Seen()
-        command = [binaries.path_of("kubectl"), "-n", self.place.name, "get", "tts", self.name]
-        environment = {**os.environ, "KUBECONFIG": str(self.place.product.provider.kubeconfig())}
-        process = subprocess.Popen(
-            [*map(str, command), "--watch", "-o", "json"], stdout=subprocess.PIPE, text=True, env=environment
-        )
-
-        def read() -> None:
-            decoder, text = json.JSONDecoder(), ""
-            assert process.stdout is not None
-            for line in process.stdout:
-                text += line
-                if line != "}\n":
-                    continue
-                body, _ = decoder.raw_decode(text)
-                text = ""
-                seen.versions.add(body["metadata"]["resourceVersion"])
-                rollout = body.get("status", {}).get("rollout", {})
-                phase = rollout.get("phase", "")
-                told = phase + (f" {rollout['step']}" if "step" in rollout and phase != "RolledBack" else "")
-                if not seen.phases or seen.phases[-1] != told:
-                    seen.phases.append(told)
-                weight = body.get("status", {}).get("canaryWeight", 0)
-                if not seen.weights or seen.weights[-1] != weight:
-                    seen.weights.append(weight)
-
-        reader = threading.Thread(target=read, daemon=True)
-        reader.start()
-        try:
+        with following(self.place, "tts", self.name, see=seen.see):
             yield seen
-        finally:
-            process.terminate()
-            process.wait(10)
-            reader.join(10)
-            assert process.stdout is not None
-            process.stdout.close()
+
+    @contextmanager
+    def counted(self) -> Iterator[Counted]:
+        """Record how many pods its Service leads to, and how many its Deployment is to have."""
+        counted = Counted()
+        slices = ("endpointslices", "-l", f"kubernetes.io/service-name={self.name}")
+        with (
+            following(self.place, *slices, see=counted.see_endpoints),
+            following(self.place, "deployment", self.name, see=counted.see_deployment),
+        ):
+            yield counted
+
+
+@contextmanager
+def following(place: Place, *what: str, see: Callable[[Json], None]) -> Iterator[None]:
+    """Show each version of some objects to `see`, while the block runs."""
+    command = place.product.kubectl_command("-n", place.name, "get", *what, "--watch", "-o", "json")
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    def read() -> None:
+        text = ""
+        assert process.stdout is not None
+        for line in process.stdout:
+            text += line
+            if line == "}\n":
+                see(json.loads(text))
+                text = ""
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+        reader.join(10)
+        assert process.stdout is not None
+        process.stdout.close()
 
 
 def voice(place: Place, ingress_url: str, name: str, way: str, **spec: Any) -> Voice:
@@ -172,7 +219,8 @@ def voice(place: Place, ingress_url: str, name: str, way: str, **spec: Any) -> V
     route: Json = {"ingress": {"className": "traefik", "host": host}}
     if way == "gateway":
         route = {"gateway": {"parentRefs": [GATEWAY], "hostnames": [host]}}
-    found = Voice(place, name, ingress_url, {"replicas": 2, **route, **spec})
+    count = {} if "autoscaling" in spec else {"replicas": 2}
+    found = Voice(place, name, ingress_url, {**count, **route, **spec})
     found.apply()
     place.ready(name)
     until(f"{name} speaks", found.speaks, 30)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from tests.e2e.place import Place
-from tests.e2e.rollouts import Voice, voice
+from bench.figures import Figure
+from tests.e2e.place import Place, until
+from tests.e2e.rollouts import Json, Voice, following, voice
 
 pytestmark = pytest.mark.timeout(240, func_only=True)
 WEIGHT = 20
+NEVER_READY_SECONDS = 15
+"""The progress deadline of a version that never gets ready."""
+BESIDE_THE_GATE_SECONDS = 15
+"""What is promised: so much longer than the gate takes, until the stable version is alone again."""
 HEARD: dict[str, tuple[str, str]] = {
     "silence": ("SpeechCheckFailed", "silen|quiet"),
     "noise": ("SpeechCheckFailed", "steady|noise|varies"),
@@ -42,15 +48,16 @@ def checked(deadline: int) -> dict[str, object]:
 
 @pytest.mark.parametrize("fault", HEARD)
 def test_a_version_that_does_not_speak_is_rolled_back_unnoticed(
-    steady: Voice, fault: str, record_property: Callable[[str, object], None]
+    steady: Voice, fault: str, figures: list[Figure]
 ) -> None:
     image = steady.version(fault)
-    with steady.watched() as seen, steady.under_load() as load:
+    with steady.watched() as seen, readiness(steady) as told, steady.under_load() as load:
         begin = time.monotonic()
-        steady.apply(image, rollout=checked(15 if fault == "never-ready" else 60))
+        deadline = NEVER_READY_SECONDS if fault == "never-ready" else 60
+        steady.apply(image, rollout=checked(deadline))
         ready = steady.until_rolled_back(90)
-        took = time.monotonic() - begin
-        record_property("stable_alone_after_seconds", round(took, 1))
+        until("the pods of the bad version are gone", lambda: not steady.place.get(*candidates(steady))["items"], 60)
+        gone = time.monotonic()
         stalled = steady.place.condition(steady.name, "Stalled")
         steady.apply()  # as it was: this clears it
         steady.until_done(60)
@@ -62,6 +69,31 @@ def test_a_version_that_does_not_speak_is_rolled_back_unnoticed(
     assert load.tally is not None
     assert load.tally.failures == (), load.tally.told()
     assert set(load.tally.versions) == {""}
+    waited = seen.at["RolledBack"] - min([*told, seen.at["RolledBack"]])
+    gate = deadline if reason == "ProgressDeadlineExceeded" else waited
+    figures += [
+        Figure(f"{fault}: the gate, from ready to judged", gate, "s"),
+        Figure(f"{fault}: applied to stable alone", gone - begin, "s", round(gate + BESIDE_THE_GATE_SECONDS, 1)),
+    ]
+
+
+@contextmanager
+def readiness(speaker: Voice) -> Iterator[list[float]]:
+    """While the block runs, gather when pods of the candidate were told to be ready: then the gate can listen."""
+    told: list[float] = []
+
+    def see(pod: Json) -> None:
+        conditions = {each["type"]: each["status"] for each in pod["status"].get("conditions", [])}
+        if conditions.get("Ready") == "True":
+            told.append(time.monotonic())
+
+    with following(speaker.place, *candidates(speaker), see=see):
+        yield told
+
+
+def candidates(speaker: Voice) -> list[str]:
+    """What to ask for its candidate's pods by."""
+    return ["pods", "-l", f"app.kubernetes.io/instance={speaker.name},app.kubernetes.io/name=tts-server-candidate"]
 
 
 def steady_reason(message: str) -> str:
@@ -83,7 +115,7 @@ def test_what_only_live_traffic_shows_costs_no_more_than_the_canarys_share(
         "analysis": {"maxP99Milliseconds": allowed, "minRequests": 10},
     }
     speaker = voice(place, ingress_url, f"felt-{fault}", "gateway", replicas=2, rollout=rollout, server=NO_CACHE)
-    with speaker.under_load(rate=5, uncached=True) as load:
+    with speaker.under_load(rate=3, uncached=True) as load:
         speaker.apply(speaker.version(fault))
         ready = speaker.until_rolled_back(120)
     assert steady_reason(ready["message"]) == reason, ready

@@ -1,39 +1,117 @@
-"""Rollouts that a person steers with kubectl tts, and that they stay where they were left."""
+"""Rollouts that a person steers with kubectl tts, at every step, and that stay where they were left."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from devcluster import binaries
 from tests.e2e.place import Place, until
-from tests.e2e.rollouts import Voice, voice
+from tests.e2e.rollouts import QUICK, Json, Voice, voice
 
-pytestmark = pytest.mark.timeout(300, func_only=True)
+pytestmark = pytest.mark.timeout(240, func_only=True)
 QUIET_SECONDS = 60
-STEPS = {"steps": [{"weight": 20}, {"weight": 50, "holdSeconds": 3600}]}
+RATE = 1.0
+REFUSED = 3
 KEY = "a-key-of-the-tests"
+TOLD_BY_OTHERS = ("Deployment", "PodDisruptionBudget")
+"""Kinds whose status others write, as pods come and go."""
 OBJECTS = "ttsservices,deployments,services,controllerrevisions,poddisruptionbudgets,ingresses,serviceaccounts"
+STRATEGIES: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "rolling": ({"strategy": "Rolling"}, ["Checking", "Promoting"]),
+    "canary": (
+        {"strategy": "Canary", "canary": {"steps": [{"weight": 20}, {"weight": 50, "holdSeconds": 3600}]}},
+        ["Checking", "Stepping 0", "Scaling 1", "Stepping 1", "Promoting 1"],
+    ),
+    "bluegreen": (
+        {"strategy": "BlueGreen", "blueGreen": {"autoPromote": False, "scaleDownDelaySeconds": 3600}},
+        ["Checking", "Previewing", "Switched", "Promoting"],
+    ),
+}
+"""`spec.rollout`, and the phases that a new version goes through."""
+HELD: dict[str, list[str]] = {
+    "Stepping 0": ["promote"],
+    "Stepping 1": ["promote", "--full"],
+    "Previewing": ["promote"],
+    "Switched": ["promote", "--full"],
+}
+"""Phases that wait for a word, and the word."""
 
 
-@pytest.fixture(scope="module")
-def voices(place: Place, ingress_url: str) -> dict[str, Voice]:
-    """Services of one small pod each; one of them wants API keys."""
-    place.kubectl("create", "secret", "generic", "keys", f"--from-literal=keys={KEY}")
-    rollout = {"strategy": "Canary", "canary": STEPS}
-    preview = {"strategy": "BlueGreen", "blueGreen": {"autoPromote": False, "scaleDownDelaySeconds": 3600}}
-    made = {
-        name: voice(place, ingress_url, name, "ingress", replicas=1, rollout=rollout)
-        for name in ("promoted", "aborted", "undone", "paused")
-    }
-    made["previewed"] = voice(place, ingress_url, "previewed", "ingress", replicas=1, rollout=preview)
-    return made
+@dataclass
+class Hand:
+    """A person, and the service whose rollouts they steer."""
+
+    voice: Voice
+    way: list[str]
+    """The phases that a new version goes through."""
+    versions: list[str]
+    """Names of the revisions that were asked for, with the first one."""
+
+    def change(self) -> None:
+        """Ask for a new version."""
+        self.voice.apply(server={"cache": {"sizeMiB": 64 + len(self.versions)}})
+        until(f"{self.voice.name} is looked at", lambda: self.target not in {"", self.versions[-1]}, 30)
+        self.versions.append(self.target)
+
+    @property
+    def target(self) -> str:
+        """The revision that the spec asks for; empty while the status speaks of an older spec."""
+        known = bool(self.voice.place.condition(self.voice.name))
+        return self.voice.place.status(self.voice.name)["targetRevision"] if known else ""
+
+    def says(self, *words: str, code: int = 0) -> str:
+        """Run kubectl tts as a user does; what it answers."""
+        return plugin(self.voice, *words, code=code)
+
+    def until(self, told: str) -> None:
+        """Wait for a phase."""
+        phase, _, step = told.partition(" ")
+        self.voice.until_phase(phase, 120, step=int(step) if step else None)
+
+    def change_until(self, told: str) -> None:
+        """Ask for a new version, and bring it so far."""
+        self.change()
+        for each in self.way[: self.way.index(told)]:
+            self.until(each)
+            if each in HELD:
+                self.says(*HELD[each])
+        self.until(told)
+
+    def stays(self) -> None:
+        """See that the rollout goes nowhere, though it is asked to."""
+        generation = self.voice.place.get("tts", self.voice.name)["metadata"]["generation"]
+        until("it is seen", lambda: self.voice.place.status(self.voice.name)["observedGeneration"] >= generation, 30)
+        before = self.voice.rollout()
+        seen = [self.voice.rollout() for _ in range(10)]
+        assert {(each["phase"], each.get("step"), each["since"]) for each in seen} == {
+            (before["phase"], before.get("step"), before["since"])
+        }
+
+    def until_begun(self, revision: str) -> None:
+        """Wait until this revision is what is being rolled out."""
+        until(f"{revision} is rolled out", lambda: self.voice.rollout().get("revision") == revision, 30)
+
+    def until_undone(self, revision: str) -> None:
+        """Wait until an older revision runs alone instead of the one that the spec asks for."""
+
+        def there() -> bool:
+            status = self.voice.place.status(self.voice.name)
+            reason = self.voice.place.condition(self.voice.name).get("reason")
+            return reason == "Undone" and status["currentRevision"] == revision and "rollout" not in status
+
+        until(f"{self.voice.name} is undone", there, 120, otherwise=lambda: self.voice.place.status(self.voice.name))
 
 
 def plugin(speaker: Voice, *words: str, code: int = 0) -> str:
@@ -43,67 +121,108 @@ def plugin(speaker: Voice, *words: str, code: int = 0) -> str:
     environment = {**os.environ, "PATH": path, "KUBECONFIG": str(speaker.place.product.provider.kubeconfig())}
     command = ["kubectl", "tts", *words[:1], speaker.name, *words[1:], f"--namespace={speaker.place.name}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
-    assert done.returncode == code, done.stdout + done.stderr
+    assert done.returncode == code, f"{words}: {done.stdout}{done.stderr}"
     return done.stdout + done.stderr
 
 
-def test_each_ends_as_documented_and_then_nothing_is_written(voices: dict[str, Voice]) -> None:
-    place = voices["promoted"].place
-    good = voices["promoted"].version("b")
-    for each in voices.values():
-        each.apply(good)
-    for name in ("promoted", "aborted", "undone", "paused"):
-        voices[name].until_phase("Stepping", 120, step=0)
+def promote(hand: Hand) -> None:
+    """Where it waits for a word it goes on; elsewhere the word is refused, and changes nothing."""
+    hand.change()
+    for each in hand.way:
+        hand.until(each)
+        waits = HELD.get(each) == ["promote"]
+        hand.says("promote", code=0 if waits else REFUSED)
+        if each in HELD and not waits:
+            hand.says(*HELD[each])
+    hand.voice.until_done(120)
 
-    plugin(voices["aborted"], "abort")
-    assert "(Aborted)" in voices["aborted"].until_rolled_back(60)["message"]
 
-    plugin(voices["paused"], "pause")
-    plugin(voices["paused"], "promote")
+def promote_in_full(hand: Hand) -> None:
+    """All the way, once the check has passed."""
+    hand.change_until("Checking")
+    hand.says("promote", "--full")
+    hand.voice.until_done(120)
 
-    plugin(voices["promoted"], "promote")
-    voices["promoted"].until_phase("Stepping", 60, step=1)
-    plugin(voices["promoted"], "promote", "--full")
-    voices["promoted"].until_done(90)
 
-    plugin(voices["undone"], "promote", "--full")
-    voices["undone"].until_done(90)
-    assert "Git" in plugin(voices["undone"], "undo")
-    voices["undone"].until_phase("Stepping", 90, step=0)
-    plugin(voices["undone"], "promote", "--full")
-    until(
-        "the older one runs",
-        lambda: place.condition("undone").get("reason") == "Undone" and not voices["undone"].rollout(),
-        90,
-        otherwise=lambda: place.status("undone"),
-    )
+def pause(hand: Hand) -> None:
+    """It stays where it is, and goes on from there."""
+    hand.change()
+    for each in hand.way:
+        hand.until(each)
+        hand.says("pause")
+        if each in HELD:
+            hand.says(*HELD[each])
+        hand.stays()
+        hand.says("resume")
+    hand.voice.until_done(120)
 
-    voices["previewed"].until_phase("Previewing", 60)
-    plugin(voices["previewed"], "promote")
-    voices["previewed"].until_phase("Switched", 60)
 
-    phases = {name: each.rollout().get("phase", "") for name, each in voices.items()}
-    assert phases == {
-        "promoted": "",
-        "aborted": "RolledBack",
-        "undone": "",
-        "paused": "Stepping",
-        "previewed": "Switched",
-    }
+def abort(hand: Hand) -> None:
+    """The stable one alone, whatever had been reached."""
+    for each in hand.way:
+        hand.change_until(each)
+        hand.says("abort")
+        assert "(Aborted)" in hand.voice.until_rolled_back(90)["message"], each
+
+
+def undo(hand: Hand) -> None:
+    """Back to an older one by a rollout of its own, from its check, and from halfway through another."""
+    older, runs = hand.versions[-2:]
+    for each in (hand.way[0], hand.way[-2]):
+        hand.change_until(each)
+        assert "Git" in hand.says("undo", "--to", older)
+        if HELD.keys() & set(hand.way):
+            hand.until_begun(older)
+            hand.says("promote", "--full")
+        hand.until_undone(older)
+        runs, older = older, runs
+
+
+def leave_paused(hand: Hand) -> None:
+    """In the middle of a rollout."""
+    hand.change_until(hand.way[-2])
+    hand.says("pause")
+
+
+def end_the_undo(hand: Hand) -> None:
+    """What the spec asks for is rolled out after all."""
+    hand.says("undo", "--clear")
+    hand.until("Previewing")
+
+
+TURNS: dict[str, tuple[list[Callable[[Hand], None]], str]] = {
+    "rolling": ([abort, promote, pause, undo], ""),
+    "canary": ([abort, promote, promote_in_full, undo, pause, leave_paused], "Stepping"),
+    "bluegreen": ([promote, promote_in_full, pause, undo, end_the_undo, abort], "RolledBack"),
+}
+"""What is done to the service of each strategy, and the phase in which that leaves it."""
+
+
+@pytest.mark.timeout(900, func_only=True)  # some thirty rollouts
+def test_each_act_at_each_step_ends_as_documented_and_then_nothing_is_written(place: Place, ingress_url: str) -> None:
+    def steer(strategy: str) -> Hand:
+        rollout, way = STRATEGIES[strategy]
+        pods = 2 if strategy == "canary" else 1  # with one pod a canary needs no more at its second step
+        speaker = voice(place, ingress_url, strategy, "ingress", replicas=pods, rollout=rollout | QUICK)
+        hand = Hand(speaker, way, [place.status(strategy)["currentRevision"]])
+        with speaker.under_load(RATE) as load:
+            for act in TURNS[strategy][0]:
+                act(hand)
+        assert load.failures == [], load.tally and load.tally.told()
+        return hand
+
+    with ThreadPoolExecutor(len(TURNS)) as pool:
+        hands = list(pool.map(steer, TURNS))
     until_at_rest(place)
-    before = written(place)
-    watch_quietly(place, before)
-    assert place.status("paused")["rollout"]["step"] == 0
-
-    voices["paused"].apply(good, rollout={**voices["paused"].spec["rollout"], "paused": False})
-    voices["paused"].until_phase("Stepping", 60, step=1)
-    plugin(voices["undone"], "undo", "--clear")
-    voices["undone"].until_phase("Stepping", 60, step=0)
-    for each in voices.values():
-        each.leave()
+    phases = {hand.voice.name: hand.voice.rollout().get("phase", "") for hand in hands}
+    assert phases == {name: phase for name, (_, phase) in TURNS.items()}
+    watch_quietly(place, written(place))
+    for hand in hands:
+        hand.voice.leave()
 
 
 def test_a_service_that_wants_api_keys_is_checked_as_well(place: Place, ingress_url: str) -> None:
+    place.kubectl("create", "secret", "generic", "keys", f"--from-literal=keys={KEY}")
     server = {"auth": {"apiKeysSecretRef": {"name": "keys", "key": "keys"}}}
     speaker = Voice(place, "locked", ingress_url, {"replicas": 1, "server": server})
     speaker.apply()
@@ -117,17 +236,21 @@ def test_a_service_that_wants_api_keys_is_checked_as_well(place: Place, ingress_
     speaker.leave()
 
 
-def written(place: Place) -> dict[str, str]:
-    """The version of every object that the operator writes."""
-    return {
-        f"{item['kind']}/{item['metadata']['name']}": item["metadata"]["resourceVersion"]
-        for item in place.get(OBJECTS)["items"]
-    }
+def written(place: Place) -> dict[str, Json]:
+    """Every object that the operator writes, without what Kubernetes' own controllers tell of it."""
+    said = place.kubectl("get", "--show-managed-fields", "-o", "json", OBJECTS)
+    found = {f"{item['kind']}/{item['metadata']['name']}": item for item in json.loads(said)["items"]}
+    for item in found.values():
+        if item["kind"] in TOLD_BY_OTHERS:
+            del item["status"], item["metadata"]["resourceVersion"]
+            told = [each for each in item["metadata"]["managedFields"] if each.get("subresource") != "status"]
+            item["metadata"]["managedFields"] = told
+    return found
 
 
 def until_at_rest(place: Place) -> None:
     """Wait until the last pods have gone, and what their going does to the counts has been told."""
-    last: list[dict[str, str]] = []
+    last: list[dict[str, Json]] = []
 
     def still() -> bool:
         last.append(written(place))
@@ -136,7 +259,7 @@ def until_at_rest(place: Place) -> None:
     until("nothing changes any more", still, 90)
 
 
-def watch_quietly(place: Place, before: dict[str, str]) -> None:
+def watch_quietly(place: Place, before: dict[str, Json]) -> None:
     """See for a minute that nothing is written."""
     end, pause = time.monotonic() + QUIET_SECONDS, threading.Event()
     while time.monotonic() < end:

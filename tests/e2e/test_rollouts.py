@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from devcluster.product import NAMESPACE
-from tests.e2e.place import Place, operator_pods
-from tests.e2e.rollouts import CANARY, HOLD, Voice, until_sent, voice
+from tests.e2e.place import Place, operator_pods, until
+from tests.e2e.rollouts import CANARY, HOLD, QUICK, Counted, Voice, until_sent, voice
 
 pytestmark = pytest.mark.timeout(400, func_only=True)
 ENOUGH = 2000
@@ -23,6 +24,12 @@ STRATEGIES: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["Checking", "Switched", "Promoting"],
     ),
 }
+MOST_PODS = 2
+AUTOSCALED: dict[str, Any] = {
+    "autoscaling": {"minReplicas": 1, "maxReplicas": MOST_PODS, "targetCPUUtilizationPercentage": 20},
+    "server": {"cache": {"sizeMiB": 0}},
+}
+"""So low that any work makes it as large as it may be. It begins with one pod."""
 WAYS = [("rolling", "ingress"), ("canary", "ingress"), ("canary", "gateway"), ("bluegreen", "ingress")]
 
 
@@ -43,7 +50,7 @@ def test_from_a_to_b_without_a_failed_request(place: Place, ingress_url: str, st
     speaker.leave()
 
 
-@pytest.mark.parametrize("strategy", ["canary", "bluegreen"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_an_operator_killed_in_every_phase_loses_nothing(place: Place, ingress_url: str, strategy: str) -> None:
     rollout, phases = STRATEGIES[strategy]
     speaker = voice(place, ingress_url, f"killed-{strategy}", "ingress", rollout=rollout)
@@ -59,6 +66,28 @@ def test_an_operator_killed_in_every_phase_loses_nothing(place: Place, ingress_u
     assert set(load.tally.versions) == {"", "b"}
     assert seen.phases == ["", *phases, ""]
     speaker.leave()
+
+
+def test_an_autoscaled_service_never_has_fewer_pods(place: Place, ingress_url: str) -> None:
+    """An HPA has made it larger than it began; all strategies at a time."""
+    image = Voice(place, "scaled", ingress_url, {}).version("b")
+
+    def roll_out(strategy: str) -> Counted:
+        rollout, _ = STRATEGIES[strategy]
+        speaker = voice(place, ingress_url, f"scaled-{strategy}", "ingress", rollout=rollout | QUICK, **AUTOSCALED)
+        with speaker.counted() as counted, speaker.under_load(0.5, uncached=True) as load:
+            until(f"{speaker.name} is scaled up", lambda: counted.ready[-1:] == [MOST_PODS], 120)
+            del counted.ready[:-1], counted.wanted[:-1]
+            speaker.apply(image)
+            speaker.until_done(200)
+        assert load.failures == [], load.tally and load.tally.told()
+        speaker.leave()
+        return counted
+
+    with ThreadPoolExecutor(len(STRATEGIES)) as pool:
+        counts = dict(zip(STRATEGIES, pool.map(roll_out, STRATEGIES), strict=True))
+    least = {strategy: (min(each.ready), min(each.wanted)) for strategy, each in counts.items()}
+    assert least == dict.fromkeys(STRATEGIES, (MOST_PODS, MOST_PODS))
 
 
 def kill_operator(speaker: Voice) -> None:
