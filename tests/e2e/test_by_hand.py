@@ -72,8 +72,14 @@ class Hand:
         return self.voice.place.status(self.voice.name)["targetRevision"] if known else ""
 
     def says(self, *words: str, code: int = 0) -> str:
-        """Run kubectl tts as a user does; what it answers."""
+        """Run kubectl tts as a user does, once the operator has seen the last change; what it answers."""
+        self.until_seen()
         return plugin(self.voice, *words, code=code)
+
+    def until_seen(self) -> None:
+        """Wait until the operator has looked at the newest spec, which a pause changes: words before are refused."""
+        generation = self.voice.place.get("tts", self.voice.name)["metadata"]["generation"]
+        until("it is seen", lambda: self.voice.place.status(self.voice.name)["observedGeneration"] >= generation, 30)
 
     def until(self, told: str) -> None:
         """Wait for a phase."""
@@ -91,8 +97,7 @@ class Hand:
 
     def stays(self) -> None:
         """See that the rollout goes nowhere, though it is asked to."""
-        generation = self.voice.place.get("tts", self.voice.name)["metadata"]["generation"]
-        until("it is seen", lambda: self.voice.place.status(self.voice.name)["observedGeneration"] >= generation, 30)
+        self.until_seen()
         before = self.voice.rollout()
         seen = [self.voice.rollout() for _ in range(10)]
         assert {(each["phase"], each.get("step"), each["since"]) for each in seen} == {
