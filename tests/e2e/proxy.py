@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import select
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ PATHS = {
 UNTIL_WE_END = '"$@" & read -r _; kill $!'
 """A shell's words: run a program until standard input is closed, which it also is when the tests are killed."""
 NOT_FOUND = 404
+PATIENCE = 30.0
+"""Seconds, for the proxy to begin, to end, and for each answer."""
 Json = dict[str, Any]
 
 
@@ -34,7 +37,7 @@ class Proxy:
         """An object, empty where there is none; without a name a list. `kind` is one of PATHS."""
         path = PATHS[kind].format(namespace=namespace)
         parameters = {"labelSelector": selector} if selector else {}
-        answer = requests.get(f"{self._url}/{path}/{name}".rstrip("/"), parameters, timeout=30)
+        answer = requests.get(f"{self._url}/{path}/{name}".rstrip("/"), parameters, timeout=PATIENCE)
         if name and answer.status_code == NOT_FOUND:
             return {}
         assert answer.ok, answer.text
@@ -49,11 +52,15 @@ def proxy(product: Product) -> Iterator[Proxy]:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        said = process.stdout.readline()
-        found = re.search(r"127\.0\.0\.1:\d+", said)
         try:
-            assert found, said
+            begun, _, _ = select.select([process.stdout], [], [], PATIENCE)
+            said = process.stdout.readline() if begun else "nothing"
+            found = re.search(r"127\.0\.0\.1:\d+", said)
+            assert found, f"kubectl proxy says: {said}"
             yield Proxy(f"http://{found[0]}")
         finally:
             process.stdin.close()
-            process.wait(30)
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()

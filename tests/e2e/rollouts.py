@@ -162,9 +162,8 @@ class Voice:
         address = self.place.get("service", self.name)["spec"]["clusterIP"]
         urls = [f"http://{address}", self.ingress]
         texts = SENTENCES if uncached else TEXTS
-        with loading(
-            urls, rate=rate, headers={"Host": self.host}, begun=max(1, min(20, int(4 * rate))), texts=texts
-        ) as load:
+        begun = max(1, min(20, int(4 * rate)))  # within some seconds, however few there are
+        with loading(urls, rate=rate, headers={"Host": self.host}, begun=begun, texts=texts) as load:
             yield load
 
     @contextmanager
