@@ -62,6 +62,31 @@ def test_fastspeech2_says_all_that_its_loading_imports() -> None:
     assert done.stdout.split() == []
 
 
+_AT_ONCE = """
+import sys, threading, numpy
+from pathlib import Path
+from tts_server.engines.fastspeech2.vocoder import WINDOW_FRAMES, Vocoder
+vocoder = Vocoder(Path(sys.argv[1]))
+calls = [vocoder.open() for _ in range(2)]
+mel, go = numpy.zeros((WINDOW_FRAMES, 80), numpy.float32), []
+def call(run):
+    while not go:
+        pass
+    run(mel)
+threads = [threading.Thread(target=call, args=(run,)) for run in calls]
+sys.setswitchinterval(1e-6)
+for each in threads:
+    each.start()
+go.append(True)
+"""
+
+
+@pytest.mark.parametrize("_", range(2))  # one of ten goes well by chance
+def test_two_sessions_may_call_the_vocoder_for_the_first_time_at_once(_: int) -> None:
+    """OpenVINO's binding hangs for good where two threads are the first to look at a tensor's data."""
+    subprocess.run([sys.executable, "-c", _AT_ONCE, str(locate().vocoder)], check=True, timeout=30)
+
+
 def test_a_vocoder_that_cannot_be_converted_is_read_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: Path, target: Path) -> None:
         raise PermissionError(13, "Read-only file system", str(target))

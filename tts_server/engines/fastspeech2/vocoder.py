@@ -113,6 +113,9 @@ class Vocoder:
         # Imported here: a process that only needs the front end saves 24 MB.
         import openvino  # noqa: PLC0415 - see above
 
+        # On one thread: two that are the first to see a tensor's data wait for each other for ever. One holds the lock
+        # around the binding's first look at numpy and wants Python's global lock, which the other holds.
+        _ = openvino.Tensor(np.zeros(1, np.float32)).data
         core = openvino.Core()
         model = _read(core, path)
         threads = cpu_limit()
