@@ -2,8 +2,8 @@
 
 import math
 
-# No sentence is this short; rounding stays far below it.
-_NOTHING_SECONDS = 1e-6
+# No sentence is this short, in syllables; rounding stays far below it.
+_NOTHING = 1e-4
 
 
 class OverloadedError(Exception):
@@ -14,6 +14,11 @@ class OverloadedError(Exception):
         self.retry_after = retry_after
 
 
+def work(syllables: int, speed: float) -> float:
+    """Return the work that a sentence is, in syllables at normal speed; slow speech is more sound to make."""
+    return syllables / speed
+
+
 class CostModel:
     """Learns how many seconds of one thread a syllable takes on this machine, under this load."""
 
@@ -21,21 +26,24 @@ class CostModel:
 
     def __init__(self, seconds_per_syllable: float = 0.015) -> None:
         self.seconds_per_syllable = seconds_per_syllable
-
-    def estimate(self, syllables: int, speed: float) -> float:
-        """Return the seconds that so many syllables will take one thread; slow speech is more sound to make."""
-        return syllables / speed * self.seconds_per_syllable
+        self._measured = 1
 
     def learn(self, syllables: int, speed: float, seconds: float) -> None:
-        """Take in one measurement."""
-        measured = seconds * speed / max(1, syllables)
-        self.seconds_per_syllable += self._WEIGHT * (measured - self.seconds_per_syllable)
+        """Take in one measurement. The first ones weigh more: what was assumed before counts as one of them."""
+        self._measured += 1
+        weight = max(self._WEIGHT, 1 / self._measured)
+        self.seconds_per_syllable += weight * (seconds / work(max(1, syllables), speed) - self.seconds_per_syllable)
 
 
 class Admission:
-    """Counts the work that was let in and is not done, in seconds of one thread."""
+    """Counts the work that was let in and is not done.
 
-    def __init__(self, *, threads: int, queue_seconds: float) -> None:
+    Counted in syllables, and valued at what one costs now: what was let in by a wrong estimate counts by the right one
+    as soon as that is known, so that a slow machine does not let in too much in its first seconds.
+    """
+
+    def __init__(self, cost: CostModel, *, threads: int, queue_seconds: float) -> None:
+        self._cost = cost
         self._threads = threads
         self._queue_seconds = queue_seconds
         self._outstanding = 0.0
@@ -43,20 +51,20 @@ class Admission:
     @property
     def backlog(self) -> float:
         """Seconds until everything that was let in is done."""
-        return self._outstanding / self._threads
+        return self._outstanding * self._cost.seconds_per_syllable / self._threads
 
-    def admit(self, seconds: float) -> None:
-        """Let the work in, or raise :class:`OverloadedError`.
+    def admit(self, syllables: float) -> None:
+        """Let work in, or raise :class:`OverloadedError`.
 
         What counts is how long it would wait, not how long it takes: an idle server takes any text.
         """
         excess = self.backlog - self._queue_seconds
         if excess > 0:
             raise OverloadedError(max(1, math.ceil(excess)))
-        self._outstanding += seconds
+        self._outstanding += syllables
 
-    def release(self, seconds: float) -> None:
+    def release(self, syllables: float) -> None:
         """Take work that is done, or given up, off the count."""
-        left = self._outstanding - seconds
+        left = self._outstanding - syllables
         # Sums of fractions never come out exactly: what is left of work that is all done must not count as work.
-        self._outstanding = left if left > _NOTHING_SECONDS else 0.0
+        self._outstanding = left if left > _NOTHING else 0.0

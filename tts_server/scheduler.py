@@ -9,7 +9,7 @@ import gevent
 from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
-from tts_server.admission import Admission, CostModel
+from tts_server.admission import Admission, CostModel, work
 from tts_server.audio import BYTES_PER_SAMPLE, sentence_bytes
 from tts_server.engines import Sentence, Session
 from tts_server.metrics import Metrics
@@ -34,7 +34,8 @@ class Job:
         self.span: Span | None = None
         self.share = True
         """Whether other servers do not have the sound yet."""
-        self.estimates: list[float] = []
+        self.work = [work(each.syllables, speed) for each in sentences]
+        """Of each sentence, in syllables at normal speed."""
         self.submitted = 0.0
         self.taken = 0
         """How many sentences went to a thread, which they do in order."""
@@ -74,7 +75,7 @@ class Scheduler:
         self._work = Event()
         self._metrics = metrics
         self.cost = CostModel()
-        self.admission = Admission(threads=len(sessions), queue_seconds=queue_seconds)
+        self.admission = Admission(self.cost, threads=len(sessions), queue_seconds=queue_seconds)
         self._lanes = [gevent.spawn(self._lane, session) for session in sessions]
 
     @property
@@ -84,9 +85,7 @@ class Scheduler:
 
     def submit(self, job: Job) -> None:
         """Let the job in at once, or raise OverloadedError; its recording then fills, or fails."""
-        estimates = [self.cost.estimate(each.syllables, job.speed) for each in job.sentences]
-        self.admission.admit(sum(estimates))
-        job.estimates = estimates
+        self.admission.admit(sum(job.work))
         job.submitted = time.monotonic()
         self._turns.append(job)
         self._work.set()
@@ -95,7 +94,7 @@ class Scheduler:
         """Give up what no thread has taken yet; what one has is finished and thrown away."""
         if job.recording.over:
             return
-        self.admission.release(sum(job.estimates[job.taken :]))
+        self.admission.release(sum(job.work[job.taken :]))
         job.recording.fail(error or AbandonedError())
 
     def _lane(self, session: Session) -> None:
@@ -117,7 +116,7 @@ class Scheduler:
                 job.span.child("synthesise", begin, time.time_ns(), sentence=index, seconds=seconds)
             job.deliver(index, pcm, self._sample_rate)
         finally:
-            self.admission.release(job.estimates[index])
+            self.admission.release(job.work[index])
 
     def _take(self) -> tuple[Job, int]:
         """Wait for a sentence: the next of the text whose turn it is, unless its time has passed."""
