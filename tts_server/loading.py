@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from importlib import import_module
 
+from gevent.monkey import get_original
 from gevent.threadpool import ThreadPool
 
 from tts_server.engines import Engine, Session
@@ -17,19 +18,35 @@ class Loading:
 
     def __init__(self, engine: Engine, threads: int) -> None:
         self._engine = engine
-        self._threads = threads
         self._pool = ThreadPool(threads)
         self.began = time.monotonic()
-        self._loaded = self._pool.spawn(engine.load)
+        self._usable = False
+        # A real lock: gevent's would need the event loop, which an importing main thread does not let run.
+        self._loading = get_original("_thread", "allocate_lock")()
+        self._loading.acquire()
+        self._opening = [self._pool.spawn(self._load_and_open)]
+        self._opening += [self._pool.spawn(self._open_when_loaded) for _ in range(threads - 1)]
+
+    def _load_and_open(self) -> Session:
+        try:
+            self._engine.load()
+            self._usable = True
+        finally:
+            self._loading.release()
+        return self._engine.open_session()
+
+    def _open_when_loaded(self) -> Session | None:
+        with self._loading:
+            pass
+        return self._engine.open_session() if self._usable else None
 
     def sessions(self) -> Sequence[Session]:
         """Wait for as many sessions as there are threads; raises what the engine raises, EngineError as a rule."""
         try:
-            self._loaded.get()
-            opening = [self._pool.spawn(self._engine.open_session) for _ in range(self._threads)]
-            return [each.get() for each in opening]
+            opened = [each.get() for each in self._opening]
         finally:
             self._pool.kill()
+        return [each for each in opened if each is not None]
 
 
 def begin_early(engine: Engine, threads: int) -> Loading | None:
