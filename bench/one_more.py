@@ -12,11 +12,12 @@ from typing import Any
 
 from bench.muster import Muster
 from bench.template import Template
-from bench.world import World, all_at_once, is_ready
+from bench.world import World, all_at_once, apply, is_ready
 from devcluster.progress import Progress
 from tts_operator.desired.identity import INSTANCE_LABEL
-from tts_operator.kube.resources import TTSSERVICES, Resource
+from tts_operator.kube.resources import SERVICE_ACCOUNTS, TTSSERVICES, Resource
 
+CONFIG_MAPS = Resource(group="", version="v1", kind="ConfigMap", plural="configmaps")
 PATIENCE = 60.0
 PAUSE_SECONDS = 0.25
 Json = dict[str, Any]
@@ -59,6 +60,36 @@ async def one_more(
     return Latency(max(seen - answered, 0.0), None if done is None else max(done - answered, 0.0))
 
 
+async def bare(place: World, name: str, progress: Progress) -> float:
+    """The floor of a first child: a bare controller, which makes a ServiceAccount for each ConfigMap that it sees."""
+    child = Muster({name: 1})
+    labels = {"metadata": {"name": name, "labels": {INSTANCE_LABEL: name}}}
+    making: set[asyncio.Task[None]] = set()
+
+    def see_parent(event: str, _: Json) -> None:
+        if event == "ADDED":
+            path = SERVICE_ACCOUNTS.path(place.namespace, name)
+            making.add(asyncio.create_task(apply(place.connection, path, _body(SERVICE_ACCOUNTS, labels))))
+
+    def see_child(event: str, _: Json) -> None:
+        if event == "ADDED":
+            child.tick(name)
+
+    async with (
+        place.following(CONFIG_MAPS, see_parent, selector=f"{INSTANCE_LABEL}={name}", metadata_only=True),
+        place.following(SERVICE_ACCOUNTS, see_child, selector=f"{INSTANCE_LABEL}={name}", metadata_only=True),
+    ):
+        await apply(place.connection, CONFIG_MAPS.path(place.namespace, name), _body(CONFIG_MAPS, labels))
+        answered = time.monotonic()
+        seen = await child.wait(f"the ServiceAccount {name}", progress, patience=PATIENCE)
+        await asyncio.gather(*making)
+    return max(seen - answered, 0.0)
+
+
+def _body(resource: Resource, body: Json) -> Json:
+    return {"apiVersion": resource.api_version, "kind": resource.kind, **body}
+
+
 def name_of(number: int) -> str:
     """The name of one of them."""
     return f"more-{number:03}"
@@ -79,10 +110,14 @@ async def when_idle(
 
 async def in_a_crowd(
     place: World, names: Sequence[str], spec: Json, template: Template, progress: Progress, *, patience: float
-) -> list[Latency]:
-    """One after the other while many converge: from the first apply of the many until all of them are Ready."""
+) -> tuple[list[Latency], list[float]]:
+    """One after the other while many converge: from the first apply of the many until all of them are Ready.
+
+    And in turns with them the floor, by :func:`bare`, on the same busy machine.
+    """
     ready = Muster(dict.fromkeys(names, 1))
     found: list[Latency] = []
+    floors: list[float] = []
 
     def see(_: str, body: Json) -> None:
         if is_ready(body):
@@ -94,7 +129,11 @@ async def in_a_crowd(
             with progress.step(f"one more service while {len(names)} converge"):
                 while not ready.complete:
                     more = name_of(len(found))
+                    if len(found) % 2:  # first this, then the other, so that neither is always the one that comes later
+                        floors.append(await bare(place, f"bare-{more}", progress))
                     found.append(await one_more(place, more, spec, template.kinds, progress, until_ready=False))
+                    if len(found) % 2:
+                        floors.append(await bare(place, f"bare-{more}", progress))
                     await asyncio.sleep(PAUSE_SECONDS)
                     if applying.done():
                         await applying  # what made it fail
@@ -102,4 +141,4 @@ async def in_a_crowd(
         finally:
             applying.cancel()
             await asyncio.wait({applying})
-    return found
+    return found, floors

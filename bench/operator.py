@@ -96,9 +96,14 @@ class Bench:
         async with namespace(self._connection, self._progress) as world, self._operator():
             await _warm(world, self._spec)
             patience = convergence.patience(len(names))
-            found = await one_more.in_a_crowd(world, names, self._spec, template, self._progress, patience=patience)
-        name = f"one more while {len(names)} converge: first child,"
-        return series(name, [each.first_child for each in found], "s", max=0.5)
+            found, floors = await one_more.in_a_crowd(
+                world, names, self._spec, template, self._progress, patience=patience
+            )
+        name = f"one more while {len(names)} converge:"
+        return [
+            *series(f"{name} first child,", [each.first_child for each in found], "s", max=0.5),
+            *series(f"{name} the floor, a bare controller,", floors, "s"),
+        ]
 
     async def _scale(self, template: Template) -> list[Figure]:
         """Many services: how they come up, then one more, drift, rest, and a new start."""

@@ -40,9 +40,15 @@ class Lane(IntEnum):
 class WorkQueue:
     """Keys to reconcile. A key that is added many times is handled once; one that is being handled is handled again."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_known: int | None = None) -> None:
+        """`most_known`: so many objects that are not new are handled at a time. Other workers are kept for new ones.
+
+        A whole pass of many requests takes long where many are made at a time; a new object must not wait for its end.
+        """
+        self._most_known = most_known
+        self._known = 0  # that are being handled
         self._lanes: tuple[OrderedDict[Key, float], ...] = tuple(OrderedDict() for _ in Lane)
-        self._busy: dict[Key, float] = {}
+        self._busy: dict[Key, tuple[float, Lane]] = {}
         self._again: dict[Key, Lane] = {}
         self._failures: dict[Key, int] = {}
         self._timers: dict[Key, tuple[float, asyncio.Handle]] = {}  # when they are due, which uvloop's cannot all tell
@@ -66,7 +72,7 @@ class WorkQueue:
 
     def oldest_age(self) -> float:
         """Seconds for which the key that waits or is worked on longest has done so; 0 when there is none."""
-        busy = time.monotonic() - min(self._busy.values()) if self._busy else 0.0
+        busy = time.monotonic() - min(since for since, _ in self._busy.values()) if self._busy else 0.0
         return max(busy, *map(self.age_of, Lane))
 
     def add(self, key: Key, lane: Lane = Lane.FAST) -> None:
@@ -107,7 +113,7 @@ class WorkQueue:
 
     async def get(self) -> Key:
         """The next key, as soon as there is one. Its worker must call `done`."""
-        while not self.depth:
+        while not (lanes := self._open()):
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             try:
@@ -116,10 +122,16 @@ class WorkQueue:
                 if not waiter.cancelled():
                     self._wake()  # the call was for this worker: hand it on
                 raise
-        lane = self._turn()
+        lane = self._turn(lanes)
         key, _ = self._lanes[lane].popitem(last=lane is Lane.FAST and self._newest_first(lane))
-        self._busy[key] = time.monotonic()
+        self._busy[key] = time.monotonic(), lane
+        self._known += lane is not Lane.NEW
         return key
+
+    def _open(self) -> list[Lane]:
+        """The lanes with keys that may be taken now."""
+        full = self._most_known is not None and self._known >= self._most_known
+        return [lane for lane in Lane if self._lanes[lane] and (lane is Lane.NEW or not full)]
 
     def _newest_first(self, lane: Lane) -> bool:
         """Whether it is the turn of the newest key of a lane, and not of the oldest."""
@@ -128,21 +140,23 @@ class WorkQueue:
         self._crowded = (self._crowded + 1) % OLDEST_TURN
         return self._crowded != 0
 
-    def _turn(self) -> Lane:
-        """The lane whose turn it is."""
-        filled = [lane for lane in Lane if self._lanes[lane]]
-        for lane in filled[:-1]:
+    def _turn(self, lanes: list[Lane]) -> Lane:
+        """Of lanes with keys, that whose turn it is."""
+        for lane in lanes[:-1]:
             self._passed[lane] = (self._passed[lane] + 1) % TURNS[lane]
             if self._passed[lane]:
                 return lane
-        return filled[-1]
+        return lanes[-1]
 
     def done(self, key: Key) -> None:
         """The worker has finished with `key`; what came in meanwhile is queued now."""
-        del self._busy[key]
+        _, handled = self._busy.pop(key)
+        self._known -= handled is not Lane.NEW
         lane = self._again.pop(key, None)
         if lane is not None:
             self.add(key, lane)
+        elif self.depth:
+            self._wake()  # for which there was no room
 
     def retry(self, key: Key, *, at_least: float = 0.0) -> float:
         """Ask for another try, each later than the last, with jitter. Returns the delay in seconds."""

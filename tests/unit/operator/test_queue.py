@@ -305,3 +305,33 @@ async def test_what_is_new_is_served_in_turn_and_others_are_not_forgotten() -> N
     assert [key[0] for key in taken[: TURNS[NEW]]] == ["NEW"] * (TURNS[NEW] - 1) + ["FAST"]
     others = [lane for lane, _ in taken if lane != "NEW"]
     assert others[: TURNS[FAST]] == ["FAST"] * (TURNS[FAST] - 1) + ["SLOW"]
+
+
+async def test_known_objects_leave_workers_for_new_ones() -> None:
+    queue = WorkQueue(most_known=2)
+    for key in (A, B, C):
+        queue.add(key)
+    assert [await queue.get(), await queue.get()] == [A, B]
+    third, fourth = (asyncio.create_task(queue.get()) for _ in range(2))
+    await asyncio.sleep(0)
+    assert not third.done(), "two are being handled"
+    queue.add(D, NEW)
+    assert await asyncio.wait_for(third, 1) == D
+    await asyncio.sleep(0)
+    queue.done(D)
+    await asyncio.sleep(0)
+    assert not fourth.done(), "a new one makes no room"
+    queue.done(A)
+    assert await asyncio.wait_for(fourth, 1) == C
+
+
+async def test_a_known_object_that_is_wanted_again_takes_the_place_that_it_leaves() -> None:
+    queue = WorkQueue(most_known=1)
+    queue.add(A)
+    assert await queue.get() == A
+    queue.add(A)
+    waiting = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    queue.done(A)
+    assert await asyncio.wait_for(waiting, 1) == A
