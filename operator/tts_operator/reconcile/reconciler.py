@@ -133,6 +133,9 @@ class Reconciler:
             self._examiner.want(service, todo.course.examine if todo.course else None)
         looks = todo.course.again if todo.course else None
         due = again, looks, REFUSED_AGAIN_SECONDS if refusals else None, seconds_until_it_counts(service, observed, now)
+        if todo.waiting and observed.children.keys() - before.children.keys():
+            # What is new may be what was waited for; its own news is none, where the answer to our apply has told it.
+            return 0.0
         return min((seconds for seconds in due if seconds is not None), default=None)
 
     async def _decide(self, service: TTSService, body: Json, observed: Observed, todo: Plan) -> float:
