@@ -60,8 +60,8 @@ class Api(Client):
     async def apply_status(self, resource: Resource, manifest: Json) -> Json:
         self._asked("status", resource.kind)
         self.statuses.append(manifest["status"])
-        metadata = {"generation": self.generation, "resourceVersion": str(self.version)}
-        return body(self.spec, status=manifest["status"], **metadata)
+        version = str(self.version)
+        return body(self.spec, status=manifest["status"], generation=self.generation, resourceVersion=version)
 
     async def replace(self, resource: Resource, body: Json) -> Json:
         self._asked("replace", resource.kind)
