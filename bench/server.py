@@ -16,18 +16,14 @@ from pathlib import Path
 
 from bench.figures import Figure, quantile, table, write
 from bench.latencyplot import plot
-from bench.serverprocess import ROOT, Server, floor_server, server
-from bench.speechclient import Answer, Client, closed_loop, open_loop, request, speak
+from bench.serverprocess import ROOT, Server, floor_server, import_seconds, server
+from bench.speechclient import Answer, Client, closed_loop, good, open_loop, request, speak
 
 OUTPUT = Path("build/bench/server.json")
 PLOT = Path("build/bench/server.svg")
 _CHARACTERS = "春眠不觉晓处闻啼鸟夜来风雨声花落知多少今天气温上海北京欢迎致电客户服务中心请问有什么可以帮您订单已经发货"
 _SIZES = (5, 20, 100, 500)
 _MIB = "64"
-_LIBRARIES = (
-    "gunicorn.app.base, gunicorn.workers.ggevent, numpy, openvino, ai_edge_litert.interpreter, pypinyin.constants, "
-    "opencc, flask, pydantic.json_schema, prometheus_client, av"
-)
 
 
 def texts(characters: int, seed: int) -> Iterator[str]:
@@ -43,11 +39,6 @@ def texts(characters: int, seed: int) -> Iterator[str]:
 def p(answers: Sequence[Answer], share: float) -> float:
     """A quantile of how long answers took."""
     return quantile([answer.total for answer in answers], share)
-
-
-def good(answers: Sequence[Answer]) -> list[Answer]:
-    """The answers with sound."""
-    return [answer for answer in answers if answer.status == 200 and answer.body]  # noqa: PLR2004 - HTTP's OK
 
 
 def requests(place: Server, characters: int, seed: int, response_format: str = "pcm") -> Iterator[bytes]:
@@ -220,9 +211,7 @@ def start_and_memory() -> list[Figure]:
     """From the process to /ready, three times; and what 500 characters without punctuation leave."""
     starts, floors = [], []
     for _ in range(3):
-        begin = time.monotonic()
-        subprocess.run([sys.executable, "-c", f"import {_LIBRARIES}"], check=True, cwd=ROOT)
-        floors.append(time.monotonic() - begin)
+        floors.append(import_seconds())
         with server() as place:
             starts.append(place.start_seconds)
             idle = place.memory_mb()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 
@@ -112,3 +112,8 @@ async def open_loop(client: Client, requests: Iterable[bytes], *, rate: float) -
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         tasks.append(asyncio.create_task(client.ask(data, due)))
     return list(await asyncio.gather(*tasks))
+
+
+def good(answers: Sequence[Answer]) -> list[Answer]:
+    """The answers with sound."""
+    return [answer for answer in answers if answer.status == 200 and answer.body]  # noqa: PLR2004 - HTTP's OK
