@@ -4,6 +4,11 @@ import math
 
 # No sentence is this short, in syllables; rounding stays far below it.
 _NOTHING = 1e-4
+# What a model takes for a greeting it takes for a phrase of so many syllables: it works in blocks of sound.
+_PHRASE = 8
+# So much work for each thread is no queue, whatever a syllable seems to cost: four phrases. A server that is starved
+# for a moment, as by pods that start beside it, would otherwise refuse a handful of greetings.
+_HANDFUL = 4 * _PHRASE
 
 
 class OverloadedError(Exception):
@@ -16,7 +21,7 @@ class OverloadedError(Exception):
 
 def work(syllables: int, speed: float) -> float:
     """Return the work that a sentence is, in syllables at normal speed; slow speech is more sound to make."""
-    return syllables / speed
+    return max(_PHRASE, syllables / speed)
 
 
 class CostModel:
@@ -32,7 +37,7 @@ class CostModel:
         """Take in one measurement. The first ones weigh more: what was assumed before counts as one of them."""
         self._measured += 1
         weight = max(self._WEIGHT, 1 / self._measured)
-        self.seconds_per_syllable += weight * (seconds / work(max(1, syllables), speed) - self.seconds_per_syllable)
+        self.seconds_per_syllable += weight * (seconds / work(syllables, speed) - self.seconds_per_syllable)
 
 
 class Admission:
@@ -56,10 +61,11 @@ class Admission:
     def admit(self, syllables: float) -> None:
         """Let work in, or raise :class:`OverloadedError`.
 
-        What counts is how long it would wait, not how long it takes: an idle server takes any text.
+        What counts is how long it would wait, not how long it takes: an idle server takes any text, and one that has
+        only a handful of phrases for each thread takes one more.
         """
         excess = self.backlog - self._queue_seconds
-        if excess > 0:
+        if excess > 0 and self._outstanding > _HANDFUL * self._threads:
             raise OverloadedError(max(1, math.ceil(excess)))
         self._outstanding += syllables
 

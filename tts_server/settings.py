@@ -62,7 +62,11 @@ class Settings:
         service="resources.limits.cpu",
     )
     queue_seconds: float = _setting(
-        "TTS_QUEUE_SECONDS", 2.0, "Work waiting beyond this many seconds is refused with 503.", low=0, high=3600
+        "TTS_QUEUE_SECONDS",
+        2.0,
+        "Work waiting beyond this many seconds is refused with 503; four short phrases a thread never are.",
+        low=0,
+        high=3600,
     )
     request_timeout_seconds: float = _setting(
         "TTS_REQUEST_TIMEOUT_SECONDS", 30.0, "A request not done by then is given up with 503.", low=0.1, high=3600
