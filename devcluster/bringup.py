@@ -105,12 +105,15 @@ class _Bringup:
         cluster, supervisor = self._cluster, self._supervisor
         supervisor.ensure(controlplane.etcd(cluster))
         supervisor.ensure(controlplane.apiserver(cluster))
-        # They retry until the API server answers, and their own start takes a second.
-        supervisor.ensure(controlplane.controller_manager(cluster))
-        supervisor.ensure(controlplane.scheduler(cluster))
+        controllers = (
+            controlplane.controller_manager(cluster, with_pods=bool(self._nodes)),
+            controlplane.scheduler(cluster),
+        )
+        for component in controllers:  # they retry until the API server answers, and their own start takes a second
+            supervisor.ensure(component)
         api = Api(cluster, timeout=5)
         supervisor.wait("the API server's readiness", api.ready, self._deadline, ("etcd", "kube-apiserver"))
-        for component in (controlplane.controller_manager(cluster), controlplane.scheduler(cluster)):
+        for component in controllers:
             supervisor.ensure(component)
 
     def _ensure_nodes(self, api: Api) -> None:

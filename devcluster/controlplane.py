@@ -101,8 +101,20 @@ def apiserver(cluster: Cluster) -> Component:
     )
 
 
-def controller_manager(cluster: Cluster) -> Component:
-    """Return the controller manager; its default client limits would dominate every measurement of scale."""
+QUICK_AUTOSCALING = (
+    "--horizontal-pod-autoscaler-sync-period=5s",
+    "--horizontal-pod-autoscaler-downscale-stabilization=30s",
+    "--horizontal-pod-autoscaler-initial-readiness-delay=10s",
+    "--horizontal-pod-autoscaler-cpu-initialization-period=30s",
+)
+"""For somebody who watches a service grow and shrink. A thousand autoscalers would take the machine for themselves."""
+
+
+def controller_manager(cluster: Cluster, *, with_pods: bool) -> Component:
+    """Return the controller manager; its default client limits would dominate every measurement of scale.
+
+    Without pods that run nothing ever scales: there the autoscaler keeps Kubernetes' own times.
+    """
     config = pki.kubeconfig_path(cluster, pki.CONTROLLER_MANAGER)
     return Component(
         "kube-controller-manager",
@@ -120,10 +132,7 @@ def controller_manager(cluster: Cluster) -> Component:
             f"--cluster-signing-key-file={cluster.pki / 'ca.key'}",
             "--leader-elect=false",
             "--node-monitor-grace-period=20s",
-            "--horizontal-pod-autoscaler-sync-period=5s",
-            "--horizontal-pod-autoscaler-downscale-stabilization=30s",
-            "--horizontal-pod-autoscaler-initial-readiness-delay=10s",
-            "--horizontal-pod-autoscaler-cpu-initialization-period=30s",
+            *(QUICK_AUTOSCALING if with_pods else ()),
             "--concurrent-deployment-syncs=20",
             "--concurrent-replicaset-syncs=20",
             "--concurrent-gc-syncs=40",
