@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
@@ -20,6 +20,7 @@ from devcluster.progress import Progress
 
 READS = frozenset({"get", "list"})
 PATIENCE = 180.0
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Requests:
     watches: int
     """Watches that ended."""
     lease: int
+    written: Counter[str] = field(default_factory=Counter)
+    """What was written: namespace and name, and the kind, as often as it was."""
 
     @property
     def total(self) -> int:
@@ -57,7 +60,8 @@ class Requests:
 
     def __str__(self) -> str:
         counts = ", ".join(f"{count} {verb}" for verb, count in self.verbs.most_common())
-        return f"{counts or 'none'}; beside them {self.watches} watches ended, {self.lease} of the Lease"
+        written = f" (first: {', '.join(list(self.written)[:_SHOWN])})" if self.written else ""
+        return f"{counts or 'none'}{written}; beside them {self.watches} watches ended, {self.lease} of the Lease"
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class AuditLog:
     def since(self, mark: Mark) -> Requests:
         """The requests that were completed since then."""
         verbs: Counter[str] = Counter()
+        written: Counter[str] = Counter()
         watches = lease = 0
         for event in map(orjson.loads, self._lines(mark)):
             if event["user"]["username"] != TEST_USER:
@@ -86,7 +91,9 @@ class AuditLog:
                 lease += 1
             else:
                 verbs[event["verb"]] += 1
-        return Requests(verbs, watches, lease)
+                if event["verb"] not in READS:
+                    written[_address(event["objectRef"])] += 1
+        return Requests(verbs, watches, lease, written)
 
     async def quiet(self, seconds: float, progress: Progress) -> float:
         """Wait until the operator has asked for nothing for some seconds; when it last did (monotonic)."""
@@ -117,3 +124,9 @@ class AuditLog:
                 source.seek(0 if number else mark.offset)
                 text += source.read()
         return text[: text.rfind(b"\n") + 1].splitlines()
+
+
+def _address(reference: Mapping[str, str]) -> str:
+    """Of an object, as in the path of its URL."""
+    names = ("resource", "namespace", "name", "subresource")
+    return "/".join(filter(None, map(reference.get, names)))

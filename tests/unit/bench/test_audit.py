@@ -24,6 +24,7 @@ def test_requests_are_counted_by_verb_from_a_mark_on(tmp_path: Path) -> None:
     found = log.since(mark)
     assert found.verbs == {"patch": 1, "get": 1, "create": 1}
     assert (found.reads, found.writes, found.watches, found.lease) == (1, 2, 1, 1)
+    assert str(found).startswith("1 patch, 1 get, 1 create (first: services, events);")
 
 
 def test_a_count_goes_on_through_a_rotation(tmp_path: Path) -> None:
