@@ -51,28 +51,30 @@ def in_order(live: Json, desired: Json, manager: str) -> bool:
     return _object(live, {**wanted, "metadata": metadata}, owned)
 
 
+# Plain loops: this is asked for each child of every TTSService when an operator starts.
 def _object(live: Any, desired: Json, owned: Json, *, quantities: bool = False) -> bool:
-    if not isinstance(live, dict):
+    if not isinstance(live, dict) or len(owned) - ("." in owned) != len(desired):
         return False
-    if {f"f:{name}" for name in desired} != owned.keys() - {"."}:
-        return False
-    return all(
-        name in live and _value(live[name], value, owned[f"f:{name}"], quantities=quantities or name in QUANTITIES)
-        for name, value in desired.items()
-    )
+    for name, value in desired.items():
+        recorded = owned.get("f:" + name)
+        if recorded is None or name not in live:
+            return False
+        if not _value(live[name], value, recorded, quantities=quantities or name in QUANTITIES):
+            return False
+    return True
 
 
 def _value(live: Any, desired: Any, owned: Json, *, quantities: bool) -> bool:
-    if not owned or owned.keys() == {"."}:  # recorded as a whole: a scalar, an atomic list or map, or an empty one
+    if not owned or (len(owned) == 1 and "." in owned):
+        # Recorded as a whole: a scalar, an atomic list or map, or an empty one.
         return _whole(live, desired, quantities=quantities)
     if isinstance(desired, dict):
         return _object(live, desired, owned, quantities=quantities)
     if not isinstance(live, list) or not isinstance(desired, list):
         return False
-    items = [(key, sub) for key, sub in owned.items() if key != "."]
-    if len(items) != len(desired):
+    if len(owned) - ("." in owned) != len(desired):
         return False
-    return all(_item(live, desired, key, sub) for key, sub in items)
+    return all(key == "." or _item(live, desired, key, recorded) for key, recorded in owned.items())
 
 
 def _item(live: list[Any], desired: list[Any], key: str, owned: Json) -> bool:
@@ -87,8 +89,14 @@ def _item(live: list[Any], desired: list[Any], key: str, owned: Json) -> bool:
     return _object(theirs, ours, owned) if owned else _whole(theirs, ours, quantities=False)
 
 
-def _find(items: list[Any], key: Json) -> Json | None:
-    return next((item for item in items if all(item.get(field) == value for field, value in key.items())), None)
+def _find(items: list[Json], key: Json) -> Json | None:
+    for item in items:
+        for field, value in key.items():
+            if item.get(field) != value:
+                break
+        else:
+            return item
+    return None
 
 
 @lru_cache(maxsize=4096)
@@ -98,9 +106,9 @@ def _parsed(key: str) -> Any:
 
 def _whole(live: Any, desired: Any, *, quantities: bool) -> bool:
     """Compare what is owned as a whole: no record says which of its fields are ours, so all of them are."""
+    if live == desired and type(live) is type(desired) and not isinstance(desired, list):
+        return True  # mostly so, and many times as fast
     if isinstance(desired, dict):
-        if live == desired:  # mostly so, and many times as fast
-            return True
         return (
             isinstance(live, dict)
             and all(

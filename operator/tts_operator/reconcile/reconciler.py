@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import aiohttp
@@ -118,7 +119,7 @@ class Reconciler:
             self._failures[key] = self._failures.get(key, 0) + 1
             if self._failures[key] < LASTING_FAILURES:
                 raise failure
-        observed = self._observe(service)
+        observed = self._observe(service) if todo.apply or todo.delete else before
         outcome = replace(
             outcome_of(service, todo, observed), refusals=refusals, trouble=failure.message if failure else ""
         )
@@ -185,14 +186,19 @@ class Reconciler:
             children=self._kept(key),
             pods=self._pods.of(key),
             zones=self._zones,
-            unserved=frozenset((each.api_version, each.kind) for each in OPTIONAL if not self._served(each)),
+            unserved=_unserved(tuple(map(self._served, OPTIONAL))),
         )
 
     def _kept(self, key: Key) -> dict[Address, Json]:
         """What is in the caches of the children of one service, and of what has their name."""
-        named = [store.get(*key) for store in self._children.values()]
-        members = [body for store in self._children.values() for body in store.of(key)]
-        return {address(body): body for body in [*members, *named] if body is not None}
+        found: dict[Address, Json] = {}
+        for store in self._children.values():
+            for body in store.of(key):
+                found[address(body)] = body
+            named = store.get(*key)
+            if named is not None:
+                found[address(named)] = named
+        return found
 
 
 def has_moved(service: TTSService, course: Course) -> bool:
@@ -223,6 +229,13 @@ def outcome_of(service: TTSService, todo: Plan, observed: Observed) -> Outcome:
         share=course.share,
         updated=len(new) if course.state else None,
     )
+
+
+@lru_cache(maxsize=64)
+def _unserved(served: tuple[bool, ...]) -> frozenset[tuple[str, str]]:
+    """Of the optional kinds, in their order, those that the cluster does not have."""
+    pairs = zip(OPTIONAL, served, strict=True)
+    return frozenset((kind.api_version, kind.kind) for kind, is_served in pairs if not is_served)
 
 
 def _content(children: Mapping[Address, Json]) -> frozenset[Any]:
