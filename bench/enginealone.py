@@ -20,7 +20,7 @@ def rate(engine: Engine, texts: list[str], seconds: float, threads: int = 2) -> 
         at = number
         while time.perf_counter() < begin + seconds:
             for sentence in engine.plan(texts[at % len(texts)]):
-                sessions[number].synthesise(sentence, voice=voice, speed=1.0, emotion=NEUTRAL)
+                list(sessions[number].synthesise(sentence, voice=voice, speed=1.0, emotion=NEUTRAL))
             at += threads
             spoken[number] += 1
 

@@ -1,8 +1,7 @@
 """Samples to files."""
 
 import struct
-
-import numpy as np
+from collections.abc import Iterable, Iterator
 
 from tts_server.engines import Sentence
 from tts_server.engines.protocol import Pcm
@@ -22,7 +21,8 @@ def wav_header(data_bytes: int, sample_rate: int) -> bytes:
     )  # fmt: skip # one chunk a line
 
 
-def sentence_bytes(samples: Pcm, sentence: Sentence, *, sample_rate: int, speed: float) -> bytes:
-    """Return little-endian PCM of a sentence and of the pause after it, which shrinks as the speed grows."""
-    silence = round(sentence.pause / speed * sample_rate)
-    return np.concatenate([samples, np.zeros(silence, np.int16)]).astype("<i2").tobytes()
+def sentence_bytes(pieces: Iterable[Pcm], sentence: Sentence, *, sample_rate: int, speed: float) -> Iterator[bytes]:
+    """Yield little-endian PCM of a sentence, piece by piece, then the pause after it, which shrinks with more speed."""
+    for samples in pieces:
+        yield samples.astype("<i2").tobytes()
+    yield bytes(BYTES_PER_SAMPLE * round(sentence.pause / speed * sample_rate))

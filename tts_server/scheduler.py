@@ -3,7 +3,8 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import gevent
 from gevent.event import Event
@@ -39,24 +40,27 @@ class Job:
         self.submitted = 0.0
         self.taken = 0
         """How many sentences went to a thread, which they do in order."""
-        self._early: dict[int, bytes] = {}
-        self._delivered = 0
+        self._made: dict[int, deque[bytes]] = {}
+        self._finished: set[int] = set()
+        self._next = 0
 
     @property
     def left(self) -> int:
         """How many sentences no thread has taken, and somebody still wants."""
         return 0 if self.recording.over else len(self.sentences) - self.taken
 
-    def deliver(self, index: int, pcm: bytes, sample_rate: int) -> None:
-        """Put a sentence's sound into the recording, as soon as all before it are there."""
+    def deliver(self, index: int, piece: bytes, sample_rate: int, *, last: bool) -> None:
+        """Put the next piece of a sentence's sound into the recording, as soon as all before it are there."""
         if self.recording.over:
             return
-        self._early[index] = pcm
-        while self._delivered in self._early:
-            piece = self._early.pop(self._delivered)
-            self._delivered += 1
+        self._made.setdefault(index, deque()).append(piece)
+        if last:
+            self._finished.add(index)
+        while made := self._made.get(self._next):
+            piece = made.popleft()
             self.recording.append(piece, len(piece) / BYTES_PER_SAMPLE / sample_rate)
-        if self._delivered == len(self.sentences):
+            self._next += not made and self._next in self._finished
+        if self._next == len(self.sentences):
             self.recording.finish()
 
 
@@ -104,17 +108,23 @@ class Scheduler:
 
     def _make(self, session: Session, job: Job, index: int) -> None:
         """Have a sentence made on a thread, and deliver it."""
-        begin = time.time_ns()
+        begin, loop = time.time_ns(), gevent.get_hub().loop
+
+        def deliver(piece: bytes) -> None:
+            """Called on the thread."""
+            loop.run_callback_threadsafe(partial(job.deliver, index, piece, self._sample_rate, last=False))
+
         try:
-            pcm, seconds = self._pool.spawn(_synthesise, session, job, index, self._sample_rate).get()
+            rest, size, seconds = self._pool.spawn(_synthesise, session, job, index, self._sample_rate, deliver).get()
         except Exception as error:
             log.exception("synthesis failed")
             self.cancel(job, error)
         else:
-            self._learn(job, index, len(pcm), seconds)
+            self._learn(job, index, size, seconds)
             if job.span:
                 job.span.child("synthesise", begin, time.time_ns(), sentence=index, seconds=seconds)
-            job.deliver(index, pcm, self._sample_rate)
+            # By the loop, for which earlier pieces may still wait.
+            loop.run_callback(partial(job.deliver, index, rest, self._sample_rate, last=True))
         finally:
             self.admission.release(job.work[index])
 
@@ -148,10 +158,23 @@ class Scheduler:
             self._metrics.real_time_factor.observe(seconds / audio)
 
 
-def _synthesise(session: Session, job: Job, index: int, sample_rate: int) -> tuple[bytes, float]:
-    """Runs on a native thread: no metrics, logs or locks of the event loop in here."""
-    start = time.perf_counter()
+def _synthesise(
+    session: Session, job: Job, index: int, sample_rate: int, deliver: Callable[[bytes], None]
+) -> tuple[bytes, int, float]:
+    """Say a sentence; what was not delivered of it yet, how many bytes it has, and the seconds that it took.
+
+    Where more sentences follow, somebody listens to the first one while they are made: its pieces are delivered at
+    once. A lone sentence comes whole, so that its answer has a length.
+
+    Runs on a native thread: no metrics, logs or locks of the event loop in here.
+    """
+    start, size = time.perf_counter(), 0
     sentence = job.sentences[index]
-    samples = session.synthesise(sentence, voice=job.voice, speed=job.speed, emotion=job.emotion)
-    pcm = sentence_bytes(samples, sentence, sample_rate=sample_rate, speed=job.speed)
-    return pcm, time.perf_counter() - start
+    said = session.synthesise(sentence, voice=job.voice, speed=job.speed, emotion=job.emotion)
+    pieces = sentence_bytes(said, sentence, sample_rate=sample_rate, speed=job.speed)
+    if index == 0 and len(job.sentences) > 1:
+        for piece in pieces:
+            deliver(piece)
+            size += len(piece)
+    rest = b"".join(pieces)
+    return rest, size + len(rest), time.perf_counter() - start

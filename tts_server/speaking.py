@@ -40,13 +40,14 @@ def speak(engine: Engine, text: str, *, voice: str | None = None, speed: float =
     sentences = engine.plan(text)
     session = engine.open_session()
     return b"".join(
-        sentence_bytes(
+        piece
+        for each in sentences
+        for piece in sentence_bytes(
             session.synthesise(each, voice=voice, speed=speed, emotion=emotion),
             each,
             sample_rate=engine.sample_rate,
             speed=speed,
         )
-        for each in sentences
     )
 
 

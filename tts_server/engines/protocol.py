@@ -1,5 +1,6 @@
 """What the server asks of an engine."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,9 +48,10 @@ class Sentence:
 class Session(Protocol):
     """An engine's working memory. One thread at a time may use it."""
 
-    def synthesise(self, sentence: Sentence, *, voice: str, speed: float, emotion: str) -> Pcm:
+    def synthesise(self, sentence: Sentence, *, voice: str, speed: float, emotion: str) -> Iterator[Pcm]:
         """Say the sentence: mono samples at the engine's rate, without the pause after it.
 
+        In one piece or more, each as soon as it is made: a listener hears the first while the next is made.
         ``voice`` and ``emotion`` are ones that the engine lists; ``speed`` is from 0.25 to 4.
         """
         ...

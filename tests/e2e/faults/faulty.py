@@ -28,36 +28,42 @@ EVERY = 10
 """Of so many requests for speech one fails."""
 
 
+def _said(session: Any, sentence: Any, how: dict[str, Any]) -> Any:
+    import numpy as np
+
+    return np.concatenate(list(session.synthesise(sentence, **how)))
+
+
 def _silence(session: Any, sentence: Any, how: dict[str, Any]) -> Any:
-    return session.synthesise(sentence, **how) * 0
+    return _said(session, sentence, how) * 0
 
 
 def _noise(session: Any, sentence: Any, how: dict[str, Any]) -> Any:
     import numpy as np
 
-    length = len(session.synthesise(sentence, **how))
+    length = len(_said(session, sentence, how))
     return np.rint(np.random.default_rng(7).normal(0, 3000, length)).clip(-32768, 32767).astype(np.int16)
 
 
 def _truncated(session: Any, sentence: Any, how: dict[str, Any]) -> Any:
-    samples = session.synthesise(sentence, **how)
+    samples = _said(session, sentence, how)
     return samples[: len(samples) * 2 // 5]
 
 
 def _clipped(session: Any, sentence: Any, how: dict[str, Any]) -> Any:
     import numpy as np
 
-    return (session.synthesise(sentence, **how).astype(np.int32) * 12).clip(-32768, 32767).astype(np.int16)
+    return (_said(session, sentence, how).astype(np.int32) * 12).clip(-32768, 32767).astype(np.int16)
 
 
 def _slow(session: Any, sentence: Any, how: dict[str, Any]) -> Any:
     for _ in range(4):
-        session.synthesise(sentence, **how)
-    return session.synthesise(sentence, **how)
+        _said(session, sentence, how)
+    return _said(session, sentence, how)
 
 
 def _softer(session: Any, sentence: Any, how: dict[str, Any]) -> Any:
-    return (session.synthesise(sentence, **how) * 0.7).astype("int16")
+    return (_said(session, sentence, how) * 0.7).astype("int16")
 
 
 SOUNDS: dict[str, Callable[[Any, Any, dict[str, Any]], Any]] = {
@@ -78,7 +84,7 @@ class FaultySession:
     fault: str
 
     def synthesise(self, sentence: Any, **how: Any) -> Any:
-        return SOUNDS[self.fault](self.genuine, sentence, how)
+        yield SOUNDS[self.fault](self.genuine, sentence, how)
 
 
 class FaultyEngine:

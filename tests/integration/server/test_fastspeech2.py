@@ -32,20 +32,21 @@ class Speaker:
     def say(self, text: str, speed: float = 1.0, emotion: str = "neutral") -> list[Sound]:
         """The sound of each clause, without the pauses."""
         return [
-            self.session.synthesise(each, voice="baker", speed=speed, emotion=emotion) / 32768
+            np.concatenate(list(self.session.synthesise(each, voice="baker", speed=speed, emotion=emotion))) / 32768
             for each in self.engine.plan(text)
         ]
 
     def joined(self, text: str, speed: float = 1.0) -> Sound:
         """The sound as the server sends it."""
         parts = [
-            sentence_bytes(
+            piece
+            for each in self.engine.plan(text)
+            for piece in sentence_bytes(
                 self.session.synthesise(each, voice="baker", speed=speed, emotion="neutral"),
                 each,
                 sample_rate=self.engine.sample_rate,
                 speed=speed,
             )
-            for each in self.engine.plan(text)
         ]
         return np.frombuffer(b"".join(parts), "<i2") / 32768
 
@@ -147,7 +148,7 @@ def peak():
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
 def say(session):
     for sentence in engine.plan(sys.argv[1]):
-        session.synthesise(sentence, voice="baker", speed=1.0, emotion="neutral")
+        list(session.synthesise(sentence, voice="baker", speed=1.0, emotion="neutral"))
 before = peak()
 threads = [threading.Thread(target=say, args=(session,)) for session in sessions]
 for thread in threads: thread.start()

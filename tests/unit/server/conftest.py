@@ -1,6 +1,6 @@
 """A server without a model: an engine that answers at once, or when the test says so."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +23,14 @@ class FakeSession:
     def __init__(self, engine: "FakeEngine") -> None:
         self._engine = engine
 
-    def synthesise(self, sentence: Sentence, *, voice: str, speed: float, emotion: str) -> Pcm:
+    def synthesise(self, sentence: Sentence, *, voice: str, speed: float, emotion: str) -> Iterator[Pcm]:
         assert voice
         loudness = 1000 * (1 + self._engine.emotions.index(emotion))
         self._engine.said.append(sentence.text)
-        self._engine.on_speak()
-        return np.full(round(sentence.syllables * SAMPLES_PER_SYLLABLE / speed), loudness, np.int16)
+        sound = np.full(round(sentence.syllables * SAMPLES_PER_SYLLABLE / speed), loudness, np.int16)
+        for piece in np.array_split(sound, self._engine.pieces):
+            self._engine.on_speak()
+            yield piece
 
 
 class FakeEngine:
@@ -42,6 +44,8 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.said: list[str] = []
+        self.pieces = 1
+        """In so many it says a sentence."""
         self.on_speak: Callable[[], None] = lambda: None
 
     def load(self) -> None:

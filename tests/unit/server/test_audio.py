@@ -15,6 +15,6 @@ def test_the_header_is_what_python_reads() -> None:
 
 
 def test_the_pause_follows_the_sentence_and_shrinks_with_speed() -> None:
-    samples = np.ones(10, np.int16)
-    said = sentence_bytes(samples, Sentence("字", 1, pause=0.5), sample_rate=100, speed=2.0)
-    assert np.frombuffer(said, "<i2").tolist() == [1] * 10 + [0] * 25
+    pieces = [np.ones(10, np.int16), np.full(5, 2, np.int16)]
+    said = sentence_bytes(pieces, Sentence("字", 1, pause=0.5), sample_rate=100, speed=2.0)
+    assert [np.frombuffer(each, "<i2").tolist() for each in said] == [[1] * 10, [2] * 5, [0] * 25]

@@ -4,11 +4,13 @@ import gc
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 
 import gevent
 import pytest
 
 from tts_server.admission import OverloadedError
+from tts_server.audio import BYTES_PER_SAMPLE
 from tts_server.cache import SoundCache
 from tts_server.encoding import FORMATS, Encoder
 from tts_server.engines import EngineError
@@ -17,7 +19,9 @@ from tts_server.recording import DeadlineError, Recording
 from tts_server.scheduler import Job
 from tts_server.speech import Speech, SpeechService, Utterance
 
-from .conftest import FakeEngine
+from .conftest import SAMPLES_PER_SYLLABLE, FakeEngine
+
+BYTES_PER_SYLLABLE = BYTES_PER_SAMPLE * SAMPLES_PER_SYLLABLE
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -38,6 +42,10 @@ class Gate:
         with gevent.Timeout(20):
             while self.entered < threads:
                 gevent.sleep(0.001)
+
+
+def _until(opened: threading.Event) -> None:
+    assert opened.wait(20)
 
 
 @pytest.fixture
@@ -109,6 +117,27 @@ def test_overload_is_refused_and_passes(engine: FakeEngine, gate: Gate) -> None:
     assert running.get(timeout=20).source == "miss"
     assert joined.get(timeout=20).source == "coalesced"
     assert say(server, "二二").source == "miss"
+
+
+def test_the_first_of_several_sentences_is_heard_while_it_is_made(engine: FakeEngine) -> None:
+    engine.pieces = 2
+    begun, opened = count(), threading.Event()
+    engine.on_speak = lambda: None if next(begun) == 0 else _until(opened)
+    try:
+        speech = service(engine).speak(Utterance("一二三四。五六"), target=FORMATS["pcm"], timeout=20)
+        pieces = iter(speech.pieces or ())
+        first = next(pieces)
+        assert len(first) == 2 * BYTES_PER_SYLLABLE
+    finally:
+        opened.set()
+    assert len(first + b"".join(pieces)) == 6 * BYTES_PER_SYLLABLE
+
+
+def test_a_lone_sentence_comes_in_one_piece(engine: FakeEngine) -> None:
+    engine.pieces = 3
+    speech = service(engine).speak(Utterance("一二三四"), target=FORMATS["pcm"], timeout=20)
+    assert speech.pieces is None, "it has begun before it was complete"
+    assert len(speech.data or b"") == 4 * BYTES_PER_SYLLABLE
 
 
 def test_short_requests_pass_long_ones(engine: FakeEngine, gate: Gate) -> None:

@@ -1,5 +1,6 @@
 """The engine: sentence to phonemes to mel to samples."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -7,7 +8,15 @@ import numpy as np
 from tts_server.engines.fastspeech2 import assets
 from tts_server.engines.fastspeech2.acoustic import AcousticModel
 from tts_server.engines.fastspeech2.prosody import EMOTIONS
-from tts_server.engines.fastspeech2.vocoder import WINDOW_FRAMES, MelToSamples, Vocoder, stretch, vocode
+from tts_server.engines.fastspeech2.vocoder import (
+    SAMPLES_PER_FRAME,
+    WINDOW_FRAMES,
+    MelToSamples,
+    Samples,
+    Vocoder,
+    stretch,
+    vocode,
+)
 from tts_server.engines.protocol import NEUTRAL, EngineError, NothingToSayError, Pcm, Sentence, Session, Voice
 from tts_server.text import normalise, split_clauses
 from tts_server.timestretch import time_stretch
@@ -109,19 +118,32 @@ class FastSpeech2Session:
     def warm_up(self, text: str) -> None:
         """Take the memory that a text of this length needs: the acoustic model for all of it, the vocoder a window."""
         mel = self._acoustic(self._front_end.ids(text), EMOTIONS[NEUTRAL])
-        vocode(mel[:WINDOW_FRAMES], self._vocoder)
+        list(vocode(mel[:WINDOW_FRAMES], self._vocoder))
 
-    def synthesise(self, sentence: Sentence, *, voice: str, speed: float, emotion: str) -> Pcm:
+    def synthesise(self, sentence: Sentence, *, voice: str, speed: float, emotion: str) -> Iterator[Pcm]:
         """Say the sentence; the same input gives the same bytes. ``speed`` 2 is twice as fast."""
         del voice  # there is one
         mel = self._acoustic(self._front_end.ids(sentence.text), EMOTIONS[emotion])
         # Frames are interpolated up to twice the speed; beyond, too few of them are left for a clear sound.
         by_frames = min(speed, _MAX_FRAME_SPEED)
-        samples = vocode(stretch(mel, by_frames), self._vocoder)
-        samples = time_stretch(samples, speed / by_frames, sample_rate=SAMPLE_RATE)
-        # A clause begins and ends in the room's noise; faded, so that no joint is a step.
-        fade = min(_FADE_SAMPLES, len(samples) // 2)
-        ramp = np.linspace(0.0, 1.0, fade, dtype=np.float32)
-        samples[:fade] *= ramp
-        samples[len(samples) - fade :] *= ramp[::-1]
-        return np.rint(np.clip(samples, -1.0, 1.0) * _FULL_SCALE).astype(np.int16)
+        mel = stretch(mel, by_frames)
+        pieces, length = vocode(mel, self._vocoder), len(mel) * SAMPLES_PER_FRAME
+        if speed > by_frames:
+            whole = time_stretch(np.concatenate(list(pieces)), speed / by_frames, sample_rate=SAMPLE_RATE)
+            pieces, length = iter([whole]), len(whole)
+        for samples in _faded(pieces, length):
+            yield np.rint(np.clip(samples, -1.0, 1.0) * _FULL_SCALE).astype(np.int16)
+
+
+def _faded(pieces: Iterator[Samples], length: int) -> Iterator[Samples]:
+    """Fade the beginning and the end of ``length`` samples: the room's noise there would be a step at each joint."""
+    fade = min(_FADE_SAMPLES, length // 2)
+    ramp = np.linspace(0.0, 1.0, fade, dtype=np.float32)
+    left = length
+    for samples in pieces:
+        if left == length:
+            samples[:fade] *= ramp
+        left -= len(samples)
+        if left == 0:
+            samples[len(samples) - fade :] *= ramp[::-1]
+        yield samples

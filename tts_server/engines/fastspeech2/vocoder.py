@@ -7,7 +7,7 @@ text, and no call pays for a new plan.
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -67,19 +67,17 @@ def stretch(mel: Mel, speed: float) -> Mel:
     return stretched
 
 
-def vocode(mel: Mel, network: MelToSamples) -> Samples:
-    """Turn a mel of shape (frames, 80) into samples in [-1, 1]."""
+def vocode(mel: Mel, network: MelToSamples) -> Iterator[Samples]:
+    """Turn a mel of shape (frames, 80) into samples in [-1, 1], a window's at a time."""
     frames = len(mel)
     if frames < WINDOW_FRAMES:
         # By its last frame, which is silence: zeros would be a sound.
         mel = np.pad(mel, ((0, WINDOW_FRAMES - frames), (0, 0)), mode="edge")
-    parts = []
     for window in windows(frames):
         samples = network(mel[window.start : window.start + WINDOW_FRAMES])
         first = (window.keep_from - window.start) * SAMPLES_PER_FRAME
         last = (window.keep_to - window.start) * SAMPLES_PER_FRAME
-        parts.append(samples[first:last].copy())  # the network's memory is written again at its next call
-    return np.concatenate(parts)
+        yield samples[first:last].copy()  # the network's memory is written again at its next call
 
 
 def convert(source: Path, target: Path) -> None:

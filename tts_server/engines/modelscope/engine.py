@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import threading
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ class ModelScope:
             raise EngineError(f"The model speaks at {self._model.sample_rate} Hz, not at {self.sample_rate}.")
         session = self.open_session()
         for name in self._names:  # a voice is read from disk at its first sentence
-            session.synthesise(Sentence(_WARM_UP, 2, 0.0), voice=name, speed=1.0, emotion=NEUTRAL)
+            list(session.synthesise(Sentence(_WARM_UP, 2, 0.0), voice=name, speed=1.0, emotion=NEUTRAL))
 
     def plan(self, text: str) -> tuple[Sentence, ...]:
         """Normalise the text and split it into sentences; raises :class:`NothingToSayError`."""
@@ -95,7 +96,7 @@ class ModelScopeSession:
         self._front_end_lock = front_end_lock
         self._rate = rate
 
-    def synthesise(self, sentence: Sentence, *, voice: str, speed: float, emotion: str) -> Pcm:
+    def synthesise(self, sentence: Sentence, *, voice: str, speed: float, emotion: str) -> Iterator[Pcm]:
         """Say the sentence. ``speed`` 2 is twice as fast, at the same pitch."""
         with self._front_end_lock:
             rows = self._model.frontend.gen_tacotron_symbols(sentence.text)
@@ -106,7 +107,7 @@ class ModelScopeSession:
                 parts.append(self._model.synthesis_one_sentences(voice, with_emotion(symbols, emotion)))
         samples = time_stretch(np.concatenate(parts).astype(np.float32), speed, sample_rate=self._rate)
         # Clipped first: ModelScope's own conversion wraps a sample of full scale to the other sign, which clicks.
-        return np.rint(np.clip(samples, -1.0, 1.0) * _FULL_SCALE).astype(np.int16)
+        yield np.rint(np.clip(samples, -1.0, 1.0) * _FULL_SCALE).astype(np.int16)
 
 
 def check_packages() -> None:
