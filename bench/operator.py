@@ -114,7 +114,8 @@ class Bench:
                 found = await self._converge(world, names, template, process)
                 more = await one_more.when_idle(world, tries, self._spec, kinds, self._progress)
                 drifts = await drift.measure(world, names[count // 2], tries, self._progress)
-                for touched in (names[count // 2], one_more.name_of(tries - 1)):
+                # In the order in which they were touched: the status of the last one may lag by some seconds.
+                for touched in (one_more.name_of(tries - 1), names[count // 2]):
                     await _settled(world, touched)
                 rested = await restart.rest(process, self._place.audit, self._arguments.rest, self._progress)
                 peak = process.peak_memory_mb()
