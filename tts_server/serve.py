@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gunicorn.app.base
+import gunicorn.glogging
 from gunicorn.errors import HaltServer
 
 from tts_server.lifecycle import Lifecycle, RunFolder, shared_memory_folder
@@ -31,6 +32,13 @@ _KEEP_ALIVE_SECONDS = 75
 # The hub may be starved by noisy neighbours for a while; this is only for one that hangs for good.
 _HEARTBEAT_SECONDS = 60
 _AFTER_REQUEST_SECONDS = 5
+
+
+class Logger(gunicorn.glogging.Logger):  # type: ignore[misc] # gunicorn has no types
+    """gunicorn's, without the access log: api.requests tells of the requests, and gathering its fields takes time."""
+
+    def access(self, *_: Any) -> None:
+        """Nothing."""
 
 
 class Server(gunicorn.app.base.BaseApplication):  # type: ignore[misc] # gunicorn has no types
@@ -55,6 +63,7 @@ class Server(gunicorn.app.base.BaseApplication):  # type: ignore[misc] # gunicor
             "keepalive": _KEEP_ALIVE_SECONDS,
             "control_socket_disable": True,
             "logconfig_dict": logging_config(settings.log_level),
+            "logger_class": Logger,
             "proc_name": "tts-server",
             "child_exit": _worker_ended,
             "on_exit": lambda _: self._run_folder.remove(),
