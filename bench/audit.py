@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -40,8 +40,8 @@ class Requests:
     watches: int
     """Watches that ended."""
     lease: int
-    written: Counter[str] = field(default_factory=Counter)
-    """What was written: namespace and name, and the kind, as often as it was."""
+    written: Counter[str]
+    """How often each object was written; named as in the path of its URL, `services/NAMESPACE/NAME`."""
 
     @property
     def total(self) -> int:

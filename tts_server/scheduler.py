@@ -59,7 +59,8 @@ class Job:
         while made := self._made.get(self._next):
             piece = made.popleft()
             self.recording.append(piece, len(piece) / BYTES_PER_SAMPLE / sample_rate)
-            self._next += not made and self._next in self._finished
+            if not made and self._next in self._finished:
+                self._next += 1
         if self._next == len(self.sentences):
             self.recording.finish()
 
