@@ -10,7 +10,7 @@ import aiohttp
 
 from tts_operator.api import InvalidSpecError, Json, TTSService
 from tts_operator.desired import Defaults
-from tts_operator.desired.service_account import service_account
+from tts_operator.desired.revision import wanted_revision
 from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import OPTIONAL, Resource
@@ -148,11 +148,12 @@ class Reconciler:
     async def _begin(self, service: TTSService) -> bool:
         """The first pass over a new service is a short one, so that many that come at once are all begun soon.
 
-        Whether it went well; if not, the next passes tell what is wrong.
+        It keeps what the pods are to be made of. Whether it went well; if not, the next passes tell what is wrong.
         """
         if service.spec.paused:
             return False
-        refusals, failure = await self._actor.act(service, Plan(apply=[service_account(service)]))
+        revision = wanted_revision(service, self._defaults.image, ())
+        refusals, failure = await self._actor.act(service, Plan(apply=[revision.manifest(service)]))
         return not refusals and failure is None
 
     def settled(self, key: Key) -> bool:

@@ -12,11 +12,15 @@ from tts_operator.reconcile.reporter import Reporter
 pytestmark = pytest.mark.usefixtures("clock")
 
 
-async def test_the_first_pass_over_a_new_service_is_short() -> None:
+async def test_the_first_pass_over_a_new_service_is_one_request() -> None:
     world = World(body())
     assert await world.reconciler.reconcile(KEY) == 0.0
-    assert {kind for _, kind in world.api.requests} == {"ServiceAccount"}
+    assert [kind for _, kind in world.api.requests] == ["ControllerRevision"]
+    world.api.requests.clear()
     assert await world.reconciler.reconcile(KEY) is None
+    made = {kind for _, kind in world.api.requests}
+    assert made > {"ServiceAccount", "Deployment"}
+    assert "ControllerRevision" not in made, "once is enough"
 
 
 async def test_an_autoscaler_without_figures_is_looked_at_again() -> None:
