@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -15,6 +14,7 @@ from bench import convergence, drift, one_more, restart
 from bench.clusters import Place, can_autoscale, prepare
 from bench.commandline import Arguments, parser, positive, run_on_cluster
 from bench.figures import Figure, series, table, write
+from bench.machine import describe, yardstick
 from bench.peers import HEAD, KSERVE
 from bench.process import LOG, Process, operator
 from bench.template import Template, learn
@@ -194,12 +194,12 @@ async def run(place: Place, arguments: OperatorArguments, progress: Progress) ->
     async with connected(place.kubeconfig) as connection:
         await prepare(connection, arguments.cluster, pods)
         with progress.step("all of it"):
-            found = await Bench(place, connection, arguments, progress).run()
+            found = [yardstick(), *await Bench(place, connection, arguments, progress).run()]
     write(OUTPUT, found)
     print(table(found, KSERVE, HEAD))
     missed = [figure.name for figure in found if not figure.ok]
     progress.say(f"written: {OUTPUT}; {len(missed)} bars missed{': ' + '; '.join(missed) if missed else ''}")
-    progress.say(f"{os.cpu_count()} cores, shared by the API server, the controllers, the operator and the benchmark")
+    progress.say(f"{describe()}; shared by the API server, the controllers, the operator and the benchmark")
     return not missed
 
 

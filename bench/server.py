@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import gc
 import os
-import platform
 import random
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from bench.figures import Figure, quantile, table, write
 from bench.latencyplot import plot
+from bench.machine import describe, yardstick
 from bench.serverprocess import ROOT, Server, floor_server, import_seconds, server
 from bench.speechclient import Answer, Client, closed_loop, good, open_loop, request, speak
 
@@ -384,12 +384,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="parts by name, separated by commas")
     arguments = parser.parse_args(argv)
     gc.disable()  # a pause of the client would be taken for one of the server
-    figures, curves = measure(arguments.scale, arguments.only)
+    speed = yardstick()  # first: nothing of ours runs yet
+    measured, curves = measure(arguments.scale, arguments.only)
+    figures = [speed, *measured]
     write(OUTPUT, figures)
-    machine = f"{os.cpu_count()} CPUs, {platform.machine()}, Python {platform.python_version()}"
     if curves:
-        PLOT.write_text(plot(curves, machine))
-    print(f"{machine}\n{table(figures)}")
+        PLOT.write_text(plot(curves, describe()))
+    print(f"{describe()}\n{table(figures)}")
     return 0 if all(each.ok for each in figures) else 1
 
 
