@@ -43,8 +43,11 @@ class Operator:
         self._connection = Connection(access, identity=settings.identity)
         self._metrics = Metrics()
         reading = self._client()
+        # Connections of its own: a renewal must not wait behind the work, where the API server is slow.
+        self._lease_connection = Connection(access, identity=settings.identity)
+        of_lease = self._client(self._lease_connection)
         self._elector = (
-            Elector(ApiLease(reading, *settings.lease), settings.identity) if settings.lease is not None else None
+            Elector(ApiLease(of_lease, *settings.lease), settings.identity) if settings.lease is not None else None
         )
         self._working = False
         self._queue = WorkQueue(MOST_KNOWN)
@@ -82,10 +85,11 @@ class Operator:
         self.http: Address | None = None
         """Where probes and metrics are answered."""
 
-    def _client(self, *, fenced: bool = False) -> Client:
+    def _client(self, connection: Connection | None = None, *, fenced: bool = False) -> Client:
+        connection = connection or self._connection
         return Client(
-            self._connection.session,
-            self._connection.access.server,
+            connection.session,
+            connection.access.server,
             tally=self._metrics.requested,
             may_write=self._may_write if fenced else lambda: True,
         )
@@ -114,6 +118,7 @@ class Operator:
         try:
             async with AsyncExitStack() as stack:
                 stack.push_async_callback(self._connection.close)
+                stack.push_async_callback(self._lease_connection.close)
                 if self._settings.http is not None:
                     answering = serve(
                         self._settings.http,

@@ -147,9 +147,7 @@ CONFLICT, INVALID = refusal(409, "Conflict"), refusal(422, "Invalid")
 async def test_a_new_service() -> None:
     world = World(body())
     assert await world.reconcile() is None
-    assert world.api.requests[0] == ("apply", "ControllerRevision"), (
-        "what the pods are made of is kept before there are any"
-    )
+    assert world.api.requests[0] == ("apply", "ControllerRevision"), "it says what the pods are to be made of"
     account = [("get", "ServiceAccount"), ("apply", "ServiceAccount")]
     assert world.api.requests[1:3] == account, "pods need it, and it might be somebody else's"
     assert sorted(world.api.requests[3:6]) == [
