@@ -165,7 +165,7 @@ class Informer:
         if not self.required and (not self._optional or failures >= LASTING_FAILURES):
             self.synced.set()  # nobody waits for it
         self.restarts += 1
-        _log.warning("%s: watch failed, again in %.1f s: %s", self.name, delay, error or type(error).__name__)
+        _log.warning("%s: watch failed, again in %.1f s: %s", self.name, delay, str(error) or type(error).__name__)
         if self._healthy:
             self._healthy = False
             self._news(News.BROKEN)

@@ -86,7 +86,7 @@ class Elector:
                     _log.log(
                         logging.DEBUG if failing else logging.WARNING,
                         "the lease cannot be had, trying on: %s",
-                        error or type(error).__name__,
+                        str(error) or type(error).__name__,
                     )
                     failing = True
             if not self.leading:
@@ -120,7 +120,7 @@ class Elector:
                 if body is not None and body["spec"].get("holderIdentity") == self.identity:
                     await self._empty(body)
         except Exception as error:  # noqa: BLE001 - it runs out by itself
-            _log.warning("the lease could not be released, it ends by itself: %s", error or type(error).__name__)
+            _log.warning("the lease could not be released, it ends by itself: %s", str(error) or type(error).__name__)
         self._body = None
 
     async def _empty(self, body: Json) -> None:
@@ -162,7 +162,7 @@ class Elector:
                     self._took(await self._store.replace(self._body | {"spec": spec}), begun)
                     break
                 except Exception as error:  # noqa: BLE001 - until time is up
-                    _log.warning("the lease was not renewed: %s", error or type(error).__name__)
+                    _log.warning("the lease was not renewed: %s", str(error) or type(error).__name__)
                     if _conflict(error):
                         await self._look_who_has_it()
                 await asyncio.sleep(random.uniform(0.3, 0.6))  # noqa: S311 - no secret

@@ -18,7 +18,7 @@ HOP = {"connection", "transfer-encoding", "content-length", "content-encoding", 
 
 
 class Gateway:
-    """Passes requests on. Its watches can be cut, and answered once each with 410 Gone."""
+    """Passes requests on. Its watches can be cut, and answered once each with 410 Gone; writes can be held back."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -28,6 +28,24 @@ class Gateway:
         self._stale: set[str] | None = None
         self.told_gone: set[str] = set()
         """The paths whose watches have been answered so."""
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._held = 0
+        self.renewals = 0
+        """How many writes of a Lease have come in."""
+
+    @property
+    def occupied(self) -> int:
+        """How many requests wait for their end: watches, and writes that are held back."""
+        return len(self._watches) + self._held
+
+    def hold(self) -> None:
+        """Hold all writes back but those of a Lease, like an API server that is slow at them."""
+        self._flowing.clear()
+
+    def release(self) -> None:
+        """Let writes pass, also those that wait."""
+        self._flowing.set()
 
     def cut(self) -> None:
         """End all watches, and let no other be opened."""
@@ -54,10 +72,15 @@ class Gateway:
                 yield dataclasses.replace(self._access, server=f"http://{host}:{port}")
             finally:
                 self.cut()
+                self.release()
                 await runner.cleanup()
 
     async def _pass(self, request: web.Request) -> web.StreamResponse:
         if "watch" not in request.query:
+            if "/leases" in request.path:
+                self.renewals += request.method == "PUT"
+            elif request.method != "GET":
+                await self._wait()
             return await self._forward(request)
         if self._cut:
             return web.Response(status=503, text="cut")
@@ -72,6 +95,13 @@ class Gateway:
             return await self._forward(request)
         finally:
             self._watches.discard(task)
+
+    async def _wait(self) -> None:
+        self._held += 1
+        try:
+            await self._flowing.wait()
+        finally:
+            self._held -= 1
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:
         assert self._session is not None

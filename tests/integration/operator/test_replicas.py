@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.operator.gateway import Gateway
 from tests.integration.operator.replica import LEASE, Replica, replica
 from tests.integration.operator.world import Json, World, until
+from tts_operator.kube.connection import POOL
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import LEASES
 
@@ -101,6 +103,32 @@ async def test_who_stands_by_asks_for_the_lease_alone(world: World, tmp_path: Pa
         await until(looked, "the second has looked at the lease")
         assert asked == {("get", "leases")}
         assert first.made(world.asked(mark))
+
+
+async def test_a_leader_whose_writes_all_wait_keeps_the_lease(world: World) -> None:
+    with suppress(ApiError):  # there is none
+        await world.client._request("DELETE", LEASES.path(*LEASE))
+    gateway = Gateway(world.operator_access)
+    async with gateway.serve() as access, world.operator(access=access, lease=LEASE) as operator:
+        gateway.hold()
+        names = [f"{NAME}-{number}" for number in range(POOL)]
+        for name in names:
+            await world.apply(name)
+
+        async def full() -> bool:
+            return gateway.occupied > POOL  # kopf's watch is beside them
+
+        await until(full, "every connection for the work is in use")
+        renewals = gateway.renewals
+
+        async def renewed() -> bool:
+            return gateway.renewals >= renewals + 2
+
+        await until(renewed, "the lease is renewed twice", patience=TAKEOVER)
+        assert operator._may_write()
+        gateway.release()
+        for name in names:
+            await world.ready(name)
 
 
 @pytest.mark.parametrize("path, status", [("/healthz", 200), ("/readyz", 200), ("/metrics", 200), ("/", 404)])

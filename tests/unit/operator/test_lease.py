@@ -255,8 +255,20 @@ async def test_what_is_written(clock: Clock) -> None:
         assert shelf.body["spec"]["leaseDurationSeconds"] == 12
 
 
-@pytest.mark.parametrize("failure", [conflict(), TimeoutError(), ApiError(status=403, reason="Forbidden", message="")])
-async def test_who_wants_it_goes_on_trying(failure: Exception, clock: Clock) -> None:
+@pytest.mark.parametrize(
+    "failure, said",
+    [
+        (conflict(), []),
+        (TimeoutError(), ["the lease cannot be had, trying on: TimeoutError"]),
+        (
+            ApiError(status=403, reason="Forbidden", message="no"),
+            ["the lease cannot be had, trying on: 403 Forbidden: no"],
+        ),
+    ],
+)
+async def test_who_wants_it_goes_on_trying(
+    failure: Exception, said: list[str], clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     _, a, _ = pair()
     a.store.down = failure
     async with running(clock, a):
@@ -264,3 +276,4 @@ async def test_who_wants_it_goes_on_trying(failure: Exception, clock: Clock) -> 
         a.store.down = None
         await asyncio.sleep(2)
         assert a.leads
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == said
