@@ -19,7 +19,7 @@ from tts_operator.reconcile.autoscaler import seconds_until_it_counts
 from tts_operator.reconcile.caches import CONTENT, is_unseen, whole
 from tts_operator.reconcile.evidence import NOTHING
 from tts_operator.reconcile.examiner import Examiner
-from tts_operator.reconcile.observed import Address, Observed, Outcome, address
+from tts_operator.reconcile.observed import Address, Observed, Outcome, Refusal, address
 from tts_operator.reconcile.phase import State
 from tts_operator.reconcile.plan import Plan, plan
 from tts_operator.reconcile.progress import progress, undone
@@ -71,6 +71,7 @@ class Reconciler:
         self._reporter = Reporter(client, services)
         self._failures: dict[Key, int] = {}
         self._plans: dict[Key, Settled] = {}
+        self._in_order: dict[Key, frozenset[Any]] = {}  # the children's content, as there was nothing to do to it
         self._services = services
         self._children = children
         self._pods = pods
@@ -86,6 +87,7 @@ class Reconciler:
             self._reporter.forget(key)
             self._failures.pop(key, None)
             self._plans.pop(key, None)
+            self._in_order.pop(key, None)
             if self._examiner is not None:
                 self._examiner.forget(key)
             return None
@@ -112,14 +114,12 @@ class Reconciler:
         if todo.course is not None and has_moved(service, todo.course):
             # Written before it is carried out: whoever comes after us goes on from there.
             return await self._decide(service, body, before, todo)
-        refusals, failure = await self._actor.act(service, todo)
-        if failure is None:
-            self._failures.pop(key, None)
-        else:
-            self._failures[key] = self._failures.get(key, 0) + 1
-            if self._failures[key] < LASTING_FAILURES:
-                raise failure
-        observed = self._observe(service) if todo.apply or todo.delete else before
+        refusals, failure = await self._act(key, service, todo)
+        observed = before
+        if todo.apply or todo.delete:
+            observed = self._observe(service)
+            if failure is None and not refusals:
+                self._in_order[key] = _content(observed.children)
         outcome = replace(
             outcome_of(service, todo, observed), refusals=refusals, trouble=failure.message if failure else ""
         )
@@ -139,6 +139,17 @@ class Reconciler:
             return 0.0
         return min((seconds for seconds in due if seconds is not None), default=None)
 
+    async def _act(self, key: Key, service: TTSService, todo: Plan) -> tuple[list[Refusal], ApiError | None]:
+        """Carry out a plan; what fails is raised until it has failed some times in a row."""
+        refusals, failure = await self._actor.act(service, todo)
+        if failure is None:
+            self._failures.pop(key, None)
+        else:
+            self._failures[key] = self._failures.get(key, 0) + 1
+            if self._failures[key] < LASTING_FAILURES:
+                raise failure
+        return refusals, failure
+
     async def _decide(self, service: TTSService, body: Json, observed: Observed, todo: Plan) -> float:
         """Write where a rollout is to be; the next pass, at once, carries it out."""
         status = report(service, observed, outcome_of(service, todo, observed), self._reporter.now())
@@ -157,9 +168,9 @@ class Reconciler:
         return not refusals and failure is None
 
     def settled(self, key: Key) -> bool:
-        """Whether the children are as they were when there was last nothing to do to them."""
-        known = self._plans.get(key)
-        return known is not None and known.content == _content(self._kept(key))
+        """Whether the children are as they were when there was last nothing to do to them, or nothing any more."""
+        known = self._in_order.get(key)
+        return known is not None and known == _content(self._kept(key))
 
     def _plan(self, service: TTSService, observed: Observed) -> Plan:
         """The plan; the last one where nothing has changed that it was made of, as with most news of pods."""
@@ -177,8 +188,10 @@ class Reconciler:
         if todo.settled:
             way = todo.course.stripped() if todo.course is not None else None
             self._plans[key] = Settled(spec=spec, content=content, plan=replace(todo, course=way))
+            self._in_order[key] = content
         else:
             self._plans.pop(key, None)
+            self._in_order.pop(key, None)
         return todo
 
     def _observe(self, service: TTSService) -> Observed:

@@ -12,12 +12,16 @@ from tts_operator.api import API_VERSION, KIND, Json
 from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import EVENTS, TTSSERVICES
+from tts_operator.reconcile.caches import is_unseen
 from tts_operator.reconcile.events import PROGRESS, transition_event
 from tts_operator.reconcile.report import ready_condition
 from tts_operator.runtime.store import Key, Store
 
 STATUS_SECONDS = 10.0
 """Mere progress, such as one more ready pod, is written at most this often; a new verdict or problem at once."""
+FIRST_SECONDS = 1.0
+"""A new service that is on its way up is told of so much later: many are Ready by then, and told of in one write."""
+ON_ITS_WAY_UP = ("Creating", "RolloutInProgress", "PodsNotReady")
 VERDICTS = ("Ready", "Stalled", "Reconciling", "Paused", "RouteReady", "CertificateReady", "ModelReady")
 
 _log = logging.getLogger(__name__)
@@ -29,6 +33,7 @@ class Reporter:
     def __init__(self, client: Client, services: Store) -> None:
         self._client = client
         self._services = services
+        self._seen: dict[Key, float] = {}  # new ones, of which nothing has been told yet
         self._written: dict[Key, float] = {}
 
     @staticmethod
@@ -38,6 +43,7 @@ class Reporter:
 
     def forget(self, key: Key) -> None:
         """The object is gone."""
+        self._seen.pop(key, None)
         self._written.pop(key, None)
 
     async def write(self, body: Json, status: Json) -> float | None:
@@ -46,6 +52,10 @@ class Reporter:
         key = metadata["namespace"], metadata["name"]
         if status == before:
             return None
+        if is_unseen(body) and ready_condition(status).get("reason") in ON_ITS_WAY_UP:
+            left = self._seen.setdefault(key, time.monotonic()) + FIRST_SECONDS - time.monotonic()
+            if left > 0:
+                return left
         wait = self._written.get(key, 0.0) + STATUS_SECONDS - time.monotonic()
         if wait > 0 and _verdicts(before) == _verdicts(status):
             return wait
@@ -60,6 +70,7 @@ class Reporter:
             },
         )
         self._services.put(answer)
+        self._seen.pop(key, None)
         self._written[key] = time.monotonic()
         await self._tell(metadata, ready_condition(before), ready_condition(status))
         # The answer may hold a newer spec, whose own news the cache then takes for old.

@@ -1,13 +1,15 @@
 """When a service is looked at again, and what its first pass does."""
 
+import asyncio
+
 import pytest
 
-from tests.unit.operator.test_reconciler import KEY, World, converged
+from tests.unit.operator.accepting import KEY, World, converged, refusal
 from tests.unit.operator.worlds import body
-from tts_operator.kube.resources import HORIZONTAL_POD_AUTOSCALERS
+from tts_operator.kube.resources import HORIZONTAL_POD_AUTOSCALERS, SERVICES
 from tts_operator.reconcile.autoscaler import PATIENCE_SECONDS
 from tts_operator.reconcile.caches import whole
-from tts_operator.reconcile.reporter import Reporter
+from tts_operator.reconcile.reporter import FIRST_SECONDS, Reporter
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -17,10 +19,61 @@ async def test_the_first_pass_over_a_new_service_is_one_request() -> None:
     assert await world.reconciler.reconcile(KEY) == 0.0
     assert [kind for _, kind in world.api.requests] == ["ControllerRevision"]
     world.api.requests.clear()
-    assert await world.reconciler.reconcile(KEY) is None
+    assert await world.reconciler.reconcile(KEY) == FIRST_SECONDS
     made = {kind for _, kind in world.api.requests}
     assert made > {"ServiceAccount", "Deployment"}
     assert "ControllerRevision" not in made, "once is enough"
+    assert "TTSService" not in made, "it may be Ready in a moment"
+
+
+async def first_passes(world: World) -> None:
+    """Those that make the children."""
+    assert await world.reconciler.reconcile(KEY) == 0.0
+    assert await world.reconciler.reconcile(KEY) == FIRST_SECONDS
+
+
+async def test_what_is_soon_ready_is_told_once() -> None:
+    world = World(body())
+    await first_passes(world)
+    world.deployment()
+    assert await world.reconciler.reconcile(KEY) is None
+    assert [status["conditions"][0]["reason"] for status in world.api.statuses] == ["Ready"]
+
+
+async def test_what_is_not_soon_ready_is_told_so_whatever_happens_meanwhile() -> None:
+    world = World(body())
+    await first_passes(world)
+    for left in (0.75, 0.5, 0.25):
+        await asyncio.sleep(0.25)
+        service = world.children[SERVICES].get(*KEY)
+        assert service is not None
+        world.children[SERVICES].remove(service)
+        assert await world.reconciler.reconcile(KEY) == pytest.approx(left)
+    await asyncio.sleep(0.25)
+    assert await world.reconciler.reconcile(KEY) is None
+    assert world.ready() == ("False", "RolloutInProgress")
+
+
+async def test_what_is_wrong_from_the_first_is_told_at_once() -> None:
+    world = World(body())
+    world.api.answers["apply", "Service"] = refusal(403, "Forbidden")
+    assert await world.reconciler.reconcile(KEY) == 0.0
+    await world.reconciler.reconcile(KEY)
+    assert world.ready() == ("False", "Forbidden")
+
+
+async def test_after_its_own_changes_only_other_peoples_are_drift() -> None:
+    world = World(body())
+    await first_passes(world)
+    world.deployment(readyReplicas=1)
+    assert world.reconciler.settled(KEY), "mere progress of pods: nobody waits for a pass"
+    live = whole(*world.children[SERVICES])
+    edited = {**live["metadata"], "resourceVersion": "999"}
+    world.children[SERVICES].put({**live, "metadata": edited, "spec": {**live["spec"], "ports": []}})
+    assert not world.reconciler.settled(KEY)
+    world.api.requests.clear()
+    await world.reconciler.reconcile(KEY)
+    assert world.api.requests[0] == ("force", "Service")
 
 
 async def test_an_autoscaler_without_figures_is_looked_at_again() -> None:

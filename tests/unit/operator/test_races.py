@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.unit.operator.test_reconciler import KEY, World, refusal
+from tests.unit.operator.accepting import KEY, World, refusal
 from tests.unit.operator.worlds import DEFAULTS, applied, body, service
 from tts_operator.api import Json
 from tts_operator.api.server import Image
@@ -18,6 +18,7 @@ from tts_operator.runtime import WorkQueue
 from tts_operator.runtime.workers import RetryError
 
 
+@pytest.mark.usefixtures("clock")
 async def test_a_spec_that_changes_while_the_status_is_written_is_not_lost() -> None:
     world = World(body())
 
@@ -31,6 +32,7 @@ async def test_a_spec_that_changes_while_the_status_is_written_is_not_lost() -> 
     assert again == 0.0
 
 
+@pytest.mark.usefixtures("clock")
 async def test_a_status_is_for_one_life_only() -> None:
     world = World(body())
     uids = []
@@ -45,6 +47,7 @@ async def test_a_status_is_for_one_life_only() -> None:
     assert uids == [body()["metadata"]["uid"]]
 
 
+@pytest.mark.usefixtures("clock")
 async def test_a_server_error_is_told_when_it_lasts() -> None:
     world = World(body())
     world.api.answers["apply", "Deployment"] = refusal(500, "InternalError")
@@ -62,6 +65,7 @@ async def test_a_server_error_is_told_when_it_lasts() -> None:
     assert world.ready() == ("True", "Ready")
 
 
+@pytest.mark.usefixtures("clock")
 async def test_a_spec_that_is_not_understood_is_told() -> None:
     world = World(body({"replicas": -1}))
     await world.reconcile()
@@ -91,6 +95,7 @@ async def test_no_request_goes_on_after_the_pass_has_ended() -> None:
     assert running == 0
 
 
+@pytest.mark.usefixtures("clock")
 async def test_an_account_of_somebody_else_is_not_taken_over() -> None:
     world = World(body())
     world.api.live["ServiceAccount"] = {"metadata": {}}
@@ -99,6 +104,7 @@ async def test_an_account_of_somebody_else_is_not_taken_over() -> None:
     assert ("apply", "ServiceAccount") not in world.api.requests
 
 
+@pytest.mark.usefixtures("clock")
 async def test_a_woken_worker_that_is_cancelled_passes_the_wake_up_on() -> None:
     queue = WorkQueue()
     first, second = (asyncio.create_task(queue.get()) for _ in range(2))

@@ -1,147 +1,23 @@
-"""What is asked of the API server, and when. The API server here accepts everything, unless a test says otherwise."""
+"""What is asked of the API server, and when."""
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, NoReturn
 
 import aiohttp
 import pytest
 
-from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, UID, applied, body, counts, everything
+from tests.unit.operator.accepting import CONFLICT, INVALID, KEY, World, converged, refusal
+from tests.unit.operator.worlds import DEFAULTS, NAMESPACE, UID, applied, body, everything
 from tts_operator.api import Json
-from tts_operator.kube import ApiError, Client, Resource
+from tts_operator.kube import ApiError
 from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS
 from tts_operator.reconcile import Reconciler
-from tts_operator.reconcile.caches import trim, whole
+from tts_operator.reconcile.caches import whole
 from tts_operator.reconcile.reconciler import REFUSED_AGAIN_SECONDS
 from tts_operator.reconcile.reporter import STATUS_SECONDS
-from tts_operator.runtime import Key, Store
 from tts_operator.runtime.workers import RetryError
 
 pytestmark = pytest.mark.usefixtures("clock")
-KEY = NAMESPACE, NAME
-
-
-def own_name(found: Json) -> Key:
-    return found["metadata"]["namespace"], found["metadata"]["name"]
-
-
-def no_session() -> NoReturn:
-    raise AssertionError("a request of a kind that no test expects")
-
-
-class Api(Client):
-    """Notes each request; `answers` by kind are raised, one at a time and then no more, or for ever if they are one."""
-
-    def __init__(self) -> None:
-        super().__init__(no_session, "https://api.example")
-        self.requests: list[tuple[str, str]] = []
-        self.answers: dict[tuple[str, str], list[Exception] | Exception] = {}
-        self.live: dict[str, Json] = {}
-        self.statuses: list[Json] = []
-        self.version = 100
-        self.spec: Json = {}
-        self.generation = 1
-
-    def _asked(self, verb: str, kind: str) -> None:
-        self.requests.append((verb, kind))
-        answer = self.answers.get((verb, kind))
-        if isinstance(answer, list):
-            answer = answer.pop(0) if answer else None
-        if answer is not None:
-            raise answer
-        self.version += 1
-
-    async def apply(self, resource: Resource, manifest: Json, *, force: bool = True) -> Json:
-        await asyncio.sleep(0)
-        self._asked("force" if force else "apply", resource.kind)
-        return applied(manifest, version=str(self.version))
-
-    async def apply_status(self, resource: Resource, manifest: Json) -> Json:
-        self._asked("status", resource.kind)
-        self.statuses.append(manifest["status"])
-        version = str(self.version)
-        return body(self.spec, status=manifest["status"], generation=self.generation, resourceVersion=version)
-
-    async def replace(self, resource: Resource, body: Json) -> Json:
-        self._asked("replace", resource.kind)
-        return body
-
-    async def get(self, resource: Resource, namespace: str, name: str) -> Json:
-        self._asked("get", resource.kind)
-        assert (namespace, name) == KEY
-        if resource.kind not in self.live:
-            raise refusal(404, "NotFound")
-        return self.live[resource.kind]
-
-    async def create(self, resource: Resource, body: Json) -> Json:
-        self._asked("create", resource.kind)
-        return body
-
-    async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> None:
-        assert uid
-        assert namespace == NAMESPACE
-        self._asked("delete", f"{resource.kind} {name}")
-
-
-class World:
-    """A reconciler with its caches."""
-
-    def __init__(self, found: Json | None = None) -> None:
-        self.api = Api()
-        self.services = Store(key_of=own_name)
-        self.children = {resource: Store(key_of=lambda _: KEY, trim=trim) for resource in CHILDREN}
-        self.pods = Store(key_of=lambda _: KEY)
-        self.begun = False
-        if found is not None:
-            self.services.put(found)
-            self.api.spec = found["spec"]
-        self.reconciler = Reconciler(
-            self.api, services=self.services, children=self.children, pods=self.pods, zones={}, defaults=DEFAULTS
-        )
-
-    async def reconcile(self) -> float | None:
-        """One pass; over a new service the first two."""
-        again = await self.reconciler.reconcile(KEY)
-        if again == 0.0 and not self.begun:
-            again = await self.reconciler.reconcile(KEY)
-        self.begun = True
-        return again
-
-    def deployment(self, **status: Any) -> None:
-        """News of the Deployment."""
-        self.api.version += 1
-        kept = self.children[DEPLOYMENTS].get(*KEY)
-        assert kept is not None
-        live = whole(kept)
-        metadata = live["metadata"] | {"resourceVersion": str(self.api.version)}
-        self.children[DEPLOYMENTS].put({**live, "metadata": metadata, "status": counts(**status)})
-
-    def ready(self) -> tuple[str, str]:
-        """Status and reason of Ready, as last written."""
-        condition = self.api.statuses[-1]["conditions"][0]
-        assert condition["type"] == "Ready"
-        return condition["status"], condition["reason"]
-
-
-async def converged(spec: Json | None = None) -> World:
-    """A service whose pods are ready, its status written, nothing asked since."""
-    world = World(body(spec))
-    await world.reconcile()
-    world.deployment(**counts(wanted=3))
-    await world.reconcile()
-    (ready,) = (each for each in world.api.statuses[-1]["conditions"] if each["type"] == "WorkloadReady")
-    assert ready["status"] == "True"
-    await asyncio.sleep(10)
-    world.api.requests.clear()
-    return world
-
-
-def refusal(status: int, reason: str, *causes: str, retry_after: float | None = None) -> ApiError:
-    return ApiError(status=status, reason=reason, message="no", causes=causes, retry_after=retry_after)
-
-
-CONFLICT, INVALID = refusal(409, "Conflict"), refusal(422, "Invalid")
 
 
 async def test_a_new_service() -> None:
