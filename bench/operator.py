@@ -77,7 +77,7 @@ class Bench:
                     else:
                         floors.append(await convergence.floor(world, names, template, self._progress))
         ready, low = mean(each.ready_seconds for each in found), mean(each.ready_seconds for each in floors)
-        cpu = mean(each.cpu_seconds for each in found)
+        cpu, bare = mean(each.cpu_seconds for each in found), mean(each.client_cpu_seconds for each in floors)
         title = f"{count} at once:"
         return [
             Figure(f"{title} floor, children exist", mean(each.children_seconds for each in floors), "s"),
@@ -87,6 +87,7 @@ class Bench:
             Figure(f"{title} Ready / floor", ready / low, "times", 1.5),
             Figure(f"{title} CPU", cpu, "s"),
             Figure(f"{title} CPU for each", 1000 * cpu / count, "ms", 20),
+            Figure(f"{title} floor, CPU of a bare client, for each", 1000 * bare / count, "ms"),
             Figure(f"{title} peak memory", max(each.peak_memory_mb for each in found), "MB"),
             *self._requests(title, found[-1], count, template),
         ]
