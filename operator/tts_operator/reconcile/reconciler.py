@@ -151,10 +151,9 @@ class Reconciler:
         return refusals, failure
 
     async def _decide(self, service: TTSService, body: Json, observed: Observed, todo: Plan) -> float:
-        """Write where a rollout is to be; the next pass, at once, carries it out."""
+        """Write where a rollout is to be; the next pass carries it out, at once where it is written."""
         status = report(service, observed, outcome_of(service, todo, observed), self._reporter.now())
-        await self._reporter.write(body, status)
-        return 0.0
+        return await self._reporter.write(body, status) or 0.0
 
     async def _begin(self, service: TTSService) -> bool:
         """The first pass over a new service is a short one, so that many that come at once are all begun soon.

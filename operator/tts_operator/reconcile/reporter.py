@@ -86,7 +86,7 @@ class Reporter:
         try:
             await self._client.create(EVENTS, event)
         except (ApiError, aiohttp.ClientError, TimeoutError) as error:
-            _log.warning("an event could not be written: %s", error, extra=where)
+            _log.warning("an event could not be written: %s", str(error) or type(error).__name__, extra=where)
 
 
 def _verdicts(status: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -54,6 +54,17 @@ async def test_what_is_not_soon_ready_is_told_so_whatever_happens_meanwhile() ->
     assert world.ready() == ("False", "RolloutInProgress")
 
 
+async def test_what_has_lost_its_status_is_not_looked_at_in_a_loop() -> None:
+    """As after a restore from a backup: its pods run already, not all of them ready."""
+    world = await converged()
+    world.deployment(readyReplicas=1, availableReplicas=1)
+    world.services.put(body(resourceVersion="999"))
+    assert await world.reconciler.reconcile(KEY) == FIRST_SECONDS
+    await asyncio.sleep(FIRST_SECONDS)
+    await world.reconciler.reconcile(KEY)
+    assert world.api.requests == [("status", "TTSService")]
+
+
 async def test_what_is_wrong_from_the_first_is_told_at_once() -> None:
     world = World(body())
     world.api.answers["apply", "Service"] = refusal(403, "Forbidden")

@@ -104,7 +104,6 @@ async def test_an_account_of_somebody_else_is_not_taken_over() -> None:
     assert ("apply", "ServiceAccount") not in world.api.requests
 
 
-@pytest.mark.usefixtures("clock")
 async def test_a_woken_worker_that_is_cancelled_passes_the_wake_up_on() -> None:
     queue = WorkQueue()
     first, second = (asyncio.create_task(queue.get()) for _ in range(2))
