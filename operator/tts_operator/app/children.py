@@ -111,7 +111,9 @@ class Caches:
     def _informer(self, kind: Resource, store: Store, *, optional: bool = False, lane: Lane = Lane.FAST) -> Informer:
         def changed(key: Key, event: str) -> None:
             # A deleted child is drift, and somebody waits; so may be a modified one, unless only its status is new.
-            waited_for = event == "DELETED" or (event != "LISTED" and not self._settled(key))
+            waited_for = lane is not Lane.SLOW and (
+                event == "DELETED" or (event != "LISTED" and not self._settled(key))
+            )
             self._changed(key, lane if waited_for else Lane.SLOW)
 
         selector = "" if kind in WATCHED_WHOLE else SELECTOR

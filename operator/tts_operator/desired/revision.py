@@ -99,6 +99,8 @@ def same_inputs(recorded: Mapping[str, Any], asked: Mapping[str, Any], silent: M
 
     A field that came with a newer API, and has its default, was not recorded, and is no difference.
     """
+    if recorded == asked:
+        return True  # mostly so, and many times as fast
     if not recorded.keys() <= asked.keys():
         return False
     return all(

@@ -3,7 +3,6 @@
 Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -15,7 +14,8 @@ from tts_operator.kube.errors import ApiError, FencedError, SilentWatchError
 from tts_operator.kube.resources import Resource
 
 FIELD_MANAGER = "tts-operator"
-REQUEST_SECONDS = 30.0
+PATIENCE = aiohttp.ClientTimeout(total=30)
+"""Of a request, from its wait for a connection to the end of its answer."""
 WATCH_SECONDS = 300
 """After this long the server ends a watch, and we open the next: a watch that died in silence is noticed."""
 SILENCE_SECONDS = 90.0
@@ -193,12 +193,9 @@ class Client:
             data, headers = orjson.dumps(body), {**accept, "Content-Type": content_type}
         begun, status = time.monotonic(), NO_ANSWER
         try:
-            async with (
-                asyncio.timeout(REQUEST_SECONDS),
-                self._session().request(
-                    method, self._server + path, params=params, data=data, headers=headers
-                ) as response,
-            ):
+            async with self._session().request(
+                method, self._server + path, params=params, data=data, headers=headers, timeout=PATIENCE
+            ) as response:
                 await _check(response)
                 answer: Json = orjson.loads(await response.read())
                 status = response.status

@@ -20,8 +20,8 @@ TOLD = {"Deployment", "HorizontalPodAutoscaler", "Ingress", "HTTPRoute", "Certif
 CONDITIONS = {"Ready", "PodScheduled"}
 """Conditions of a pod that are read."""
 SAID = ("type", "status", "reason", "message")
-COUNTED = {"Deployment", "PodDisruptionBudget"}
-"""Kinds whose status changes all the time, and whose generation counts the versions of the rest."""
+RESTLESS = {"Deployment", "PodDisruptionBudget", "HorizontalPodAutoscaler"}
+"""Kinds whose status changes all the time."""
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
 
@@ -105,10 +105,12 @@ def trim_service(body: dict[str, Any]) -> dict[str, Any]:
 def _content(body: dict[str, Any], ours: list[dict[str, Any]]) -> tuple[Any, ...]:
     """What the decisions about a child are made of, for comparison."""
     metadata = body["metadata"]
-    if body["kind"] not in COUNTED:
+    if body["kind"] not in RESTLESS:
         return metadata["uid"], metadata["resourceVersion"]
-    record = hash(orjson.dumps([ours, metadata.get("labels"), metadata.get("ownerReferences")]))
-    return metadata["uid"], metadata["generation"], record, "deletionTimestamp" in metadata
+    # The generation counts the versions of the spec; an autoscaler has none.
+    spec = metadata.get("generation") or body["spec"]
+    record = hash(orjson.dumps([spec, ours, metadata.get("labels"), metadata.get("ownerReferences")]))
+    return metadata["uid"], record, "deletionTimestamp" in metadata
 
 
 def trim_pod(body: dict[str, Any]) -> dict[str, Any]:

@@ -59,6 +59,8 @@ def _object(live: Any, desired: Json, owned: Json, *, quantities: bool = False) 
         recorded = owned.get("f:" + name)
         if recorded is None or name not in live:
             return False
+        if not recorded and type(value) is str and live[name] == value:
+            continue  # most of all fields, without a further call
         if not _value(live[name], value, recorded, quantities=quantities or name in QUANTITIES):
             return False
     return True

@@ -1,6 +1,5 @@
 """Write statuses and events: at once where a verdict turns, held back where there is mere progress."""
 
-import datetime
 import logging
 import time
 from collections.abc import Mapping
@@ -39,7 +38,7 @@ class Reporter:
     @staticmethod
     def now() -> str:
         """The time, as conditions have it."""
-        return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
     def forget(self, key: Key) -> None:
         """The object is gone."""

@@ -60,7 +60,7 @@ class Cluster(Client):
         found = applied({**manifest, "metadata": plain}, version=str(next(self._versions)))
         if resource is DEPLOYMENTS:
             _replicas(live, found)
-        if live is not None:
+        if live is not None and "generation" in found["metadata"]:
             changed = live.get("spec") != found.get("spec")
             found["metadata"]["generation"] = live["metadata"]["generation"] + changed
             found |= {"status": live["status"]} if "status" in live else {}

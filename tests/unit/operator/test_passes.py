@@ -96,3 +96,18 @@ async def test_an_autoscaler_without_figures_is_looked_at_again() -> None:
     world.children[HORIZONTAL_POD_AUTOSCALERS].put({**live, "metadata": metadata, "status": status})
     assert await world.reconcile() == pytest.approx(PATIENCE_SECONDS, abs=5)
     assert not world.api.requests
+
+
+async def test_what_an_autoscaler_says_is_news_for_the_status_alone() -> None:
+    """It says something every fifteen seconds, and its generation does not count what is asked of it: it has none."""
+    world = await converged({"autoscaling": {"minReplicas": 3}})
+    await world.reconcile()
+    scalers = world.children[HORIZONTAL_POD_AUTOSCALERS]
+    live = whole(*scalers)
+    scalers.put({**live, "metadata": {**live["metadata"], "resourceVersion": "998"}, "status": {"currentReplicas": 3}})
+    assert world.reconciler.settled(KEY)
+    spec = {**live["spec"], "minReplicas": 1}
+    scalers.put({**live, "metadata": {**live["metadata"], "resourceVersion": "999"}, "spec": spec})
+    assert not world.reconciler.settled(KEY)
+    await world.reconcile()
+    assert world.api.requests == [("force", "HorizontalPodAutoscaler")]

@@ -59,10 +59,15 @@ def applied(manifest: Json, *, version: str = "1", **more: Any) -> Json:
     live["metadata"] |= {
         "uid": f"uid-of-{manifest['kind']}",
         "resourceVersion": version,
-        "generation": 1,
         "managedFields": [{"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": _fields(manifest)}],
     }
+    if manifest["kind"] not in UNCOUNTED:
+        live["metadata"]["generation"] = 1
     return live | more
+
+
+UNCOUNTED = {"ServiceAccount", "Service", "ControllerRevision", "PersistentVolumeClaim", "HorizontalPodAutoscaler"}
+"""Kinds whose versions the API server does not count."""
 
 
 KEYS = {
