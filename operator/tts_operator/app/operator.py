@@ -24,8 +24,6 @@ MOST_KNOWN = 4
 """So many workers make whole passes; the others are for new services, whose first pass is short. Measured with 300 at
 once: fewer of those, and new ones wait by seconds; twice as many whole passes at a time, each with up to six requests,
 and a new one's first child waits behind them for a connection, while all are Ready no sooner."""
-GATHER_SECONDS = 0.1
-"""News for which nobody waits come in flocks, as when pods start: one look at all of a flock is enough."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 DRAIN_SECONDS = 2.0
 """How long a stop waits for reconciles that are under way."""
@@ -103,7 +101,7 @@ class Operator:
     def _add(self, key: Key, lane: Lane) -> None:
         """Queue a key; not where another process works: who begins to, looks at everything."""
         if self._working and lane is Lane.SLOW:
-            self._queue.add_after(key, GATHER_SECONDS, lane)
+            self._queue.gather(key)
         elif self._working:
             self._queue.add(key, lane)
 

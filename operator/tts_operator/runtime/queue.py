@@ -16,6 +16,9 @@ from enum import IntEnum
 
 from tts_operator.runtime.store import Key
 
+GATHER_SECONDS, IDLE_GATHER_SECONDS = 0.1, 0.02
+"""News for which nobody waits come in flocks, as when pods start: one look at all of a flock is enough. Where no key
+waits for a worker, the last news, by which a service is Ready, is told sooner at the cost of some more looks."""
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 60.0
 TURNS = (16, 4)
@@ -35,6 +38,9 @@ class Lane(IntEnum):
     """Somebody waits: a new or changed object, a child that drifted."""
     SLOW = 2
     """Nobody waits: the progress of pods, a periodic resync, an operator that starts."""
+
+
+LANES = tuple(Lane)
 
 
 class WorkQueue:
@@ -81,11 +87,11 @@ class WorkQueue:
             self._again[key] = min(lane, self._again.get(key, lane))
             return
         since = None
-        for each in Lane:
-            if key in self._lanes[each]:
+        for each, waiting in enumerate(self._lanes):
+            if key in waiting:
                 if each <= lane:
                     return
-                since = self._lanes[each].pop(key)  # it moves up
+                since = waiting.pop(key)  # it moves up
         self._lanes[lane][key] = since or time.monotonic()
         self._wake()
 
@@ -95,6 +101,10 @@ class WorkQueue:
             if not waiter.done():
                 waiter.set_result(None)
                 break
+
+    def gather(self, key: Key) -> None:
+        """Ask for a reconcile for which nobody waits: a moment later, so that more news of the same key is in it."""
+        self.add_after(key, GATHER_SECONDS if self.depth else IDLE_GATHER_SECONDS)
 
     def add_after(self, key: Key, seconds: float, lane: Lane = Lane.SLOW) -> None:
         """Ask for a reconcile later. Of several such wishes for one key the earliest counts."""
@@ -131,7 +141,7 @@ class WorkQueue:
     def _open(self) -> list[Lane]:
         """The lanes with keys that may be taken now."""
         full = self._most_known is not None and self._known >= self._most_known
-        return [lane for lane in Lane if self._lanes[lane] and (lane is Lane.NEW or not full)]
+        return [lane for lane in LANES if self._lanes[lane] and (lane is Lane.NEW or not full)]
 
     def _newest_first(self, lane: Lane) -> bool:
         """Whether it is the turn of the newest key of a lane, and not of the oldest."""

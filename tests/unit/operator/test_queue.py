@@ -6,6 +6,8 @@ import pytest
 from tts_operator.runtime.queue import (
     CROWD,
     FIRST_RETRY_SECONDS,
+    GATHER_SECONDS,
+    IDLE_GATHER_SECONDS,
     LAST_RETRY_SECONDS,
     OLDEST_TURN,
     TURNS,
@@ -180,6 +182,22 @@ async def test_add_after(wishes: Sequence[tuple[Key, float]], due: list[float], 
     await asyncio.sleep(20)
     worker.cancel()
     assert times == pytest.approx(due)
+
+
+@pytest.mark.parametrize("waiting, seconds", [([], IDLE_GATHER_SECONDS), ([B], GATHER_SECONDS)])
+async def test_news_for_which_nobody_waits_are_gathered(waiting: list[Key], seconds: float, clock: Clock) -> None:
+    queue, start = WorkQueue(), clock()
+    for key in waiting:
+        queue.add(key)
+    for _ in range(3):
+        queue.gather(A)
+        await asyncio.sleep(seconds / 4)
+    assert taken(queue) == waiting, "too early for A"
+    assert await queue.get() == A
+    assert clock() - start == pytest.approx(seconds)
+    queue.done(A)
+    await asyncio.sleep(1)
+    assert not queue.depth, "once is enough"
 
 
 async def test_a_wish_that_came_true_makes_room_for_the_next(clock: Clock) -> None:
