@@ -14,6 +14,8 @@ from tts_operator.kube.errors import ApiError, FencedError, SilentWatchError
 from tts_operator.kube.resources import Resource
 
 FIELD_MANAGER = "tts-operator"
+REPLICAS_MANAGER = "tts-operator-replicas"
+"""Keeps the replicas of a Deployment until its autoscaler writes them, so that an apply need not name them."""
 PATIENCE = aiohttp.ClientTimeout(total=30)
 """Of a request, from its wait for a connection to the end of its answer."""
 WATCH_SECONDS = 300
@@ -51,14 +53,16 @@ class Client:
         self._tally = tally
         self._may_write = may_write
 
-    async def apply(self, resource: Resource, manifest: Json, *, force: bool = True) -> Json:
+    async def apply(
+        self, resource: Resource, manifest: Json, *, force: bool = True, manager: str = FIELD_MANAGER
+    ) -> Json:
         """Server-side apply; the object as it is then.
 
         With force, fields that others own are taken over; without, they make it a conflict (409).
         """
         metadata = manifest["metadata"]
         path = resource.path(metadata["namespace"], metadata["name"])
-        return await self._apply(path, manifest, resource.plural, force=force)
+        return await self._apply(path, manifest, resource.plural, force=force, manager=manager)
 
     async def apply_status(self, resource: Resource, manifest: Json) -> Json:
         """The same for the status subresource."""
@@ -66,9 +70,9 @@ class Client:
         path = resource.path(metadata["namespace"], metadata["name"], "status")
         return await self._apply(path, manifest, f"{resource.plural}/status", force=True)
 
-    async def _apply(self, path: str, manifest: Json, what: str, *, force: bool) -> Json:
+    async def _apply(self, path: str, manifest: Json, what: str, *, force: bool, manager: str = FIELD_MANAGER) -> Json:
         # Part of the path: as `params` it would be parsed and quoted anew for each request.
-        path += f"?fieldManager={FIELD_MANAGER}&force={'true' if force else 'false'}"
+        path += f"?fieldManager={manager}&force={'true' if force else 'false'}"
         return await self._request("PATCH", path, what=what, body=manifest, content_type=_APPLY)
 
     async def replace(self, resource: Resource, body: Json) -> Json:

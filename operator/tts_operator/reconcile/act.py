@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 
 from tts_operator.api import Json, TTSService
-from tts_operator.kube.client import Client
+from tts_operator.kube.client import REPLICAS_MANAGER, Client
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import (
     BY_KIND,
@@ -17,7 +17,7 @@ from tts_operator.kube.resources import (
     SERVICES,
     Resource,
 )
-from tts_operator.reconcile.observed import Refusal
+from tts_operator.reconcile.observed import Refusal, address
 from tts_operator.reconcile.overlay import overlay
 from tts_operator.reconcile.ownership import owned_by
 from tts_operator.reconcile.plan import Plan
@@ -73,18 +73,24 @@ class Actor:
         An autoscaler goes before the replicas are set that it would set otherwise.
         """
         yield [self._delete(live) for live in todo.delete if live["kind"] == HORIZONTAL_POD_AUTOSCALERS.kind]
-        yield [self._apply(service, manifest) for manifest in todo.apply if manifest["kind"] in FIRST]
-        yield [self._apply(service, manifest) for manifest in todo.apply if manifest["kind"] not in FIRST]
+        for first in (True, False):
+            yield [
+                self._apply(service, manifest, todo.kept.get(address(manifest)))
+                for manifest in todo.apply
+                if (manifest["kind"] in FIRST) is first
+            ]
 
     async def _delete(self, live: Json) -> None:
         resource = BY_KIND[live["apiVersion"], live["kind"]]
         metadata = live["metadata"]
         await self._client.delete(resource, metadata["namespace"], metadata["name"], uid=metadata["uid"])
 
-    async def _apply(self, service: TTSService, manifest: Json) -> Refusal | None:
+    async def _apply(self, service: TTSService, manifest: Json, kept: Json | None) -> Refusal | None:
         resource = BY_KIND[manifest["apiVersion"], manifest["kind"]]
         name = manifest["metadata"]["name"]
         known = self._children[resource].get(service.namespace, name) is not None
+        if kept is not None:  # whatever is said against it, what was seen is not what is there: look again
+            await self._client.apply(resource, kept, force=False, manager=REPLICAS_MANAGER)
         try:
             if not known and await self._taken(service, resource, name):
                 return Refusal(child=f"{resource.kind} {name}", reason="NameTaken", message=_taken_message(resource))

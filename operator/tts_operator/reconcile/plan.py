@@ -1,7 +1,7 @@
 """Decide what to do for one TTSService. Pure: every situation is a row in a table test."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from tts_operator.api import Json, TTSService
 from tts_operator.desired import Defaults, children_of
@@ -9,10 +9,10 @@ from tts_operator.desired.revision import revisions_of, wanted_revision
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.reconcile.difference import in_order
 from tts_operator.reconcile.evidence import NOTHING, Evidence
-from tts_operator.reconcile.observed import Observed, address
+from tts_operator.reconcile.observed import Address, Observed, address
 from tts_operator.reconcile.phase import State
 from tts_operator.reconcile.prune import outdated
-from tts_operator.reconcile.replicas import is_autoscaled
+from tts_operator.reconcile.replicas import is_autoscaled, leave_to_autoscaler
 from tts_operator.reconcile.rollout import Course, course
 
 
@@ -22,6 +22,8 @@ class Plan:
 
     apply: Sequence[Json] = ()
     """Manifests, in this order."""
+    kept: Mapping[Address, Json] = field(default_factory=dict)
+    """By the address of a manifest: what another field manager is to have before it is applied without that."""
     delete: Sequence[Json] = ()
     """Live objects that are ours and no longer wanted."""
     held: Sequence[Json] = ()
@@ -57,21 +59,14 @@ def plan(
         for manifest in wanted
         if manifest not in missing and _to_apply(observed.children.get(address(manifest)), manifest)
     ]
+    kept: dict[Address, Json] = {}
     if is_autoscaled(service, observed):
-        apply = [_only_if_unchanged(manifest, observed.children.get(address(manifest))) for manifest in apply]
+        apply, kept = leave_to_autoscaler(apply, observed)
     if service.spec.paused:
         way = replace(way, state=State.read(service.status), current=None, examine=None, again=None)
         return Plan(held=apply, missing=missing, course=way)
     delete, waiting = outdated(service, observed, wanted)
-    return Plan(apply=apply, delete=delete, missing=missing, course=way, waiting=waiting)
-
-
-def _only_if_unchanged(manifest: Json, live: Json | None) -> Json:
-    """A Deployment with the replicas that we have seen, to be applied only if the autoscaler has not written others."""
-    if live is None or manifest["kind"] != "Deployment" or "replicas" not in manifest["spec"]:
-        return manifest
-    version = live["metadata"]["resourceVersion"]
-    return {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": version}}
+    return Plan(apply=apply, kept=kept, delete=delete, missing=missing, course=way, waiting=waiting)
 
 
 def _to_apply(live: Json | None, manifest: Json) -> bool:

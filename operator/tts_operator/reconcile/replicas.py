@@ -2,13 +2,19 @@
 
 `spec.replicas` cannot simply be left out once there is an autoscaler: as long as nobody else has set it, leaving it out
 removes it, and the API server's default is 1. So it is kept as it is until the autoscaler has written it, and owns it.
+
+Nor can it be applied as it was last seen: the autoscaler may have written it meanwhile. The first apply under an
+autoscaler leaves it to another field manager of ours, which the API server refuses where the autoscaler was faster.
+https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership
 """
+
+from collections.abc import Iterable
 
 from tts_operator.api import Json, TTSService
 from tts_operator.desired.deployment import initial_replicas
 from tts_operator.desired.identity import candidate_name
 from tts_operator.kube.resources import HORIZONTAL_POD_AUTOSCALERS
-from tts_operator.reconcile.observed import Observed
+from tts_operator.reconcile.observed import Address, Observed, address
 from tts_operator.reconcile.ownership import owned_by, we_set_replicas
 
 
@@ -48,6 +54,35 @@ def candidate_replicas(live: Json | None, wanted: int, *, scaled: bool) -> int |
     if not scaled or live is None:
         return wanted
     return int(live["spec"].get("replicas", 1)) if we_set_replicas(live) else None
+
+
+def leave_to_autoscaler(manifests: Iterable[Json], observed: Observed) -> tuple[list[Json], dict[Address, Json]]:
+    """The same, where an autoscaler may write the replicas of a Deployment while they are applied.
+
+    Replicas that stay as they are, are left out of its manifest. By its address is told what is to be applied without
+    force, and in the name of another manager, before it: so they are owned, and do not fall to the default. Replicas
+    that change are applied to the version that was seen only.
+    """
+    found: list[Json] = []
+    kept: dict[Address, Json] = {}
+    for manifest in manifests:
+        live = observed.children.get(address(manifest))
+        if live is None or manifest["kind"] != "Deployment" or "replicas" not in manifest["spec"]:
+            found.append(manifest)
+        elif manifest["spec"]["replicas"] != live["spec"].get("replicas", 1):
+            seen = {"resourceVersion": live["metadata"]["resourceVersion"]}
+            found.append({**manifest, "metadata": {**manifest["metadata"], **seen}})
+        else:
+            spec = dict(manifest["spec"])
+            names = {name: live["metadata"][name] for name in ("namespace", "name", "uid")}
+            kept[address(manifest)] = {
+                "apiVersion": manifest["apiVersion"],
+                "kind": manifest["kind"],
+                "metadata": names,
+                "spec": {"replicas": spec.pop("replicas")},
+            }
+            found.append({**manifest, "spec": spec})
+    return found, kept
 
 
 def is_autoscaled(service: TTSService, observed: Observed) -> bool:

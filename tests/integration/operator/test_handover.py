@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -13,6 +14,8 @@ import pytest
 from tests.integration.operator.test_children import EVERYTHING
 from tests.integration.operator.world import UNHEARD, World, until
 from tts_operator.desired.pod import pod_template
+from tts_operator.kube.client import FIELD_MANAGER, REPLICAS_MANAGER
+from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import (
     DEPLOYMENTS,
     HORIZONTAL_POD_AUTOSCALERS,
@@ -30,15 +33,15 @@ AUTOSCALED = "the autoscaler has scaled"
 
 
 @asynccontextmanager
-async def replicas_seen(world: World) -> AsyncIterator[list[int]]:
+async def replicas_seen(world: World, name: str = NAME) -> AsyncIterator[list[int]]:
     """Every value that the Deployment's replicas have while the block runs."""
     items, version = await world.client.list(DEPLOYMENTS, namespace=world.namespace)
-    seen = [body["spec"]["replicas"] for body in items if body["metadata"]["name"] == NAME]
+    seen = [body["spec"]["replicas"] for body in items if body["metadata"]["name"] == name]
 
     async def look() -> None:
         async for event in world.client.watch(DEPLOYMENTS, since=version, namespace=world.namespace):
             body = event["object"]
-            mine = event["type"] != "BOOKMARK" and body["metadata"]["name"] == NAME
+            mine = event["type"] != "BOOKMARK" and body["metadata"]["name"] == name
             seen.extend([body["spec"]["replicas"]] if mine else [])
 
     looking = asyncio.create_task(look())
@@ -100,6 +103,65 @@ async def test_a_new_service_with_an_autoscaler_begins_with_its_minimum(world: W
         await world.ready(NAME)
         await world.settled(NAME)
         assert set(seen) == {3}
+
+
+async def test_an_edit_is_undone_before_while_and_after_an_autoscaler_writes(world: World) -> None:
+    """Whoever comes first, the replicas are nothing but what they were, and what the autoscaler writes."""
+    names = [f"{NAME}-{number}" for number in range(8)]
+
+    async def edit(name: str) -> None:
+        await world.client.merge(DEPLOYMENTS, world.namespace, name, {"spec": {"progressDeadlineSeconds": 77}})
+
+    async def scale(name: str, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await world.client.merge(DEPLOYMENTS, world.namespace, name, {"spec": {"replicas": 7}})
+
+    async def undone(name: str, count: int) -> bool:
+        live = await world.get(DEPLOYMENTS, name)
+        spec: Json = live["spec"] if live else {}
+        return bool(spec["progressDeadlineSeconds"] != 77 and spec["replicas"] == count)
+
+    async with world.operator(), AsyncExitStack() as watches:
+        for name in names:
+            await world.apply(name, {"autoscaling": {"minReplicas": 3, "maxReplicas": 9}})
+        for name in names:
+            await world.ready(name)
+        seen = {name: await watches.enter_async_context(replicas_seen(world, name)) for name in names}
+        for number, name in enumerate(names):
+            await edit(name)
+            if number:
+                await scale(name, 0.004 * (number - 1))
+        for number, name in enumerate(names):
+            is_undone = partial(undone, name, 7 if number else 3)
+            await until(is_undone, f"the edit of {name} is undone")
+            await edit(name)
+            await until(is_undone, f"the second edit of {name} is undone")
+            await world.settled(name)
+    assert set(seen.pop(names[0])) == {3}
+    assert all(set(each) == {3, 7} and sorted(each) == each for each in seen.values()), seen
+
+
+async def test_replicas_are_kept_only_as_they_are_and_where_they_are(world: World) -> None:
+    """What `leave_to_autoscaler` relies on."""
+
+    async def keep(name: str, uid: str, count: int) -> Json:
+        metadata = {"namespace": world.namespace, "name": name, "uid": uid}
+        body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"replicas": count}}
+        return await world.client.apply(DEPLOYMENTS, body, force=False, manager=REPLICAS_MANAGER)
+
+    async with world.operator():
+        await world.apply(NAME)
+        await world.ready(NAME)
+    live = await world.get(DEPLOYMENTS, NAME)
+    assert live is not None
+    uid = live["metadata"]["uid"]
+    for name, identity, count in ((NAME, uid, 4), (NAME, "another", 3), ("nobody", uid, 3)):
+        with pytest.raises(ApiError) as refusal:
+            await keep(name, identity, count)
+        assert refusal.value.status in (409, 422)
+    kept = await keep(NAME, uid, 3)
+    owners = {entry["manager"] for entry in kept["metadata"]["managedFields"] if "f:replicas" in str(entry["fieldsV1"])}
+    assert owners >= {FIELD_MANAGER, REPLICAS_MANAGER}
 
 
 async def test_an_autoscaler_of_the_users_own_is_left_its_say(world: World) -> None:

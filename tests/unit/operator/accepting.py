@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, applied, body, counts
 from tts_operator.api import Json
-from tts_operator.kube import ApiError, Client, Resource
+from tts_operator.kube import FIELD_MANAGER, ApiError, Client, Resource
 from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS
 from tts_operator.reconcile import Reconciler
 from tts_operator.reconcile.caches import trim, whole
@@ -45,9 +45,11 @@ class Api(Client):
             raise answer
         self.version += 1
 
-    async def apply(self, resource: Resource, manifest: Json, *, force: bool = True) -> Json:
+    async def apply(
+        self, resource: Resource, manifest: Json, *, force: bool = True, manager: str = FIELD_MANAGER
+    ) -> Json:
         await asyncio.sleep(0)
-        self._asked("force" if force else "apply", resource.kind)
+        self._asked("force" if force else "apply" if manager == FIELD_MANAGER else "keep", resource.kind)
         return applied(manifest, version=str(self.version))
 
     async def apply_status(self, resource: Resource, manifest: Json) -> Json:

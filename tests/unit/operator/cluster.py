@@ -48,11 +48,15 @@ class Cluster(Client):
         if self.writes == self.fails_at:
             raise ApiError(status=500, reason="InternalError", message="not now")
 
-    async def apply(self, resource: Resource, manifest: Json, *, force: bool = True) -> Json:
-        del force
+    async def apply(
+        self, resource: Resource, manifest: Json, *, force: bool = True, manager: str = FIELD_MANAGER
+    ) -> Json:
         name = manifest["metadata"]["name"]
         self._write(("apply", f"{resource.kind} {name}"))
         live = self.objects.get((resource.kind, name))
+        if manager != FIELD_MANAGER:
+            assert not force
+            return self._keep(live, manifest, manager)
         expected = manifest["metadata"].get("resourceVersion")
         if live is not None and expected not in (None, live["metadata"]["resourceVersion"]):
             raise ApiError(status=409, reason="Conflict", message="the object has been modified")
@@ -69,6 +73,17 @@ class Cluster(Client):
         found["metadata"]["uid"] = live["metadata"]["uid"] if live else f"uid-{next(self._versions)}"
         self.objects[resource.kind, name] = found
         return copy.deepcopy(found)
+
+    def _keep(self, live: Json | None, manifest: Json, manager: str) -> Json:
+        """Another manager of ours has the replicas as well, where they are still the same."""
+        same = live is not None and live["metadata"]["uid"] == manifest["metadata"]["uid"]
+        if live is None or not same or live["spec"]["replicas"] != manifest["spec"]["replicas"]:
+            raise ApiError(status=409, reason="Conflict", message="somebody else has them")
+        entry: Json = {"manager": manager, "operation": "Apply", "fieldsV1": {}}
+        if entry not in live["metadata"]["managedFields"]:
+            live["metadata"]["managedFields"] = [*live["metadata"]["managedFields"], entry]
+            self.touch(live)
+        return copy.deepcopy(live)
 
     async def apply_status(self, resource: Resource, manifest: Json) -> Json:
         self._write(("status", resource.kind))
@@ -100,15 +115,14 @@ def _still(live: Json) -> Json:
 
 
 def _replicas(live: Json | None, found: Json) -> None:
-    """Who has `spec.replicas`: we, the autoscaler, both, or nobody, so that it falls back to 1."""
+    """Who has `spec.replicas`: we, the autoscaler, some of them, or nobody, so that it falls back to 1."""
     entries = live["metadata"]["managedFields"] if live else []
-    scaled = SCALER in entries
+    others = [entry for entry in entries if entry["manager"] != FIELD_MANAGER]
     if "replicas" not in found["spec"]:
-        found["spec"]["replicas"] = live["spec"]["replicas"] if live and scaled else 1
+        found["spec"]["replicas"] = live["spec"]["replicas"] if live and others else 1
     elif live and live["spec"]["replicas"] != found["spec"]["replicas"]:
-        scaled = False
-    if scaled:
-        found["metadata"]["managedFields"] = [*found["metadata"]["managedFields"], SCALER]
+        others = []
+    found["metadata"]["managedFields"] = [*found["metadata"]["managedFields"], *others]
 
 
 def scale(live: Json, count: int) -> None:

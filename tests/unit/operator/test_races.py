@@ -80,14 +80,14 @@ async def test_no_request_goes_on_after_the_pass_has_ended() -> None:
     running = 0
     real = world.api.apply
 
-    async def apply(resource: Resource, manifest: Json, *, force: bool = True) -> Json:
+    async def apply(resource: Resource, manifest: Json, *, force: bool = True, manager: str = FIELD_MANAGER) -> Json:
         nonlocal running
         if manifest["kind"] == "Service":
             raise refusal(503, "ServiceUnavailable")
         running += 1
         await asyncio.sleep(1)
         running -= 1
-        return await real(resource, manifest, force=force)
+        return await real(resource, manifest, force=force, manager=manager)
 
     world.api.apply = apply  # type: ignore[method-assign]
     with pytest.raises(RetryError):
