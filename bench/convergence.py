@@ -101,7 +101,7 @@ async def floor(place: World, names: Sequence[str], template: Template, progress
     light = [resource for resource in template.kinds if resource != DEPLOYMENTS]
     async with _counting(place, names, template, light) as there, place.following(DEPLOYMENTS, see):
         begin, used = time.monotonic(), time.process_time()
-        with progress.step(f"the children of {len(names)} TTSServices without the operator: available"):
+        with progress.step(f"the children of {len(names)} TTSService(s) without the operator: available"):
             await all_at_once(requests)
             last_child = await there.wait("children", progress, patience=patience(len(names)))
             last_ready = await ready.wait("available", progress, patience=patience(len(names)))

@@ -124,6 +124,11 @@ class Bench:
             again = await restart.unchanged(operator_kubeconfig, self._place.audit, self._progress)
             spread = names[:: max(count // DRIFTED, 1)]
             caught_up = await restart.drifted(operator_kubeconfig, world, spread, self._progress)
+            # Last, since what it makes stays.
+            floors = [
+                await convergence.floor(world, [f"floor-{number:03}"], template, self._progress)
+                for number in range(tries)
+            ]
         self._progress.say(f"at rest: {rested.requests}\nrestart: {again.requests}")
         title = f"{count}:"
         return [
@@ -132,6 +137,7 @@ class Bench:
             Figure(f"{title} peak memory", peak, "MB", 200),
             *series(f"{title} one more, first child", [each.first_child for each in more], "s", p50=0.1),
             *series(f"{title} one more, Ready", [each.ready for each in more if each.ready is not None], "s", p50=0.5),
+            *series(f"{title} one more, the floor, available", [each.ready_seconds for each in floors], "s"),
             *(Figure(f"{title} {each.name}", each.value, each.unit, each.bar) for each in drifts),
             Figure(f"{title} at rest, writes", rested.requests.writes, "requests", 0),
             Figure(f"{title} at rest, reads", rested.requests.reads, "requests", 0),
