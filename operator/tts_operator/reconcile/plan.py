@@ -12,7 +12,7 @@ from tts_operator.reconcile.evidence import NOTHING, Evidence
 from tts_operator.reconcile.observed import Address, Observed, address
 from tts_operator.reconcile.phase import State
 from tts_operator.reconcile.prune import outdated
-from tts_operator.reconcile.replicas import is_autoscaled, leave_to_autoscaler
+from tts_operator.reconcile.replicas import is_autoscaled, leave_to_autoscaler, scaled_names
 from tts_operator.reconcile.rollout import Course, course
 
 
@@ -61,7 +61,7 @@ def plan(
     ]
     kept: dict[Address, Json] = {}
     if is_autoscaled(service, observed):
-        apply, kept = leave_to_autoscaler(apply, observed)
+        apply, kept = leave_to_autoscaler(apply, observed, scaled_names((*wanted, *observed.children.values())))
     if service.spec.paused:
         way = replace(way, state=State.read(service.status), current=None, examine=None, again=None)
         return Plan(held=apply, missing=missing, course=way)

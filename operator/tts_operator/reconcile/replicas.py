@@ -8,7 +8,7 @@ autoscaler leaves it to another field manager of ours, which the API server refu
 https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from tts_operator.api import Json, TTSService
 from tts_operator.desired.deployment import initial_replicas
@@ -56,8 +56,10 @@ def candidate_replicas(live: Json | None, wanted: int, *, scaled: bool) -> int |
     return int(live["spec"].get("replicas", 1)) if we_set_replicas(live) else None
 
 
-def leave_to_autoscaler(manifests: Iterable[Json], observed: Observed) -> tuple[list[Json], dict[Address, Json]]:
-    """The same, where an autoscaler may write the replicas of a Deployment while they are applied.
+def leave_to_autoscaler(
+    manifests: Iterable[Json], observed: Observed, scaled: Collection[str]
+) -> tuple[list[Json], dict[Address, Json]]:
+    """The same, where an autoscaler may write the replicas of a `scaled` Deployment while they are applied.
 
     Replicas that stay as they are, are left out of its manifest. By its address is told what is to be applied without
     force, and in the name of another manager, before it: so they are owned, and do not fall to the default. Replicas
@@ -67,22 +69,30 @@ def leave_to_autoscaler(manifests: Iterable[Json], observed: Observed) -> tuple[
     kept: dict[Address, Json] = {}
     for manifest in manifests:
         live = observed.children.get(address(manifest))
-        if live is None or manifest["kind"] != "Deployment" or "replicas" not in manifest["spec"]:
+        name, kind = manifest["metadata"]["name"], manifest["kind"]
+        if live is None or kind != "Deployment" or name not in scaled or "replicas" not in manifest["spec"]:
             found.append(manifest)
         elif manifest["spec"]["replicas"] != live["spec"].get("replicas", 1):
             seen = {"resourceVersion": live["metadata"]["resourceVersion"]}
             found.append({**manifest, "metadata": {**manifest["metadata"], **seen}})
         else:
             spec = dict(manifest["spec"])
-            names = {name: live["metadata"][name] for name in ("namespace", "name", "uid")}
+            names = {key: live["metadata"][key] for key in ("namespace", "name", "uid")}
             kept[address(manifest)] = {
                 "apiVersion": manifest["apiVersion"],
-                "kind": manifest["kind"],
+                "kind": kind,
                 "metadata": names,
                 "spec": {"replicas": spec.pop("replicas")},
             }
             found.append({**manifest, "spec": spec})
     return found, kept
+
+
+def scaled_names(manifests: Iterable[Json]) -> set[str]:
+    """The Deployments that autoscalers among some manifests or live objects are about."""
+    scalers = (body for body in manifests if body["kind"] == HORIZONTAL_POD_AUTOSCALERS.kind)
+    targets = (body["spec"]["scaleTargetRef"] for body in scalers)
+    return {target["name"] for target in targets if target["kind"] == "Deployment"}
 
 
 def is_autoscaled(service: TTSService, observed: Observed) -> bool:

@@ -6,11 +6,12 @@ from tests.unit.operator.accepting import CONFLICT, INVALID, World, converged, r
 from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, NOW, applied, service, world
 from tts_operator.api import Json, TTSService
 from tts_operator.desired import children
+from tts_operator.desired.identity import candidate_name
 from tts_operator.kube.resources import DEPLOYMENTS
 from tts_operator.reconcile.caches import whole
 from tts_operator.reconcile.observed import Observed, address
 from tts_operator.reconcile.plan import plan
-from tts_operator.reconcile.replicas import replicas
+from tts_operator.reconcile.replicas import leave_to_autoscaler, replicas, scaled_names
 from tts_operator.runtime.workers import RetryError
 
 
@@ -90,6 +91,16 @@ def test_more_replicas_under_an_autoscaler_are_applied_to_what_was_seen_only() -
     assert found["spec"]["replicas"] == 4
     assert found["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"]
     assert kept is None
+
+
+def test_a_second_set_that_no_autoscaler_scales_keeps_its_replicas() -> None:
+    """Left out once, they would be wanted again and left out again, for ever."""
+    live = deployment(service(AUTO), 4)
+    second = {**live, "metadata": {**live["metadata"], "name": candidate_name(service(AUTO))}}
+    observed = Observed(children={address(each): each for each in (live, second)})
+    scaled = scaled_names(children(service(AUTO), DEFAULTS))
+    assert leave_to_autoscaler([second], observed, scaled) == ([second], {})
+    assert leave_to_autoscaler([live], observed, scaled) != ([live], {})
 
 
 def test_without_an_autoscaler_they_are_applied_to_whatever_is_there() -> None:

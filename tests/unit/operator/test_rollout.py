@@ -22,6 +22,7 @@ from tests.unit.operator.rolling import (
     spec,
 )
 from tests.unit.operator.rollouts import Simulation, phases
+from tts_operator.kube.resources import DEPLOYMENTS
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -123,6 +124,28 @@ async def test_back_to_the_old_spec(begin: Any, strategy: str, phase: str, scale
     simulation = await at_phase(begin, strategy, phase, scaled=scaled)
     simulation.change(spec(strategy, "fine-a", scaled=scaled))
     await ends_at(simulation, "fine-a")
+
+
+@pytest.mark.parametrize("scaled", [False, True], ids=["", "scaled"])
+@each_phase
+async def test_what_is_edited_on_the_way_is_repaired_once(begin: Any, strategy: str, phase: str, scaled: bool) -> None:
+    simulation = await at_phase(begin, strategy, phase, scaled=scaled)
+    for live in simulation.api.of(DEPLOYMENTS):
+        live["spec"] = {**live["spec"], "revisionHistoryLimit": 77}
+        live["metadata"] = {**live["metadata"], "generation": live["metadata"]["generation"] + 1}
+        simulation.api.touch(live)
+    simulation._news()
+    await simulation.reconcile()
+    assert not [live for live in simulation.api.of(DEPLOYMENTS) if live["spec"].get("revisionHistoryLimit") == 77]
+    at, before = simulation.phase, len(simulation.api.requests)
+    for _ in range(3):
+        simulation._news()
+        await simulation.reconcile()
+    if simulation.phase == at:
+        assert not [each for each in simulation.api.requests[before:] if each[1].startswith("Deployment")]
+    if phase not in ("Switched", "Promoting"):
+        await promoted(simulation, strategy)
+    await ends_at(simulation, "fine-b")
 
 
 @each_strategy
