@@ -97,13 +97,7 @@ def scaled_names(manifests: Iterable[Json]) -> set[str]:
 
 def is_autoscaled(service: TTSService, observed: Observed) -> bool:
     """Whether an autoscaler decides: the one that the spec asks for, or one of the user's own on the Deployment."""
-    return service.spec.autoscaling is not None or any(
-        _scales(body, service) for body in observed.children.values() if not owned_by(body, service)
+    others = (each for each in observed.children.values() if not owned_by(each, service))
+    return service.spec.autoscaling is not None or service.name in scaled_names(
+        each for each in others if "deletionTimestamp" not in each["metadata"]
     )
-
-
-def _scales(body: Json, service: TTSService) -> bool:
-    if body["kind"] != HORIZONTAL_POD_AUTOSCALERS.kind or "deletionTimestamp" in body["metadata"]:
-        return False
-    target = body["spec"]["scaleTargetRef"]
-    return bool(target["kind"] == "Deployment" and target["name"] == service.name)

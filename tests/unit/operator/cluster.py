@@ -64,9 +64,10 @@ class Cluster(Client):
         found = applied({**manifest, "metadata": plain}, version=str(next(self._versions)))
         if resource is DEPLOYMENTS:
             _replicas(live, found)
-        if live is not None and "generation" in found["metadata"]:
-            changed = live.get("spec") != found.get("spec")
-            found["metadata"]["generation"] = live["metadata"]["generation"] + changed
+        if live is not None:
+            if "generation" in live["metadata"]:
+                changed = live.get("spec") != found.get("spec")
+                found["metadata"]["generation"] = live["metadata"]["generation"] + changed
             found |= {"status": live["status"]} if "status" in live else {}
             if {**live, "metadata": _still(live)} == {**found, "metadata": _still(found)}:
                 return copy.deepcopy(live)
