@@ -9,7 +9,7 @@ import pytest
 
 from devcluster.product import NAMESPACE
 from tests.e2e.place import Place, operator_pods, until
-from tests.e2e.rollouts import CANARY, HOLD, QUICK, Counted, Voice, until_sent, voice
+from tests.e2e.rollouts import CANARY, HOLD, PATIENT, QUICK, Counted, Voice, until_sent, voice
 
 pytestmark = pytest.mark.timeout(400, func_only=True)
 ENOUGH = 2000
@@ -37,7 +37,7 @@ WAYS = [("rolling", "ingress"), ("canary", "ingress"), ("canary", "gateway"), ("
 @pytest.mark.parametrize("strategy, way", WAYS)
 def test_from_a_to_b_without_a_failed_request(place: Place, ingress_url: str, strategy: str, way: str) -> None:
     rollout, phases = STRATEGIES[strategy]
-    speaker = voice(place, ingress_url, f"{strategy}-{way}", way, rollout=rollout)
+    speaker = voice(place, ingress_url, f"{strategy}-{way}", way, rollout=rollout | PATIENT)
     with speaker.watched() as seen, speaker.under_load() as load:
         speaker.apply(speaker.version("b"))
         speaker.until_done(150)
@@ -54,7 +54,7 @@ def test_from_a_to_b_without_a_failed_request(place: Place, ingress_url: str, st
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_an_operator_killed_in_every_phase_loses_nothing(place: Place, ingress_url: str, strategy: str) -> None:
     rollout, phases = STRATEGIES[strategy]
-    speaker = voice(place, ingress_url, f"killed-{strategy}", "ingress", rollout=rollout)
+    speaker = voice(place, ingress_url, f"killed-{strategy}", "ingress", rollout=rollout | PATIENT)
     with speaker.watched() as seen, speaker.under_load() as load:
         speaker.apply(speaker.version("b"))
         for each in phases:
