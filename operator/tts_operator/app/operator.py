@@ -135,19 +135,24 @@ class Operator:
                 loop.remove_signal_handler(number)
 
     async def _run(self, stop: asyncio.Event) -> None:
-        # First the children, then the TTSServices: so an unchanged world is seen to be in order.
-        if not await _unless(stop, self._caches.synced()) or not await _unless(stop, self._services.fill()):
+        if not await _unless(stop, self._services.list_names()):
             return
         leave = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._kopf.run(leave))
-            _log.info("the caches are filled")
-            self.ready.set()
             try:
+                if not await _unless(stop, self._filled()):
+                    return
+                _log.info("the caches are filled")
+                self.ready.set()
                 if self._elector is None or await _unless(stop, self._elector.acquire()):
                     await self._work(stop)
             finally:
                 leave.set()
+
+    async def _filled(self) -> None:
+        await self._services.filled()
+        await self._caches.synced()
 
     async def _work(self, stop: asyncio.Event) -> None:
         """Reconcile until `stop` is set, as long as the lease is ours."""
@@ -186,7 +191,7 @@ class Operator:
         """What is not ready yet, in words; empty where nothing."""
         if self.ready.is_set():
             return ""
-        return self._caches.waiting_for() or "TTSServices are not listed yet: is their CRD applied?"
+        return self._services.waiting_for() or self._caches.waiting_for() or "the caches are being filled"
 
 
 @asynccontextmanager

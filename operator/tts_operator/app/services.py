@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
 from tts_operator.api import Json
@@ -17,6 +18,10 @@ SOON_SECONDS = 1.5
 """So long after a sign that something may have been missed. Signs come in flocks: every watch breaks at once."""
 GRACE_SECONDS = 5.0
 """What kopf has not told for so long, while a list shows it, it has missed."""
+SILENT_SECONDS = 3.0
+"""Where kopf tells nothing for so long at the start, the list of what it owes is made anew."""
+FILL_SECONDS = 30.0
+"""What kopf still owes then is left to a comparison."""
 MISSES = 2
 """So often in a row, with no word from kopf in between, and its watch is dead."""
 SUSPECT_SECONDS = 60.0
@@ -36,33 +41,65 @@ class Services:
         self._namespace = namespace
         self._queue = queue
         self._due = asyncio.Event()
-        self._compared = False
+        self._listed = False
+        self._owed: dict[Key, int] = {}
+        """The resource version of each that a list has shown at the start and kopf has not told yet."""
+        self._told = asyncio.Event()
+        self._filled_at: float | None = None
         self._missed = 0
         self.store = Store(key_of=own_name, trim=trim_service)
 
-    async def fill(self) -> None:
-        """List them for the first time. Tries until the API server serves them."""
+    async def list_names(self) -> None:
+        """Learn which there are, so that it is known when kopf has told of them all.
+
+        Tries until the API server serves them: where it does not, kopf would not look for them again.
+        """
         for number in range(10**9):
             try:
-                items, version = await self._client.list(TTSSERVICES, namespace=self._namespace, keep=trim_service)
+                items, _ = await self._client.list(TTSSERVICES, namespace=self._namespace, metadata_only=True)
             except Exception as error:  # noqa: BLE001 - whatever it is, it may pass
                 delay = RETRY_SECONDS[min(number, len(RETRY_SECONDS) - 1)]
                 _log.warning("TTSServices cannot be listed, again in %.0f s: %s", delay, _advice(error))
                 await asyncio.sleep(delay)
             else:
-                kind = {"apiVersion": TTSSERVICES.api_version, "kind": TTSSERVICES.kind}
-                self.store.replace([kind | item for item in items], version)
+                self._owed = {own_name(item): version_of(item) for item in items if self._is_news(item)}
+                self._listed = True
                 return
+
+    async def filled(self) -> None:
+        """Return when kopf has told of all that were listed and are still there; or when it has had long enough."""
+        begun = time.monotonic()
+        while self._owed and time.monotonic() - begun < FILL_SECONDS:
+            self._told.clear()
+            try:
+                async with asyncio.timeout(SILENT_SECONDS):
+                    await self._told.wait()
+            except TimeoutError:
+                await self.list_names()  # of one that was deleted in between kopf never tells
+        if self._owed:
+            _log.warning("kopf's watch has not told of %d TTSServices in %.0f s", len(self._owed), FILL_SECONDS)
+            self._owed.clear()
+            self.compare_soon()
+        self._filled_at = time.monotonic()
 
     def take(self, event: str | None, body: Json) -> None:
         """Take in what kopf tells; its type is None for what a list of its own has shown."""
         self._missed = 0
+        again = self._filled_at is not None or self.store.get(*own_name(body)) is not None
         keys = self.store.remove(body) if event == "DELETED" else self.store.put(body)
         lane = Lane.SLOW if event is None else Lane.NEW if is_unseen(body) else Lane.FAST
         for key in keys:
             self._queue(key, lane)
-        if event is None and self._compared:
+        if self._owed:
+            self._settle(body)
+        if event is None and again:
             self.compare_soon()  # its watch was broken; it does not tell what was deleted meanwhile
+
+    def _settle(self, body: Json) -> None:
+        name, version = own_name(body), version_of(body)
+        if name in self._owed and self._owed[name] <= version:
+            del self._owed[name]
+        self._told.set()
 
     def queue_all(self) -> None:
         """Look at each of them again, though nothing is known to have changed."""
@@ -73,6 +110,12 @@ class Services:
         """There is a sign that something was missed."""
         self._due.set()
 
+    def waiting_for(self) -> str:
+        """What is not there yet, in words; empty where nothing."""
+        if not self._listed:
+            return "TTSServices are not listed yet: is their CRD applied?"
+        return f"kopf has yet to tell of {len(self._owed)} TTSServices" if self._owed else ""
+
     def problem(self) -> str:
         """What is wrong, in words; empty where all is well."""
         if self._missed < MISSES:
@@ -80,8 +123,9 @@ class Services:
         return f"kopf's watch of TTSServices is silent: {self._missed} lists in a row show what it has not told"
 
     async def run(self) -> None:
-        """Compare with a list at once, on a sign, and from time to time; until cancelled."""
-        self._due.set()
+        """Compare with a list on a sign, and from time to time; until cancelled."""
+        if self._filled_at is None or time.monotonic() - self._filled_at > SUSPECT_SECONDS:
+            self.compare_soon()  # who has stood by for long begins with a look at what kopf may have missed
         while True:
             await self._wait()
             failures = 0
@@ -117,7 +161,6 @@ class Services:
         if missing := [item for item in items if self._is_news(item)]:
             await asyncio.sleep(GRACE_SECONDS)
             await self._fetch([item for item in missing if self._is_news(item)])
-        self._compared = True
 
     def _is_news(self, item: Json) -> bool:
         cached = self.store.get(*own_name(item))

@@ -9,7 +9,15 @@ import pytest
 
 from tests.unit.operator.worlds import NAMESPACE, body
 from tts_operator.api import Json
-from tts_operator.app.services import GRACE_SECONDS, RESYNC_SECONDS, SOON_SECONDS, SUSPECT_SECONDS, Services
+from tts_operator.app.services import (
+    FILL_SECONDS,
+    GRACE_SECONDS,
+    RESYNC_SECONDS,
+    SILENT_SECONDS,
+    SOON_SECONDS,
+    SUSPECT_SECONDS,
+    Services,
+)
 from tts_operator.kube import ApiError, Client, Resource
 from tts_operator.runtime import Key, Lane
 
@@ -64,14 +72,17 @@ class Api(Client):
 
 @asynccontextmanager
 async def comparing(api: Api) -> AsyncIterator[tuple[Services, list[tuple[str, Lane]]]]:
-    """Filled, and compared once."""
+    """Filled by what kopf has told, and at rest."""
     queued: list[tuple[str, Lane]] = []
 
     def queue(key: Key, lane: Lane) -> None:
         queued.append((key[1], lane))
 
     services = Services(api, None, queue)
-    await services.fill()
+    await services.list_names()
+    for found in api.bodies.values():
+        services.take(None, found)
+    await services.filled()
     task = asyncio.create_task(services.run())
     await asyncio.sleep(SETTLED)
     queued.clear()
@@ -87,15 +98,103 @@ async def test_an_operator_that_comes_before_the_crd_waits(caplog: pytest.LogCap
     api = Api(one("a"))
     api.failure = NOT_FOUND
     services = Services(api, None, lambda *_: None)
-    filling = asyncio.create_task(services.fill())
+    listing = asyncio.create_task(services.list_names())
     await asyncio.sleep(300)
-    assert not filling.done()
+    assert not listing.done()
     assert "kubectl apply" in caplog.text
+    assert "CRD" in services.waiting_for()
     assert api.lists < 60
     api.failure = None
     await asyncio.sleep(20)
-    assert filling.done()
-    assert len(services.store) == 1
+    assert listing.done()
+    assert services.waiting_for() == "kopf has yet to tell of 1 TTSServices"
+
+
+@asynccontextmanager
+async def filling(api: Api) -> AsyncIterator[tuple[Services, "asyncio.Task[None]"]]:
+    """Listed; kopf has told nothing yet."""
+    services = Services(api, None, lambda *_: None)
+    await services.list_names()
+    task = asyncio.create_task(services.filled())
+    await asyncio.sleep(0.1)
+    try:
+        yield services, task
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def test_it_is_filled_once_kopf_has_told_of_all_that_were_listed() -> None:
+    api = Api(one("a"), one("b", 7), one("c"))
+    async with filling(api) as (services, done):
+        for event, found in (
+            (None, one("a")),
+            (None, one("b", 6)),
+            ("ADDED", one("d", 102)),
+            ("DELETED", one("c", 103)),
+        ):
+            services.take(event, found)
+            await asyncio.sleep(0.1)
+            assert not done.done(), found
+        services.take("MODIFIED", one("b", 7))
+        await asyncio.sleep(0.1)
+        assert done.done()
+        assert {found["metadata"]["name"] for found in services.store} == {"a", "b", "d"}
+        assert (services.waiting_for(), api.lists) == ("", 1)
+
+
+async def test_what_is_deleted_before_kopf_tells_of_it_is_not_waited_for_for_long() -> None:
+    api = Api(one("a"), one("b"))
+    async with filling(api) as (services, done):
+        services.take(None, one("a"))
+        del api.bodies["b"]
+        await asyncio.sleep(SILENT_SECONDS + 1)
+        assert done.done()
+        assert len(services.store) == 1
+
+
+async def test_what_kopf_does_not_tell_at_the_start_is_looked_for_in_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    api = Api(one("a"), one("b"))
+    async with filling(api) as (services, done):
+        services.take(None, one("a"))
+        await asyncio.sleep(FILL_SECONDS - 2 * SILENT_SECONDS)
+        assert not done.done()
+        await asyncio.sleep(3 * SILENT_SECONDS)
+        assert done.done()
+        assert "not told of 1 TTSServices" in caplog.text
+        running = asyncio.create_task(services.run())
+        await asyncio.sleep(SETTLED)
+        assert services.store.get(NAMESPACE, "b") is not None
+        running.cancel()
+
+
+async def test_a_second_list_of_kopf_during_the_first_is_a_sign_too() -> None:
+    """Its watch broke while it still told: what was deleted meanwhile it never tells."""
+    api = Api(one("a"), one("b"), one("c"))
+    async with filling(api) as (services, done):
+        services.take(None, one("a"))
+        services.take(None, one("b"))
+        del api.bodies["a"]
+        for found in api.bodies.values():
+            services.take(None, found)
+        await asyncio.sleep(0.1)
+        assert done.done()
+        running = asyncio.create_task(services.run())
+        await asyncio.sleep(SETTLED)
+        assert services.store.get(NAMESPACE, "a") is None
+        running.cancel()
+
+
+@pytest.mark.parametrize("seconds, compared", [(SUSPECT_SECONDS - 1, False), (SUSPECT_SECONDS + 1, True)])
+async def test_who_has_stood_by_for_long_begins_with_a_comparison(seconds: float, *, compared: bool) -> None:
+    api = Api(one("a"))
+    async with filling(api) as (services, _):
+        services.take(None, one("a"))
+        await asyncio.sleep(seconds)
+        running = asyncio.create_task(services.run())
+        await asyncio.sleep(SETTLED)
+        assert (api.lists == 2) is compared
+        running.cancel()
 
 
 @pytest.mark.parametrize(
