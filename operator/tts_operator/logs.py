@@ -4,7 +4,7 @@ import datetime
 import logging
 import sys
 
-import orjson
+import msgspec
 
 from tts_operator.runtime import current_key
 
@@ -27,7 +27,7 @@ class JsonFormatter(logging.Formatter):
         line |= {field: value for field in ("namespace", "object") if (value := record.__dict__.get(field)) is not None}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return orjson.dumps(line, default=str).decode()
+        return msgspec.json.encode(line, enc_hook=str).decode()
 
 
 def configure(level: str) -> None:

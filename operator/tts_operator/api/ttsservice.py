@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import orjson
+import msgspec
 from pydantic import ValidationError
 
 from tts_operator.api.spec import Spec
@@ -69,7 +69,7 @@ class TTSService:
         metadata = body["metadata"]
         annotations = metadata.get("annotations", {})
         try:
-            spec = _spec(orjson.dumps(body.get("spec", {})))
+            spec = _spec(msgspec.json.encode(body.get("spec", {})))
         except ValidationError as error:
             problems = "; ".join(f"spec.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
             raise InvalidSpecError(
@@ -94,4 +94,4 @@ class TTSService:
 @lru_cache(maxsize=SPECS)
 def _spec(text: bytes) -> Spec:
     """Read a spec. Raises ValidationError."""
-    return Spec.model_validate(orjson.loads(text))
+    return Spec.model_validate(msgspec.json.decode(text))

@@ -48,7 +48,7 @@ class Caches:
         self._turned = turned
         self.children: Mapping[Resource, Store] = {kind: Store(key_of=service_of, trim=trim) for kind in kinds}
         self.pods = Store(key_of=service_of, trim=trim_pod)
-        nodes = Store(key_of=lambda _: None)
+        nodes = Store(key_of=lambda _: None, trim=_labels_only)
         self.zones = Zones(nodes)
         self._definitions = Store(key_of=_own_name, trim=_name_only)
         self._optional = {
@@ -153,6 +153,13 @@ class Caches:
 
 def _own_name(body: Json) -> Key:
     return "", body["metadata"]["name"]
+
+
+def _labels_only(body: Json) -> Json:
+    metadata = body["metadata"]
+    return {
+        "metadata": {name: metadata[name] for name in ("name", "uid", "resourceVersion", "labels") if name in metadata}
+    }
 
 
 def _name_only(body: Json) -> Json:

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aiohttp
-import orjson
+import msgspec
 
 from tts_operator.kube.errors import ApiError, FencedError, SilentWatchError
 from tts_operator.kube.resources import Resource
+from tts_operator.kube.sealed import Sealed, read_event, read_page, read_sealed, read_whole, sealed
 
 FIELD_MANAGER = "tts-operator"
 REPLICAS_MANAGER = "tts-operator-replicas"
@@ -55,25 +56,27 @@ class Client:
 
     async def apply(
         self, resource: Resource, manifest: Json, *, force: bool = True, manager: str = FIELD_MANAGER
-    ) -> Json:
+    ) -> Sealed:
         """Server-side apply; the object as it is then.
 
         With force, fields that others own are taken over; without, they make it a conflict (409).
         """
         metadata = manifest["metadata"]
         path = resource.path(metadata["namespace"], metadata["name"])
-        return await self._apply(path, manifest, resource.plural, force=force, manager=manager)
+        answer = await self._apply(path, manifest, resource.plural, force=force, manager=manager)
+        return read_sealed(answer, resource.api_version, resource.kind)
 
     async def apply_status(self, resource: Resource, manifest: Json) -> Json:
         """The same for the status subresource."""
         metadata = manifest["metadata"]
         path = resource.path(metadata["namespace"], metadata["name"], "status")
-        return await self._apply(path, manifest, f"{resource.plural}/status", force=True)
+        answer: Json = read_whole(await self._apply(path, manifest, f"{resource.plural}/status", force=True))
+        return answer
 
-    async def _apply(self, path: str, manifest: Json, what: str, *, force: bool, manager: str = FIELD_MANAGER) -> Json:
+    async def _apply(self, path: str, manifest: Json, what: str, *, force: bool, manager: str = FIELD_MANAGER) -> bytes:
         # Part of the path: as `params` it would be parsed and quoted anew for each request.
         path += f"?fieldManager={manager}&force={'true' if force else 'false'}"
-        return await self._request("PATCH", path, what=what, body=manifest, content_type=_APPLY)
+        return await self._send("PATCH", path, what=what, body=manifest, content_type=_APPLY)
 
     async def replace(self, resource: Resource, body: Json) -> Json:
         """PUT: refused with a conflict when the object has changed since `body` was read."""
@@ -112,7 +115,7 @@ class Client:
         namespace: str | None = None,
         selector: str = "",
         metadata_only: bool = False,
-        keep: Callable[[Json], Json] = lambda body: body,
+        keep: Callable[[Sealed], Json] = lambda body: body,
     ) -> tuple[list[Json], str]:
         """All objects that match, and the resource version to watch from.
 
@@ -120,17 +123,17 @@ class Client:
         memory than all the rest of the operator.
         """
         items: list[Json] = []
+        accept = _NAMES if metadata_only else _OBJECT
         params = {"labelSelector": selector, "limit": str(PAGE)}
         while True:
-            accept = _NAMES if metadata_only else _OBJECT
-            page = await self._request(
+            answer = await self._send(
                 "GET", resource.path(namespace), verb="LIST", what=resource.plural, params=params, accept=accept
             )
-            items += map(keep, page.get("items") or ())
-            metadata = page["metadata"]
-            if not metadata.get("continue"):
-                return items, metadata["resourceVersion"]
-            params["continue"] = metadata["continue"]
+            page = read_page(answer)
+            items += [keep(sealed(item, resource.api_version, resource.kind)) for item in page.items or ()]
+            if not page.metadata.continue_:
+                return items, page.metadata.resource_version
+            params["continue"] = page.metadata.continue_
 
     async def watch(
         self,
@@ -165,10 +168,11 @@ class Client:
                 await _check(response)
                 self._tally("WATCH", resource.plural, status, time.monotonic() - begun)
                 async for line in _lines(response.content):
-                    event = orjson.loads(line)
-                    if event["type"] == "ERROR":
-                        raise ApiError.of(500, event["object"])
-                    yield event
+                    event = read_event(line)
+                    if event.type == "ERROR":
+                        raise ApiError.of(500, read_whole(event.object))
+                    found = read_sealed(event.object, resource.api_version, resource.kind)
+                    yield {"type": event.type, "object": found}
         except aiohttp.SocketTimeoutError as error:
             if status == NO_ANSWER:
                 raise
@@ -177,7 +181,12 @@ class Client:
             if not 200 <= status < 300:  # noqa: PLR2004 - HTTP
                 self._tally("WATCH", resource.plural, status, time.monotonic() - begun)
 
-    async def _request(
+    async def _request(self, method: str, path: str, **more: Any) -> Json:
+        """The same, and what is answered is read."""
+        answer: Json = read_whole(await self._send(method, path, **more))
+        return answer
+
+    async def _send(
         self,
         method: str,
         path: str,
@@ -188,20 +197,20 @@ class Client:
         body: Json | None = None,
         content_type: str = "application/json",
         accept: dict[str, str] = _OBJECT,
-    ) -> Json:
+    ) -> bytes:
         """One request; `what` and `verb` (the method, if not given) are for the tally."""
         if method != "GET" and not self._may_write():
             raise FencedError("another operator holds the lease: nothing is written any more")
         data, headers = None, accept
         if body is not None:
-            data, headers = orjson.dumps(body), {**accept, "Content-Type": content_type}
+            data, headers = msgspec.json.encode(body), {**accept, "Content-Type": content_type}
         begun, status = time.monotonic(), NO_ANSWER
         try:
             async with self._session().request(
                 method, self._server + path, params=params, data=data, headers=headers, timeout=PATIENCE
             ) as response:
                 await _check(response)
-                answer: Json = orjson.loads(await response.read())
+                answer = await response.read()
                 status = response.status
                 return answer
         except ApiError as error:
@@ -216,8 +225,8 @@ async def _check(response: aiohttp.ClientResponse) -> None:
         return
     text = await response.read()
     try:
-        body = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        body = read_whole(text)
+    except ValueError:
         body = text.decode(errors="replace")
     raise ApiError.of(response.status, body, response.headers.get("Retry-After"))
 

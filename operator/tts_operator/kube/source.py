@@ -32,14 +32,12 @@ class ApiSource:
 
     async def list(self) -> tuple[list[Json], str]:
         """All objects, and the resource version to watch from."""
-        # The items of a list come without these; those of a watch have them.
-        common = {"apiVersion": self._resource.api_version, "kind": self._resource.kind}
         return await self._client.list(
             self._resource,
             namespace=self._namespace,
             selector=self._selector,
             metadata_only=self._metadata_only,
-            keep=lambda item: self._trim(common | item),
+            keep=self._trim,
         )
 
     def watch(self, since: str) -> AsyncIterator[Json]:

@@ -1,13 +1,14 @@
 """What is kept of the objects that the operator sees, and to which TTSService each belongs."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypedDict
 
-import orjson
+import msgspec
 
 from tts_operator.api import GROUP, KIND
 from tts_operator.desired.identity import INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL
 from tts_operator.kube.client import FIELD_MANAGER
+from tts_operator.kube.sealed import Json, Sealed, read_whole, seal
 from tts_operator.runtime.store import Key, Store
 
 CONTENT = "content"
@@ -19,10 +20,60 @@ TOLD = {"Deployment", "HorizontalPodAutoscaler", "Ingress", "HTTPRoute", "Certif
 """Kinds whose status is read."""
 CONDITIONS = {"Ready", "PodScheduled"}
 """Conditions of a pod that are read."""
-SAID = ("type", "status", "reason", "message")
 RESTLESS = {"Deployment", "PodDisruptionBudget", "HorizontalPodAutoscaler"}
 """Kinds whose status changes all the time."""
 ZONE_LABEL = "topology.kubernetes.io/zone"
+
+
+class Kept(dict[str, Any]):
+    """An object as it is kept."""
+
+
+class ChildSpec(TypedDict, total=False):
+    """What is read of it at each pass."""
+
+    replicas: int
+    scaleTargetRef: Json
+
+
+class PodSpec(TypedDict, total=False):
+    """Where a pod is."""
+
+    nodeName: str
+
+
+class PodCondition(TypedDict, total=False):
+    """One of its conditions."""
+
+    type: str
+    status: str
+    reason: str
+    message: str
+
+
+class PodContainer(TypedDict, total=False):
+    """How one of its containers does."""
+
+    name: str
+    state: Json
+    lastState: Json
+
+
+class PodStatus(TypedDict, total=False):
+    """How a pod does."""
+
+    phase: str
+    reason: str
+    message: str
+    podIP: str
+    conditions: list[PodCondition]
+    initContainerStatuses: list[PodContainer]
+    containerStatuses: list[PodContainer]
+
+
+_child_spec = msgspec.json.Decoder(ChildSpec)
+_pod_spec = msgspec.json.Decoder(PodSpec)
+_pod_status = msgspec.json.Decoder(PodStatus)
 
 
 class Zones(Mapping[str, str]):
@@ -68,32 +119,33 @@ def service_of(body: Mapping[str, Any]) -> Key | None:
     return (metadata["namespace"], target["name"]) if target.get("kind") == "Deployment" else None
 
 
-def trim(body: dict[str, Any]) -> dict[str, Any]:
+def trim(body: Json) -> Json:
     """A child as it is kept: what each pass reads, and the rest as text, which takes a sixth of the memory.
 
     Of the record who owns which field, only our own entry is ever read.
     """
-    if TEXT in body:
+    if isinstance(body, Kept):
         return body
-    metadata = body["metadata"]
-    ours = [entry for entry in metadata.get("managedFields", ()) if entry["manager"] == FIELD_MANAGER]
-    rest = {name: value for name, value in body.items() if name != "status"}
-    kept = {
-        "apiVersion": body["apiVersion"],
-        "kind": body["kind"],
+    found = seal(body)
+    metadata = found["metadata"]
+    ours = [entry for entry in metadata.get("managedFields", ()) if entry.get("manager") == FIELD_MANAGER]
+    rest = {name: value for name, value in found.items() if name != "status"}
+    text = msgspec.json.encode({**rest, "metadata": {**metadata, "managedFields": ours}})
+    told = {"status": read_whole(found["status"])} if "status" in found and found["kind"] in TOLD else {}
+    return Kept(
+        apiVersion=found["apiVersion"],
+        kind=found["kind"],
         # Whom it belongs to is told by its owners, or for lack of one, by its labels.
-        "metadata": _picked(metadata, METADATA if "ownerReferences" in metadata else (*METADATA, "labels")),
-        "spec": _picked(body.get("spec", {}), ("replicas", "scaleTargetRef")),
-        CONTENT: _content(body, ours),
-        # Copied, because orjson leaves more than half of what it gives back unused.
-        TEXT: bytes(memoryview(orjson.dumps({**rest, "metadata": {**metadata, "managedFields": ours}}))),
-    }
-    return kept | {"status": body["status"]} if "status" in body and body["kind"] in TOLD else kept
+        metadata=_picked(metadata, METADATA if "ownerReferences" in metadata else (*METADATA, "labels")),
+        spec=_child_spec.decode(found["spec"]) if "spec" in found else {},
+        **{CONTENT: _content(found, ours), TEXT: text},
+        **told,
+    )
 
 
-def whole(kept: dict[str, Any]) -> dict[str, Any]:
+def whole(kept: Json) -> Json:
     """A child as it is compared with what is wanted."""
-    found: dict[str, Any] = orjson.loads(kept[TEXT])
+    found: Json = read_whole(kept[TEXT])
     return found | {"status": kept["status"]} if "status" in kept else found
 
 
@@ -102,33 +154,30 @@ def trim_service(body: dict[str, Any]) -> dict[str, Any]:
     return {**body, "metadata": {name: value for name, value in body["metadata"].items() if name != "managedFields"}}
 
 
-def _content(body: dict[str, Any], ours: list[dict[str, Any]]) -> tuple[Any, ...]:
+def _content(found: Sealed, ours: list[Json]) -> tuple[Any, ...]:
     """What the decisions about a child are made of, for comparison."""
-    metadata = body["metadata"]
-    if body["kind"] not in RESTLESS:
+    metadata = found["metadata"]
+    if found["kind"] not in RESTLESS:
         return metadata["uid"], metadata["resourceVersion"]
     # The generation counts the versions of the spec; an autoscaler has none.
-    spec = metadata.get("generation") or body["spec"]
-    record = hash(orjson.dumps([spec, ours, metadata.get("labels"), metadata.get("ownerReferences")]))
+    spec = metadata.get("generation") or found["spec"]
+    record = hash(msgspec.json.encode([spec, ours, metadata.get("labels"), metadata.get("ownerReferences")]))
     return metadata["uid"], record, "deletionTimestamp" in metadata
 
 
-def trim_pod(body: dict[str, Any]) -> dict[str, Any]:
+def trim_pod(body: Json) -> Json:
     """What the status is made of: where the pod is, and how it does."""
-    metadata, status = body["metadata"], body.get("status", {})
-    told = {name: status[name] for name in ("phase", "reason", "message", "podIP") if name in status}
-    containers = {
-        name: [_picked(container, ("name", "state", "lastState")) for container in status[name]]
-        for name in ("initContainerStatuses", "containerStatuses")
-        if name in status
-    }
-    conditions = [_picked(each, SAID) for each in status.get("conditions", ()) if each["type"] in CONDITIONS]
-    return {
-        "metadata": _picked(metadata, (*METADATA, "labels", "creationTimestamp")),
-        "spec": {"nodeName": body.get("spec", {}).get("nodeName")},
-        "status": {**told, **containers, "conditions": conditions},
-    }
+    if isinstance(body, Kept):
+        return body
+    found = seal(body)
+    status = _pod_status.decode(found["status"]) if "status" in found else PodStatus()
+    conditions = [each for each in status.get("conditions", ()) if each["type"] in CONDITIONS]
+    return Kept(
+        metadata=_picked(found["metadata"], (*METADATA, "labels", "creationTimestamp")),
+        spec={"nodeName": _pod_spec.decode(found["spec"]).get("nodeName") if "spec" in found else None},
+        status={**status, "conditions": conditions},
+    )
 
 
-def _picked(body: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+def _picked(body: Json, names: Iterable[str]) -> Json:
     return {name: body[name] for name in names if name in body}

@@ -12,7 +12,7 @@ Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-
 from functools import lru_cache
 from typing import Any
 
-import orjson
+import msgspec
 
 from tts_operator.api import Json
 from tts_operator.api.quantity import quantity
@@ -103,7 +103,7 @@ def _find(items: list[Json], key: Json) -> Json | None:
 
 @lru_cache(maxsize=4096)
 def _parsed(key: str) -> Any:
-    return orjson.loads(key[2:])
+    return msgspec.json.decode(key[2:])
 
 
 def _whole(live: Any, desired: Any, *, quantities: bool) -> bool:

@@ -7,6 +7,7 @@ from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, applied, body,
 from tts_operator.api import Json
 from tts_operator.kube import FIELD_MANAGER, ApiError, Client, Resource
 from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS
+from tts_operator.kube.sealed import Sealed, seal
 from tts_operator.reconcile import Reconciler
 from tts_operator.reconcile.caches import trim, whole
 from tts_operator.reconcile.reporter import FIRST_SECONDS
@@ -47,10 +48,10 @@ class Api(Client):
 
     async def apply(
         self, resource: Resource, manifest: Json, *, force: bool = True, manager: str = FIELD_MANAGER
-    ) -> Json:
+    ) -> Sealed:
         await asyncio.sleep(0)
         self._asked("force" if force else "apply" if manager == FIELD_MANAGER else "keep", resource.kind)
-        return applied(manifest, version=str(self.version))
+        return seal(applied(manifest, version=str(self.version)))
 
     async def apply_status(self, resource: Resource, manifest: Json) -> Json:
         self._asked("status", resource.kind)

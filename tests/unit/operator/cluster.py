@@ -9,6 +9,7 @@ from tts_operator.api import Json
 from tts_operator.kube import ApiError, Client, Resource
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.kube.resources import DEPLOYMENTS
+from tts_operator.kube.sealed import Sealed, seal
 
 SCALER: Json = {"manager": "kube-controller-manager", "operation": "Update", "fieldsV1": {}}
 
@@ -50,7 +51,7 @@ class Cluster(Client):
 
     async def apply(
         self, resource: Resource, manifest: Json, *, force: bool = True, manager: str = FIELD_MANAGER
-    ) -> Json:
+    ) -> Sealed:
         name = manifest["metadata"]["name"]
         self._write(("apply", f"{resource.kind} {name}"))
         live = self.objects.get((resource.kind, name))
@@ -70,12 +71,12 @@ class Cluster(Client):
                 found["metadata"]["generation"] = live["metadata"]["generation"] + changed
             found |= {"status": live["status"]} if "status" in live else {}
             if {**live, "metadata": _still(live)} == {**found, "metadata": _still(found)}:
-                return copy.deepcopy(live)
+                return seal(live)
         found["metadata"]["uid"] = live["metadata"]["uid"] if live else f"uid-{next(self._versions)}"
         self.objects[resource.kind, name] = found
-        return copy.deepcopy(found)
+        return seal(found)
 
-    def _keep(self, live: Json | None, manifest: Json, manager: str) -> Json:
+    def _keep(self, live: Json | None, manifest: Json, manager: str) -> Sealed:
         """Another manager of ours has the replicas as well, where they are still the same."""
         same = live is not None and live["metadata"]["uid"] == manifest["metadata"]["uid"]
         if live is None or not same or live["spec"]["replicas"] != manifest["spec"]["replicas"]:
@@ -84,7 +85,7 @@ class Cluster(Client):
         if entry not in live["metadata"]["managedFields"]:
             live["metadata"]["managedFields"] = [*live["metadata"]["managedFields"], entry]
             self.touch(live)
-        return copy.deepcopy(live)
+        return seal(live)
 
     async def apply_status(self, resource: Resource, manifest: Json) -> Json:
         self._write(("status", resource.kind))

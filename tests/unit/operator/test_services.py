@@ -19,6 +19,7 @@ from tts_operator.app.services import (
     Services,
 )
 from tts_operator.kube import ApiError, Client, Resource
+from tts_operator.kube.sealed import Sealed
 from tts_operator.runtime import Key, Lane
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -54,14 +55,14 @@ class Api(Client):
         namespace: str | None = None,
         selector: str = "",
         metadata_only: bool = False,
-        keep: Callable[[Json], Json] = lambda body: body,
+        keep: Callable[[Sealed], Json] = lambda body: body,
     ) -> tuple[list[Json], str]:
         del resource, namespace, selector
         self.lists += 1
         if self.failure is not None:
             raise self.failure
-        found = [keep(dict(each)) for each in self.bodies.values()]
-        return ([{"metadata": each["metadata"]} for each in found] if metadata_only else found), str(self.version)
+        assert metadata_only
+        return [keep(Sealed(metadata=each["metadata"])) for each in self.bodies.values()], str(self.version)
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Json:
         del resource, namespace
