@@ -22,6 +22,7 @@ from tts_operator.kube.client import Client
 from tts_operator.kube.connection import Connection
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS, PODS, TTSSERVICES, Resource
+from tts_operator.kube.sealed import opened
 
 MANAGER = "bench"
 AT_A_TIME = 16
@@ -92,8 +93,7 @@ class World:
                 if error.status == 404:  # noqa: PLR2004 - HTTP; a kind that this cluster does not have
                     continue
                 raise
-            # The items of a list name neither their version nor their kind.
-            found += [(resource, {"apiVersion": resource.api_version, "kind": resource.kind} | item) for item in items]
+            found += [(resource, opened(item)) for item in items]
         return found
 
     async def ready(self, name: str) -> None:
@@ -129,7 +129,7 @@ class World:
                 ):
                     since = event["object"]["metadata"]["resourceVersion"]
                     if event["type"] != "BOOKMARK":
-                        see(event["type"], event["object"])
+                        see(event["type"], opened(event["object"]))
 
         task = asyncio.create_task(follow(version))
         try:

@@ -93,3 +93,9 @@ def seal(body: Json) -> Sealed:
     if isinstance(body, Sealed):
         return body
     return read_sealed(msgspec.json.encode(body), body.get("apiVersion", ""), body.get("kind", ""))
+
+
+def opened(body: Json) -> Json:
+    """All of an object, sealed or not."""
+    whole: Json = read_whole(msgspec.json.encode(body))
+    return whole

@@ -26,6 +26,7 @@ from tts_operator.kube.resources import (
     TTSSERVICES,
     Resource,
 )
+from tts_operator.kube.sealed import opened
 
 Json = dict[str, Any]
 NAME = "narrator"
@@ -147,7 +148,7 @@ async def test_replicas_are_kept_only_as_they_are_and_where_they_are(world: Worl
     async def keep(name: str, uid: str, count: int) -> Json:
         metadata = {"namespace": world.namespace, "name": name, "uid": uid}
         body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"replicas": count}}
-        return await world.client.apply(DEPLOYMENTS, body, force=False, manager=REPLICAS_MANAGER)
+        return opened(await world.client.apply(DEPLOYMENTS, body, force=False, manager=REPLICAS_MANAGER))
 
     async with world.operator():
         await world.apply(NAME)

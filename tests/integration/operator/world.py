@@ -21,6 +21,7 @@ from tts_operator.kube.client import Client
 from tts_operator.kube.connection import Access
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import TTSSERVICES, Resource
+from tts_operator.kube.sealed import opened
 from tts_operator.reconcile import Reconciler
 from tts_operator.runtime import Key
 
@@ -163,7 +164,15 @@ class World:
 
 
 class AdminClient(Client):
-    """What only tests do to an API server."""
+    """What only tests do to an API server; all that is listed and watched is read whole."""
+
+    async def list(self, *asked: Any, **how: Any) -> tuple[list[Json], str]:
+        items, version = await super().list(*asked, **how)
+        return [opened(item) for item in items], version
+
+    async def watch(self, *asked: Any, **how: Any) -> AsyncIterator[Json]:
+        async for event in super().watch(*asked, **how):
+            yield {"type": event["type"], "object": opened(event["object"])}
 
     async def patch(self, resource: Resource, body: Json, *, manager: str) -> Json:
         """Server-side apply as somebody else."""

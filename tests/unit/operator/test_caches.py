@@ -11,7 +11,7 @@ import pytest
 
 from tts_operator.api import Json
 from tts_operator.kube.client import FIELD_MANAGER
-from tts_operator.kube.sealed import Sealed, read_page, read_sealed, seal, sealed
+from tts_operator.kube.sealed import Sealed, opened, read_page, read_sealed, seal, sealed
 from tts_operator.reconcile.caches import trim, trim_pod, whole
 
 LIVE = sorted((Path(__file__).parent / "live").glob("*.json"))
@@ -108,3 +108,4 @@ def test_a_body_that_is_sealed_stays_so() -> None:
     found = seal(POD)
     assert seal(found) is found
     assert isinstance(found["spec"], msgspec.Raw)
+    assert opened(found) == POD
