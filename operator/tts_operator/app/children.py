@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from tts_operator.api import Json
 from tts_operator.desired.identity import MANAGED_BY, MANAGED_BY_LABEL
@@ -19,6 +20,7 @@ from tts_operator.kube.source import ApiSource
 from tts_operator.reconcile.caches import Zones, service_of, trim, trim_pod
 from tts_operator.runtime import Informer, Key, Lane, News, Store
 
+IDENTITY = ("name", "uid", "resourceVersion")
 SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
 
 
@@ -48,9 +50,10 @@ class Caches:
         self._turned = turned
         self.children: Mapping[Resource, Store] = {kind: Store(key_of=service_of, trim=trim) for kind in kinds}
         self.pods = Store(key_of=service_of, trim=trim_pod)
-        nodes = Store(key_of=lambda _: None, trim=_labels_only)
+        nodes = Store(key_of=lambda _: None, trim=partial(_kept_of_metadata, (*IDENTITY, "labels")))
         self.zones = Zones(nodes)
-        self._definitions = Store(key_of=_own_name, trim=_name_only)
+        # Of some of these the annotations alone are a quarter of a megabyte.
+        self._definitions = Store(key_of=_own_name, trim=partial(_kept_of_metadata, IDENTITY))
         self._optional = {
             kind: self._informer(kind, store, optional=True)
             for kind, store in self.children.items()
@@ -155,14 +158,6 @@ def _own_name(body: Json) -> Key:
     return "", body["metadata"]["name"]
 
 
-def _labels_only(body: Json) -> Json:
+def _kept_of_metadata(names: tuple[str, ...], body: Json) -> Json:
     metadata = body["metadata"]
-    return {
-        "metadata": {name: metadata[name] for name in ("name", "uid", "resourceVersion", "labels") if name in metadata}
-    }
-
-
-def _name_only(body: Json) -> Json:
-    """Of some CustomResourceDefinitions the annotations alone are a quarter of a megabyte."""
-    metadata = body["metadata"]
-    return {"metadata": {name: metadata[name] for name in ("name", "uid", "resourceVersion")}}
+    return {"metadata": {name: metadata[name] for name in names if name in metadata}}

@@ -42,7 +42,8 @@ class Metadata(TypedDict, total=False):
     uid: str
     resourceVersion: str
     generation: int
-    creationTimestamp: str
+    creationTimestamp: str | None
+    """Null in a bookmark, as older API servers write it."""
     deletionTimestamp: str
     labels: dict[str, str]
     annotations: dict[str, str]

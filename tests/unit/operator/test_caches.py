@@ -11,7 +11,7 @@ import pytest
 
 from tts_operator.api import Json
 from tts_operator.kube.client import FIELD_MANAGER
-from tts_operator.kube.sealed import Sealed, opened, read_page, read_sealed, seal, sealed
+from tts_operator.kube.sealed import Sealed, opened, read_event, read_page, read_sealed, seal, sealed
 from tts_operator.reconcile.caches import trim, trim_pod, whole
 
 LIVE = sorted((Path(__file__).parent / "live").glob("*.json"))
@@ -102,6 +102,16 @@ def test_the_items_of_a_list_are_of_its_kind() -> None:
     assert found["metadata"]["labels"] == {"a": "b"}
     assert trim_pod(found) == trim_pod(POD)
     assert read_page(b'{"metadata": {"resourceVersion": "9"}, "items": null}').items is None
+
+
+def test_a_bookmark_of_an_older_api_server_has_no_time_of_creation() -> None:
+    line = (
+        b'{"type": "BOOKMARK", "object": {"kind": "Pod", "apiVersion": "v1", "metadata": {"resourceVersion": "9", '
+        b'"creationTimestamp": null}, "spec": {"containers": null}, "status": {}}}'
+    )
+    event = read_event(line)
+    assert event.type == "BOOKMARK"
+    assert read_sealed(event.object, "v1", "Pod")["metadata"]["resourceVersion"] == "9"
 
 
 def test_a_body_that_is_sealed_stays_so() -> None:
