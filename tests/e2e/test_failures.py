@@ -53,15 +53,16 @@ def test_a_pod_without_enough_memory(place: Place, memory: str) -> None:
 
 def test_a_secret_that_is_missing(place: Place) -> None:
     place.apply("keyless", replicas=1, server={"auth": {"apiKeysSecretRef": {"name": "keys", "key": "keys"}}})
+    # A slow kubelet says first that it still waits for the Secret.
     until(
-        "the reason is told",
-        lambda: place.condition("keyless").get("reason") == "CreateContainerConfigError",
+        "the Secret is named",
+        lambda: 'secret "keys" not found' in place.condition("keyless").get("message", ""),
         60,
         otherwise=lambda: place.status("keyless"),
     )
-    message = place.condition("keyless")["message"]
-    assert 'secret "keys" not found' in message
-    assert "create the Secret, or correct its name and key in server.auth" in message
+    condition = place.condition("keyless")
+    assert condition["reason"] == "CreateContainerConfigError"
+    assert "create the Secret, or correct its name and key in server.auth" in condition["message"]
     place.kubectl("create", "secret", "generic", "keys", "--from-literal=keys=letmein")
     place.ready("keyless")
     assert "lastFailure" not in place.status("keyless")
