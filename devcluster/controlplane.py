@@ -51,6 +51,8 @@ def etcd(cluster: Cluster) -> Component:
             "--log-level=warn",
             "--quota-backend-bytes=4294967296",
             "--auto-compaction-retention=10m",
+            # As kubeadm does. With etcd's own 10m the API server has no bookmarks for kinds of which nothing changes.
+            "--watch-progress-notify-interval=5s",
         ),
     )
 
