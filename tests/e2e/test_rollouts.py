@@ -37,7 +37,7 @@ WAYS = [("rolling", "ingress"), ("canary", "ingress"), ("canary", "gateway"), ("
 @pytest.mark.parametrize("strategy, way", WAYS)
 def test_from_a_to_b_without_a_failed_request(place: Place, ingress_url: str, strategy: str, way: str) -> None:
     rollout, phases = STRATEGIES[strategy]
-    speaker = voice(place, ingress_url, f"{strategy}-{way}", way, rollout=rollout | PATIENT)
+    speaker = voice(place, ingress_url, f"{strategy}-{way}", way, rollout=rollout)
     with speaker.watched() as seen, speaker.under_load() as load:
         speaker.apply(speaker.version("b"))
         speaker.until_done(150)
