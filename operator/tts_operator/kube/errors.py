@@ -13,12 +13,6 @@ class FencedError(aiohttp.ClientError):
     """Nothing may be written: another operator may do so now."""
 
 
-class SilentWatchError(TimeoutError):
-    """A watch that was open said nothing for too long, not even a bookmark."""
-
-    silent = True
-
-
 class ApiError(Exception):
     """An answer of the API server other than 2xx."""
 

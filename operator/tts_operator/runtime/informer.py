@@ -33,7 +33,7 @@ class Source(Protocol):
         """All objects, and the resource version to watch from."""
 
     def watch(self, since: str) -> AsyncIterator[Json]:
-        """Events from there on, until the server ends the stream. Raises where it fails."""
+        """Events from there on, until the stream ends, and the next is to be begun. Raises where it fails."""
 
 
 class News(Enum):
@@ -94,10 +94,11 @@ class Informer:
             self._turn.set()
 
     def silent_seconds(self) -> float:
-        """Seconds since the API server was last heard of. Bookmarks count: more than some minutes means dead.
+        """Seconds since the API server was last heard of: more than some minutes means that this informer hangs.
 
-        A refusal is an answer, and a server that cannot be reached is not the watch's fault: neither is silence. A
-        kind that is not served has nothing to say.
+        A watch that ends counts, after however long a silence: the server had answered when it was opened. A refusal is
+        an answer, and a server that cannot be reached is not the watch's fault. A kind that is not served has nothing
+        to say.
         """
         return 0.0 if self._optional and not self._served else time.monotonic() - self._active
 
@@ -157,8 +158,7 @@ class Informer:
         return ceiling * random.uniform(0.5, 1)  # noqa: S311 - jitter, no secret
 
     def _failed(self, error: Exception, failures: int, delay: float, absent: bool) -> None:
-        if not getattr(error, "silent", False):
-            self._active = time.monotonic()
+        self._active = time.monotonic()
         if absent:
             self._vanish(error)
             return

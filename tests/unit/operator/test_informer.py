@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tts_operator.kube.errors import ApiError, SilentWatchError
+from tts_operator.kube.errors import ApiError
 from tts_operator.runtime import Informer, Key, News, Store
 from tts_operator.runtime.informer import ABSENT_SECONDS, LAST_BACKOFF_SECONDS
 from tts_operator.runtime.store import Json
@@ -199,10 +199,13 @@ async def test_a_server_that_cannot_be_reached_is_no_silence(clock: Clock) -> No
         assert informer.silent_seconds() <= LAST_BACKOFF_SECONDS
 
 
-async def test_a_watch_that_hangs_again_and_again_is(clock: Clock) -> None:
-    source = Script(clock, lists=[([], 10)], watches=[[90, SilentWatchError("no event")]] * 1000)
-    async with informed(source, for_seconds=600) as (informer, _, _):
-        assert informer.silent_seconds() == pytest.approx(600)
+async def test_watches_that_end_without_an_event_are_none_either(clock: Clock) -> None:
+    source = Script(clock, lists=[([], 10)], watches=[[90]] * 1000)
+    news: list[News] = []
+    async with informed(source, for_seconds=600, news=news.append) as (informer, _, _):
+        assert informer.silent_seconds() <= 90
+        assert (news, informer.restarts, len(source.listed)) == ([News.LISTED], 0, 1)
+        assert {since for _, since in source.watched} == {"10"}
 
 
 async def test_the_first_failure_after_a_success_is_told(clock: Clock) -> None:
