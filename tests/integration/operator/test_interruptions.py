@@ -13,7 +13,7 @@ import yaml
 from devcluster import crds
 from devcluster.product import ROOT
 from tests.integration.operator.gateway import Gateway
-from tests.integration.operator.world import World, until
+from tests.integration.operator.world import PATIENCE, World, until
 from tts_operator.kube.resources import (
     CUSTOM_RESOURCE_DEFINITIONS,
     DEPLOYMENTS,
@@ -21,7 +21,10 @@ from tts_operator.kube.resources import (
     SERVICES,
     TTSSERVICES,
 )
+from tts_operator.runtime.informer import SHORT_SECONDS
 
+OTHERS_BACKOFF_SECONDS = 60.0
+"""So long the cluster's own controllers may wait before they watch again, where the API server went away repeatedly."""
 ROUTED: dict[str, Any] = {"gateway": {"parentRefs": [{"name": "public"}], "hostnames": ["speech.example.com"]}}
 
 
@@ -38,8 +41,9 @@ async def test_the_api_server_is_restarted(world: World) -> None:
         await world.client._request("DELETE", DEPLOYMENTS.path(world.namespace, "narrator"))
         applied = await world.apply("narrator", {"replicas": 4})
         await world.apply("other")
-        await world.ready("narrator", generation=applied["metadata"]["generation"])
-        await world.ready("other")
+        patience = PATIENCE + OTHERS_BACKOFF_SECONDS
+        await world.ready("narrator", generation=applied["metadata"]["generation"], patience=patience)
+        await world.ready("other", patience=patience)
         assert await operator._problem() == ""
 
 
@@ -64,6 +68,26 @@ async def test_what_happens_while_every_watch_is_broken_is_found(world: World) -
         await world.settled("stays")
         told = {path.rpartition("/")[2] for path in gateway.told_gone}
         assert {"ttsservices", "deployments", "services", "pods"} <= told
+        assert await operator._problem() == ""
+
+
+async def test_watches_of_which_nothing_is_heard_are_opened_again_and_nothing_is_listed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tts_operator.kube.client.SILENCE_SECONDS", SHORT_SECONDS + 0.5)
+    async with world.operator() as operator:
+        await world.apply("narrator")
+        await world.ready("narrator")
+        await world.settled("narrator")
+        mark = world.audit_mark()
+
+        async def opened_again() -> bool:
+            watches = [event for event in world.asked(mark) if event["verb"] == "watch"]
+            return [event["objectRef"]["resource"] for event in watches].count(HTTP_ROUTES.plural) >= 3
+
+        await until(opened_again, "the watch of a quiet kind is opened again and again")
+        assert [event["requestURI"] for event in world.asked(mark) if event["verb"] == "list"] == []
+        assert {informer.name: informer.restarts for informer in operator._caches.informers if informer.restarts} == {}
         assert await operator._problem() == ""
 
 

@@ -76,14 +76,14 @@ class World:
         conditions = (body or {}).get("status", {}).get("conditions", [])
         return next((condition for condition in conditions if condition["type"] == kind), {})
 
-    async def ready(self, name: str, *, generation: int | None = None) -> None:
+    async def ready(self, name: str, *, generation: int | None = None, patience: float = PATIENCE) -> None:
         """Wait until a TTSService is Ready, at a generation where one is given."""
 
         async def is_ready() -> bool:
             condition = await self.condition(name, "Ready")
             return condition.get("status") == "True" and generation in (None, condition["observedGeneration"])
 
-        await until(is_ready, f"{name} is Ready")
+        await until(is_ready, f"{name} is Ready", patience=patience)
 
     async def settled(self, name: str) -> None:
         """Wait until every change that was made so far has been reconciled.
@@ -151,16 +151,17 @@ class World:
 
     def asked(self, since: int = 0) -> list[Json]:
         """What the operator has asked for, wherever, from the audit log."""
-        events = map(json.loads, self.audit_log().read_text().splitlines()[since:])
+        events = map(json.loads, self._audited()[since:])
         return [event for event in events if event["user"]["username"] == USER]
 
     def audit_mark(self) -> int:
         """The place in the audit log where the next entry will be."""
-        return len(self.audit_log().read_text().splitlines())
+        return len(self._audited())
 
-    def audit_log(self) -> Path:
-        """Where the API server of the test cluster writes it."""
-        return claims.existing("integration").state / "logs" / "audit.log"
+    def _audited(self) -> list[str]:
+        """The audit log's lines; of the last one the end may not be written yet."""
+        log = claims.existing("integration").state / "logs" / "audit.log"
+        return log.read_text().split("\n")[:-1]
 
 
 class AdminClient(Client):
