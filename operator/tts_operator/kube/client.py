@@ -5,6 +5,7 @@ Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/
 
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -175,9 +176,6 @@ class Client:
                         raise ApiError.of(500, read_whole(event.object))
                     found = read_sealed(event.object, resource.api_version, resource.kind)
                     yield {"type": event.type, "object": found}
-        except aiohttp.SocketTimeoutError:
-            if status == NO_ANSWER:
-                raise
         finally:
             if not 200 <= status < 300:  # noqa: PLR2004 - HTTP
                 self._tally("WATCH", resource.plural, status, time.monotonic() - begun)
@@ -233,10 +231,14 @@ async def _check(response: aiohttp.ClientResponse) -> None:
 
 
 async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Whole lines of any length; aiohttp's own readline refuses lines of more than 128 KiB."""
+    """Whole lines of any length, until the stream ends or is silent.
+
+    aiohttp's own readline refuses lines of more than 128 KiB.
+    """
     rest = b""
-    async for chunk in stream.iter_any():
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            if line:
-                yield line
+    with suppress(aiohttp.SocketTimeoutError):
+        async for chunk in stream.iter_any():
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                if line:
+                    yield line

@@ -7,13 +7,17 @@ import subprocess
 import sys
 from typing import Any
 
+import aiohttp
 import pytest
 import yaml
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from devcluster import crds
 from devcluster.product import ROOT
 from tests.integration.operator.gateway import Gateway
 from tests.integration.operator.world import PATIENCE, World, until
+from tts_operator.kube.client import Client
 from tts_operator.kube.resources import (
     CUSTOM_RESOURCE_DEFINITIONS,
     DEPLOYMENTS,
@@ -77,7 +81,6 @@ async def test_watches_of_which_nothing_is_heard_are_opened_again_and_nothing_is
     monkeypatch.setattr("tts_operator.kube.client.SILENCE_SECONDS", SHORT_SECONDS + 0.5)
     async with world.operator() as operator:
         await world.apply("narrator")
-        await world.ready("narrator")
         await world.settled("narrator")
         mark = world.audit_mark()
 
@@ -89,6 +92,25 @@ async def test_watches_of_which_nothing_is_heard_are_opened_again_and_nothing_is
         assert [event["requestURI"] for event in world.asked(mark) if event["verb"] == "list"] == []
         assert {informer.name: informer.restarts for informer in operator._caches.informers if informer.restarts} == {}
         assert await operator._problem() == ""
+
+
+async def test_a_refused_watch_whose_reason_never_comes_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tts_operator.kube.client.SILENCE_SECONDS", 0.2)
+    ended = asyncio.Event()
+
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=500)
+        await response.prepare(request)
+        await ended.wait()
+        return response
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", refuse)
+    async with TestServer(app) as server, aiohttp.ClientSession() as session:
+        watch = Client(lambda: session, str(server.make_url(""))).watch(SERVICES, since="1")
+        with pytest.raises(TimeoutError):
+            await anext(watch)
+        ended.set()
 
 
 async def test_a_kind_that_comes_late_and_goes_again(world: World) -> None:
