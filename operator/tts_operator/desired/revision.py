@@ -41,6 +41,11 @@ class Revision:
     """Why it was made, for people."""
 
     @property
+    def spec(self) -> Spec:
+        """The spec that it was made of; fields that do not end in the pods have their defaults."""
+        return Spec.model_validate({name: value for name, value in self.inputs.items() if name != "refresh"})
+
+    @property
     def template_hash(self) -> str:
         """The same for all revisions with the same pods; empty where the template is from before there was one."""
         found: str = self.template["metadata"].get("labels", {}).get(TEMPLATE_LABEL, "")
