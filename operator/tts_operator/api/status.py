@@ -63,6 +63,8 @@ class RolloutStatus(ApiModel):
     """The step of a canary, counted from 0."""
     steps: int | None = Field(None, json_schema_extra=INT32)
     """How many steps there are."""
+    start_time: str | None = Field(None, json_schema_extra=DATE_TIME)
+    """When the rollout began. Commands name the rollout as REVISION@STARTTIME."""
     since: str = Field(json_schema_extra=DATE_TIME)
     """When this phase or step began."""
     reason: str | None = None

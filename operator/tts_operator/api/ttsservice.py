@@ -33,14 +33,18 @@ class InvalidSpecError(ValueError):
 
 
 class Wishes(NamedTuple):
-    """What a person asks of a rollout, by annotations that name the revision they are about (`kubectl tts`)."""
+    """What a person asks of a rollout, by annotations that name the one rollout that they are about (`kubectl tts`).
+
+    ROLLOUT is REVISION@STARTTIME, both from `status.rollout`.
+    """
 
     promote: str = ""
-    """REVISION/STEP: go on from this step, which is 0 before a switch and 1 after it. REVISION: go on to the end."""
+    """ROLLOUT/STEP: go on from this step, which is 0 before a switch and 1 after it. ROLLOUT: go on to the end."""
     abort: str = ""
-    """REVISION: give its rollout up."""
+    """ROLLOUT: give it up."""
     undo: str = ""
-    """OLDER@REVISION: run the older one as long as the spec asks for this revision."""
+    """OLDER@REVISION/NUMBER: run the older revision as long as the spec asks for this one. A revision gets a
+    new number where the spec goes back to it: an undo of its first time does not count the second time."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -160,12 +160,14 @@ class Operator:
             _log.info("holding the lease as %s", self._elector.identity)
         _log.info("reconciling")
         self._working = True
-        self._services.queue_all()
         workers = Workers(self._queue, self._reconciler.reconcile, count=WORKERS, observe=self._metrics.reconciled)
         try:
             async with AsyncExitStack() as stack:
                 if self._elector is not None:
                     await stack.enter_async_context(_beside(self._elector.hold()))
+                if not await _unless(stop, self._services.catch_up()):
+                    return
+                self._services.queue_all()
                 await stack.enter_async_context(self._examiner)
                 await stack.enter_async_context(_beside(self._services.run()))
                 await stack.enter_async_context(_beside(workers.run()))

@@ -122,22 +122,32 @@ class Services:
             return ""
         return f"kopf's watch of TTSServices is silent: {self._missed} lists in a row show what it has not told"
 
+    async def catch_up(self) -> None:
+        """Return when nothing is older here than in the API server at the time of the call.
+
+        For who begins to work: another operator has written until a moment ago, and what it has decided must not be
+        decided again on what was before.
+        """
+        await self._until_compared(grace=0.0)
+
     async def run(self) -> None:
         """Compare with a list on a sign, and from time to time; until cancelled."""
-        if self._filled_at is None or time.monotonic() - self._filled_at > SUSPECT_SECONDS:
-            self.compare_soon()  # who has stood by for long begins with a look at what kopf may have missed
         while True:
             await self._wait()
-            failures = 0
-            while True:
-                try:
-                    await self._compare()
-                    break
-                except Exception as error:  # noqa: BLE001 - the API server is away; it comes back
-                    delay = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
-                    failures += 1
-                    _log.warning("comparing the TTSServices failed, again in %.0f s: %s", delay, _advice(error))
-                    await asyncio.sleep(delay)
+            await self._until_compared(grace=GRACE_SECONDS)
+
+    async def _until_compared(self, *, grace: float) -> None:
+        failures = 0
+        while True:
+            try:
+                await self._compare(grace)
+            except Exception as error:  # noqa: BLE001 - the API server is away; it comes back
+                delay = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
+                failures += 1
+                _log.warning("comparing the TTSServices failed, again in %.0f s: %s", delay, _advice(error))
+                await asyncio.sleep(delay)
+            else:
+                return
 
     async def _wait(self) -> None:
         try:
@@ -150,7 +160,7 @@ class Services:
             await asyncio.sleep(SOON_SECONDS)
         self._due.clear()
 
-    async def _compare(self) -> None:
+    async def _compare(self, grace: float) -> None:
         known = list(self.store)  # as of before the list: what comes while it is made is not missing from it
         items, version = await self._client.list(TTSSERVICES, namespace=self._namespace, metadata_only=True)
         alive = {item["metadata"]["uid"] for item in items}
@@ -158,9 +168,14 @@ class Services:
             if body["metadata"]["uid"] not in alive:
                 for key in self.store.remove(body, version):
                     self._queue(key, Lane.FAST)
-        if missing := [item for item in items if self._is_news(item)]:
-            await asyncio.sleep(GRACE_SECONDS)
-            await self._fetch([item for item in missing if self._is_news(item)])
+        missing = [item for item in items if self._is_news(item)]
+        if missing and grace:
+            await asyncio.sleep(grace)
+            missing = [item for item in missing if self._is_news(item)]
+            if missing:
+                self._missed += 1
+                _log.warning("kopf's watch has missed %d TTSServices", len(missing))
+        await self._fetch(missing)
 
     def _is_news(self, item: Json) -> bool:
         cached = self.store.get(*own_name(item))
@@ -168,10 +183,6 @@ class Services:
 
     async def _fetch(self, missed: list[Json]) -> None:
         """Get what the watch has not told."""
-        if not missed:
-            return
-        self._missed += 1
-        _log.warning("kopf's watch has missed %d TTSServices", len(missed))
         for item in missed:
             namespace, name = own_name(item)
             try:

@@ -120,6 +120,7 @@ def _compare(kubectl: Kubectl, typed: Typed, arguments: argparse.Namespace) -> i
     from tts_operator.cli import history  # noqa: PLC0415 - the other commands start without it
 
     service, names = kubectl.service(typed.name), Names(kubectl.revisions(typed.name))
+    service = service.beside(names.revisions)
     if arguments.command == "history":
         if arguments.output == "json":
             print(json.dumps(history.documents(names, service), indent=2, ensure_ascii=False))

@@ -43,8 +43,8 @@ def promote(service: Service, typed: Typed, *, full: bool, now: datetime.datetim
     if rollout.phase == "Promoting":
         raise RefusedError(f"it is past its last step, and ends by itself; see {typed.then('status')}")
     asked = service.annotations.get(PROMOTE)
-    value = rollout.revision if full else _promotable(service, rollout, typed, now, asked=asked)
-    if asked in {value, rollout.revision}:
+    value = rollout.name if full else _promotable(service, rollout, typed, now, asked=asked)
+    if asked in {value, rollout.name}:
         return Answer(says=(f"{rollout.revision} is promoted already; the operator goes on as soon as it can.",))
     way = "to the end, without further holds" if full else f"from {_place(rollout)}"
     says = [f"{rollout.revision} goes on {way}, as long as its checks pass.", f"Follow it: {_follow(typed)}"]
@@ -67,18 +67,19 @@ def abort(service: Service, typed: Typed) -> Answer:
         raise RefusedError(
             f"{rollout.revision} is the first revision: there is no older one that could serve. Change the spec"
         )
-    if service.annotations.get(ABORT) == rollout.revision:
+    if service.annotations.get(ABORT) == rollout.name:
         return Answer(says=(f"{rollout.revision} is being given up already.",))
     if rollout.revision == service.undone_to:
         after = f"The undo stays written down: {typed.then('undo', '--clear')} removes it."
     else:
         after = "The spec, and so Git, still asks for it: revert it there, or change it."
     says = f"{rollout.revision} is given up: {service.current} serves alone again.", after
-    return Answer(annotation=ABORT, value=rollout.revision, says=(*says, f"Follow it: {_follow(typed)}"))
+    return Answer(annotation=ABORT, value=rollout.name, says=(*says, f"Follow it: {_follow(typed)}"))
 
 
 def undo(service: Service, names: Names, typed: Typed, *, to: str | None) -> Answer:
     """Run an older revision for as long as the spec asks for the one that it asks for now."""
+    service = service.beside(names.revisions)
     _seen(service, typed)
     if not service.target:
         raise RefusedError(f"the operator has not reported a revision yet; see {typed.then('status')}")
@@ -93,14 +94,18 @@ def undo(service: Service, names: Names, typed: Typed, *, to: str | None) -> Ans
         return Answer(says=(f"Revision {wanted.number} is being gone back to already: {_follow(typed)}",))
     _worth_undoing(service, names, typed, wanted)
     now = names.find(service.target)
-    numbers = [str(now.number)] if now else []
+    if now is None:
+        raise RefusedError(
+            f"the revision that the spec asks for is not kept: try again, or see {typed.then('history')}"
+        )
+    diff = typed.then("diff", str(now.number), str(wanted.number))
     return Answer(
         annotation=UNDO,
-        value=f"{wanted.name}@{service.target}",
+        value=f"{wanted.name}@{now.name}/{now.number}",
         says=(
             f"{service.name} goes back to revision {wanted.number}: {wanted.model}, image {wanted.image}.",
             f"The spec, and so Git, still asks for {names.short(service.target)}.",
-            f"To make it last, commit the old values: {typed.then('diff', *numbers, str(wanted.number))} shows them.",
+            f"To make it last, commit the old values: {diff} shows them.",
             f"Any other change of the spec ends the undo, and so does {typed.then('undo', '--clear')}.",
             f"Follow it: {_follow(typed)}",
         ),
@@ -194,12 +199,12 @@ def _promotable(service: Service, rollout: Rollout, typed: Typed, now: datetime.
             f"To skip all holds to come: {full}"
         )
     if rollout.phase == "Previewing":
-        return f"{rollout.revision}/0"
+        return f"{rollout.name}/0"
     if rollout.phase != "Stepping" or rollout.step is None:
         raise RefusedError(f"it is past its last hold, and ends by itself; see {typed.then('status')}")
-    value = f"{rollout.revision}/{rollout.step}"
+    value = f"{rollout.name}/{rollout.step}"
     hold = hold_of(service, rollout)
-    if hold is not None and asked not in {value, rollout.revision}:
+    if hold is not None and asked not in {value, rollout.name}:
         left = hold - (now - rollout.since).total_seconds() if rollout.since else hold
         waits = f"it holds {duration(left)} more" if left > 0 else "its hold is over, and the checks decide"
         raise RefusedError(

@@ -143,11 +143,11 @@ def advice(service: Service, names: Names, typed: Typed, now: datetime.datetime)
 
 def _waits(service: Service, rollout: Rollout, typed: Typed, now: datetime.datetime) -> list[str]:
     give_up = f"{typed.then('abort')} gives it up"
-    if service.annotations.get(ABORT) == rollout.revision:
+    if service.annotations.get(ABORT) == rollout.name:
         return ["it is being given up"]
     asked = service.annotations.get(PROMOTE)
     place = rollout.step if rollout.step is not None else int(rollout.phase == "Switched")
-    if asked in {rollout.revision, f"{rollout.revision}/{place}"}:
+    if asked in {rollout.name, f"{rollout.name}/{place}"}:
         return ["it is promoted, and goes on as soon as its checks pass"]
     if rollout.phase == "Previewing":
         return [f"{typed.then('promote')} switches the traffic; {give_up}"]

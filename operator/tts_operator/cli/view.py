@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Json = dict[str, Any]
@@ -29,10 +29,17 @@ class Rollout:
     step: int | None
     """Counted from 0."""
     steps: int | None
+    started: str
+    """When it began, as `status.rollout.startTime` has it; empty where an older operator began it."""
     since: datetime.datetime | None
     """When this phase, or this step, began."""
     reason: str
     message: str
+
+    @property
+    def name(self) -> str:
+        """What a command names: this rollout, and no later one to the same revision."""
+        return f"{self.revision}@{self.started}" if self.started else self.revision
 
     @property
     def rolled_back(self) -> bool:
@@ -85,7 +92,15 @@ class Service:
     def undone_to(self) -> str:
         """Name of the revision that runs in place of the one that the spec asks for; empty where none does."""
         to, _, instead_of = self.annotations.get(UNDO, "").rpartition("@")
-        return to if instead_of == self.target else ""
+        return to if instead_of.partition("/")[0] == self.target else ""
+
+    def beside(self, revisions: Iterable[Revision]) -> Service:
+        """The same without an undo that is about an earlier time at which the spec asked for its present revision."""
+        number = self.annotations.get(UNDO, "").rpartition("@")[2].partition("/")[2]
+        target = next((each for each in revisions if each.name == self.target), None)
+        if not number or target is None or number == str(target.number):
+            return self
+        return replace(self, annotations={key: value for key, value in self.annotations.items() if key != UNDO})
 
     @property
     def going_on(self) -> Rollout | None:
@@ -175,6 +190,7 @@ def _rollout(body: Json) -> Rollout:
         phase=body.get("phase", ""),
         step=body.get("step"),
         steps=body.get("steps"),
+        started=body.get("startTime") or "",
         since=_time(body.get("since")),
         reason=body.get("reason", ""),
         message=body.get("message", ""),

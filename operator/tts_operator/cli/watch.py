@@ -28,8 +28,7 @@ LEAST_SECONDS = 1.0
 def status(kubectl: Kubectl, typed: Typed, arguments: argparse.Namespace) -> int:
     """Print the status, and with `--watch` each change of it. Returns the exit code."""
     printer = _Printer(kubectl, typed, as_json=arguments.output == "json", watches=arguments.watch)
-    service = kubectl.service(typed.name)
-    printer.first(service)
+    service = printer.first(kubectl.service(typed.name))
     if not arguments.watch:
         return 0
     deadline = None if arguments.timeout is None else time.monotonic() + arguments.timeout
@@ -41,8 +40,8 @@ def status(kubectl: Kubectl, typed: Typed, arguments: argparse.Namespace) -> int
             return TIMED_OUT
         time.sleep(min(PERIOD, left))
         try:
-            service = replace(kubectl, seconds=min(CALL_SECONDS, max(LEAST_SECONDS, left))).service(typed.name)
-            printer.next(service)
+            patient = replace(kubectl, seconds=min(CALL_SECONDS, max(LEAST_SECONDS, left)))
+            service = printer.next(patient.service(typed.name))
             failures = 0
         except UnreachableError as error:
             failures += 1
@@ -65,35 +64,41 @@ class _Printer:
     names: Names = field(default_factory=lambda: Names(()))
     named: set[str] = field(default_factory=set)
     """Names of revisions that the service had when the revisions were read."""
+    generation: int = 0
+    """Of the service, at that time: a new spec may give an old revision a new number."""
     line: str = ""
 
-    def first(self, service: Service) -> None:
-        """Print all there is to say."""
-        self._learn(service)
+    def first(self, service: Service) -> Service:
+        """Print all there is to say. Returns the service as it is beside its revisions."""
+        service = self._learn(service)
         self.line = self._line(service)
         print(self.line if self.as_json else block(service, self.names, self.typed, _now()), flush=True)
+        return service
 
-    def next(self, service: Service) -> None:
-        """Print a line where something is new. Raises RefusedError where the service goes away."""
+    def next(self, service: Service) -> Service:
+        """The same, but a line, where something is new. Raises RefusedError where the service goes away."""
         if service.deleting:
             raise RefusedError(f"{service.name} is being deleted")
-        self._learn(service)
+        service = self._learn(service)
         line = self._line(service)
         if line != self.line:
             print(line if self.as_json else f"{_now().astimezone():%H:%M:%S}  {line}", flush=True)
         self.line = line
+        return service
 
     def last(self, service: Service, state: State) -> None:
         """Where it went wrong, say all of it once more."""
         if not self.as_json and not state.good:
             print(block(service, self.names, self.typed, _now()), flush=True)
 
-    def _learn(self, service: Service) -> None:
+    def _learn(self, service: Service) -> Service:
         """Read the revisions where the service names others than before."""
         rollout = service.rollout.revision if service.rollout else ""
         named = {service.current, service.target, service.undone_to, rollout} - {""}
-        if not named <= self.named:
+        if not named <= self.named or service.generation != self.generation:
             self.names, self.named = Names(self.kubectl.revisions(self.typed.name)), named
+            self.generation = service.generation
+        return service.beside(self.names.revisions)
 
     def _line(self, service: Service) -> str:
         if self.as_json:

@@ -12,7 +12,7 @@ from tts_operator.desired.monitoring import pod_monitor, prometheus_rule
 from tts_operator.desired.network_policy import network_policy
 from tts_operator.desired.persistent_volume_claim import persistent_volume_claim
 from tts_operator.desired.pod_disruption_budget import pod_disruption_budget
-from tts_operator.desired.revision import revisions_of, wanted_revision
+from tts_operator.desired.revision import Revision, revisions_of, wanted_revision
 from tts_operator.desired.service import candidate_service, service_
 from tts_operator.desired.service_account import service_account
 from tts_operator.desired.sets import Candidate, Sets
@@ -40,8 +40,8 @@ def children_of(service: TTSService, sets: Sets, defaults: Defaults) -> list[Jso
     revisions = {each.name: each for each in (sets.revision, *([candidate.revision] if candidate else []), *sets.keep)}
     return [
         service_account(service),
-        *(each.manifest(service) for each in revisions.values()),
-        *_claim(service),
+        *(each.manifest(service) for each in revisions.values() if each.recorded),
+        *_claim(service, revisions.values()),
         service_(service, sets.traffic),
         pod_disruption_budget(service),
         *(_of_candidate(service, candidate) if candidate else ()),
@@ -57,10 +57,15 @@ def _of_candidate(service: TTSService, candidate: Candidate) -> Iterator[Json]:
         yield pod_disruption_budget(service, of_candidate=True)
 
 
-def _claim(service: TTSService) -> Iterator[Json]:
-    storage = service.spec.model.storage
-    if storage is not None and storage.persistent_volume_claim is not None:
-        yield persistent_volume_claim(service, storage.persistent_volume_claim)
+def _claim(service: TTSService, revisions: Iterable[Revision]) -> Iterator[Json]:
+    """The claim that pods of any of the revisions mount, as the newest one that has a claim asks for it."""
+    for revision in sorted(revisions, key=lambda each: -each.number):
+        if revision.inputs.get("model", {}).get("storage") is None:
+            continue
+        storage = revision.model.storage
+        if storage is not None and storage.persistent_volume_claim is not None:
+            yield persistent_volume_claim(service, storage.persistent_volume_claim)
+            return
 
 
 def _as_asked_for(service: TTSService, sets: Sets, defaults: Defaults) -> Iterator[Json]:

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from tts_operator.api import Json, Spec, TTSService
+from tts_operator.api.model import Model
 from tts_operator.api.quantity import quantity
 from tts_operator.desired.identity import manifest
 from tts_operator.desired.pod import pod_template
@@ -39,6 +40,13 @@ class Revision:
     """The pod template."""
     cause: str = ""
     """Why it was made, for people."""
+    recorded: bool = True
+    """False: there is no ControllerRevision; it is known only by what its Deployment was given."""
+
+    @property
+    def model(self) -> Model:
+        """The model that its pods load."""
+        return Model.model_validate(self.inputs.get("model", {}))
 
     @property
     def spec(self) -> Spec:
@@ -54,7 +62,8 @@ class Revision:
     def stripped(self) -> "Revision":
         """Without what takes memory: enough to tell of it, and to know its pods."""
         labels = {TEMPLATE_LABEL: self.template_hash} if self.template_hash else {}
-        return replace(self, inputs={}, template={"metadata": {"labels": labels}})
+        model = {name: self.inputs[name] for name in ("model",) if name in self.inputs}
+        return replace(self, inputs=model, template={"metadata": {"labels": labels}})
 
     def has_pods_of(self, other: "Revision") -> bool:
         """Whether both make the same pods."""
@@ -81,16 +90,20 @@ def revisions_of(history: Iterable[Json]) -> list[Revision]:
 
 
 def wanted_revision(service: TTSService, default_image: str, revisions: Sequence[Revision]) -> Revision:
-    """The newest one of `revisions` where the spec still asks for it, or else a new one."""
+    """The newest one of `revisions` where the spec still asks for it, or else an older one, or a new one."""
     asked = inputs(service)
     if revisions and same_inputs(revisions[-1].inputs, asked, _silent()):
         return revisions[-1]
-    template = _labelled(pod_template(service, default_image))
-    cause = service.cause or (change(revisions[-1].inputs, asked) if revisions else "")
-    name = f"{service.name}-{_hash({'inputs': asked, 'template': template})}"
-    # Where the spec goes back to what it was, this is the name of an older one, which so becomes the newest.
+    cause = (service.cause or (change(revisions[-1].inputs, asked) if revisions else ""))[:CAUSE_MAX]
     number = revisions[-1].number + 1 if revisions else 1
-    return Revision(name=name, number=number, inputs=asked, template=template, cause=cause[:CAUSE_MAX])
+    # The spec goes back to what it was: an older one becomes the newest, the one that runs before all others.
+    stable = service.status.get("currentRevision")
+    for each in sorted(revisions, key=lambda each: (each.name != stable, -each.number)):
+        if same_inputs(each.inputs, asked, _silent()):
+            return replace(each, number=number, cause=cause)
+    template = _labelled(pod_template(service, default_image))
+    name = f"{service.name}-{_hash({'inputs': asked, 'template': template})}"
+    return Revision(name=name, number=number, inputs=asked, template=template, cause=cause)
 
 
 def inputs(service: TTSService) -> Json:

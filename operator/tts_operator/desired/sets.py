@@ -48,3 +48,8 @@ class Sets:
     """Only as many pods of the Deployment are replaced as may be missing; the next ones wait."""
     keep: tuple[Revision, ...] = ()
     """Further revisions that are still needed."""
+
+    @property
+    def serving(self) -> Revision:
+        """The revision that has the traffic, or most of it."""
+        return self.candidate.revision if self.candidate and self.traffic is Traffic.CANDIDATE else self.revision

@@ -17,9 +17,10 @@ from tts_operator.kube.resources import (
     SERVICES,
     Resource,
 )
+from tts_operator.reconcile.caches import whole
 from tts_operator.reconcile.observed import Refusal, address
 from tts_operator.reconcile.overlay import overlay
-from tts_operator.reconcile.ownership import owned_by
+from tts_operator.reconcile.ownership import is_ours
 from tts_operator.reconcile.plan import Plan
 from tts_operator.runtime.store import Store
 
@@ -28,6 +29,9 @@ FIRST = {SERVICE_ACCOUNTS.kind, CONTROLLER_REVISIONS.kind, PERSISTENT_VOLUME_CLA
 ROUTES = {INGRESSES.kind, HTTP_ROUTES.kind}
 WAYS_IN = {SERVICES.kind, *ROUTES}
 """Kinds that lead clients to pods."""
+NO_VERSION = "1"
+"""A resourceVersion that no object has. A server-side apply with it makes an object that is not there, and is refused
+with a conflict where there is one: the only request that creates by server-side apply and never changes."""
 INVALID, CONFLICT, NOT_FOUND, FORBIDDEN = 422, 409, 404, 403
 
 
@@ -88,32 +92,21 @@ class Actor:
     async def _apply(self, service: TTSService, manifest: Json, kept: Json | None) -> Refusal | None:
         resource = BY_KIND[manifest["apiVersion"], manifest["kind"]]
         name = manifest["metadata"]["name"]
-        known = self._children[resource].get(service.namespace, name) is not None
+        known = self._children[resource].get(service.namespace, name)
+        if known is not None and not is_ours(whole(known), service):
+            return _taken(resource, name)
         if kept is not None:  # whatever is said against it, what was seen is not what is there: look again
             await self._client.apply(resource, kept, force=False, manager=REPLICAS_MANAGER)
         try:
-            if not known and await self._taken(service, resource, name):
-                return Refusal(child=f"{resource.kind} {name}", reason="NameTaken", message=_taken_message(resource))
-            body = await self._applied(service, resource, manifest, known=known)
+            body = await self._applied(service, resource, manifest, known)
         except ApiError as error:
-            taken = error.status == CONFLICT and error.reason == "Conflict" and not _is_guarded(manifest)
-            if (error.transient and not taken) or error.status == NOT_FOUND or error.namespace_ends:
+            if error.transient or error.status == NOT_FOUND or error.namespace_ends:
                 raise
-            reason = "NameTaken" if taken else _refused(error)
-            return Refusal(child=f"{resource.kind} {name}", reason=reason, message=error.message)
+            return Refusal(child=f"{resource.kind} {name}", reason=_refused(error), message=error.message)
+        if body is None:
+            return _taken(resource, name)
         self._children[resource].put(body)
         return None
-
-    async def _taken(self, service: TTSService, resource: Resource, name: str) -> bool:
-        """Whether an account of somebody else has the name.
-
-        Of the other kinds an apply without force tells; a ServiceAccount has no field that could be in conflict, and
-        the namespace's own `default` would end up ours.
-        """
-        if resource.kind != "ServiceAccount":
-            return False
-        live = await self._find(resource, service.namespace, name)
-        return live is not None and not owned_by(live, service)
 
     async def _find(self, resource: Resource, namespace: str, name: str) -> Json | None:
         try:
@@ -123,21 +116,35 @@ class Actor:
                 return None
             raise
 
-    async def _applied(self, service: TTSService, resource: Resource, manifest: Json, *, known: bool) -> Json:
-        """Apply by force what is ours; what we have not seen before might be somebody else's, so without force."""
+    async def _applied(
+        self, service: TTSService, resource: Resource, manifest: Json, known: Json | None
+    ) -> Json | None:
+        """The object after the apply; None where somebody else's has the name, which is left as it is.
+
+        `known` is what the cache has, and ours. Raises ApiError, also for a conflict that another try may resolve.
+        """
         try:
-            return await self._client.apply(resource, manifest, force=known)
+            return await self._client.apply(resource, _bound(manifest, known), force=known is not None)
         except ApiError as error:
             if error.status not in (CONFLICT, INVALID) or (error.status == CONFLICT and _is_guarded(manifest)):
                 raise
             live = await self._find(resource, service.namespace, manifest["metadata"]["name"])
-            if live is None:  # gone since
-                return await self._client.apply(resource, manifest, force=False)
-            if not owned_by(live, service):
+            if live is None and error.status == INVALID:
                 raise
-            if error.status == INVALID:
-                await self._client.replace(resource, overlay(live, manifest))
-            return await self._client.apply(resource, manifest, force=True)
+            if live is not None and not is_ours(live, service):
+                return None
+            if live is not None and error.status == INVALID:
+                live = await self._client.replace(resource, overlay(live, manifest))
+            return await self._client.apply(resource, _bound(manifest, live), force=live is not None)
+
+
+def _bound(manifest: Json, live: Json | None) -> Json:
+    """The manifest, for exactly this live object; or, for None, only where there is no object of the name.
+
+    Without this, an apply would change whatever bears the name by now.
+    """
+    only = {"resourceVersion": NO_VERSION} if live is None else {"uid": live["metadata"]["uid"]}
+    return {**manifest, "metadata": {**manifest["metadata"], **only}}
 
 
 def _in_order_of_use(unwanted: Sequence[Json]) -> Iterator[list[Json]]:
@@ -152,8 +159,12 @@ def _is_guarded(manifest: Json) -> bool:
     return "resourceVersion" in manifest["metadata"]
 
 
-def _taken_message(resource: Resource) -> str:
-    return f"a {resource.kind} of this name exists and is not ours: delete it, or give the TTSService another name"
+def _taken(resource: Resource, name: str) -> Refusal:
+    text = (
+        f"a {resource.kind} of this name exists, and this TTSService is not its controller: delete it, or give the "
+        "TTSService another name"
+    )
+    return Refusal(child=f"{resource.kind} {name}", reason="NameTaken", message=text)
 
 
 def _refused(error: ApiError) -> str:

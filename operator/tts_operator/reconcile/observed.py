@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tts_operator.api import Json, TTSService
+from tts_operator.api.model import Model
 from tts_operator.kube.resources import CONTROLLER_REVISIONS
 from tts_operator.reconcile.ownership import owned_by
 from tts_operator.reconcile.verdict import Verdict
@@ -72,6 +73,8 @@ class Outcome:
     """Name of the revision that the spec asks for."""
     running: str = ""
     """Name of the revision that the Deployment was given, where it is another."""
+    model: Model | None = None
+    """The model of the revision that serves; None where none is known."""
     current: str = ""
     """Name of the revision that has just been rolled out in full."""
     rollout: Verdict | None = None

@@ -29,6 +29,8 @@ class State:
     revision: str
     """Name of the revision that it is about."""
     phase: Phase
+    started: str
+    """RFC 3339: when the rollout began; empty for one that an operator of before there was this began."""
     since: str
     """RFC 3339: when the phase, or the step, began."""
     step: int | None = None
@@ -45,6 +47,7 @@ class State:
         return cls(
             revision=told["revision"],
             phase=Phase(told["phase"]),
+            started=told.get("startTime", ""),
             since=told["since"],
             step=told.get("step"),
             steps=told.get("steps"),
@@ -59,11 +62,17 @@ class State:
             "phase": str(self.phase),
             "step": self.step,
             "steps": self.steps,
+            "startTime": self.started or None,
             "since": self.since,
             "reason": self.reason or None,
             "message": self.message or None,
         }
         return {name: value for name, value in fields.items() if value is not None}
+
+    @property
+    def rollout(self) -> str:
+        """What a command names: this rollout, and no later one to the same revision."""
+        return f"{self.revision}@{self.started}" if self.started else self.revision
 
     @property
     def place(self) -> int:

@@ -235,6 +235,7 @@ def outcome_of(service: TTSService, todo: Plan, observed: Observed) -> Outcome:
         outcome,
         revision=course.target.name,
         running=course.sets.revision.name,
+        model=course.sets.serving.model,
         current=course.current or "",
         rollout=progress(service, course, observed),
         undone=undone(course),

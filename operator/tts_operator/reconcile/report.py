@@ -38,9 +38,10 @@ def report(service: TTSService, observed: Observed, outcome: Outcome, now: str) 
     failure = last_failure([pod for pod in observed.pods if not is_candidate(pod)])
     works = _problem(outcome) or outcome.rollout or workload(live, failure)
     available = availability(live)
+    speaks = outcome.model or service.spec.model
     parts: Conditions = {"WorkloadReady": works}
     optional = {
-        "ModelReady": model(service, available, failure),
+        "ModelReady": model(speaks, available, failure),
         "RouteReady": route(service, observed),
         "CertificateReady": certificate(service, observed),
         "AutoscalingReady": autoscaler(service, observed, now),
@@ -54,7 +55,7 @@ def report(service: TTSService, observed: Observed, outcome: Outcome, now: str) 
         "observedGeneration": service.generation,
         "conditions": _conditions(service, {"Ready": ready, "Available": available, **parts}, now),
         "url": url(service),
-        "model": service.spec.model.name or service.spec.model.engine,
+        "model": speaks.name or speaks.engine,
         "replicas": counts.get("replicas", 0),
         "readyReplicas": counts.get("readyReplicas", 0),
         "updatedReplicas": counts.get("updatedReplicas", 0) if outcome.updated is None else outcome.updated,
@@ -72,14 +73,18 @@ def report(service: TTSService, observed: Observed, outcome: Outcome, now: str) 
 
 
 def report_invalid(body: Json, message: str, now: str) -> Json:
-    """The status of an object whose spec this operator cannot read."""
+    """The status of an object whose spec this operator cannot read.
+
+    All that was known stays: which revision is the stable one, and where a rollout is, are told nowhere else.
+    """
     generation = body["metadata"]["generation"]
     before = {condition["type"]: condition for condition in body.get("status", {}).get("conditions", ())}
     wanted = {
         "Ready": Verdict(ready=False, reason="InvalidSpec", message=message),
         "Stalled": Verdict(ready=True, reason="InvalidSpec", message=message),
     }
-    return {"observedGeneration": generation, "conditions": _dated(wanted, before, generation, now)}
+    told = {"observedGeneration": generation, "conditions": _dated(wanted, before, generation, now)}
+    return {**body.get("status", {}), **told}
 
 
 def unsettled(service: TTSService, observed: Observed) -> bool:

@@ -21,6 +21,7 @@ STATUS_SECONDS = 10.0
 FIRST_SECONDS = 1.0
 """A new service that is on its way up is told of so much later: many are Ready by then, and told of in one write."""
 ON_ITS_WAY_UP = ("Creating", "RolloutInProgress", "PodsNotReady")
+CONFLICT = 409
 VERDICTS = ("Ready", "Stalled", "Reconciling", "Paused", "RouteReady", "CertificateReady", "ModelReady")
 
 _log = logging.getLogger(__name__)
@@ -58,22 +59,19 @@ class Reporter:
         wait = self._written.get(key, 0.0) + STATUS_SECONDS - time.monotonic()
         if wait > 0 and _verdicts(before) == _verdicts(status):
             return wait
-        answer = await self._client.apply_status(
-            TTSSERVICES,
-            {
-                "apiVersion": API_VERSION,
-                "kind": KIND,
-                # With the uid: never onto a namesake that was made after this one's end.
-                "metadata": {"namespace": key[0], "name": key[1], "uid": metadata["uid"]},
-                "status": status,
-            },
-        )
+        try:
+            answer = await self._client.apply_status(TTSSERVICES, _manifest(metadata, status))
+        except ApiError as error:
+            if error.status != CONFLICT:
+                raise
+            # Decided on what is no longer so. Its news may be on its way to us, or, where our watch is late, not yet.
+            self._services.put(await self._client.get(TTSSERVICES, *key))
+            return 0.0
         self._services.put(answer)
         self._seen.pop(key, None)
         self._written[key] = time.monotonic()
         await self._tell(metadata, ready_condition(before), ready_condition(status))
-        # The answer may hold a newer spec, whose own news the cache then takes for old.
-        return 0.0 if answer["metadata"]["generation"] != metadata["generation"] else None
+        return None
 
     async def _tell(self, metadata: Json, before: Json, after: Json) -> None:
         """Events are a courtesy: one that cannot be written is not worth a second try."""
@@ -86,6 +84,17 @@ class Reporter:
             await self._client.create(EVENTS, event)
         except (ApiError, aiohttp.ClientError, TimeoutError) as error:
             _log.warning("an event could not be written: %s", str(error) or type(error).__name__, extra=where)
+
+
+def _manifest(metadata: Json, status: Json) -> Json:
+    """The status, for exactly the version that it was made of.
+
+    With the uid: never onto a namesake that was made after this one's end. With the version: a status holds where the
+    rollout is, and whoever decides on what another operator has changed since must not turn it back. Nor can the answer
+    hide a change of the spec or of an annotation, whose own news the cache would then take for old.
+    """
+    names = {name: metadata[name] for name in ("namespace", "name", "uid", "resourceVersion")}
+    return {"apiVersion": API_VERSION, "kind": KIND, "metadata": names, "status": status}
 
 
 def _verdicts(status: Mapping[str, Any]) -> tuple[Any, ...]:

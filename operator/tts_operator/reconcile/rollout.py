@@ -18,10 +18,12 @@ from tts_operator.desired.sets import Sets, Traffic
 from tts_operator.reconcile.evidence import NOTHING, Evidence, Examination, Finding
 from tts_operator.reconcile.observed import Observed
 from tts_operator.reconcile.phase import Phase, State
+from tts_operator.reconcile.pods import is_ready
 from tts_operator.reconcile.replicas import replicas
 from tts_operator.reconcile.sharing import sets_of, weight_of
 from tts_operator.reconcile.situation import Situation
-from tts_operator.reconcile.trial import crash, examination, overdue, pods_of
+from tts_operator.reconcile.stable import is_lost, stable_revision
+from tts_operator.reconcile.trial import crash, examination, is_candidate, overdue, pods_of
 from tts_operator.reconcile.workload import is_complete, is_seen
 
 WAITING_SECONDS = 5.0
@@ -73,11 +75,14 @@ def course(
 ) -> Course:
     """Decide. `revisions` are those that there have been, by name; `now` is an RFC 3339 time."""
     towards = _undone(service, target, revisions) or target
-    stable = revisions.get(service.status.get("currentRevision", ""))
     state = State.read(service.status)
     if state is not None and state.revision != towards.name:
         state = None  # the spec has moved on: what was on its way is given up
-    if stable is None or stable.has_pods_of(towards):
+    stable = stable_revision(service, observed, revisions)
+    final = state is not None and state.phase is Phase.CHECKING_IN_PLACE and is_lost(service, revisions)
+    if final:
+        stable = towards
+    if stable is None or (stable.has_pods_of(towards) and not final):
         # The first one, or back to what runs, or the same in other words.
         sets = Sets(revision=towards, replicas=replicas(service, observed, takes_over=True), keep=(target,))
         return Course(target=target, towards=towards, sets=sets)
@@ -88,23 +93,37 @@ def course(
         towards=towards,
         stable=stable,
         evidence=evidence,
+        started=state.started if state is not None else now,
         now=now,
+        final=final,
     )
-    if state is None:
-        return _begin(at)
-    if evidence.subject != state.subject:
+    found = _goes_on(at, state) if state is not None else _begin(at)
+    # What was found out about a service of which nothing was known is worth to be kept.
+    return found if "currentRevision" in service.status or found.current else replace(found, current=stable.name)
+
+
+def _goes_on(at: Situation, state: State) -> Course:
+    if at.evidence.subject != state.subject:
         at = replace(at, evidence=NOTHING)
-    following = state if service.spec.paused else _next(at, state)
+    following = state if at.service.spec.paused else _next(at, state)
     if following is None:
         sets = replace(sets_of(at, state), candidate=None, traffic=Traffic.STABLE, weight=0)
-        return Course(target=target, towards=towards, sets=sets, current=towards.name, again=0.0)
+        return Course(target=at.target, towards=at.towards, sets=sets, current=at.towards.name, again=0.0)
     return _course(at, following)
 
 
 def _undone(service: TTSService, target: Revision, revisions: Mapping[str, Revision]) -> Revision | None:
     """The older revision that somebody has asked for instead of what the spec asks for."""
-    older, _, asked = service.wishes.undo.partition("@")
-    return revisions.get(older) if asked == target.name else None
+    older, _, instead_of = service.wishes.undo.partition("@")
+    name, _, number = instead_of.partition("/")
+    if name != target.name:
+        return None
+    if number:
+        return revisions.get(older) if number == str(target.number) else None
+    # As operators of before wrote it. It counts on where it is in force.
+    status = service.status
+    runs = (status.get("rollout") or {}).get("revision") or status.get("currentRevision")
+    return revisions.get(older) if status.get("targetRevision") == name and runs == older else None
 
 
 def _begin(at: Situation) -> Course:
@@ -112,10 +131,10 @@ def _begin(at: Situation) -> Course:
     if rollout.paused:
         sets = Sets(revision=at.stable, replicas=replicas(at.service, at.observed), keep=(at.target, at.towards))
         return Course(target=at.target, towards=at.towards, sets=sets, held=True)
-    if at.service.wishes.abort == at.towards.name:
-        return _course(at, _rolled_back(at, _enter(at, Phase.CHECKING), ABORTED))
     serves = (at.live or {}).get("status", {}).get("availableReplicas", 0)
-    if not serves:  # nothing to protect: a fix must not wait for what it repairs
+    if not serves and not any(
+        is_ready(pod) and not is_candidate(pod) for pod in at.observed.pods
+    ):  # nothing to protect: a fix must not wait for what it repairs
         return _course(at, _enter(at, Phase.PROMOTING))
     if rollout.strategy == "Rolling" and not rollout.speech_check.enabled:
         return _course(at, _enter(at, Phase.PROMOTING))
@@ -147,13 +166,11 @@ def _next(at: Situation, state: State) -> State | None:
     """The state that follows, which may be the same; None: it is done."""
     if state.phase is Phase.ROLLED_BACK:
         return state
-    if at.service.wishes.abort == state.revision:
-        return _rolled_back(at, state, ABORTED)
+    if at.service.wishes.abort == state.rollout:
+        return _failed(at, state, ABORTED, back=True)
     told = Finding(reason=state.reason, message=state.message) if state.reason else None
     if (finding := told or _against(at, state)) is not None:
-        if at.service.spec.rollout.auto_rollback:
-            return _rolled_back(at, state, finding)
-        return replace(state, reason=finding.reason, message=finding.message)
+        return _failed(at, state, finding, back=at.service.spec.rollout.auto_rollback)
     state = replace(state, reason="", message=at.evidence.passed or state.message)
     if at.service.spec.rollout.paused:
         return state
@@ -210,7 +227,7 @@ def _stepping(at: Situation, state: State) -> State:
         return _no_canary(at, state)
     step = at.step_of(state)
     hold = at.steps[step].hold_seconds
-    whole = at.service.wishes.promote == state.revision
+    whole = at.service.wishes.promote == state.rollout
     over = hold is not None and state.elapsed(at.now) >= hold
     if whole or ((over or _is_promoted(at, state)) and step + 1 >= len(at.steps)):
         return _enter(at, Phase.PROMOTING, step=step, message=state.message)
@@ -278,16 +295,26 @@ ABORTED = Finding(reason="Aborted", message="aborted by hand (annotation tts-ope
 
 def _enter(at: Situation, phase: Phase, *, step: int | None = None, message: str = "") -> State:
     steps = len(at.steps) if at.service.spec.rollout.strategy == "Canary" else None
-    return State(revision=at.towards.name, phase=phase, since=at.now, step=step, steps=steps, message=message)
+    return State(
+        revision=at.towards.name,
+        phase=phase,
+        started=at.started,
+        since=at.now,
+        step=step,
+        steps=steps,
+        message=message,
+    )
 
 
-def _rolled_back(at: Situation, state: State, finding: Finding) -> State:
-    return replace(state, phase=Phase.ROLLED_BACK, since=at.now, reason=finding.reason, message=finding.message)
+def _failed(at: Situation, state: State, finding: Finding, *, back: bool) -> State:
+    """Rolled `back`, or left where it is."""
+    state = replace(state, reason=finding.reason, message=finding.message)
+    return replace(state, phase=Phase.ROLLED_BACK, since=at.now) if back and not at.final else state
 
 
 def _is_promoted(at: Situation, state: State) -> bool:
     """Whether somebody has asked to go on from here, or to the end."""
-    return at.service.wishes.promote in (state.revision, f"{state.revision}/{state.place}")
+    return at.service.wishes.promote in (state.rollout, f"{state.rollout}/{state.place}")
 
 
 def _has_spoken(at: Situation) -> bool:

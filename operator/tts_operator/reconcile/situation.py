@@ -10,6 +10,7 @@ from tts_operator.desired.ingress import shares_by_weight
 from tts_operator.desired.revision import Revision
 from tts_operator.reconcile.evidence import Evidence
 from tts_operator.reconcile.observed import Observed
+from tts_operator.reconcile.ownership import owned_by
 from tts_operator.reconcile.phase import State
 from tts_operator.reconcile.replicas import is_autoscaled
 
@@ -24,17 +25,25 @@ class Situation:
     towards: Revision
     stable: Revision
     evidence: Evidence
+    started: str
+    """When the rollout began."""
     now: str
+    final: bool = False
+    """Whether there is no way back: the stable revision is lost, and its Deployment has the new one already."""
 
     @property
     def live(self) -> Json | None:
         """The Deployment that bears the service's name."""
-        return self.observed.child("apps/v1", "Deployment", self.service.name)
+        return self._ours(self.service.name)
 
     @property
     def second(self) -> Json | None:
         """The candidate's Deployment."""
-        return self.observed.child("apps/v1", "Deployment", candidate_name(self.service))
+        return self._ours(candidate_name(self.service))
+
+    def _ours(self, name: str) -> Json | None:
+        found = self.observed.child("apps/v1", "Deployment", name)
+        return found if found is not None and owned_by(found, self.service) else None
 
     @property
     def stable_replicas(self) -> int:

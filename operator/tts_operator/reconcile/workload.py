@@ -1,6 +1,7 @@
 """How the Deployment and its pods are doing."""
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import Json
+from tts_operator.api.model import Model
 from tts_operator.reconcile.pods import Failure
 from tts_operator.reconcile.verdict import Verdict, condition_of
 
@@ -38,9 +39,8 @@ def availability(live: Json | None) -> Verdict:
     return Verdict(ready=False, reason="NoPodsAvailable", message="no pod can serve")
 
 
-def model(service: TTSService, available: Verdict, failure: Failure | None) -> Verdict | None:
+def model(asked: Model, available: Verdict, failure: Failure | None) -> Verdict | None:
     """Whether the model is loaded; None where it is part of the image, and so no news of its own."""
-    asked = service.spec.model
     if asked.engine == "fastspeech2":
         return None
     name = f"{asked.name} {asked.revision}"

@@ -40,7 +40,7 @@ async def test_one_service_converges_within_its_budget_of_requests(world: World)
         await world.settled("narrator")
     requests = [_short(event) for event in world.requests(mark)]
     children = 5
-    assert len(requests) <= children + 4, requests
+    assert len(requests) <= children + 3, requests
 
 
 def _short(event: dict[str, str]) -> str:

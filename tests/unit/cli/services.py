@@ -9,6 +9,7 @@ from tts_operator.cli.view import Json, Service, revisions, service
 from tts_operator.cli.wording import Names, Typed
 
 NOW = datetime.datetime(2026, 11, 25, 12, 0, tzinfo=datetime.timezone.utc)
+ROLLOUT = "narrator-6@2026-11-25T11:00:00Z"
 TYPED = Typed(name="narrator")
 STEPS = [{"weight": 10, "holdSeconds": 120}, {"weight": 50}, {"weight": 100, "holdSeconds": 0}]
 
@@ -56,7 +57,14 @@ def a_service(**more: Any) -> Service:
 
 
 def rolling_out(phase: str, *, revision: str = "narrator-6", since: float = 30, **more: Any) -> Json:
-    return {"revision": revision, "phase": phase, "since": ago(since), "message": f"{phase} it is.", **more}
+    return {
+        "revision": revision,
+        "phase": phase,
+        "startTime": ago(3600),
+        "since": ago(since),
+        "message": f"{phase} it is.",
+        **more,
+    }
 
 
 def canary(step: int = 1, *, since: float = 30, phase: str = "Stepping", **more: Any) -> Service:
@@ -76,7 +84,7 @@ def rolled_back(**more: Any) -> Service:
 
 
 def undone(**more: Any) -> Service:
-    annotations = {"tts-operator.io/undo": "narrator-4@narrator-6"}
+    annotations = {"tts-operator.io/undo": "narrator-4@narrator-6/6"}
     return a_service(current="narrator-4", target="narrator-6", annotations=annotations, **more)
 
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.cli.services import NAMES, NOW, TYPED, a_service, blue_green, canary, rolled_back, rolling_out, undone
+from tests.unit.cli.services import (
+    NAMES,
+    NOW,
+    ROLLOUT,
+    TYPED,
+    a_service,
+    blue_green,
+    canary,
+    rolled_back,
+    rolling_out,
+    undone,
+)
 from tts_operator.cli.decide import Answer, abort, clear_undo, find, promote, undo
 from tts_operator.cli.refused import RefusedError
 from tts_operator.cli.view import ABORT, PROMOTE, UNDO, Service
@@ -17,16 +28,16 @@ UNDOING = undone(rollout=rolling_out("Stepping", revision="narrator-4", step=0, 
 @pytest.mark.parametrize(
     "service, full, value",
     [
-        (canary(), False, "narrator-6/1"),
-        (canary(), True, "narrator-6"),
-        (canary(0), True, "narrator-6"),
-        (canary(phase="Checking"), True, "narrator-6"),
-        (canary(phase="Scaling"), True, "narrator-6"),
-        (canary(annotations={PROMOTE: "narrator-6/0"}), False, "narrator-6/1"),
-        (canary(annotations={PROMOTE: "narrator-5"}), False, "narrator-6/1"),
-        (canary(annotations={PROMOTE: "narrator-6/1"}), True, "narrator-6"),
-        (blue_green(), False, "narrator-6/0"),
-        (blue_green("Switched"), True, "narrator-6"),
+        (canary(), False, f"{ROLLOUT}/1"),
+        (canary(), True, ROLLOUT),
+        (canary(0), True, ROLLOUT),
+        (canary(phase="Checking"), True, ROLLOUT),
+        (canary(phase="Scaling"), True, ROLLOUT),
+        (canary(annotations={PROMOTE: f"{ROLLOUT}/0"}), False, f"{ROLLOUT}/1"),
+        (canary(annotations={PROMOTE: "narrator-5"}), False, f"{ROLLOUT}/1"),
+        (canary(annotations={PROMOTE: f"{ROLLOUT}/1"}), True, ROLLOUT),
+        (blue_green(), False, f"{ROLLOUT}/0"),
+        (blue_green("Switched"), True, ROLLOUT),
     ],
 )
 def test_promote_is_bound_to_the_revision_and_the_step(service: Service, full: bool, value: str) -> None:
@@ -38,10 +49,10 @@ def test_promote_is_bound_to_the_revision_and_the_step(service: Service, full: b
 @pytest.mark.parametrize(
     "service, full",
     [
-        (canary(annotations={PROMOTE: "narrator-6/1"}), False),
-        (canary(annotations={PROMOTE: "narrator-6"}), False),
-        (canary(annotations={PROMOTE: "narrator-6"}), True),
-        (canary(0, annotations={PROMOTE: "narrator-6"}), False),
+        (canary(annotations={PROMOTE: f"{ROLLOUT}/1"}), False),
+        (canary(annotations={PROMOTE: ROLLOUT}), False),
+        (canary(annotations={PROMOTE: ROLLOUT}), True),
+        (canary(0, annotations={PROMOTE: ROLLOUT}), False),
     ],
 )
 def test_a_second_promotion_writes_nothing(service: Service, full: bool) -> None:
@@ -80,24 +91,24 @@ def test_promote_tells_that_rollouts_are_paused() -> None:
 
 
 def test_a_step_that_the_spec_no_longer_has_may_be_promoted() -> None:
-    assert promote(canary(7), TYPED, full=False, now=NOW).value == "narrator-6/7"
+    assert promote(canary(7), TYPED, full=False, now=NOW).value == f"{ROLLOUT}/7"
 
 
 @pytest.mark.parametrize("service", [canary(), blue_green("Switched"), canary(phase="Promoting")])
 def test_abort_is_bound_to_the_revision(service: Service) -> None:
     answer = abort(service, TYPED)
-    assert (answer.annotation, answer.value) == (ABORT, "narrator-6")
+    assert (answer.annotation, answer.value) == (ABORT, ROLLOUT)
     assert "Git, still asks for it" in " ".join(answer.says)
 
 
 def test_abort_of_an_undo_tells_what_stays() -> None:
     answer = abort(UNDOING, TYPED)
-    assert answer.value == "narrator-4"
+    assert answer.value == "narrator-4@2026-11-25T11:00:00Z"
     assert "`kubectl tts undo narrator --clear`" in " ".join(answer.says)
 
 
 def test_a_second_abort_writes_nothing() -> None:
-    assert not abort(canary(annotations={ABORT: "narrator-6"}), TYPED).annotation
+    assert not abort(canary(annotations={ABORT: ROLLOUT}), TYPED).annotation
 
 
 @pytest.mark.parametrize(
@@ -115,16 +126,16 @@ def test_abort_is_refused_where_nothing_is_going_on(service: Service, words: lis
 @pytest.mark.parametrize(
     "service, to, value",
     [
-        (a_service(), None, "narrator-4@narrator-5"),
-        (a_service(), "3", "narrator-3@narrator-5"),
-        (a_service(), "narrator-3", "narrator-3@narrator-5"),
-        (a_service(current="narrator-6", target="narrator-6"), None, "narrator-5@narrator-6"),
-        (rolled_back(), None, "narrator-4@narrator-6"),
-        (undone(), None, "narrator-3@narrator-6"),
-        (undone(), "5", "narrator-5@narrator-6"),
-        (canary(), "3", "narrator-3@narrator-6"),
+        (a_service(), None, "narrator-4@narrator-5/5"),
+        (a_service(), "3", "narrator-3@narrator-5/5"),
+        (a_service(), "narrator-3", "narrator-3@narrator-5/5"),
+        (a_service(current="narrator-6", target="narrator-6"), None, "narrator-5@narrator-6/6"),
+        (rolled_back(), None, "narrator-4@narrator-6/6"),
+        (undone(), None, "narrator-3@narrator-6/6"),
+        (undone(), "5", "narrator-5@narrator-6/6"),
+        (canary(), "3", "narrator-3@narrator-6/6"),
         # An undo of another target has ended with it.
-        (a_service(annotations={UNDO: "narrator-3@narrator-4"}), None, "narrator-4@narrator-5"),
+        (a_service(annotations={UNDO: "narrator-3@narrator-4"}), None, "narrator-4@narrator-5/5"),
     ],
 )
 def test_undo_is_bound_to_what_the_spec_asks_for(service: Service, to: str | None, value: str) -> None:
@@ -161,15 +172,15 @@ def test_undo_is_refused_where_it_would_change_nothing(service: Service, to: str
 
 def test_an_undo_that_failed_is_not_tried_again() -> None:
     rollout = rolling_out("RolledBack", revision="narrator-4", reason="CrashLoop")
-    service = a_service(target="narrator-6", annotations={UNDO: "narrator-4@narrator-6"}, rollout=rollout)
+    service = a_service(target="narrator-6", annotations={UNDO: "narrator-4@narrator-6/6"}, rollout=rollout)
     says(lambda: undo(service, NAMES, TYPED, to="4"), ["revision 4 was rolled back", "(CrashLoop)"])
-    assert undo(service, NAMES, TYPED, to="3").value == "narrator-3@narrator-6"
+    assert undo(service, NAMES, TYPED, to="3").value == "narrator-3@narrator-6/6"
 
 
 def test_a_second_undo_writes_nothing() -> None:
-    service = a_service(annotations={UNDO: "narrator-4@narrator-5"})
+    service = a_service(annotations={UNDO: "narrator-4@narrator-5/5"})
     assert not undo(service, NAMES, TYPED, to="4").annotation
-    assert undo(service, NAMES, TYPED, to=None).value == "narrator-3@narrator-5", "one further back"
+    assert undo(service, NAMES, TYPED, to=None).value == "narrator-3@narrator-5/5", "one further back"
 
 
 def test_an_undo_ends() -> None:

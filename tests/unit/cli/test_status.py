@@ -6,7 +6,18 @@ from typing import Any
 
 import pytest
 
-from tests.unit.cli.services import NAMES, NOW, TYPED, a_service, blue_green, canary, rolled_back, rolling_out, undone
+from tests.unit.cli.services import (
+    NAMES,
+    NOW,
+    ROLLOUT,
+    TYPED,
+    a_service,
+    blue_green,
+    canary,
+    rolled_back,
+    rolling_out,
+    undone,
+)
 from tts_operator.cli.status import State, block, document, headline, state_of
 from tts_operator.cli.view import ABORT, PROMOTE, UNDO, Service
 from tts_operator.cli.wording import age, duration
@@ -94,10 +105,10 @@ def test_a_revision_that_was_rolled_back() -> None:
     "service, words",
     [
         (canary(0), "it goes on by itself in 90 s"),
-        (canary(annotations={PROMOTE: "narrator-6/1"}), "it is promoted"),
-        (canary(0, annotations={PROMOTE: "narrator-6"}), "it is promoted"),
-        (canary(annotations={ABORT: "narrator-6"}), "being given up"),
-        (canary(annotations={PROMOTE: "narrator-6/0"}), "it holds until"),
+        (canary(annotations={PROMOTE: f"{ROLLOUT}/1"}), "it is promoted"),
+        (canary(0, annotations={PROMOTE: ROLLOUT}), "it is promoted"),
+        (canary(annotations={ABORT: ROLLOUT}), "being given up"),
+        (canary(annotations={PROMOTE: f"{ROLLOUT}/0"}), "it holds until"),
         (blue_green(), "`kubectl tts promote narrator` switches the traffic"),
         (canary(rollout_spec={"paused": True}), "rollouts are paused; `kubectl tts resume narrator`"),
         (a_service(target="narrator-6", spec={"paused": True}), "spec.paused is true"),

@@ -8,7 +8,7 @@ from tests.unit.operator.worlds import NAME, applied
 from tts_operator.api import Json
 from tts_operator.kube import ApiError, Client, Resource
 from tts_operator.kube.client import FIELD_MANAGER
-from tts_operator.kube.resources import DEPLOYMENTS
+from tts_operator.kube.resources import DEPLOYMENTS, TTSSERVICES
 from tts_operator.kube.sealed import Sealed, seal
 
 SCALER: Json = {"manager": "kube-controller-manager", "operation": "Update", "fieldsV1": {}}
@@ -58,11 +58,8 @@ class Cluster(Client):
         if manager != FIELD_MANAGER:
             assert not force
             return self._keep(live, manifest, manager)
-        expected = manifest["metadata"].get("resourceVersion")
-        if live is not None and expected not in (None, live["metadata"]["resourceVersion"]):
-            raise ApiError(status=409, reason="Conflict", message="the object has been modified")
-        plain = {key: value for key, value in manifest["metadata"].items() if key != "resourceVersion"}
-        found = applied({**manifest, "metadata": plain}, version=str(next(self._versions)))
+        _check(live, manifest)
+        found = applied(manifest, version=str(next(self._versions)))
         if resource is DEPLOYMENTS:
             _replicas(live, found)
         if live is not None:
@@ -89,6 +86,7 @@ class Cluster(Client):
 
     async def apply_status(self, resource: Resource, manifest: Json) -> Json:
         self._write(("status", resource.kind))
+        _check(self.service, manifest)
         self.service = {**self.service, "status": manifest["status"]}
         self.touch(self.service)
         return copy.deepcopy(self.service)
@@ -96,6 +94,8 @@ class Cluster(Client):
     async def get(self, resource: Resource, namespace: str, name: str) -> Json:
         del namespace
         self.requests.append(("get", f"{resource.kind} {name}"))
+        if resource is TTSSERVICES:
+            return copy.deepcopy(self.service)
         if (resource.kind, name) not in self.objects:
             raise ApiError(status=404, reason="NotFound", message="no")
         return copy.deepcopy(self.objects[resource.kind, name])
@@ -110,6 +110,20 @@ class Cluster(Client):
         live = self.objects.get((resource.kind, name))
         if live is not None and live["metadata"]["uid"] == uid:
             del self.objects[resource.kind, name]
+
+
+def _check(live: Json | None, manifest: Json) -> None:
+    """What is asked of exactly one object, or one version of it, is refused where it is another.
+
+    Source: `Store.Update` of k8s.io/apiserver/pkg/registry/generic/registry, and its patch handler. A version is not
+    asked for where there is no object.
+    """
+    asked = manifest["metadata"]
+    if live is None and "uid" in asked:
+        raise ApiError(status=409, reason="Conflict", message="uid mismatch: no existing object was found")
+    for name in ("uid", "resourceVersion"):
+        if live is not None and asked.get(name) not in (None, live["metadata"][name]):
+            raise ApiError(status=409, reason="Conflict", message="the object has been modified")
 
 
 def _still(live: Json) -> Json:

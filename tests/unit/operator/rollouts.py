@@ -14,6 +14,7 @@ from tests.unit.operator.cluster import Cluster, scale
 from tests.unit.operator.deployments import Pods, steer
 from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, body
 from tts_operator.api import Json, TTSService
+from tts_operator.desired import Defaults
 from tts_operator.kube.resources import (
     CHILDREN,
     CONTROLLER_REVISIONS,
@@ -97,6 +98,9 @@ class Simulation:
     passes: int = 0
     restart_at: frozenset[int] = frozenset()
     """Before these passes the operator is killed and started again."""
+    defaults: Defaults = DEFAULTS
+    rollouts: list[str] = field(default_factory=list)
+    """Those that there have been, as commands name them."""
     seen: list[str] = field(default_factory=list)
     """Phases, with the step where there is one, each once per turn."""
 
@@ -117,7 +121,7 @@ class Simulation:
             children=self.children,
             pods=self.store,
             zones={},
-            defaults=DEFAULTS,
+            defaults=self.defaults,
             examiner=self.listener,  # type: ignore[arg-type]
         )
         self.due: float | None = 0.0
@@ -196,6 +200,18 @@ class Simulation:
         ]
         newest = sorted(found, key=lambda body: int(body["revision"]))[-1:]
         return "".join(str(body["metadata"]["name"]) for body in newest)
+
+    @property
+    def rollout(self) -> str:
+        """What a command names."""
+        told = self.status["rollout"]
+        return "@".join(filter(None, (told["revision"], told.get("startTime"))))
+
+    def undoing(self, tag: str, *, to: str) -> str:
+        """The command that runs an older revision instead of that of `tag`."""
+        name = self.revision(tag)
+        (number,) = (body["revision"] for body in self.api.of(CONTROLLER_REVISIONS) if body["metadata"]["name"] == name)
+        return f"{self.revision(to)}@{name}/{number}"
 
     def leftovers(self) -> list[tuple[str, str]]:
         """What exists for a candidate alone."""
@@ -300,6 +316,8 @@ class Simulation:
     def _look(self) -> None:
         if not self.seen or self.seen[-1] != self.phase:
             self.seen.append(self.phase)
+        if self.phase and self.rollout not in self.rollouts:
+            self.rollouts.append(self.rollout)
         for watch in self.watchers:
             watch(self)
 

@@ -1,10 +1,12 @@
 """What happens at the same time, or in an unlucky order."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from tests.unit.operator.accepting import KEY, World, refusal
+from tests.unit.operator.accepting import CONFLICT, KEY, World, refusal
+from tests.unit.operator.rolling import assert_alone, at_phase
 from tests.unit.operator.worlds import DEFAULTS, applied, body, service
 from tts_operator.api import Json
 from tts_operator.api.server import Image
@@ -12,6 +14,7 @@ from tts_operator.desired import children
 from tts_operator.desired.pod import image_reference
 from tts_operator.kube import Resource
 from tts_operator.kube.client import FIELD_MANAGER
+from tts_operator.kube.resources import CONTROLLER_REVISIONS
 from tts_operator.kube.sealed import Sealed
 from tts_operator.reconcile.difference import in_order
 from tts_operator.reconcile.reconciler import LASTING_FAILURES
@@ -22,15 +25,27 @@ from tts_operator.runtime.workers import RetryError
 @pytest.mark.usefixtures("clock")
 async def test_a_spec_that_changes_while_the_status_is_written_is_not_lost() -> None:
     world = World(body())
+    world.api.answers["status", "TTSService"] = [CONFLICT]
+    world.api.live["TTSService"] = body({"replicas": 5}, generation=2, resourceVersion="998")
+    assert await world.reconcile() == 0.0
+    found = world.services.get(*KEY)
+    assert found is not None
+    assert found["metadata"]["generation"] == 2
+
+
+@pytest.mark.usefixtures("clock")
+async def test_a_status_is_written_to_the_version_that_it_was_made_of() -> None:
+    world = World(body())
+    versions = []
 
     async def apply_status(resource: Resource, manifest: Json) -> Json:
         del resource
-        return body({"replicas": 5}, status=manifest["status"], generation=2, resourceVersion="999")
+        versions.append(manifest["metadata"]["resourceVersion"])
+        return body(status=manifest["status"], resourceVersion="999")
 
     world.api.apply_status = apply_status  # type: ignore[method-assign]
-    again = await world.reconcile()
-    assert world.services.put(body({"replicas": 5}, generation=2, resourceVersion="998")) == set()
-    assert again == 0.0
+    await world.reconcile()
+    assert versions == [body()["metadata"]["resourceVersion"]]
 
 
 @pytest.mark.usefixtures("clock")
@@ -96,15 +111,6 @@ async def test_no_request_goes_on_after_the_pass_has_ended() -> None:
     assert running == 0
 
 
-@pytest.mark.usefixtures("clock")
-async def test_an_account_of_somebody_else_is_not_taken_over() -> None:
-    world = World(body())
-    world.api.live["ServiceAccount"] = {"metadata": {}}
-    await world.reconcile()
-    assert world.ready() == ("False", "NameTaken")
-    assert ("apply", "ServiceAccount") not in world.api.requests
-
-
 async def test_a_woken_worker_that_is_cancelled_passes_the_wake_up_on() -> None:
     queue = WorkQueue()
     first, second = (asyncio.create_task(queue.get()) for _ in range(2))
@@ -141,3 +147,37 @@ def test_a_toleration_of_another_effect_does_not_lengthen_an_outage() -> None:
     deployment = children(service({"placement": asked}), DEFAULTS)[-1]
     tolerated = deployment["spec"]["template"]["spec"]["tolerations"]
     assert {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 5} in tolerated
+
+
+async def test_a_command_that_comes_while_the_status_is_written_is_seen_at_once(begin: Any) -> None:
+    simulation = await begin("rolling")
+    write = simulation.api.apply_status
+
+    async def late(resource: Resource, manifest: Json) -> Json:
+        simulation.api.apply_status = write
+        simulation.annotate("refresh", "now")  # after the pass has read it, before its status is there
+        answer: Json = await write(resource, manifest)
+        return answer
+
+    simulation.api.apply_status = late
+    simulation.pods.broken.add("fine")
+    await simulation.until(lambda: simulation.api.apply_status == write, "a status is written")
+    assert len(simulation.api.of(CONTROLLER_REVISIONS)) == 2, "without any further news"
+
+
+async def test_who_decides_on_an_old_status_changes_nothing(begin: Any) -> None:
+    """A new leader may have the lease before its own watch tells what the last one has decided."""
+    simulation = await at_phase(begin, "canary by pods", "Stepping 0")
+    old = simulation.services.get(*KEY)
+    assert old is not None
+    simulation.annotate("abort", simulation.rollout)
+    await simulation.until(lambda: simulation.phase.startswith("RolledBack"), "it is rolled back")
+    await simulation.settled()
+    simulation.restart()
+    simulation.services.clear()
+    simulation.services.put(old)
+    await asyncio.sleep(60)  # its step is over, by this clock
+    await simulation.reconcile()
+    await simulation.settled()
+    assert simulation.phase.startswith("RolledBack")
+    assert_alone(simulation, "fine-a")

@@ -10,7 +10,7 @@ from tests.unit.operator.accepting import CONFLICT, INVALID, KEY, World, converg
 from tests.unit.operator.worlds import DEFAULTS, NAMESPACE, UID, applied, body, everything
 from tts_operator.api import Json
 from tts_operator.kube import ApiError
-from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS
+from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS, SERVICES
 from tts_operator.reconcile import Reconciler
 from tts_operator.reconcile.caches import whole
 from tts_operator.reconcile.reconciler import REFUSED_AGAIN_SECONDS
@@ -24,14 +24,13 @@ async def test_a_new_service() -> None:
     world = World(body())
     assert await world.reconcile() is None
     assert world.api.requests[0] == ("apply", "ControllerRevision"), "it says what the pods are to be made of"
-    account = [("get", "ServiceAccount"), ("apply", "ServiceAccount")]
-    assert world.api.requests[1:3] == account, "pods need it, and it might be somebody else's"
-    assert sorted(world.api.requests[3:6]) == [
+    assert world.api.requests[1] == ("apply", "ServiceAccount"), "pods need it"
+    assert sorted(world.api.requests[2:5]) == [
         ("apply", "Deployment"),
         ("apply", "PodDisruptionBudget"),
         ("apply", "Service"),
     ]
-    assert world.api.requests[6:] == [("status", "TTSService")]
+    assert world.api.requests[5:] == [("status", "TTSService")]
     assert world.ready() == ("False", "RolloutInProgress")
 
 
@@ -85,7 +84,6 @@ async def test_paused_only_reports() -> None:
         (refusal(429, "TooManyRequests", retry_after=7.0), 7.0),
         (refusal(503, "ServiceUnavailable"), 0.0),
         (refusal(401, "Unauthorized"), 0.0),
-        (refusal(409, "AlreadyExists"), 0.0),
         (aiohttp.ServerDisconnectedError(), 0.0),
         (TimeoutError(), 0.0),
     ],
@@ -94,8 +92,6 @@ async def test_paused_only_reports() -> None:
 async def test_what_passes_is_tried_again(request_: tuple[str, str], answer: Exception, after: float) -> None:
     world = World(body())
     world.api.answers[request_] = answer
-    if request_ == ("apply", "Deployment") and isinstance(answer, ApiError) and answer.status == 409:
-        world.api.live[request_[1]] = {"metadata": {}}  # somebody made it in the same moment
     with pytest.raises(RetryError) as raised:
         await world.reconcile()
     assert raised.value.after == after
@@ -134,18 +130,21 @@ async def test_nothing_is_done_for_what_has_ended(request_: tuple[str, str], ans
     assert ("create", "Event") not in world.api.requests
 
 
-OURS: Json = {"metadata": {"ownerReferences": [{"uid": UID, "controller": True}]}, "spec": {}}
+OURS: Json = {
+    "metadata": {"uid": "1", "resourceVersion": "1", "ownerReferences": [{"uid": UID, "controller": True}]},
+    "spec": {},
+}
 THEIRS: Json = {"metadata": {"ownerReferences": [{"uid": "another", "controller": True}]}, "spec": {}}
 
 
 @pytest.mark.parametrize("live", [THEIRS, {"metadata": {}}], ids=["another's", "nobody's"])
-@pytest.mark.parametrize("answer, reason", [(CONFLICT, "NameTaken"), (INVALID, "Invalid")])
-async def test_what_is_not_ours_is_not_touched(live: Json, answer: ApiError, reason: str) -> None:
+@pytest.mark.parametrize("answer", [CONFLICT, INVALID])
+async def test_what_is_not_ours_is_not_touched(live: Json, answer: ApiError) -> None:
     world = World(body())
     world.api.answers["apply", "Service"] = answer
     world.api.live["Service"] = live
     assert await world.reconcile() == REFUSED_AGAIN_SECONDS
-    assert world.ready() == ("False", reason)
+    assert world.ready() == ("False", "NameTaken")
     assert not {("force", "Service"), ("replace", "Service")} & set(world.api.requests)
 
 
@@ -162,6 +161,23 @@ async def test_what_is_ours_is_mended(answer: ApiError, then: list[str]) -> None
     world.api.live["Service"] = OURS
     assert await world.reconcile() is None
     assert [verb for verb, kind in world.api.requests if kind == "Service"] == ["apply", *then]
+
+
+@pytest.mark.parametrize("verb", ["apply", "force"])
+async def test_conflicts_over_what_is_ours_are_no_refusal(verb: str) -> None:
+    world = World(body()) if verb == "apply" else await converged()
+    if verb == "force":
+        kept = whole(*world.children[SERVICES])
+        metadata = {**kept["metadata"], "labels": {}, "resourceVersion": "999"}
+        world.children[SERVICES].put({**kept, "metadata": metadata})
+    world.api.answers[verb, "Service"] = world.api.answers["force", "Service"] = CONFLICT
+    world.api.live["Service"] = OURS
+    with pytest.raises(RetryError):
+        await world.reconcile()
+    assert [each for each, kind in world.api.requests if kind == "Service"] == [verb, "get", "force"]
+    del world.api.answers["force", "Service"]
+    await world.reconcile()
+    assert world.ready()[1] != "NameTaken"
 
 
 async def test_what_cannot_be_mended_is_told() -> None:

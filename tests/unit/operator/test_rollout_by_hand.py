@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("clock")
 @each_phase
 async def test_abort(begin: Any, strategy: str, phase: str) -> None:
     simulation = await at_phase(begin, strategy, phase)
-    simulation.annotate("abort", simulation.revision("fine-b"))
+    simulation.annotate("abort", simulation.rollout)
     await rolls_back(simulation, "Aborted")
     simulation.annotate("abort", None)
     await simulation.settled()
@@ -52,7 +52,7 @@ async def test_an_abort_of_another_revision_is_nobodys_business(begin: Any, stra
 @each_phase
 async def test_promote_to_the_end(begin: Any, strategy: str, phase: str) -> None:
     simulation = await at_phase(begin, strategy, phase)
-    simulation.annotate("promote", simulation.revision("fine-b"))
+    simulation.annotate("promote", simulation.rollout)
     await ends_at(simulation, "fine-b")
 
 
@@ -69,7 +69,7 @@ async def test_promote_step_by_step(begin: Any, strategy: str) -> None:
         assert simulation.weight() in (0, weight)
         assert "kubectl tts promote narrator" in simulation.condition()["message"]
         await simulation.quiet()
-        simulation.annotate("promote", f"{simulation.revision('fine-b')}/{number}")
+        simulation.annotate("promote", f"{simulation.rollout}/{number}")
     await ends_at(simulation, "fine-b")
 
 
@@ -78,7 +78,7 @@ async def test_a_promotion_does_not_go_round_the_gate(begin: Any) -> None:
     guard(simulation, "blue/green")
     simulation.change(spec("blue/green", "mute-b"))
     await simulation.until(lambda: simulation.phase == "Checking", "it is checked")
-    simulation.annotate("promote", simulation.revision("mute-b"))
+    simulation.annotate("promote", simulation.rollout)
     await rolls_back(simulation, "SpeechCheckFailed")
 
 
@@ -89,7 +89,7 @@ async def test_undo_and_its_end(begin: Any, strategy: str) -> None:
     await promoted(simulation, strategy)
     await ends_at(simulation, "fine-b")
     guard(simulation, strategy)
-    simulation.annotate("undo", f"{simulation.revision('fine-a')}@{simulation.revision('fine-b')}")
+    simulation.annotate("undo", simulation.undoing("fine-b", to="fine-a"))
     await simulation.until(lambda: bool(simulation.phase), "the undoing has begun")
     await promoted(simulation, strategy)
     await simulation.until(lambda: simulation.condition()["reason"] == "Undone", "it is undone")
@@ -110,7 +110,7 @@ async def test_undo_and_its_end(begin: Any, strategy: str) -> None:
 @each_phase
 async def test_undo_in_the_middle(begin: Any, strategy: str, phase: str) -> None:
     simulation = await at_phase(begin, strategy, phase)
-    simulation.annotate("undo", f"{simulation.revision('fine-a')}@{simulation.revision('fine-b')}")
+    simulation.annotate("undo", simulation.undoing("fine-b", to="fine-a"))
     await simulation.until(lambda: simulation.condition()["reason"] == "Undone", "it is undone")
     await simulation.settled()
     assert_alone(simulation, "fine-a")
@@ -121,7 +121,7 @@ async def test_an_undo_of_an_older_wish_ends_with_the_next_spec(begin: Any) -> N
     simulation = await begin("rolling")
     simulation.change(spec("rolling", "fine-b"))
     await ends_at(simulation, "fine-b")
-    simulation.annotate("undo", f"{simulation.revision('fine-a')}@{simulation.revision('fine-b')}")
+    simulation.annotate("undo", simulation.undoing("fine-b", to="fine-a"))
     await simulation.until(lambda: simulation.condition()["reason"] == "Undone", "it is undone")
     simulation.change(spec("rolling", "fine-c"))
     await ends_at(simulation, "fine-c")
@@ -188,7 +188,7 @@ async def test_another_strategy_in_the_middle(begin: Any, strategy: str, phase: 
     await simulation.second()
     for _ in range(300):
         if simulation.phase == "Previewing":
-            simulation.annotate("promote", f"{simulation.status['rollout']['revision']}/0")
+            simulation.annotate("promote", f"{simulation.rollout}/0")
         if is_done(simulation, "fine-b"):
             break
         await simulation.second()
@@ -218,10 +218,27 @@ async def test_no_history(begin: Any, strategy: str) -> None:
 @each_phase
 async def test_all_revisions_are_deleted_by_hand(begin: Any, strategy: str, phase: str) -> None:
     simulation = await at_phase(begin, strategy, phase)
-    simulation.watchers.clear()  # nothing tells any more what has been checked
     for body in simulation.api.of(CONTROLLER_REVISIONS):
         del simulation.api.objects["ControllerRevision", body["metadata"]["name"]]
+    if phase in ("Checking", "Previewing"):
+        await promoted(simulation, strategy)
     await ends_at(simulation, "fine-b")
+
+
+@pytest.mark.parametrize("kind", ["crash", "mute"])
+@pytest.mark.parametrize("strategy", MANY)
+async def test_without_its_revisions_a_bad_one_replaces_nothing(begin: Any, strategy: str, kind: str) -> None:
+    simulation = await begin(strategy)
+    guard(simulation, strategy)
+    simulation.change(spec(strategy, f"{kind}-b"))
+    await simulation.until(lambda: simulation.phase.startswith("Checking"), "it is checked")
+    for body in simulation.api.of(CONTROLLER_REVISIONS):
+        del simulation.api.objects["ControllerRevision", body["metadata"]["name"]]
+    await simulation.until(lambda: bool(simulation.condition("Stalled")), "it has failed")
+    await simulation.settled()
+    assert simulation.condition("Stalled")["reason"] in ("RolledBack", BAD[kind])
+    assert len([pod for pod in simulation.selected() if pod["metadata"]["name"].startswith("narrator")]) >= 2
+    await simulation.quiet()
 
 
 @each_bad
@@ -241,7 +258,7 @@ async def test_without_automatic_roll_back_it_stays_where_it_is(begin: Any, stra
     await simulation.quiet()
     assert simulation.phase == phase
     assert simulation.selected()
-    simulation.annotate("abort", simulation.revision(f"{kind}-b"))
+    simulation.annotate("abort", simulation.rollout)
     await rolls_back(simulation, "Aborted")
 
 
@@ -252,7 +269,7 @@ async def test_what_an_autoscaler_has_added_is_kept(begin: Any, end: str) -> Non
     simulation.load = 9
     await simulation.until(lambda: len(simulation.selected()) == 9, "the load has come")
     if end == "is aborted":
-        simulation.annotate("abort", simulation.revision("fine-b"))
+        simulation.annotate("abort", simulation.rollout)
         await rolls_back(simulation, "Aborted")
     else:
         tag = {"goes on": "fine-b", "is reverted": "fine-a", "is followed": "fine-c"}[end]

@@ -186,16 +186,34 @@ async def test_a_second_list_of_kopf_during_the_first_is_a_sign_too() -> None:
         running.cancel()
 
 
-@pytest.mark.parametrize("seconds, compared", [(SUSPECT_SECONDS - 1, False), (SUSPECT_SECONDS + 1, True)])
-async def test_who_has_stood_by_for_long_begins_with_a_comparison(seconds: float, *, compared: bool) -> None:
+async def test_who_begins_to_work_first_learns_what_another_has_written_until_then() -> None:
+    api = Api(one("a"), one("b"), one("c"))
+    async with filling(api) as (services, _):
+        for name in "abc":
+            services.take(None, one(name))
+        await asyncio.sleep(1)
+        api.bodies["a"] = one("a", 50)
+        del api.bodies["b"]
+        await services.catch_up()
+        found = services.store.get(NAMESPACE, "a")
+        assert found is not None
+        assert found["metadata"]["resourceVersion"] == "50"
+        assert services.store.get(NAMESPACE, "b") is None
+        assert not services.problem(), "kopf has missed nothing: its news are only on their way"
+
+
+async def test_who_cannot_learn_it_does_not_begin(caplog: pytest.LogCaptureFixture) -> None:
     api = Api(one("a"))
     async with filling(api) as (services, _):
         services.take(None, one("a"))
-        await asyncio.sleep(seconds)
-        running = asyncio.create_task(services.run())
-        await asyncio.sleep(SETTLED)
-        assert (api.lists == 2) is compared
-        running.cancel()
+        await asyncio.sleep(1)
+        api.failure = ConnectionError("nobody is there")
+        beginning = asyncio.create_task(services.catch_up())
+        await asyncio.sleep(60)
+        assert not beginning.done()
+        assert "nobody is there" in caplog.text
+        api.failure = None
+        await asyncio.wait_for(beginning, 60)
 
 
 @pytest.mark.parametrize(

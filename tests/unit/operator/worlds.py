@@ -66,6 +66,8 @@ def applied(manifest: Json, *, version: str = "1", **more: Any) -> Json:
     return live | more
 
 
+UNRECORDED = {"name", "namespace", "uid", "resourceVersion"}
+"""Metadata that belongs to nobody."""
 UNCOUNTED = {"ServiceAccount", "Service", "ControllerRevision", "PersistentVolumeClaim", "HorizontalPodAutoscaler"}
 """Kinds whose versions the API server does not count."""
 
@@ -84,7 +86,7 @@ ATOMIC = {"selector", "labelSelector", "nodeSelector", "podSelector", "data", "s
 
 def _fields(manifest: Json) -> Json:
     named = {name: value for name, value in manifest.items() if name not in {"apiVersion", "kind"}}
-    metadata = {name: value for name, value in manifest["metadata"].items() if name not in {"name", "namespace"}}
+    metadata = {name: value for name, value in manifest["metadata"].items() if name not in UNRECORDED}
     return _of_map({**named, "metadata": metadata})
 
 

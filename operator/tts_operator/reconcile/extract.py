@@ -1,0 +1,36 @@
+"""What we have applied of a live object, as the record of its fields tells.
+
+As client-go's Extract functions (https://pkg.go.dev/k8s.io/client-go/applyconfigurations): applied again in this form,
+it changes nothing.
+"""
+
+from typing import Any
+
+import msgspec
+
+from tts_operator.api import Json
+
+
+def extract(live: Json, owned: Json) -> Json:
+    """Of `live` the fields in `owned` (fieldsV1)."""
+    return {name: _value(live[name], inner) for key, inner in owned.items() if (name := key.removeprefix("f:")) in live}
+
+
+def _value(live: Any, owned: Json) -> Any:
+    inner = {key: value for key, value in owned.items() if key != "."}
+    if not inner:
+        return live  # owned as a whole
+    if isinstance(live, dict):
+        return extract(live, inner)
+    if not isinstance(live, list):
+        return live
+    names = [(msgspec.json.decode(key[2:]), fields) for key, fields in inner.items() if key.startswith(("k:", "v:"))]
+    return [found for item in live for name, fields in names if (found := _item(item, name, fields)) is not None]
+
+
+def _item(item: Any, name: Any, fields: Json) -> Any:
+    """The item, where it is the one of that name (`k:`) or value (`v:`); None where not."""
+    if not isinstance(name, dict) or not isinstance(item, dict):
+        return item if item == name else None
+    fits = all(item.get(key) == value for key, value in name.items())
+    return _value(item, fields) if fits else None
