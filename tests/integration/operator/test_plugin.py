@@ -153,9 +153,9 @@ async def test_an_undo_and_its_end(plugin: Plugin) -> None:
     ran = await plugin.run("undo", NAME)
     assert (ran.code, ran.err) == (0, "")
     assert "Git, still asks for revision 3" in ran.out
-    assert (await plugin.annotations())[UNDO] == "narrator-2@narrator-3"
+    assert (await plugin.annotations())[UNDO] == "narrator-2@narrator-3/3"
     assert (await plugin.run("undo", NAME, "--to", "1")).code == 0
-    assert (await plugin.annotations())[UNDO] == "narrator-1@narrator-3"
+    assert (await plugin.annotations())[UNDO] == "narrator-1@narrator-3/3"
     assert (await plugin.run("undo", NAME, "--clear")).code == 0
     assert UNDO not in await plugin.annotations()
     assert (await plugin.run("undo", NAME, "--clear")).code == 3

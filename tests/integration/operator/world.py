@@ -102,6 +102,13 @@ class World:
             await self.client.merge(TTSSERVICES, self.namespace, name, mark)
             await self.reconciled_again(key, before)
 
+        async def told() -> bool:  # a status that one of the marks came in between of is written by a further pass
+            body = await self.get(TTSSERVICES, name)
+            generation = body["metadata"]["generation"] if body else None
+            return body is not None and body.get("status", {}).get("observedGeneration") == generation
+
+        await until(told, f"the status of {name} speaks of its newest generation")
+
     async def reconciled_again(self, key: Key, before: int) -> None:
         """Wait until a key has been reconciled more often than `before`."""
 

@@ -29,6 +29,10 @@ class Cluster(Client):
         self.fails_at = 0
         """The number of a write that fails; 0: none does."""
         self.writes = 0
+        self.unheard_at = 0
+        """The number of a write that is carried out, and whose answer is lost; 0: none is."""
+        self.told: list[Json] = []
+        """The TTSService in all its versions."""
         self._versions = itertools.count(100)
 
     def find(self, resource: Resource, name: str = NAME) -> Json | None:
@@ -42,12 +46,18 @@ class Cluster(Client):
     def touch(self, live: Json) -> None:
         """A new version of an object."""
         live["metadata"] = live["metadata"] | {"resourceVersion": str(next(self._versions))}
+        if live is self.service:
+            self.told.append(copy.deepcopy(live))
 
     def _write(self, request: tuple[str, str]) -> None:
         self.requests.append(request)
         self.writes += 1
         if self.writes == self.fails_at:
             raise ApiError(status=500, reason="InternalError", message="not now")
+
+    def _heard(self) -> None:
+        if self.writes == self.unheard_at:
+            raise TimeoutError("no answer came")
 
     async def apply(
         self, resource: Resource, manifest: Json, *, force: bool = True, manager: str = FIELD_MANAGER
@@ -71,6 +81,7 @@ class Cluster(Client):
                 return seal(live)
         found["metadata"]["uid"] = live["metadata"]["uid"] if live else f"uid-{next(self._versions)}"
         self.objects[resource.kind, name] = found
+        self._heard()
         return seal(found)
 
     def _keep(self, live: Json | None, manifest: Json, manager: str) -> Sealed:
@@ -89,6 +100,7 @@ class Cluster(Client):
         _check(self.service, manifest)
         self.service = {**self.service, "status": manifest["status"]}
         self.touch(self.service)
+        self._heard()
         return copy.deepcopy(self.service)
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Json:

@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime
-import selectors
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,35 +10,8 @@ import pytest
 
 from tests.unit.operator.rolling import LOAD, spec
 from tests.unit.operator.rollouts import Simulation
+from tests.unit.operator.virtual import VirtualLoop
 from tts_operator.reconcile.reporter import Reporter
-
-START = 1000.0
-"""Not 0, which the code may take for `never`."""
-
-
-class _Selector(selectors.DefaultSelector):
-    """Waits for nothing: the time that it was to wait has passed at once."""
-
-    passed = START
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0)
-        if not ready and timeout is None:
-            raise RuntimeError("every task waits, and nothing will ever happen")
-        if not ready and timeout:
-            self.passed += timeout
-        return ready
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop on a clock of its own, in seconds."""
-
-    def __init__(self) -> None:
-        self._virtual = _Selector()
-        super().__init__(self._virtual)
-
-    def time(self) -> float:
-        return self._virtual.passed
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

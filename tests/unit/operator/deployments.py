@@ -109,6 +109,11 @@ class Pods:
     def kind_of(self, name: str) -> str:
         return next((pod.kind for pod in self.alive if pod.name == name), "")
 
+    def hash_of(self, name: str) -> str:
+        """The hash of the template of a pod; empty where it is gone."""
+        labels = (pod.template["metadata"]["labels"] for pod in self.alive if pod.name == name)
+        return next((str(each.get("tts-operator.io/template-hash", "")) for each in labels), "")
+
     def old_enough(self, names: Iterable[str]) -> bool:
         wanted = set(names)
         born = [pod.ready_since for pod in self.alive if pod.name in wanted and pod.ready_since is not None]

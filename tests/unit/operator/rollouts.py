@@ -75,6 +75,7 @@ class Listener:
         elif wanted.speaks:
             self._found[KEY] = Evidence(subject=wanted.subject, passed="3 texts spoken")
             self._simulation.spoken |= kinds
+            self._simulation.spoken_hashes |= {self._simulation.pods.hash_of(name) for name in wanted.pods}
         elif "failing" in kinds and self._simulation.pods.old_enough(wanted.pods):
             self._found[KEY] = Evidence(subject=wanted.subject, finding=Finding(reason="ErrorRate", message="50 %"))
         self.news = bool(self._found)
@@ -93,6 +94,10 @@ class Simulation:
     api: Cluster = field(default_factory=Cluster)
     spoken: set[str] = field(default_factory=set)
     """Kinds of pods that have spoken well."""
+    spoken_hashes: set[str] = field(default_factory=set)
+    """The same, by the hash of their template."""
+    deaf_until: int = 0
+    """Until this second the watches tell nothing."""
     watchers: list[Callable[["Simulation"], None]] = field(default_factory=list)
     """Called after each pass, and after each second."""
     passes: int = 0
@@ -125,6 +130,7 @@ class Simulation:
             examiner=self.listener,  # type: ignore[arg-type]
         )
         self.due: float | None = 0.0
+        self.deaf_until = 0
         self._news()
 
     # What people do.
@@ -283,6 +289,8 @@ class Simulation:
 
     def _news(self) -> bool:
         """What the watches tell."""
+        if self.now < self.deaf_until:
+            return False
         told = [bool(self.services.put(self.api.service))]
         version = str(next(self.api._versions))
         told += [bool(store.replace(self.api.of(resource), version)) for resource, store in self.children.items()]
