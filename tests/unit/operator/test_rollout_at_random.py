@@ -5,7 +5,6 @@
 
 import os
 import random
-from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, seed, settings

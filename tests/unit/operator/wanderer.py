@@ -23,6 +23,7 @@ from tts_operator.desired.identity import CANDIDATE, NAME_LABEL
 from tts_operator.desired.revision import TEMPLATE_LABEL
 from tts_operator.kube.resources import CONTROLLER_REVISIONS, DEPLOYMENTS
 from tts_operator.reconcile.reporter import Reporter
+from tts_operator.reconcile.workload import is_complete
 
 LEAST = 3
 """So many pods the service has at the least."""
@@ -109,8 +110,8 @@ class Wanderer(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def somebody_undoes(self, data: Any) -> None:
-        names = sorted(body["metadata"]["name"] for body in self.simulation.api.of(CONTROLLER_REVISIONS))
-        target = self.simulation.status.get("targetRevision")
+        names = sorted(str(body["metadata"]["name"]) for body in self.simulation.api.of(CONTROLLER_REVISIONS))
+        target = str(self.simulation.status.get("targetRevision", ""))
         if len(names) > 1 and target in names:
             number = self.simulation.api.objects["ControllerRevision", target]["revision"]
             self.simulation.annotate("undo", f"{data.draw(st.sampled_from(names))}@{target}/{number}")
@@ -151,7 +152,9 @@ class Wanderer(RuleBasedStateMachine):
 
     @rule(kind=st.sampled_from(DELETED), data=st.data())
     def a_child_is_deleted(self, kind: str, data: Any) -> None:
-        names = sorted(name for at, name in self.simulation.api.objects if at == kind and (at, name) not in self.foreign)
+        names = sorted(
+            name for at, name in self.simulation.api.objects if at == kind and (at, name) not in self.foreign
+        )
         if names:
             del self.simulation.api.objects[kind, data.draw(st.sampled_from(names))]
             self.disturb()
@@ -159,6 +162,7 @@ class Wanderer(RuleBasedStateMachine):
     @rule(name=st.sampled_from([NAME, SECOND]))
     def a_deployment_is_deleted(self, name: str) -> None:
         if self.simulation.api.objects.pop((DEPLOYMENTS.kind, name), None):
+            self.simulation.pods.remove(self.simulation.pods.of(name))  # a new one of the same name has pods of its own
             self.disturb()
 
     @rule(data=st.data())
@@ -247,7 +251,7 @@ class Wanderer(RuleBasedStateMachine):
     def let(self, work: Coroutine[Any, Any, Any]) -> None:
         """Do it, by the clocks of this world; that by which people and conditions tell the time may have jumped."""
         real, now = time.monotonic, Reporter.now
-        time.monotonic = self.loop.time  # type: ignore[assignment]
+        time.monotonic = self.loop.time
         Reporter.now = staticmethod(self.now)  # type: ignore[method-assign]
         asyncio.set_event_loop(self.loop)
         try:
@@ -268,10 +272,20 @@ class Wanderer(RuleBasedStateMachine):
         self._what_was_rolled_back_stays_so()
         self._what_speaks_not_serves_not()
         self._replicas_stay()
-        if self.simulation.condition().get("status") == "True" and not self.simulation.phase:
-            self.exempt = False
+        if self.is_at_rest():
+            if self.exempt:
+                self.good |= {hash_of(pod) for pod in self.simulation.pods.ready()}
+                self.exempt = False
             if self.disturbed is not None and self.simulation.now - self.disturbed > SOON:
                 self.disturbed = None
+
+    def is_at_rest(self) -> bool:
+        """Whether the service is ready, and not only said so before something happened."""
+        live, ready = self.simulation.live(), self.simulation.condition()
+        if live is None or ready.get("status") != "True" or self.simulation.phase:
+            return False
+        current = ready["observedGeneration"] == self.simulation.api.service["metadata"]["generation"]
+        return current and is_complete(live) and len(self.simulation.pods.alive) == live["spec"]["replicas"]
 
     def _nothing_of_others_changes(self) -> None:
         for at, before in self.foreign.items():
@@ -293,8 +307,6 @@ class Wanderer(RuleBasedStateMachine):
         if not able:
             self.exempt = True
         if self.exempt:
-            if self.simulation.condition().get("status") == "True" and not self.simulation.phase:
-                self.good |= {hash_of(pod) for pod in ready}
             return
         serving = self.simulation.selected()
         if self.simulation.weight():
