@@ -313,7 +313,7 @@ class Wanderer(RuleBasedStateMachine):
             serving += [pod for pod in ready if pod["metadata"]["labels"][NAME_LABEL] == CANDIDATE]
         unheard = [pod for pod in serving if hash_of(pod) not in self.good]
         if self.simulation.phase == "CheckingInPlace":
-            self.in_place |= {hash_of(pod) for pod in unheard}
+            self.in_place |= {hash_of(pod.body()) for pod in self.simulation.pods.of(NAME)}
         # Without room for a surge one new pod serves while it speaks, and until it is replaced again.
         allowed = all(hash_of(pod) in self.in_place for pod in unheard)
         names = [pod["metadata"]["name"] for pod in unheard]
