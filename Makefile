@@ -7,7 +7,7 @@ STAMP := .venv/.synced
 PYTEST_ARGS ?=
 RUN := PYTHONPATH=operator:. $(PY)
 
-.PHONY: help demo test lint test-unit test-integration test-e2e cluster-up cluster-down images bench-operator bench-server bench-drift generate lock format
+.PHONY: help demo test lint test-unit test-random test-integration test-e2e cluster-up cluster-down images bench-operator bench-server bench-drift generate lock format
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ lint: $(STAMP) ## ruff, mypy --strict, import contracts
 
 test-unit: $(STAMP) ## pure functions, no I/O
 	$(PY) -m pytest tests/unit -n auto $(PYTEST_ARGS)
+
+test-random: $(STAMP) ## rollouts to which anything may happen: 50,000 steps, four minutes; SEED=N repeats a failure
+	STEPS=$${STEPS:-50000} $(PY) -m pytest tests/unit/operator/test_rollout_at_random.py -x $(PYTEST_ARGS)
 
 test-integration: $(STAMP) ## the operator against a real API server; the server as a real process
 	$(PY) -m pytest tests/integration $(PYTEST_ARGS)

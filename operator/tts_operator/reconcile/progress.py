@@ -37,10 +37,13 @@ def progress(service: TTSService, course: Course, observed: Observed) -> Verdict
         )
         return Verdict(ready=False, reason="RolledBack", message=text, stalled=True)
     if state.reason:
-        text = (
-            f"{about} fails ({state.reason}): {state.message}. rollout.autoRollback is false, so that it "
-            f"stays where it is: `kubectl tts abort {service.name}` removes it"
+        stuck = (
+            "It stays where it is, because the ControllerRevision to go back to was deleted: apply a spec that works"
+            if course.final
+            else "rollout.autoRollback is false, so that it stays where it is: "
+            f"`kubectl tts abort {service.name}` removes it"
         )
+        text = f"{about} fails ({state.reason}): {state.message}. {stuck}"
         return Verdict(ready=False, reason=state.reason, message=text, stalled=True)
     return Verdict(
         ready=False, reason="RolloutInProgress", message=f"{about}: {_where(service, course, state, observed)}"

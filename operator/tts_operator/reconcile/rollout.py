@@ -52,6 +52,8 @@ class Course:
     """Percent of the traffic that a canary has."""
     ends: bool = True
     """Whether the phase ends by itself."""
+    final: bool = False
+    """Whether there is no way back."""
 
     @property
     def settled(self) -> bool:
@@ -98,7 +100,7 @@ def course(
         final=final,
     )
     found = _goes_on(at, state) if state is not None else _begin(at)
-    # What was found out about a service of which nothing was known is worth to be kept.
+    # Where the status does not tell the stable revision, it does from now on.
     return found if "currentRevision" in service.status or found.current else replace(found, current=stable.name)
 
 
@@ -120,7 +122,7 @@ def _undone(service: TTSService, target: Revision, revisions: Mapping[str, Revis
         return None
     if number:
         return revisions.get(older) if number == str(target.number) else None
-    # As operators of before wrote it. It counts on where it is in force.
+    # Written by an older version of the plugin, it counts where it is in force already.
     status = service.status
     runs = (status.get("rollout") or {}).get("revision") or status.get("currentRevision")
     return revisions.get(older) if status.get("targetRevision") == name and runs == older else None
@@ -131,10 +133,7 @@ def _begin(at: Situation) -> Course:
     if rollout.paused:
         sets = Sets(revision=at.stable, replicas=replicas(at.service, at.observed), keep=(at.target, at.towards))
         return Course(target=at.target, towards=at.towards, sets=sets, held=True)
-    serves = (at.live or {}).get("status", {}).get("availableReplicas", 0)
-    if not serves and not any(
-        is_ready(pod) and not is_candidate(pod) for pod in at.observed.pods
-    ):  # nothing to protect: a fix must not wait for what it repairs
+    if not _serves(at):  # nothing to protect: a fix must not wait for what it repairs
         return _course(at, _enter(at, Phase.PROMOTING))
     if rollout.strategy == "Rolling" and not rollout.speech_check.enabled:
         return _course(at, _enter(at, Phase.PROMOTING))
@@ -143,9 +142,15 @@ def _begin(at: Situation) -> Course:
     return _course(at, _enter(at, Phase.CHECKING))
 
 
+def _serves(at: Situation) -> bool:
+    """Whether a stable pod can serve. After a restore the Deployment may not tell it yet."""
+    available = (at.live or {}).get("status", {}).get("availableReplicas", 0)
+    return bool(available) or any(is_ready(pod) and not is_candidate(pod) for pod in at.observed.pods)
+
+
 def _course(at: Situation, state: State) -> Course:
     """What follows from a state."""
-    found = Course(target=at.target, towards=at.towards, sets=sets_of(at, state), state=state)
+    found = Course(target=at.target, towards=at.towards, sets=sets_of(at, state), state=state, final=at.final)
     if state.phase is Phase.ROLLED_BACK:
         return found
     again = WAITING_SECONDS
