@@ -100,6 +100,10 @@ class Wanderer(RuleBasedStateMachine):
         self.simulation.change({**self.simulation.spec, "replicas": -1})
         self.let(self.simulation.second())
 
+    @rule()
+    def the_service_is_paused(self) -> None:
+        self.simulation.change({**self.simulation.spec, "paused": True})
+
     @rule(data=st.data(), full=st.booleans(), place=st.integers(0, 2))
     def somebody_promotes(self, data: Any, full: bool, place: int) -> None:
         self.command(data, "promote", "" if full else f"/{place}")
