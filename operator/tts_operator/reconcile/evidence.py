@@ -32,6 +32,10 @@ class Examination:
     """Whether it may begin. What has begun goes on also where a pod is no longer ready."""
     present: Collection[str] = ()
     """The uids of all pods of the new revision that are there, ready or not."""
+    language: str = "zh-CN"
+    """What the new revision speaks, in BCP 47."""
+    max_characters: int = 500
+    """The longest text that it takes."""
 
     def misses(self, asked: Collection[str]) -> bool:
         """Whether a pod that has been asked to speak, named by its uid, is gone, so that others must speak."""

@@ -5,7 +5,6 @@ What is found is evidence for the next decision; nothing is decided here.
 
 import asyncio
 import logging
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Mapping
@@ -16,7 +15,6 @@ from typing import Any, Self
 import aiohttp
 
 from tts_operator.api import TTSService
-from tts_operator.api.model import Model
 from tts_operator.api.quantity import quantity
 from tts_operator.api.rollout import PrometheusQuery
 from tts_operator.reconcile.evidence import NOTHING, Evidence, Examination, Finding, Reachable
@@ -232,23 +230,18 @@ def live_finding(service: TTSService, new: Traffic, stable: Traffic) -> Finding 
 
 
 def speech_plan(service: TTSService, examination: Examination) -> SpeechPlan:
-    """What the pods of a service have to say."""
+    """What the pods have to say: in the language, and at the length, of their own revision."""
     asked = service.spec.rollout.speech_check
     stable = next((_target(name, pod) for name, pod in examination.stable.items()), None)
-    language = language_of(service.spec.model)
-    texts = asked.texts or default_texts(language, max_characters=service.spec.server.max_input_characters)
+    longest = examination.max_characters
+    # The spec's texts fit its own limit; a revision that somebody goes back to may have another one.
+    texts = [text for text in asked.texts if len(text) <= longest]
     return SpeechPlan(
-        texts=tuple(texts),
-        language=language,
+        texts=tuple(texts) or default_texts(examination.language, max_characters=longest),
+        language=examination.language,
         max_seconds=float(asked.timeout_seconds),
         stable=stable if asked.compare_with_stable else None,
     )
-
-
-def language_of(model: Model) -> str:
-    """The BCP 47 language of a model: the hub's names of voices end in it, as in ..._zh-cn_16k. Mandarin otherwise."""
-    told = re.search(r"_([a-z]{2}-[a-z]{2})_\d+k$", model.name or "")
-    return told[1] if told else "zh-CN"
 
 
 def _target(name: str, pod: Reachable) -> Target:

@@ -1,6 +1,9 @@
 """The pods of a revision on trial: which they are, what is to be found out about them, what speaks against them."""
 
+import re
+
 from tts_operator.api import Json
+from tts_operator.api.model import Model
 from tts_operator.desired.identity import CANDIDATE, NAME_LABEL
 from tts_operator.desired.pod import PORT
 from tts_operator.desired.revision import TEMPLATE_LABEL, Revision
@@ -44,6 +47,7 @@ def examination(at: Situation, state: State, pods: list[Json]) -> Examination | 
     if not speaks and state.phase not in (Phase.SCALING, Phase.STEPPING, Phase.SWITCHED, Phase.PROMOTING):
         return None
     there = [pod for pod in pods if not has_ended(pod)]
+    asked = at.towards.spec  # not the service's: in an undo it is about another revision
     others = pods_of(at.observed, at.stable, in_place=True, ready=True)
     return Examination(
         subject=state.subject,
@@ -52,7 +56,15 @@ def examination(at: Situation, state: State, pods: list[Json]) -> Examination | 
         speaks=speaks,
         ready=not speaks or (bool(there) and all(map(is_ready, there))),
         present=frozenset(pod["metadata"]["uid"] for pod in there),
+        language=language_of(asked.model),
+        max_characters=asked.server.max_input_characters,
     )
+
+
+def language_of(model: Model) -> str:
+    """The BCP 47 language of a model: the hub's names of voices end in it, as in ..._zh-cn_16k. Mandarin otherwise."""
+    told = re.search(r"_([a-z]{2}-[a-z]{2})_\d+k$", model.name or "")
+    return told[1] if told else "zh-CN"
 
 
 def still_counts(evidence: Evidence, state: State, observed: Observed) -> bool:

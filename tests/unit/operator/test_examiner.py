@@ -18,27 +18,34 @@ from tts_operator.speech.prometheus import MetricResult
 
 KEY = NAMESPACE, NAME
 POD = Reachable("http://10.0.0.1:7860", "uid")
-HUB = "damo/speech_sambert-hifigan_tts_{}_16k"
 
 
 def asked(**speech_check: object) -> Json:
     return {"rollout": {"speechCheck": speech_check}}
 
 
-@pytest.mark.parametrize(
-    "name, language",
-    [
-        (HUB.format("zhitian_emo_zh-cn"), "zh-cn"),
-        (HUB.format("en-us"), "en-us"),
-        ("mine/model", "zh-CN"),
-        ("", "zh-CN"),
-    ],
-)
-def test_texts_are_in_the_language_of_the_model(name: str, language: str) -> None:
-    model = {"model": {"engine": "modelscope", "name": name, "revision": "v1"}} if name else {}
-    plan = speech_plan(service(model), Examination(subject="s", pods={"new": POD}, speaks=True))
+@pytest.mark.parametrize("language", ["zh-cn", "en-us", "zh-CN"])
+def test_texts_are_in_the_language_of_the_revision(language: str) -> None:
+    plan = speech_plan(service(), Examination(subject="s", pods={"new": POD}, speaks=True, language=language))
     assert plan.language == language
     assert ("。" in "".join(plan.texts)) is language.lower().startswith("zh")
+
+
+@pytest.mark.parametrize(
+    "texts, longest, said",
+    [
+        (["您好", "您好，欢迎使用语音合成服务。"], 500, ("您好", "您好，欢迎使用语音合成服务。")),
+        (["您好", "您好，欢迎使用语音合成服务。"], 5, ("您好",)),
+        (["您好，欢迎使用语音合成服务。"], 5, ("您好，欢迎",)),
+        ([], 14, ("您好，欢迎使用语音合成服务。",)),
+    ],
+    ids=["all fit", "one is too long", "none fits", "of the defaults"],
+)
+def test_texts_that_the_revision_does_not_take_are_left_out(
+    texts: list[str], longest: int, said: tuple[str, ...]
+) -> None:
+    examination = Examination(subject="s", pods={"new": POD}, speaks=True, max_characters=longest)
+    assert speech_plan(service(asked(texts=texts)), examination).texts == said
 
 
 def test_own_texts_and_limits() -> None:

@@ -16,6 +16,7 @@ from tts_operator.reconcile.trial import examination, still_counts, stuck
 LONG_AGO, JUST_NOW = EARLIER, "2026-01-01T23:59:30Z"
 CHECKING = State(revision="r", phase=Phase.CHECKING, since=EARLIER)
 COMPLETE = condition("Progressing", "True", reason="NewReplicaSetAvailable", lastUpdateTime=LONG_AGO)
+HUB = "damo/speech_sambert-hifigan_tts_{}_16k"
 REFUSED = "exceeded quota"
 
 
@@ -138,6 +139,32 @@ def test_when_a_check_may_begin(pods: list[Json], ready: bool, present: set[str]
     assert found is not None
     assert found.speaks
     assert (found.ready, set(found.present)) == (ready, present)
+
+
+@pytest.mark.parametrize(
+    "name, language",
+    [
+        (HUB.format("zhitian_emo_zh-cn"), "zh-cn"),
+        (HUB.format("en-us"), "en-us"),
+        ("mine/model", "zh-CN"),
+        ("", "zh-CN"),
+    ],
+)
+def test_the_language_is_that_of_the_model(name: str, language: str) -> None:
+    model = {"model": {"engine": "modelscope", "name": name, "revision": "v1"}} if name else {}
+    found = examination(situation(towards=revision(**model)), CHECKING, [pod("a", ready=True)])
+    assert found is not None
+    assert found.language == language
+
+
+def test_an_older_revision_is_asked_for_what_it_was_made_for() -> None:
+    older = revision(
+        model={"engine": "modelscope", "name": HUB.format("en-us"), "revision": "v1"},
+        server={"maxInputCharacters": 20},
+    )
+    found = examination(situation(towards=older, server={"maxInputCharacters": 300}), CHECKING, [pod("a", ready=True)])
+    assert found is not None
+    assert (found.language, found.max_characters) == ("en-us", 20)
 
 
 def test_nobody_is_made_to_speak_where_the_check_is_off() -> None:
