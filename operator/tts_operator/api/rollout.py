@@ -194,6 +194,7 @@ class Disruption(ApiModel):
     }
 
     min_available: IntOrPercent | None = None
-    """Pods, or share of them, that must stay available during a drain."""
+    """Pods, or share of them, that must stay available during a drain. It holds for the Deployment of the service's
+    name; of a candidate, which may have fewer pods, one may be away."""
     max_unavailable: IntOrPercent | None = None
     """Pods, or share of them, that may be away. Without either field it is 1."""

@@ -9,9 +9,12 @@ def pod_disruption_budget(service: TTSService, *, of_candidate: bool = False) ->
 
     A pod that is not ready may always be evicted: it serves nobody, and would block a drain for ever
     (https://kubernetes.io/docs/tasks/run-application/configure-pdb/#unhealthy-pod-eviction-policy).
+
+    That of a candidate never has `minAvailable`: it is chosen for all pods of the service, and a candidate may have
+    fewer, of which then none could be evicted.
     """
     asked = service.spec.disruption
-    if asked.min_available is not None:
+    if asked.min_available is not None and not of_candidate:
         budget: Json = {"minAvailable": asked.min_available}
     else:
         budget = {"maxUnavailable": 1 if asked.max_unavailable is None else asked.max_unavailable}

@@ -47,6 +47,7 @@ class PodCondition(TypedDict, total=False):
 
     type: str
     status: str
+    lastTransitionTime: str
     reason: str
     message: str
 

@@ -1,6 +1,6 @@
 """What has been found out about a new revision beside what the API server tells: by listening, and from metrics."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -28,6 +28,18 @@ class Examination:
     """The same of the revision that serves."""
     speaks: bool
     """True: whether they speak. False: how they do with the traffic that they have."""
+    ready: bool = True
+    """Whether it may begin. What has begun goes on also where a pod is no longer ready."""
+    present: Collection[str] = ()
+    """The uids of all pods of the new revision that are there, ready or not."""
+    language: str = "zh-CN"
+    """What the new revision speaks, in BCP 47."""
+    max_characters: int = 500
+    """The longest text that it takes."""
+
+    def misses(self, asked: Collection[str]) -> bool:
+        """Whether a pod that has been asked to speak, named by its uid, is gone, so that others must speak."""
+        return self.speaks and not set(asked) <= set(self.present)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +56,8 @@ class Evidence:
     """What has been found out so far about one subject."""
 
     subject: str = ""
+    asked: frozenset[str] = frozenset()
+    """The uids of the pods that were asked to speak: without one of them it counts no longer."""
     passed: str = ""
     """How the pods have spoken, in words, once all have; empty before."""
     finding: Finding | None = None

@@ -5,18 +5,16 @@ What is found is evidence for the next decision; nothing is decided here.
 
 import asyncio
 import logging
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
 
 from tts_operator.api import TTSService
-from tts_operator.api.model import Model
 from tts_operator.api.quantity import quantity
 from tts_operator.api.rollout import PrometheusQuery
 from tts_operator.reconcile.evidence import NOTHING, Evidence, Examination, Finding, Reachable
@@ -42,10 +40,26 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class _Work:
-    """What is being found out about one service."""
+    """What is being found out about one service, as its spec and its pods are now."""
 
+    service: TTSService
     examination: Examination
-    task: asyncio.Task[None]
+    task: asyncio.Task[None] | None = None
+    """None: it has not begun."""
+    asked: Mapping[str, Reachable] = field(default_factory=dict)
+    """The pods that a check has begun with."""
+
+    def goes_on(self, service: TTSService, examination: Examination) -> bool:
+        """Whether it is the same that is to be found out now."""
+        if self.examination.subject != examination.subject:
+            return False
+        asks = self.service.spec.rollout.speech_check == service.spec.rollout.speech_check
+        return not examination.speaks or (asks and not examination.misses(self.uids))
+
+    @property
+    def uids(self) -> frozenset[str]:
+        """Those of the pods that were asked."""
+        return frozenset(pod.uid for pod in self.asked.values())
 
 
 class Examiner:
@@ -68,7 +82,7 @@ class Examiner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End what is under way."""
-        tasks = [work.task for work in self._work.values()]
+        tasks = [work.task for work in self._work.values() if work.task is not None]
         for key in list(self._work):
             self.forget(key)
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -85,69 +99,72 @@ class Examiner:
         work = self._work.get(key)
         if examination is None:
             self.forget(key, keep=True)
-        elif work is not None and work.examination.subject == examination.subject:
-            work.examination = examination  # pods come and go
-        else:
+            return
+        if work is None or not work.goes_on(service, examination):
             self.forget(key)
+            work = self._work[key] = _Work(service, examination)
+        work.service, work.examination = service, examination  # limits are changed, pods come and go
+        if work.task is None and examination.ready:
             run = self._speaks if examination.speaks else self._watches
-            self._work[key] = _Work(examination, asyncio.create_task(self._guarded(service, key, run)))
+            work.task = asyncio.create_task(self._guarded(key, work, run))
 
     def forget(self, key: Key, *, keep: bool = False) -> None:
         """Stop; `keep` what was found."""
         work = self._work.pop(key, None)
-        if work is not None:
+        if work is not None and work.task is not None:
             work.task.cancel()
         if not keep:
             self._evidence.pop(key, None)
 
-    async def _guarded(
-        self, service: TTSService, key: Key, run: Callable[[TTSService, Key], Coroutine[Any, Any, None]]
-    ) -> None:
+    async def _guarded(self, key: Key, work: _Work, run: Callable[[Key, _Work], Coroutine[Any, Any, None]]) -> None:
         try:
-            await run(service, key)
+            await run(key, work)
         except Exception:  # noqa: BLE001 - one that breaks the code must not end the others
             _log.exception("an examination failed", extra={"namespace": key[0], "object": key[1]})
             self._work.pop(key, None)  # so that the next look begins anew
             await asyncio.sleep(AGAIN_SECONDS)
             self._found(key)
 
-    def _tell(self, key: Key, subject: str, *, passed: str = "", finding: Finding | None = None) -> None:
-        self._evidence[key] = Evidence(subject=subject, passed=passed, finding=finding)
+    def _tell(self, key: Key, work: _Work, *, passed: str = "", finding: Finding | None = None) -> None:
+        subject = work.examination.subject
+        self._evidence[key] = Evidence(subject=subject, asked=work.uids, passed=passed, finding=finding)
         told = finding.message if finding else passed
         _log.info("%s", told, extra={"namespace": key[0], "object": key[1]})
         self._found(key)
 
-    async def _speaks(self, service: TTSService, key: Key) -> None:
-        """Let the pods speak, once."""
+    async def _speaks(self, key: Key, work: _Work) -> None:
+        """Let the pods speak, once, from the moment when all are ready until they have."""
         assert self._session is not None  # noqa: S101 - for the type checker
-        subject = self._work[key].examination.subject
         for number in range(UNREACHABLE_TRIES):
-            examination = self._work[key].examination
             async with self._slots:
-                pods = [_target(name, pod) for name, pod in examination.pods.items()]
-                result = await check(self._session, pods, speech_plan(service, examination))
+                if not work.asked and not work.examination.ready:
+                    work.task = None  # so that the next look that finds them ready begins anew
+                    return
+                work.asked = work.asked or work.examination.pods
+                pods = [_target(name, pod) for name, pod in work.asked.items()]
+                result = await check(self._session, pods, speech_plan(work.service, work.examination))
             if result.passed or not result.unreachable:
                 break
             if number + 1 < UNREACHABLE_TRIES:
                 await asyncio.sleep(AGAIN_SECONDS)
         if result.passed:
-            self._tell(key, subject, passed=result.summary)
+            self._tell(key, work, passed=result.summary)
         else:
-            self._tell(key, subject, finding=Finding(reason="SpeechCheckFailed", message=_failed(result)))
+            self._tell(key, work, finding=Finding(reason="SpeechCheckFailed", message=_failed(result)))
 
-    async def _watches(self, service: TTSService, key: Key) -> None:
+    async def _watches(self, key: Key, work: _Work) -> None:
         """Watch the live traffic, until told otherwise."""
         new, stable, asked = Window(), Window(), 0.0
-        analysis = service.spec.rollout.analysis
         while True:
-            examination = self._work[key].examination
-            await asyncio.gather(self._scrape(new, examination.pods), self._scrape(stable, examination.stable))
-            finding = live_finding(service, new.traffic(), stable.traffic())
+            pods, others = work.examination.pods, work.examination.stable
+            await asyncio.gather(self._scrape(new, pods), self._scrape(stable, others))
+            analysis = work.service.spec.rollout.analysis
+            finding = live_finding(work.service, new.traffic(), stable.traffic())
             if finding is None and analysis.prometheus and time.monotonic() - asked >= QUERY_SECONDS:
                 asked = time.monotonic()
                 finding = await self._ask(analysis.prometheus.url, analysis.prometheus.queries)
             if finding is not None:
-                self._tell(key, examination.subject, finding=finding)
+                self._tell(key, work, finding=finding)
                 return
             await asyncio.sleep(SCRAPE_SECONDS)
 
@@ -213,23 +230,18 @@ def live_finding(service: TTSService, new: Traffic, stable: Traffic) -> Finding 
 
 
 def speech_plan(service: TTSService, examination: Examination) -> SpeechPlan:
-    """What the pods of a service have to say."""
+    """What the pods have to say: in the language, and at the length, of their own revision."""
     asked = service.spec.rollout.speech_check
     stable = next((_target(name, pod) for name, pod in examination.stable.items()), None)
-    language = language_of(service.spec.model)
-    texts = asked.texts or default_texts(language, max_characters=service.spec.server.max_input_characters)
+    longest = examination.max_characters
+    # The spec's texts fit its own limit; a revision that somebody goes back to may have another one.
+    texts = [text for text in asked.texts if len(text) <= longest]
     return SpeechPlan(
-        texts=tuple(texts),
-        language=language,
+        texts=tuple(texts) or default_texts(examination.language, max_characters=longest),
+        language=examination.language,
         max_seconds=float(asked.timeout_seconds),
         stable=stable if asked.compare_with_stable else None,
     )
-
-
-def language_of(model: Model) -> str:
-    """The BCP 47 language of a model: the hub's names of voices end in it, as in ..._zh-cn_16k. Mandarin otherwise."""
-    told = re.search(r"_([a-z]{2}-[a-z]{2})_\d+k$", model.name or "")
-    return told[1] if told else "zh-CN"
 
 
 def _target(name: str, pod: Reachable) -> Target:

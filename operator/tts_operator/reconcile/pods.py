@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tts_operator.api import Json
+from tts_operator.reconcile.verdict import seconds_between
 
 MESSAGE_MAX = 600
 """Longest message of a container that is repeated in the status, in characters. Its end says most."""
@@ -59,6 +60,17 @@ def is_ready(pod: Json) -> bool:
     return "deletionTimestamp" not in pod["metadata"] and _condition(pod, "Ready").get("status") == "True"
 
 
+def seconds_unready(pod: Json, now: str) -> float:
+    """For how long a pod has not been ready. `now` is an RFC 3339 time."""
+    since = _condition(pod, "Ready").get("lastTransitionTime") or pod["metadata"].get("creationTimestamp", now)
+    return 0.0 if is_ready(pod) else seconds_between(since, now)
+
+
+def has_ended(pod: Json) -> bool:
+    """Whether a pod has ended for good, as evicted ones have: such pods lie about long after they were replaced."""
+    return pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
+
+
 def ready_zones(pods: Iterable[Json], zones: dict[str, str] | Any) -> list[str]:
     """The zones in which a pod is ready, in order."""
     nodes = {pod.get("spec", {}).get("nodeName") for pod in pods if is_ready(pod)}
@@ -68,8 +80,7 @@ def ready_zones(pods: Iterable[Json], zones: dict[str, str] | Any) -> list[str]:
 def last_failure(pods: Iterable[Json]) -> Failure | None:
     """The failure of the newest pod that has one. The same one at each call, so that the status is quiet."""
     present = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
-    # Pods that have ended for good, such as evicted ones, lie about long after they were replaced.
-    running = [pod for pod in present if pod.get("status", {}).get("phase") not in ("Failed", "Succeeded")]
+    running = [pod for pod in present if not has_ended(pod)]
     newest_first = sorted(
         running or present,
         key=lambda pod: (pod["metadata"].get("creationTimestamp", ""), pod["metadata"]["name"]),

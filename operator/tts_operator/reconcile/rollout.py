@@ -23,7 +23,7 @@ from tts_operator.reconcile.replicas import replicas
 from tts_operator.reconcile.sharing import sets_of, weight_of
 from tts_operator.reconcile.situation import Situation
 from tts_operator.reconcile.stable import is_lost, stable_revision
-from tts_operator.reconcile.trial import crash, examination, is_candidate, overdue, pods_of
+from tts_operator.reconcile.trial import crash, examination, is_candidate, overdue, pods_of, still_counts, stuck
 from tts_operator.reconcile.workload import is_complete, is_seen
 
 WAITING_SECONDS = 5.0
@@ -105,7 +105,7 @@ def course(
 
 
 def _goes_on(at: Situation, state: State) -> Course:
-    if at.evidence.subject != state.subject:
+    if not still_counts(at.evidence, state, at.observed):
         at = replace(at, evidence=NOTHING)
     following = state if at.service.spec.paused else _next(at, state)
     if following is None:
@@ -164,7 +164,7 @@ def _course(at: Situation, state: State) -> Course:
     pods = pods_of(at.observed, at.towards, in_place=state.phase is Phase.CHECKING_IN_PLACE)
     if state.phase is Phase.PROMOTING:
         pods += pods_of(at.observed, at.towards, in_place=True)
-    return replace(found, again=again, examine=examination(at.service, at.observed, at.stable, state, pods))
+    return replace(found, again=again, examine=examination(at, state, pods))
 
 
 def _next(at: Situation, state: State) -> State | None:
@@ -194,7 +194,15 @@ def _against(at: Situation, state: State) -> Finding | None:
         return finding
     doubtful = [at.second, at.live] if in_place else [at.second]
     mine = [each for each in doubtful if _runs(each, at.towards)]
-    return next((finding for each in mine if (finding := overdue(each, pods)) is not None), None)
+    found = [overdue(each, pods) or (stuck(each, pods, at.now) if _waits(at, state) else None) for each in mine]
+    return next(filter(None, found), None)
+
+
+def _waits(at: Situation, state: State) -> bool:
+    """Whether nothing but pods that are not ready keeps a rollout from going on."""
+    if state.phase is Phase.PREVIEWING:
+        return not _asks(at) or _is_promoted(at, state)
+    return state.phase in (Phase.CHECKING, Phase.CHECKING_IN_PLACE, Phase.SCALING)
 
 
 def _checking(at: Situation, state: State) -> State:

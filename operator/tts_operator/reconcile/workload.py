@@ -20,7 +20,7 @@ def workload(live: Json | None, failure: Failure | None) -> Verdict:
             return Verdict(ready=True, reason="ScaledToZero", message="replicas is 0: nothing runs, as asked for")
         return Verdict(ready=True, reason="Ready", message=f"all {wanted} pods are ready")
     progress = f"{available} of {wanted} pods can serve, {updated} of {total} are as the spec wants them"
-    cause = _deployment_problem(live) or (failure.describe() if failure else "")
+    cause = deployment_problem(live) or (failure.describe() if failure else "")
     text = f"{progress}; {cause}" if cause else progress
     if seen and condition_of(live, "Progressing").get("reason") == "ProgressDeadlineExceeded":
         return Verdict(ready=False, reason="ProgressDeadlineExceeded", message=text, stalled=True)
@@ -77,7 +77,7 @@ def rolled_out(live: Json | None, *, claim: str) -> bool:
     return is_seen(live) and counts.get("replicas", 0) == counts.get("updatedReplicas", 0)
 
 
-def _deployment_problem(live: Json) -> str:
+def deployment_problem(live: Json) -> str:
     """Why pods cannot even be created: a quota, a policy, a missing ServiceAccount."""
     condition = condition_of(live, "ReplicaFailure")
     return f"pods cannot be created: {condition['message']}" if condition.get("status") == "True" else ""

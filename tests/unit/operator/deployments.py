@@ -3,6 +3,7 @@
 Source: https://kubernetes.io/docs/concepts/workloads/controllers/deployment/ and pkg/controller/deployment/rolling.go.
 """
 
+import datetime
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -12,8 +13,11 @@ from tts_operator.api import Json
 
 START_SECONDS = 2
 """From a pod's creation until it is ready, or crashes."""
+COMPLETE = "NewReplicaSetAvailable"
 TRAFFIC_SECONDS = 5
 """What a pod does to its clients is in its metrics after so long."""
+FAINT_SECONDS = 4
+"""So long a pod that cannot bear to speak is not ready; longer than the check takes."""
 
 
 @dataclass
@@ -25,6 +29,10 @@ class Pod:
     born: int
     number: int
     ready_since: int | None = None
+    turned: int | None = None
+    """When it was last ready, or was no longer; None: it never was."""
+    asked_at: int | None = None
+    """When it was made to speak."""
     crashed: bool = False
 
     @property
@@ -33,7 +41,8 @@ class Pod:
 
     @property
     def kind(self) -> str:
-        """fine, never, crash, mute or failing."""
+        """fine, never, crash, mute, failing; faint: not ready while it is made to speak; fall: not ready from
+        then on; lone: there is room for one such pod."""
         image: str = self.template["spec"]["containers"][0]["image"]
         return image.rpartition(":")[2].partition("-")[0]
 
@@ -43,26 +52,40 @@ class Pod:
             return
         if self.kind == "crash":
             self.crashed = True
-        elif self.ready_since is None:
-            self.ready_since = now
+        elif self._is_down(now):
+            self.turn(now, ready=False)
+        else:
+            self.turn(now, ready=True)
+
+    def turn(self, now: int, *, ready: bool) -> None:
+        """Be ready, or not."""
+        if ready is (self.ready_since is None):
+            self.ready_since, self.turned = now if ready else None, now
+
+    def _is_down(self, now: int) -> bool:
+        if self.asked_at is None or self.kind not in ("faint", "fall"):
+            return False
+        return self.kind == "fall" or now - self.asked_at < FAINT_SECONDS
 
     def body(self) -> Json:
         """As the API server tells of it."""
         crash = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 1}}}
         container = {"name": "server", **(crash if self.crashed else {"state": {"running": {}}})}
+        turned = timestamp(self.born if self.turned is None else self.turned)
+        ready = condition("Ready", "False" if self.ready_since is None else "True", lastTransitionTime=turned)
         return {
             "metadata": {
                 "namespace": NAMESPACE,
                 "name": self.name,
                 "uid": self.name,
                 "labels": self.template["metadata"]["labels"],
-                "creationTimestamp": f"2026-01-01T{self.born // 3600:02}:{self.born // 60 % 60:02}:00Z",
+                "creationTimestamp": timestamp(self.born),
             },
             "spec": {"nodeName": "node"},
             "status": {
                 "phase": "Running",
                 "podIP": f"10.0.0.{self.number}",
-                "conditions": [condition("Ready", "True" if self.ready_since is not None else "False")],
+                "conditions": [ready],
                 "containerStatuses": [container],
             },
         }
@@ -98,9 +121,17 @@ class Pods:
     def live(self, now: int) -> None:
         self.now = now
         for pod in self.alive:
-            pod.live(now)
+            if pod.kind != "lone" or pod is self.of(pod.owner)[0]:
+                pod.live(now)
             if pod.kind in self.broken:
-                pod.ready_since = None
+                pod.turn(now, ready=False)
+
+    def ask(self, names: Iterable[str]) -> None:
+        """Make pods speak."""
+        wanted = set(names)
+        for pod in self.alive:
+            if pod.name in wanted:
+                pod.asked_at = self.now
 
     def ready(self) -> list[Json]:
         """Bodies of the ready ones."""
@@ -153,19 +184,37 @@ def steer(live: Json, pods: Pods, now: int) -> bool:
     available = sum(_available(pod, spec, now) for pod in mine)
     counts = len(new), ready, available, -(len(mine) - len(new))
     since = pods.progressed(name, template, counts, now)
-    complete = (len(mine), len(new), available) == (wanted, wanted, wanted)
+    before = live.get("status", {})
+    complete = (len(mine), len(new), available) == (wanted, wanted, wanted) or _was_complete(before, mine, new)
     late = not complete and not spec.get("paused") and now - since > spec["progressDeadlineSeconds"]
-    reason = "ProgressDeadlineExceeded" if late else "NewReplicaSetAvailable" if complete else "ReplicaSetUpdated"
+    reason = "ProgressDeadlineExceeded" if late else COMPLETE if complete else "ReplicaSetUpdated"
+    known = next((each for each in before.get("conditions", ()) if each["reason"] == reason), None)
+    times = dict.fromkeys(("lastUpdateTime", "lastTransitionTime"), timestamp(now))
     status = {
         "observedGeneration": live["metadata"]["generation"],
         "replicas": len(mine),
         "updatedReplicas": len(new),
         "readyReplicas": ready,
         "availableReplicas": available,
-        "conditions": [condition("Progressing", "False" if late else "True", reason=reason)],
+        "conditions": [known or condition("Progressing", "False" if late else "True", reason=reason, **times)],
     }
-    before, live["status"] = live.get("status"), status
-    return before != status
+    live["status"] = status
+    return bool(before != status)
+
+
+def _was_complete(before: Json, mine: list[Pod], new: list[Pod]) -> bool:
+    """Once complete, always complete, as long as it has no pods of another template: there is no deadline any more.
+
+    Source: pkg/controller/deployment/progress.go, syncRolloutStatus.
+    """
+    return len(mine) == len(new) and any(each["reason"] == COMPLETE for each in before.get("conditions", ()))
+
+
+def timestamp(second: int) -> str:
+    """A second of the simulation, in RFC 3339."""
+    return (
+        f"{datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=second):%Y-%m-%dT%H:%M:%SZ}"
+    )
 
 
 def _available(pod: Pod, spec: Json, now: int) -> bool:

@@ -35,7 +35,14 @@ ON_THE_WAY = {
     "blue/green": ["Checking", "Switched", "Promoting"],
     "blue/green with a preview": ["Checking", "Previewing", "Switched", "Promoting"],
 }
-BAD = {"never": "ProgressDeadlineExceeded", "crash": "CrashLoop", "mute": "SpeechCheckFailed", "failing": "ErrorRate"}
+BAD = {
+    "never": "ProgressDeadlineExceeded",
+    "crash": "CrashLoop",
+    "mute": "SpeechCheckFailed",
+    "faint": "SpeechCheckFailed",
+    "fall": "ProgressDeadlineExceeded",
+    "failing": "ErrorRate",
+}
 CASES = [(name, scaled) for name in STRATEGIES for scaled in (False, True)]
 MANY = [name for name in STRATEGIES if name not in ("rolling in pairs", "canary by nginx")]
 """Those whose phases differ."""

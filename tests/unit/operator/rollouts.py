@@ -44,6 +44,8 @@ class Listener:
         self._simulation = simulation
         self._found: dict[Key, Evidence] = {}
         self._wanted: Examination | None = None
+        self.asked: frozenset[str] = frozenset()
+        """The uids, which are the names, of the pods that are made to speak."""
         self._since = 0
         self.news = False
 
@@ -52,13 +54,21 @@ class Listener:
 
     def want(self, service: TTSService, examination: Examination | None) -> None:
         del service
-        if examination is not None and (self._wanted is None or self._wanted.subject != examination.subject):
-            self._since = self._simulation.now
-            self._found.clear()
+        if examination is None:
+            self.forget(KEY, keep=True)
+            return
+        known = self._wanted
+        if known is None or known.subject != examination.subject or examination.misses(self.asked):
+            self.forget(KEY)
         self._wanted = examination
+        if not self.asked and examination.ready:
+            self._since = self._simulation.now
+            self.asked = frozenset(pod.uid for pod in examination.pods.values())
+            if examination.speaks:
+                self._simulation.pods.ask(examination.pods)
 
     def forget(self, key: Key, *, keep: bool = False) -> None:
-        self._wanted = None
+        self._wanted, self.asked = None, frozenset()
         if not keep:
             self._found.pop(key, None)
 
@@ -66,19 +76,22 @@ class Listener:
         wanted = self._wanted
         if wanted is None or self._found or self._simulation.now - self._since < SPEAKING_SECONDS:
             return
-        assert wanted.pods or not wanted.speaks, "there is nobody to listen to"
+        if wanted.speaks and self.asked:
+            self._found[KEY] = self._heard(wanted)
         kinds = {self._simulation.pods.kind_of(name) for name in wanted.pods}
-        if wanted.speaks and "mute" in kinds:
-            self._found[KEY] = Evidence(
-                subject=wanted.subject, finding=Finding(reason="SpeechCheckFailed", message="silence")
-            )
-        elif wanted.speaks:
-            self._found[KEY] = Evidence(subject=wanted.subject, passed="3 texts spoken")
-            self._simulation.spoken |= kinds
-            self._simulation.spoken_hashes |= {self._simulation.pods.hash_of(name) for name in wanted.pods}
-        elif "failing" in kinds and self._simulation.pods.old_enough(wanted.pods):
+        if not wanted.speaks and "failing" in kinds and self._simulation.pods.old_enough(wanted.pods):
             self._found[KEY] = Evidence(subject=wanted.subject, finding=Finding(reason="ErrorRate", message="50 %"))
         self.news = bool(self._found)
+
+    def _heard(self, wanted: Examination) -> Evidence:
+        """What the pods that were asked have said: those that are gone, nothing."""
+        kinds = {self._simulation.pods.kind_of(uid) for uid in self.asked}
+        if kinds & {"mute", "faint", ""}:
+            finding = Finding(reason="SpeechCheckFailed", message="silence")
+            return Evidence(subject=wanted.subject, asked=self.asked, finding=finding)
+        self._simulation.spoken |= kinds
+        self._simulation.spoken_hashes |= {self._simulation.pods.hash_of(uid) for uid in self.asked}
+        return Evidence(subject=wanted.subject, asked=self.asked, passed="3 texts spoken")
 
 
 @dataclass
@@ -112,6 +125,7 @@ class Simulation:
     def __post_init__(self) -> None:
         """The service exists; nobody has looked at it."""
         self.api.service = body(self.spec)
+        self.now = int(self.clock())
         self.restart()
 
     def restart(self) -> None:

@@ -83,7 +83,9 @@ def test_of_a_pod_is_kept_where_it_is_and_how_it_does() -> None:
         "status": {
             "phase": "Running",
             "podIP": "10.1.0.1",
-            "conditions": [{"type": "Ready", "status": "False", "reason": "ContainersNotReady"}],
+            "conditions": [
+                {"type": "Ready", "status": "False", "lastTransitionTime": "t", "reason": "ContainersNotReady"}
+            ],
             "containerStatuses": [{"name": "server", "state": {"waiting": {"reason": "x"}}}],
         },
     }

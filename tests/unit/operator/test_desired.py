@@ -12,6 +12,7 @@ from tts_operator.api.quantity import quantity
 from tts_operator.api.server import Image
 from tts_operator.desired import Defaults, children
 from tts_operator.desired.pod import DRAIN_SECONDS, GRACE_SECONDS, image_reference
+from tts_operator.desired.pod_disruption_budget import pod_disruption_budget
 from tts_operator.desired.service import url
 
 EXCLUDED = {
@@ -166,6 +167,20 @@ def test_image_reference(image: Json, reference: str) -> None:
 )
 def test_disruption_budget(disruption: Json, budget: Json) -> None:
     found = child("PodDisruptionBudget", {"disruption": disruption})["spec"]
+    assert {name: value for name, value in found.items() if name in {"minAvailable", "maxUnavailable"}} == budget
+
+
+@pytest.mark.parametrize(
+    "disruption, budget",
+    [
+        ({}, {"maxUnavailable": 1}),
+        ({"minAvailable": 1}, {"maxUnavailable": 1}),  # of a canary of one pod none could ever be drained
+        ({"minAvailable": "50%"}, {"maxUnavailable": 1}),
+        ({"maxUnavailable": "50%"}, {"maxUnavailable": "50%"}),
+    ],
+)
+def test_the_budget_of_a_candidate_blocks_no_drain(disruption: Json, budget: Json) -> None:
+    found = pod_disruption_budget(service({"disruption": disruption}), of_candidate=True)["spec"]
     assert {name: value for name, value in found.items() if name in {"minAvailable", "maxUnavailable"}} == budget
 
 

@@ -1,36 +1,51 @@
 """What the pods of a service are asked to say, and what their live traffic says of them."""
 
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
 import pytest
 
-from tests.unit.operator.worlds import service
+from tests.unit.operator.worlds import NAME, NAMESPACE, service
 from tts_operator.api import Json
 from tts_operator.api.rollout import PrometheusQuery
-from tts_operator.reconcile.evidence import Examination, Reachable
-from tts_operator.reconcile.examiner import Window, live_finding, metric_check, speech_plan
+from tts_operator.reconcile import examiner
+from tts_operator.reconcile.evidence import NOTHING, Evidence, Examination, Reachable
+from tts_operator.reconcile.examiner import Examiner, Window, live_finding, metric_check, speech_plan
+from tts_operator.speech.check import GateResult, SpeechPlan, Target
 from tts_operator.speech.live import Counters, Traffic
+from tts_operator.speech.prometheus import MetricResult
 
+KEY = NAMESPACE, NAME
 POD = Reachable("http://10.0.0.1:7860", "uid")
-HUB = "damo/speech_sambert-hifigan_tts_{}_16k"
 
 
 def asked(**speech_check: object) -> Json:
     return {"rollout": {"speechCheck": speech_check}}
 
 
-@pytest.mark.parametrize(
-    "name, language",
-    [
-        (HUB.format("zhitian_emo_zh-cn"), "zh-cn"),
-        (HUB.format("en-us"), "en-us"),
-        ("mine/model", "zh-CN"),
-        ("", "zh-CN"),
-    ],
-)
-def test_texts_are_in_the_language_of_the_model(name: str, language: str) -> None:
-    model = {"model": {"engine": "modelscope", "name": name, "revision": "v1"}} if name else {}
-    plan = speech_plan(service(model), Examination(subject="s", pods={"new": POD}, speaks=True))
+@pytest.mark.parametrize("language", ["zh-cn", "en-us", "zh-CN"])
+def test_texts_are_in_the_language_of_the_revision(language: str) -> None:
+    plan = speech_plan(service(), Examination(subject="s", pods={"new": POD}, speaks=True, language=language))
     assert plan.language == language
     assert ("。" in "".join(plan.texts)) is language.lower().startswith("zh")
+
+
+@pytest.mark.parametrize(
+    "texts, longest, said",
+    [
+        (["您好", "您好，欢迎使用语音合成服务。"], 500, ("您好", "您好，欢迎使用语音合成服务。")),
+        (["您好", "您好，欢迎使用语音合成服务。"], 5, ("您好",)),
+        (["您好，欢迎使用语音合成服务。"], 5, ("您好，欢迎",)),
+        ([], 14, ("您好，欢迎使用语音合成服务。",)),
+    ],
+    ids=["all fit", "one is too long", "none fits", "of the defaults"],
+)
+def test_texts_that_the_revision_does_not_take_are_left_out(
+    texts: list[str], longest: int, said: tuple[str, ...]
+) -> None:
+    examination = Examination(subject="s", pods={"new": POD}, speaks=True, max_characters=longest)
+    assert speech_plan(service(asked(texts=texts)), examination).texts == said
 
 
 def test_own_texts_and_limits() -> None:
@@ -73,3 +88,137 @@ def test_a_window_counts_the_last_minute_of_the_pods_that_are_there() -> None:
     assert window.traffic().requests == pytest.approx(2 * 60, abs=4)
     window.forget(200.0, {"a"})
     assert window.traffic().requests == pytest.approx(60, abs=2)
+
+
+# What goes on while the world changes.
+
+CHECK_SECONDS = 10.0
+
+
+@dataclass
+class Servers:
+    """The pods, as far as they can be asked: they speak well, and answer one request a second."""
+
+    errors: float = 0.0
+    """Share of the requests that fail."""
+    checks: list[list[str]] = field(default_factory=list)
+    """The pods of each check that has begun."""
+    plans: list[SpeechPlan] = field(default_factory=list)
+    ended: int = 0
+
+    async def check(self, _: object, targets: Sequence[Target], plan: SpeechPlan) -> GateResult:
+        self.checks.append([target.name for target in targets])
+        self.plans.append(plan)
+        await asyncio.sleep(CHECK_SECONDS)
+        self.ended += 1
+        return GateResult(passed=True, summary="all speak", pods=())
+
+    async def scrape(self, _: object, url: str) -> Counters:
+        del url
+        total = asyncio.get_running_loop().time()
+        wrong = total * self.errors
+        return Counters({("/api/tts", "200"): total - wrong, ("/api/tts", "500"): wrong})
+
+
+@pytest.fixture
+def servers(monkeypatch: pytest.MonkeyPatch, clock: object) -> Servers:
+    del clock
+    found = Servers()
+    monkeypatch.setattr(examiner, "check", found.check)
+    monkeypatch.setattr(examiner, "scrape", found.scrape)
+    return found
+
+
+@pytest.fixture
+async def examining(servers: Servers) -> AsyncIterator[Examiner]:
+    del servers
+    async with Examiner(lambda _: None) as made:
+        yield made
+
+
+def about(*names: str, speaks: bool = True, ready: bool = True, subject: str = "s") -> Examination:
+    pods = {name: Reachable(f"http://{name}:7860", f"uid-{name}") for name in names}
+    present = frozenset(pod.uid for pod in pods.values())
+    return Examination(subject=subject, pods=pods, speaks=speaks, ready=ready, present=present)
+
+
+async def test_a_check_begins_once_all_pods_are_ready(examining: Examiner, servers: Servers) -> None:
+    examining.want(service(), about("a", "b", ready=False))
+    await asyncio.sleep(CHECK_SECONDS)
+    assert not servers.checks
+    examining.want(service(), about("a", "b"))
+    await asyncio.sleep(CHECK_SECONDS + 1)
+    assert servers.checks == [["a", "b"]]
+    assert examining.evidence(KEY) == Evidence(subject="s", asked=frozenset({"uid-a", "uid-b"}), passed="all speak")
+
+
+async def test_a_check_goes_on_where_a_pod_is_no_longer_ready(examining: Examiner, servers: Servers) -> None:
+    examining.want(service(), about("a", "b"))
+    await asyncio.sleep(1)
+    examining.want(service(), about("a", "b", ready=False))
+    await asyncio.sleep(1)
+    examining.want(service(), about("a", "b"))
+    await asyncio.sleep(CHECK_SECONDS)
+    assert len(servers.checks) == servers.ended == 1
+    assert examining.evidence(KEY).passed
+
+
+@pytest.mark.parametrize("after", [1.0, CHECK_SECONDS + 1], ids=["during the check", "after it"])
+async def test_pods_that_take_the_place_of_others_speak_too(
+    examining: Examiner, servers: Servers, after: float
+) -> None:
+    examining.want(service(), about("a", "b"))
+    await asyncio.sleep(after)
+    examining.want(service(), about("b", ready=False))
+    assert examining.evidence(KEY) == NOTHING
+    await asyncio.sleep(CHECK_SECONDS * 2)
+    examining.want(service(), about("b", "c", ready=False))
+    await asyncio.sleep(1)
+    assert len(servers.checks) == 1
+    examining.want(service(), about("b", "c"))
+    await asyncio.sleep(CHECK_SECONDS + 1)
+    assert servers.checks == [["a", "b"], ["b", "c"]]
+    assert examining.evidence(KEY).asked == {"uid-b", "uid-c"}
+
+
+async def test_a_check_with_other_texts_begins_anew(examining: Examiner, servers: Servers) -> None:
+    examining.want(service(asked(timeoutSeconds=3)), about("a"))
+    await asyncio.sleep(1)
+    for _ in range(3):
+        examining.want(service(asked(timeoutSeconds=60)), about("a"))
+        await asyncio.sleep(1)
+    assert [plan.max_seconds for plan in servers.plans] == [3.0, 60.0]
+
+
+@pytest.mark.parametrize("percent, found", [(10, ""), (1, "ErrorRate")])
+async def test_the_limits_that_count_are_those_of_the_spec_of_now(
+    examining: Examiner, servers: Servers, percent: int, found: str
+) -> None:
+    servers.errors = 0.05
+    limits: Json = {"rollout": {"analysis": {"maxErrorPercent": 6}}}
+    examining.want(service(limits), about("a", speaks=False))
+    await asyncio.sleep(60)
+    assert examining.evidence(KEY) == NOTHING
+    limits["rollout"]["analysis"]["maxErrorPercent"] = percent
+    examining.want(service(limits), about("a", speaks=False))
+    await asyncio.sleep(5)
+    finding = examining.evidence(KEY).finding
+    assert (finding.reason if finding else "") == found
+
+
+async def test_figures_that_are_asked_for_later_are_asked_for(
+    examining: Examiner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def exceeds(*_: object) -> MetricResult:
+        return MetricResult(ok=False, message="5 is above 1")
+
+    monkeypatch.setattr(examiner, "ask", exceeds)
+    examining.want(service(), about("a", speaks=False))
+    await asyncio.sleep(30)
+    assert examining.evidence(KEY) == NOTHING
+    prometheus = {"url": "http://prometheus", "queries": [{"name": "refused", "query": "up", "max": 1}]}
+    examining.want(service({"rollout": {"analysis": {"prometheus": prometheus}}}), about("a", speaks=False))
+    await asyncio.sleep(15)
+    finding = examining.evidence(KEY).finding
+    assert finding is not None
+    assert finding.message == "refused: 5 is above 1"

@@ -50,6 +50,34 @@ async def test_a_bad_revision_is_rolled_back(begin: Any, strategy: str, scaled: 
         assert list(phases(simulation)) == ["Checking", "RolledBack"]
 
 
+@pytest.mark.parametrize("after", [0, 1])
+@each_strategy
+async def test_a_pod_that_is_drained_while_it_speaks_says_nothing_of_its_version(
+    begin: Any, strategy: str, after: int
+) -> None:
+    simulation = await begin(strategy, progressDeadlineSeconds=60)
+    guard(simulation, strategy)
+    simulation.change(spec(strategy, "fine-b", progressDeadlineSeconds=60))
+    await simulation.until(lambda: bool(simulation.listener.asked), "the new pods are made to speak")
+    for _ in range(after):
+        await simulation.second()
+    drained = [pod for pod in simulation.pods.alive if pod.name in simulation.listener.asked][:1]
+    assert drained
+    simulation.pods.remove(drained)
+    await promoted(simulation, strategy)
+    await ends_at(simulation, "fine-b")
+    assert list(phases(simulation)) == ON_THE_WAY[strategy]
+
+
+@pytest.mark.parametrize("strategy", ["canary by pods", "canary by route", "canary by nginx"])
+async def test_a_step_for_whose_pods_there_is_no_room_is_rolled_back(begin: Any, strategy: str) -> None:
+    simulation = await begin(strategy, progressDeadlineSeconds=60)
+    guard(simulation, strategy)
+    simulation.change(spec(strategy, "lone-b", progressDeadlineSeconds=60))
+    await rolls_back(simulation, "ProgressDeadlineExceeded")
+    assert list(phases(simulation)) == ["Checking", "Stepping 0", "Scaling 1", "RolledBack 1"]
+
+
 @each_case
 async def test_a_restart_at_any_pass_changes_nothing(begin: Any, strategy: str, scaled: bool) -> None:
     simulation = await begin(strategy, scaled=scaled)
@@ -70,19 +98,19 @@ async def test_a_restart_at_any_pass_changes_nothing(begin: Any, strategy: str, 
         assert list(phases(again)) == ON_THE_WAY[strategy]
 
 
-@pytest.mark.parametrize("kind", ["crash", "mute"])
+@pytest.mark.parametrize("kind", ["crash", "mute", "fall"])
 @pytest.mark.parametrize("strategy", MANY)
 async def test_a_restart_at_any_pass_rolls_back_all_the_same(begin: Any, strategy: str, kind: str) -> None:
-    simulation = await begin(strategy)
+    simulation = await begin(strategy, progressDeadlineSeconds=20)
     first = simulation.passes
-    simulation.change(spec(strategy, f"{kind}-b"))
+    simulation.change(spec(strategy, f"{kind}-b", progressDeadlineSeconds=20))
     await simulation.until(lambda: simulation.phase.startswith("RolledBack"), "it is rolled back")
     await simulation.settled()
     for number in range(first + 1, simulation.passes + 1):
-        again = await begin(strategy)
+        again = await begin(strategy, progressDeadlineSeconds=20)
         again.restart_at = frozenset({number})
         guard(again, strategy)
-        again.change(spec(strategy, f"{kind}-b"))
+        again.change(spec(strategy, f"{kind}-b", progressDeadlineSeconds=20))
         await rolls_back(again, BAD[kind])
 
 
