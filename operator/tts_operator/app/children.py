@@ -22,6 +22,8 @@ from tts_operator.runtime import Informer, Key, Lane, News, Store
 
 IDENTITY = ("name", "uid", "resourceVersion")
 SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
+WITHOUT_NODES = "`status.zones` stays empty, and all else works"
+WITHOUT_DEFINITIONS = "that an optional kind has come or gone is noticed within a minute, not at once"
 
 
 class Caches:
@@ -62,15 +64,14 @@ class Caches:
         self._fixed = [
             *(self._informer(kind, store) for kind, store in self.children.items() if kind not in OPTIONAL),
             self._informer(PODS, self.pods, lane=Lane.SLOW),
-            # They tell the zones, which only the status shows: an operator that may not read them works all the same.
-            Informer(NODES.plural, self._names_of(NODES), nodes, lambda *_: None, required=False),
+            Informer(NODES.plural, self._names_of(NODES), nodes, lambda *_: None, without=WITHOUT_NODES),
         ]
         self._crds = Informer(
             CUSTOM_RESOURCE_DEFINITIONS.plural,
             self._names_of(CUSTOM_RESOURCE_DEFINITIONS),
             self._definitions,
             lambda key, _: self._expect(key),
-            required=False,
+            without=WITHOUT_DEFINITIONS,
             news=self._definitions_listed,
         )
         self._known: dict[Resource, bool] = {}

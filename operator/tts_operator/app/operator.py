@@ -16,14 +16,16 @@ from tts_operator.app.settings import Address, Settings
 from tts_operator.kube.client import Client
 from tts_operator.kube.connection import Access, Connection
 from tts_operator.kube.lease import ApiLease
+from tts_operator.kube.turns import Turns
 from tts_operator.reconcile import Examiner, Reconciler
-from tts_operator.runtime import Elector, Key, Lane, Workers, WorkQueue
+from tts_operator.runtime import Elector, Key, Lane, Places, Workers, WorkQueue
 
-WORKERS = 48
-MOST_KNOWN = 4
-"""So many workers make whole passes; the others are for new services, whose first pass is short. Measured with 300 at
-once: fewer of those, and new ones wait by seconds; twice as many whole passes at a time, each with up to six requests,
-and a new one's first child waits behind them for a connection, while all are Ready no sooner."""
+PLACES = Places(new=44, known=4, failing=4, hanging=12, apart=96)
+"""Measured with 300 new services at once: with fewer places for their first passes, which are short, they wait by
+seconds; with twice as many whole passes at a time, each with up to six requests, a new one's first child waits behind
+them for its turn, while all are Ready no sooner. A pass that hangs costs next to nothing here, but its requests take
+places at the API server, which has 600 by default: so only where hundreds begin to hang at once, and until the first of
+them end, as many as ninety-six are apart; later it is twelve."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 DRAIN_SECONDS = 2.0
 """How long a stop waits for reconciles that are under way."""
@@ -48,7 +50,7 @@ class Operator:
             Elector(ApiLease(of_lease, *settings.lease), settings.identity) if settings.lease is not None else None
         )
         self._working = False
-        self._queue = WorkQueue(MOST_KNOWN)
+        self._queue = WorkQueue(PLACES)
         self._services = Services(reading, settings.namespace, self._add)
         self._caches = Caches(
             reading,
@@ -61,7 +63,7 @@ class Operator:
         self._examiner = Examiner(lambda key: self._add(key, Lane.FAST))
         self._kopf = KopfWatch(self._connection, settings.namespace, self._services.take)
         self._reconciler = Reconciler(
-            self._client(fenced=True),
+            self._client(working=True),
             services=self._services.store,
             children=self._caches.children,
             pods=self._caches.pods,
@@ -83,13 +85,14 @@ class Operator:
         self.http: Address | None = None
         """Where probes and metrics are answered."""
 
-    def _client(self, connection: Connection | None = None, *, fenced: bool = False) -> Client:
+    def _client(self, connection: Connection | None = None, *, working: bool = False) -> Client:
         connection = connection or self._connection
         return Client(
             connection.session,
             connection.access.server,
             tally=self._metrics.requested,
-            may_write=self._may_write if fenced else lambda: True,
+            may_write=self._may_write if working else lambda: True,
+            turns=Turns() if working else None,
         )
 
     def _settled(self, key: Key) -> bool:
@@ -160,7 +163,7 @@ class Operator:
             _log.info("holding the lease as %s", self._elector.identity)
         _log.info("reconciling")
         self._working = True
-        workers = Workers(self._queue, self._reconciler.reconcile, count=WORKERS, observe=self._metrics.reconciled)
+        workers = Workers(self._queue, self._reconciler.reconcile, count=PLACES.total, observe=self._metrics.reconciled)
         try:
             async with AsyncExitStack() as stack:
                 if self._elector is not None:

@@ -5,7 +5,7 @@ Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/
 
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import aiohttp
@@ -14,12 +14,13 @@ import msgspec
 from tts_operator.kube.errors import ApiError, FencedError
 from tts_operator.kube.resources import Resource
 from tts_operator.kube.sealed import Sealed, read_event, read_page, read_sealed, read_whole, sealed
+from tts_operator.kube.turns import Turns
 
 FIELD_MANAGER = "tts-operator"
 REPLICAS_MANAGER = "tts-operator-replicas"
 """Keeps the replicas of a Deployment until its autoscaler writes them, so that an apply need not name them."""
 PATIENCE = aiohttp.ClientTimeout(total=30)
-"""Of a request, from its wait for a connection to the end of its answer."""
+"""Of a request, from its turn to the end of its answer."""
 WATCH_SECONDS = 300
 """After this long the server ends a watch, and we open the next: a watch that died in silence is noticed."""
 SILENCE_SECONDS = 90.0
@@ -50,12 +51,17 @@ class Client:
         *,
         tally: Tally = lambda *_: None,
         may_write: Callable[[], bool] = lambda: True,
+        turns: Turns | None = None,
     ) -> None:
-        """Where `may_write` says no, nothing but reading is done, and FencedError raised."""
+        """Where `may_write` says no, nothing but reading is done, and FencedError raised.
+
+        With `turns` requests wait for theirs; watches never do.
+        """
         self._session = session
         self._server = server.rstrip("/")
         self._tally = tally
         self._may_write = may_write
+        self._turns = turns
 
     async def apply(
         self, resource: Resource, manifest: Json, *, force: bool = True, manager: str = FIELD_MANAGER
@@ -198,25 +204,26 @@ class Client:
         accept: dict[str, str] = _OBJECT,
     ) -> bytes:
         """One request; `what` and `verb` (the method, if not given) are for the tally."""
-        if method != "GET" and not self._may_write():
-            raise FencedError("another operator holds the lease: nothing is written any more")
         data, headers = None, accept
         if body is not None:
             data, headers = msgspec.json.encode(body), {**accept, "Content-Type": content_type}
-        begun, status = time.monotonic(), NO_ANSWER
-        try:
-            async with self._session().request(
-                method, self._server + path, params=params, data=data, headers=headers, timeout=PATIENCE
-            ) as response:
-                await _check(response)
-                answer = await response.read()
-                status = response.status
-                return answer
-        except ApiError as error:
-            status = error.status
-            raise
-        finally:
-            self._tally(verb or method, what, status, time.monotonic() - begun)
+        async with self._turns.turn() if self._turns is not None else nullcontext():
+            if method != "GET" and not self._may_write():  # now, and not before a wait
+                raise FencedError("another operator holds the lease: nothing is written any more")
+            begun, status = time.monotonic(), NO_ANSWER
+            try:
+                async with self._session().request(
+                    method, self._server + path, params=params, data=data, headers=headers, timeout=PATIENCE
+                ) as response:
+                    await _check(response)
+                    answer = await response.read()
+                    status = response.status
+                    return answer
+            except ApiError as error:
+                status = error.status
+                raise
+            finally:
+                self._tally(verb or method, what, status, time.monotonic() - begun)
 
 
 async def _check(response: aiohttp.ClientResponse) -> None:

@@ -11,9 +11,9 @@ import aiohttp
 from tts_operator import __version__
 
 USER_AGENT = f"tts-operator/{__version__}"
-POOL = 32
-"""Open connections at the most: watches hold one each, up to sixteen, and requests take the rest. Measured with 300 new
-services at once: with twice as many, this process and the API server take a tenth longer for the same work."""
+POOL = 1024
+"""Open connections at the most: more than are ever wanted. Where requests hang, each holds one, and watches and healthy
+requests would wait behind them. How many requests there are at a time is up to `kube/turns.py` and the queue."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from tts_operator.runtime.informer import Informer, News, Source
 from tts_operator.runtime.lease import Elector, LeaseLostError
-from tts_operator.runtime.queue import Lane, WorkQueue
+from tts_operator.runtime.queue import Lane, Places, WorkQueue
 from tts_operator.runtime.store import Key, Store, version_of
 from tts_operator.runtime.workers import Workers, current_key
 
@@ -13,6 +13,7 @@ __all__ = [
     "Lane",
     "LeaseLostError",
     "News",
+    "Places",
     "Source",
     "Store",
     "WorkQueue",

@@ -17,6 +17,8 @@ FIRST_BACKOFF_SECONDS = 0.2
 LAST_BACKOFF_SECONDS = 30.0
 ABSENT_SECONDS = 60.0
 """A kind that is not served is asked for again after this long, where nothing tells when it comes."""
+FORBIDDEN_SECONDS = 600.0
+"""What may not be read, and can be done without, is asked for again after this long: nothing tells when it may be."""
 SHORT_SECONDS = 1.0
 """A watch that ends sooner comes from a server that goes down: opened again without a pause, it would be a flood."""
 LASTING_FAILURES = 3
@@ -57,17 +59,17 @@ class Informer:
         store: Store,
         changed: Callable[[Key, str], None],
         *,
-        required: bool = True,
+        without: str = "",
         optional: bool = False,
         news: Callable[[News], None] = lambda _: None,
     ) -> None:
         """`changed` is called with the key concerned and the event's type: ADDED, MODIFIED, DELETED, LISTED.
 
-        One that is not `required` counts as synced also when its first list fails. The kind of an `optional` one may
-        not be served, now or ever: see `expect`.
+        One that can be done without counts as synced also when its first list fails; `without` says what follows. The
+        kind of an `optional` one may not be served, now or ever: see `expect`.
         """
         self.name = name
-        self.required = required and not optional
+        self._without = without
         self.restarts = 0
         """How often a list or watch has failed and was begun again."""
         self._optional = optional
@@ -78,6 +80,7 @@ class Informer:
         self._active = time.monotonic()
         self._healthy = False
         self._served = False
+        self._forbidden = False
         self._expected: bool | None = None
         self._turn = asyncio.Event()
         self.synced = asyncio.Event()
@@ -98,9 +101,9 @@ class Informer:
 
         A watch that ends counts, after however long a silence: the server had answered when it was opened. A refusal is
         an answer, and a server that cannot be reached is not the watch's fault. A kind that is not served has nothing
-        to say.
+        to say, nor has one that may not be read.
         """
-        return 0.0 if self._optional and not self._served else time.monotonic() - self._active
+        return 0.0 if self._forbidden or (self._optional and not self._served) else time.monotonic() - self._active
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -140,9 +143,15 @@ class Informer:
                 failures, self._healthy = 0, True
                 self._active = time.monotonic()
             except Exception as error:  # noqa: BLE001 - a watch that dies in silence is the worst bug of operators
-                absent = self._optional and getattr(error, "status", None) in (FORBIDDEN, NOT_FOUND)
-                if absent or getattr(error, "gone", False):
+                status = getattr(error, "status", None)
+                absent = self._optional and status in (FORBIDDEN, NOT_FOUND)
+                forbidden = self._without != "" and status == FORBIDDEN
+                if absent or forbidden or getattr(error, "gone", False):
                     since = None
+                if forbidden:
+                    self._refused(error)
+                    await asyncio.sleep(_jittered(FORBIDDEN_SECONDS))
+                    continue
                 failures += 1
                 delay = self._delay(failures, absent)
                 self._failed(error, failures, delay, absent)
@@ -155,14 +164,30 @@ class Informer:
             ceiling = min(
                 FIRST_BACKOFF_SECONDS * 2.0 ** min(failures, 10), ABSENT_SECONDS if absent else LAST_BACKOFF_SECONDS
             )
-        return ceiling * random.uniform(0.5, 1)  # noqa: S311 - jitter, no secret
+        return _jittered(ceiling)
+
+    def _refused(self, error: Exception) -> None:
+        """It may not be read, and can be done without."""
+        self.synced.set()
+        if self._forbidden:
+            return
+        self._forbidden, self._healthy = True, False
+        _log.warning(
+            "%s: %s. So %s. To change that, let a ClusterRole allow the operator to `list` and `watch` %s; "
+            "it asks again about every %.0f minutes",
+            self.name,
+            error,
+            self._without,
+            self.name,
+            FORBIDDEN_SECONDS / 60,
+        )
 
     def _failed(self, error: Exception, failures: int, delay: float, absent: bool) -> None:
         self._active = time.monotonic()
         if absent:
             self._vanish(error)
             return
-        if not self.required and (not self._optional or failures >= LASTING_FAILURES):
+        if self._without or (self._optional and failures >= LASTING_FAILURES):
             self.synced.set()  # nobody waits for it
         self.restarts += 1
         _log.warning("%s: watch failed, again in %.1f s: %s", self.name, delay, str(error) or type(error).__name__)
@@ -184,6 +209,9 @@ class Informer:
     async def _list(self) -> str:
         items, version = await self._source.list()
         self._active = time.monotonic()
+        if self._forbidden:
+            self._forbidden = False
+            _log.info("%s: may be read now", self.name)
         for key in self._store.replace(items, version):
             self._changed(key, "LISTED")
         self._served = self._healthy = True
@@ -199,3 +227,7 @@ class Informer:
                 self._changed(key, kind)
         version: str = body["metadata"]["resourceVersion"]
         return version
+
+
+def _jittered(seconds: float) -> float:
+    return seconds * random.uniform(0.5, 1)  # noqa: S311 - no secret

@@ -10,11 +10,12 @@ import datetime
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 Json = dict[str, Any]
+Answer = TypeVar("Answer")
 CONFLICT = 409
 
 _log = logging.getLogger(__name__)
@@ -44,6 +45,8 @@ class Timing:
     duration: float = 12.0
     renew_every: float = 3.0
     give_up_after: float = 8.0
+    answer_within: float = 2.0
+    """A request that has no answer by then is made anew: the one that hangs must not use up the time of the others."""
     look_every: float = 1.2
     """How often one who waits looks, with jitter of a quarter; and so the longest wait after a release."""
 
@@ -116,7 +119,7 @@ class Elector:
             except Exception as error:
                 if not _conflict(error):
                     raise
-                body = await self._store.get()  # a renewal whose answer we did not wait for
+                body = await self._answer(self._store.get())  # a renewal whose answer we did not wait for
                 if body is not None and body["spec"].get("holderIdentity") == self.identity:
                     await self._empty(body)
         except Exception as error:  # noqa: BLE001 - it runs out by itself
@@ -125,13 +128,13 @@ class Elector:
 
     async def _empty(self, body: Json) -> None:
         spec = body["spec"] | {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": self._stamp()}
-        await self._store.replace(body | {"spec": spec})
+        await self._answer(self._store.replace(body | {"spec": spec}))
 
     async def _try(self) -> float:
         """Take the lease if it is free. Returns the seconds after which to look again."""
-        body, begun = await self._store.get(), time.monotonic()
+        body, begun = await self._answer(self._store.get()), time.monotonic()
         if body is None:
-            self._took(await self._store.create(self._spec({}, taken=True)), begun)
+            self._took(await self._answer(self._store.create(self._spec({}, taken=True))), begun)
             return 0.0
         spec = body.get("spec") or {}
         if spec.get("holderIdentity") not in (None, "", self.identity):
@@ -143,8 +146,17 @@ class Elector:
             if left > 0:
                 return min(left, self._look())
         begun = time.monotonic()
-        self._took(await self._store.replace(body | {"spec": self._spec(spec, taken=True)}), begun)
+        self._took(await self._answer(self._store.replace(body | {"spec": self._spec(spec, taken=True)})), begun)
         return 0.0
+
+    async def _answer(self, request: Awaitable[Answer]) -> Answer:
+        """What the store answers, if it does so in time.
+
+        A write that is given up may be carried out all the same: then the next one is a conflict, and who has the
+        lease is looked up.
+        """
+        async with asyncio.timeout(self._timing.answer_within):
+            return await request
 
     def _took(self, body: Json, begun: float) -> None:
         self._body = body
@@ -159,7 +171,7 @@ class Elector:
                 begun = time.monotonic()
                 try:
                     spec = self._spec(self._body["spec"], taken=False)
-                    self._took(await self._store.replace(self._body | {"spec": spec}), begun)
+                    self._took(await self._answer(self._store.replace(self._body | {"spec": spec})), begun)
                     break
                 except Exception as error:  # noqa: BLE001 - until time is up
                     _log.warning("the lease was not renewed: %s", str(error) or type(error).__name__)
@@ -170,9 +182,9 @@ class Elector:
     async def _look_who_has_it(self) -> None:
         """Our own write may have been in time though its answer was lost; any other holder ends ours."""
         try:
-            body = await self._store.get()
+            body = await self._answer(self._store.get())
         except Exception as error:  # noqa: BLE001 - the next try tells
-            _log.debug("the lease cannot be read: %s", error)
+            _log.debug("the lease cannot be read: %s", str(error) or type(error).__name__)
             return
         if body is None or (body.get("spec") or {}).get("holderIdentity") != self.identity:
             self._held_until = 0.0

@@ -6,12 +6,19 @@ which take as long in any order. Every fourth is the oldest all the same, so tha
 adaptive LIFO: Maurer, Fail at Scale, ACM Queue 13 (8), 2015. What is new is served in turn, and nearly always first:
 its pass is short, so that its lane stays empty as long as it is served faster than objects can be made. Newest first
 would bury some until the bulk ends.
+
+Places are limited, and who fails or hangs must not take those of the others. A key that is handled for longer than a
+moment gives its place back, and goes on apart. A key whose last pass failed or took long waits in a lane of its kind,
+for places of that kind, until a pass over it goes well and fast. So one key disturbs the others for a moment, once. The
+moment is a second, and shorter the more keys are apart already: where hundreds hang, it would add up.
 """
 
 import asyncio
 import random
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
 
 from tts_operator.runtime.store import Key
@@ -21,7 +28,9 @@ GATHER_SECONDS, IDLE_GATHER_SECONDS = 0.1, 0.02
 waits for a worker, the last news, by which a service is Ready, is told sooner at the cost of some more looks."""
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 60.0
-TURNS = (16, 4)
+HANGING_SECONDS = 1.0
+"""A key that is handled for longer gives its place back, and waits apart the next time."""
+TURNS = (16, 4, 4, 4)
 """While a lane has any, every so many keys one is taken from below it all the same: none waits for ever."""
 CROWD = 8
 """With more keys than this in the lane where somebody waits, the newest goes first."""
@@ -38,29 +47,79 @@ class Lane(IntEnum):
     """Somebody waits: a new or changed object, a child that drifted."""
     SLOW = 2
     """Nobody waits: the progress of pods, a periodic resync, an operator that starts."""
+    FAILING = 3
+    """The last pass has failed, soon."""
+    HANGING = 4
+    """The last pass took long, whatever came of it."""
 
 
 LANES = tuple(Lane)
+WELL = (Lane.NEW, Lane.FAST, Lane.SLOW)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """How many keys are handled at a time, of each kind."""
+
+    new: int
+    """Objects that were never looked at."""
+    known: int
+    """Others, of the lanes FAST and SLOW: a whole pass takes long where many are made at a time."""
+    failing: int
+    hanging: int
+    """A key of the lane HANGING is begun only while fewer than this are apart."""
+    apart: int
+    """All that have given their place back, and those of the lane HANGING. For one more the first is given up."""
+
+    @property
+    def total(self) -> int:
+        """So many workers always suffice."""
+        return self.new + self.known + self.failing + self.apart
+
+    def of(self, lane: Lane) -> int:
+        """How many keys of a lane are handled at a time."""
+        return (self.new, self.known, self.known, self.failing, self.hanging)[lane]
+
+
+ANY = 10**9
+UNLIMITED = Places(new=ANY, known=ANY, failing=ANY, hanging=ANY, apart=ANY)
+
+
+@dataclass
+class _Pass:
+    """A key that is being handled."""
+
+    since: float
+    kind: Lane
+    """Whose place it has; HANGING: it is apart."""
+    timer: asyncio.TimerHandle | None = None
+    give_up: Callable[[], None] = lambda: None
+
+
+def _kind(lane: Lane) -> Lane:
+    """Whose places the keys of a lane take."""
+    return Lane.FAST if lane is Lane.SLOW else lane
 
 
 class WorkQueue:
     """Keys to reconcile. A key that is added many times is handled once; one that is being handled is handled again."""
 
-    def __init__(self, most_known: int | None = None) -> None:
-        """`most_known`: so many objects that are not new are handled at a time. Other workers are kept for new ones.
-
-        A whole pass of many requests takes long where many are made at a time; a new object must not wait for its end.
-        """
-        self._most_known = most_known
-        self._known = 0  # that are being handled
+    def __init__(self, places: Places = UNLIMITED) -> None:
+        self._places = places
+        self._taken = Counter[Lane]()  # places, by whose they are
         self._lanes: tuple[OrderedDict[Key, float], ...] = tuple(OrderedDict() for _ in Lane)
-        self._busy: dict[Key, tuple[float, Lane]] = {}
+        self._served = [0.0 for _ in Lane]  # when a key of each lane was last taken
+        self._busy: dict[Key, _Pass] = {}
+        self._apart: OrderedDict[Key, _Pass] = OrderedDict()  # of the busy ones, in the order in which they became so
         self._again: dict[Key, Lane] = {}
         self._failures: dict[Key, int] = {}
+        self._hanging: set[Key] = set()  # whose last pass took long
         self._timers: dict[Key, tuple[float, asyncio.Handle]] = {}  # when they are due, which uvloop's cannot all tell
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._crowded = 0  # keys that were taken out of a crowd, modulo OLDEST_TURN
-        self._passed = [0, 0]  # of each lane but the last, keys that were taken before others of a lower one
+        self._passed = [
+            0 for _ in TURNS
+        ]  # of each lane but the last, keys that were taken before others of a lower one
 
     @property
     def depth(self) -> int:
@@ -77,15 +136,25 @@ class WorkQueue:
         return time.monotonic() - next(iter(waiting.values())) if waiting else 0.0
 
     def oldest_age(self) -> float:
-        """Seconds for which the key that waits or is worked on longest has done so; 0 when there is none."""
-        busy = time.monotonic() - min(since for since, _ in self._busy.values()) if self._busy else 0.0
-        return max(busy, *map(self.age_of, Lane))
+        """Seconds for which the key that waits or is worked on longest has done so; 0 when there is none.
+
+        Where many fail or hang, they wait for each other, for however long: of their lanes it counts how long none of
+        them has had its turn.
+        """
+        now = time.monotonic()
+        busy = now - min(each.since for each in self._busy.values()) if self._busy else 0.0
+        apart = [min(self.age_of(lane), now - self._served[lane]) for lane in (Lane.FAILING, Lane.HANGING)]
+        return max(busy, *map(self.age_of, WELL), *apart)
 
     def add(self, key: Key, lane: Lane = Lane.FAST) -> None:
         """Ask for a reconcile of `key`."""
         if key in self._busy:
             self._again[key] = min(lane, self._again.get(key, lane))
             return
+        if key in self._hanging:
+            lane = Lane.HANGING
+        elif key in self._failures:
+            lane = Lane.FAILING
         since = None
         for each, waiting in enumerate(self._lanes):
             if key in waiting:
@@ -104,7 +173,7 @@ class WorkQueue:
 
     def gather(self, key: Key) -> None:
         """Ask for a reconcile for which nobody waits: a moment later, so that more news of the same key is in it."""
-        self.add_after(key, GATHER_SECONDS if self.depth else IDLE_GATHER_SECONDS)
+        self.add_after(key, GATHER_SECONDS if any(map(self.depth_of, WELL)) else IDLE_GATHER_SECONDS)
 
     def add_after(self, key: Key, seconds: float, lane: Lane = Lane.SLOW) -> None:
         """Ask for a reconcile later. Of several such wishes for one key the earliest counts."""
@@ -134,14 +203,47 @@ class WorkQueue:
                 raise
         lane = self._turn(lanes)
         key, _ = self._lanes[lane].popitem(last=lane is Lane.FAST and self._newest_first(lane))
-        self._busy[key] = time.monotonic(), lane
-        self._known += lane is not Lane.NEW
+        self._begin(key, lane)
         return key
+
+    def _begin(self, key: Key, lane: Lane) -> None:
+        now = self._served[lane] = time.monotonic()
+        begun = self._busy[key] = _Pass(now, _kind(lane))
+        self._taken[begun.kind] += 1
+        if lane is Lane.HANGING:
+            self._apart[key] = begun
+        else:
+            self._set_apart_in(HANGING_SECONDS / (1 + len(self._apart)), key, begun)
+
+    def _set_apart_in(self, seconds: float, key: Key, begun: _Pass) -> None:
+        begun.timer = asyncio.get_running_loop().call_later(seconds, self._set_apart, key, begun)
+
+    def _set_apart(self, key: Key, begun: _Pass) -> None:
+        """A key is still being handled: it gives its place back."""
+        if len(self._apart) >= self._places.apart:
+            first, longest = next(iter(self._apart.items()))
+            left = longest.since + HANGING_SECONDS - time.monotonic()
+            if left > 0:
+                self._set_apart_in(left, key, begun)
+                return
+            self._apart.move_to_end(first)  # until it has ended; the next one is not given up in its place
+            longest.give_up()
+        self._taken[begun.kind] -= 1
+        begun.kind = Lane.HANGING
+        self._taken[begun.kind] += 1
+        self._apart[key] = begun
+        self._wake()
+
+    def when_crowded_out(self, key: Key, give_up: Callable[[], None]) -> None:
+        """`give_up` is called where the pass over a key hangs, and more such would take its place."""
+        self._busy[key].give_up = give_up
 
     def _open(self) -> list[Lane]:
         """The lanes with keys that may be taken now."""
-        full = self._most_known is not None and self._known >= self._most_known
-        return [lane for lane in LANES if self._lanes[lane] and (lane is Lane.NEW or not full)]
+        return [lane for lane in LANES if self._lanes[lane] and self._has_place(lane)]
+
+    def _has_place(self, lane: Lane) -> bool:
+        return self._taken[_kind(lane)] < self._places.of(lane)
 
     def _newest_first(self, lane: Lane) -> bool:
         """Whether it is the turn of the newest key of a lane, and not of the oldest."""
@@ -160,12 +262,19 @@ class WorkQueue:
 
     def done(self, key: Key) -> None:
         """The worker has finished with `key`; what came in meanwhile is queued now."""
-        _, handled = self._busy.pop(key)
-        self._known -= handled is not Lane.NEW
+        ended = self._busy.pop(key)
+        self._apart.pop(key, None)
+        self._taken[ended.kind] -= 1
+        if ended.timer is not None:
+            ended.timer.cancel()
+        if time.monotonic() - ended.since > HANGING_SECONDS:
+            self._hanging.add(key)
+        else:
+            self._hanging.discard(key)
         lane = self._again.pop(key, None)
         if lane is not None:
             self.add(key, lane)
-        elif self.depth:
+        if self.depth:
             self._wake()  # for which there was no room
 
     def retry(self, key: Key, *, at_least: float = 0.0) -> float:

@@ -84,8 +84,10 @@ class Workers:
     async def _handle(self, key: Key) -> None:
         _current.set(key)
         begun, result, kind = time.monotonic(), "success", ""
+        limit = asyncio.timeout(RECONCILE_SECONDS)
         try:
-            async with asyncio.timeout(RECONCILE_SECONDS):
+            async with limit:
+                self._queue.when_crowded_out(key, lambda: None if limit.expired() else limit.reschedule(0.0))
                 again = await self._reconcile(key)
         except RetryError as error:
             result, kind = "retry", type(error.__cause__ or error).__name__
@@ -95,7 +97,10 @@ class Workers:
             # One object that breaks the code must not stop the others; the log has the traceback.
             result, kind = "error", type(error).__name__
             delay = self._queue.retry(key)
-            _log.exception("reconcile failed, will try again in %.1f s", delay)
+            if isinstance(error, TimeoutError) and limit.expired():
+                _log.warning("given up after %.1f s, will try again in %.1f s", time.monotonic() - begun, delay)
+            else:
+                _log.exception("reconcile failed, will try again in %.1f s", delay)
         else:
             self._queue.forget(key)
             if again is not None:

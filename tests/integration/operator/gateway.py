@@ -30,14 +30,10 @@ class Gateway:
         """The paths whose watches have been answered so."""
         self._flowing = asyncio.Event()
         self._flowing.set()
-        self._held = 0
+        self.held = 0
+        """How many writes are held back."""
         self.renewals = 0
         """How many writes of a Lease have come in."""
-
-    @property
-    def occupied(self) -> int:
-        """How many requests wait for their end: watches, and writes that are held back."""
-        return len(self._watches) + self._held
 
     def hold(self) -> None:
         """Hold all writes back but those of a Lease, like an API server that is slow at them."""
@@ -97,11 +93,11 @@ class Gateway:
             self._watches.discard(task)
 
     async def _wait(self) -> None:
-        self._held += 1
+        self.held += 1
         try:
             await self._flowing.wait()
         finally:
-            self._held -= 1
+            self.held -= 1
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:
         assert self._session is not None

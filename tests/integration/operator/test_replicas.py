@@ -13,9 +13,9 @@ import pytest
 from tests.integration.operator.gateway import Gateway
 from tests.integration.operator.replica import LEASE, Replica, replica
 from tests.integration.operator.world import Json, World, until
-from tts_operator.kube.connection import POOL
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import LEASES
+from tts_operator.kube.turns import AT_ONCE
 
 NAME = "narrator"
 TAKEOVER = 20.0
@@ -111,14 +111,14 @@ async def test_a_leader_whose_writes_all_wait_keeps_the_lease(world: World) -> N
     gateway = Gateway(world.operator_access)
     async with gateway.serve() as access, world.operator(access=access, lease=LEASE) as operator:
         gateway.hold()
-        names = [f"{NAME}-{number}" for number in range(POOL)]
+        names = [f"{NAME}-{number}" for number in range(2 * AT_ONCE)]
         for name in names:
             await world.apply(name)
 
         async def full() -> bool:
-            return gateway.occupied > POOL  # kopf's watch is beside them
+            return gateway.held == len(names)
 
-        await until(full, "every connection for the work is in use")
+        await until(full, "a write of each waits for its answer")
         renewals = gateway.renewals
 
         async def renewed() -> bool:

@@ -64,11 +64,11 @@ def granted(manifests: list[dict[str, Any]]) -> list[Right]:
     ]
 
 
-def chart(helm: Path, namespace: str) -> list[dict[str, Any]]:
+def chart(helm: Path, namespace: str, *values: str) -> list[dict[str, Any]]:
     """The chart for an operator of one namespace."""
     text = run(
         helm, "template", "narrow", ROOT / "charts/tts-operator", "--namespace", namespace, "--kube-version=1.36.0",
-        "--set", f"watchNamespace={namespace}",
+        "--set", ",".join((f"watchNamespace={namespace}", *values)),
     )  # fmt: skip
     return [body for body in yaml.safe_load_all(text) if body]
 
@@ -89,10 +89,15 @@ def test_of_the_whole_cluster_an_operator_of_one_namespace_sees_names_only(helm:
     }
 
 
+def test_nothing_is_granted_cluster_wide_where_that_is_not_wanted(helm: Path) -> None:
+    assert not [body for body in chart(helm, "speech", "clusterReader=false") if body["kind"].startswith("Cluster")]
+
+
 @pytest.fixture
-def narrow(helm: Path, world: World) -> Iterator[Access]:
+def narrow(helm: Path, world: World, request: pytest.FixtureRequest) -> Iterator[Access]:
     """A user who has the rights of an operator of the test's namespace."""
-    manifests = [body for body in chart(helm, world.namespace) if "Role" in body["kind"]]
+    values: list[str] = getattr(request, "param", [])
+    manifests = [body for body in chart(helm, world.namespace, *values) if "Role" in body["kind"]]
     for body in manifests:
         if body["kind"].endswith("Binding"):
             body["subjects"] = [{"kind": "User", "name": USER, "apiGroup": "rbac.authorization.k8s.io"}]
@@ -114,3 +119,19 @@ async def test_the_rights_in_one_namespace_suffice(world: World, narrow: Access,
     refused = [line for line in page.splitlines() if 'code="403"' in line or 'code="401"' in line]
     assert refused == []
     assert 'tts_operator_api_requests_total{code="201",resource="leases",verb="POST"} 1.0' in page
+
+
+@pytest.mark.parametrize("narrow", [["clusterReader=false"]], indirect=True)
+async def test_rights_in_one_namespace_alone_suffice(
+    world: World, narrow: Access, caplog: pytest.LogCaptureFixture
+) -> None:
+    lease = LeaseName(world.namespace, "narrow")
+    async with world.operator(namespaced=True, access=narrow, lease=lease) as operator:
+        await world.apply("narrator", EVERYTHING)
+        await world.looked_at("narrator")
+        page = operator._metrics.page().decode()
+        assert await operator._problem() == ""
+    for kind in (NODES, CUSTOM_RESOURCE_DEFINITIONS):
+        assert f'tts_operator_api_requests_total{{code="403",resource="{kind.plural}",verb="LIST"}} 1.0' in page
+        assert f'tts_operator_watch_restarts_total{{resource="{kind.plural}"}} 0.0' in page
+        assert len([message for message in caplog.messages if message.startswith(f"{kind.plural}: 403")]) == 1

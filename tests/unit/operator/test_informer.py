@@ -8,7 +8,7 @@ import pytest
 
 from tts_operator.kube.errors import ApiError
 from tts_operator.runtime import Informer, Key, News, Store
-from tts_operator.runtime.informer import ABSENT_SECONDS, LAST_BACKOFF_SECONDS
+from tts_operator.runtime.informer import ABSENT_SECONDS, FORBIDDEN_SECONDS, LAST_BACKOFF_SECONDS
 from tts_operator.runtime.store import Json
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -66,6 +66,7 @@ async def informed(
     *,
     for_seconds: float = 1000,
     optional: bool = False,
+    without: str = "",
     expected: bool | None = None,
     news: Callable[[News], None] = lambda _: None,
 ) -> AsyncIterator[tuple[Informer, Store, list[Any]]]:
@@ -73,7 +74,13 @@ async def informed(
     told: list[tuple[Key, str]] = []
     store = Store(key_of=lambda b: (b["metadata"]["namespace"], b["metadata"]["name"]))
     informer = Informer(
-        "things", source, store, lambda key, kind: told.append((key, kind)), optional=optional, news=news
+        "things",
+        source,
+        store,
+        lambda key, kind: told.append((key, kind)),
+        without=without,
+        optional=optional,
+        news=news,
     )
     if expected is not None:
         informer.expect(expected)
@@ -152,6 +159,82 @@ async def test_failed_lists_back_off(clock: Clock, failure: Exception) -> None:
     assert pauses[3] > pauses[0]
     assert LAST_BACKOFF_SECONDS / 2 <= pauses[-1] <= LAST_BACKOFF_SECONDS
     assert len({round(pause, 6) for pause in pauses[-3:]}) == 3, "without jitter all come back at once"
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    return [(record.levelname, record.getMessage()) for record in caplog.records]
+
+
+WITHOUT = "the status shows no zones"
+MAY_NOT = ApiError(
+    status=403, reason="Forbidden", message='things is forbidden: User "u" cannot list resource "things"'
+)
+
+
+async def test_what_may_not_be_read_and_is_not_needed_is_told_once(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    source = Script(clock, lists=[MAY_NOT] * 100)
+    async with informed(source, without=WITHOUT, for_seconds=1) as (informer, _, _):
+        assert informer.synced.is_set()
+        await asyncio.sleep(6000)
+        assert (informer.restarts, informer.silent_seconds()) == (0, 0.0)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(source.listed)]
+    assert min(pauses) >= FORBIDDEN_SECONDS / 2
+    assert max(pauses) <= FORBIDDEN_SECONDS
+    ((level, message),) = said(caplog)
+    assert level == "WARNING"
+    for part in (str(MAY_NOT), WITHOUT, "`list` and `watch` things"):
+        assert part in message
+
+
+async def test_a_right_that_comes_later_is_used_and_told(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    source = Script(clock, lists=[MAY_NOT, MAY_NOT, ([body("a", 1)], 10)])
+    news: list[News] = []
+    async with informed(source, without=WITHOUT, for_seconds=2 * FORBIDDEN_SECONDS, news=news.append) as (
+        informer,
+        store,
+        _,
+    ):
+        assert names(store) == {"a"}
+        assert news == [News.LISTED]
+        assert informer.silent_seconds() > 0
+    assert [level for level, _ in said(caplog)] == ["WARNING", "INFO"]
+    assert said(caplog)[1][1] == "things: may be read now"
+
+
+async def test_a_right_that_is_taken_away_is_told_each_time(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    source = Script(clock, lists=[([], 10), ([], 20), MAY_NOT], watches=[[MAY_NOT], [MAY_NOT]])
+    source._lists += [MAY_NOT] * 100
+    async with informed(source, without=WITHOUT, for_seconds=6000) as (informer, _, _):
+        assert informer.restarts == 0
+    assert [level for level, _ in said(caplog)] == ["WARNING", "WARNING"]
+
+
+async def test_other_failures_of_what_is_not_needed_are_loud(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    source = Script(clock, lists=[DOWN, DOWN, ([], 10)])
+    async with informed(source, without=WITHOUT) as (informer, _, _):
+        assert informer.restarts == 2
+    assert [level for level, _ in said(caplog)] == ["WARNING", "WARNING"]
+
+
+async def test_a_needed_one_that_may_not_be_read_is_loud(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    source = Script(clock, lists=[MAY_NOT] * 100)
+    async with informed(source, for_seconds=100) as (informer, _, _):
+        assert not informer.synced.is_set()
+        assert informer.restarts == len(source.listed) > 5
+    assert len(said(caplog)) == informer.restarts
+
+
+async def test_a_kind_that_may_not_be_read_is_told_once(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    source = Script(clock, lists=[MAY_NOT] * 100)
+    async with informed(source, optional=True) as (informer, _, _):
+        assert informer.restarts == 0
+        assert len(source.listed) > 10
+    assert [level for level, _ in said(caplog)] == ["INFO"]
 
 
 async def test_failed_watches_back_off_without_a_list(clock: Clock) -> None:

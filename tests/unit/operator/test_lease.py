@@ -3,7 +3,7 @@
 import asyncio
 import datetime
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -42,6 +42,11 @@ class Store:
         self.down: Exception | None = None
         self.deaf = False
         self.lag = 0.01
+        self.hung = self.hung_gets = 0
+        """So many writes, or reads, more get no answer."""
+        self.late: float | None = None
+        """After so many seconds a write that hangs is carried out all the same; None: never."""
+        self._landing = set[asyncio.Task[None]]()
         self.requests = 0
 
     async def _ask(self) -> None:
@@ -51,6 +56,9 @@ class Store:
             raise self.down
 
     async def get(self) -> Json | None:
+        if self.hung_gets:
+            self.hung_gets -= 1
+            await self._hang()
         await self._ask()
         return self.shelf.body
 
@@ -61,14 +69,32 @@ class Store:
         return self.shelf.write({"spec": spec})
 
     async def replace(self, body: Json) -> Json:
+        if self.hung:
+            self.hung -= 1
+            if self.late is not None:
+                self._landing.add(asyncio.create_task(self._land(body, self.late)))
+            await self._hang()
         await self._ask()
-        known = self.shelf.body
-        if known is None or known["metadata"]["resourceVersion"] != body["metadata"]["resourceVersion"]:
-            raise conflict()
-        answer = self.shelf.write(body)
+        answer = self._write(body)
         if self.deaf:
             raise ConnectionResetError("the answer was lost")
         return answer
+
+    async def _hang(self) -> None:
+        self.requests += 1
+        await asyncio.sleep(30)
+        raise TimeoutError
+
+    async def _land(self, body: Json, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        with suppress(ApiError):
+            self._write(body)
+
+    def _write(self, body: Json) -> Json:
+        known = self.shelf.body
+        if known is None or known["metadata"]["resourceVersion"] != body["metadata"]["resourceVersion"]:
+            raise conflict()
+        return self.shelf.write(body)
 
 
 def conflict() -> ApiError:
@@ -214,6 +240,70 @@ async def test_lost_answers_are_survived(clock: Clock) -> None:
         await asyncio.sleep(60)
         assert a.leads
         assert not a.lost
+
+
+@pytest.mark.parametrize("late", [None, 1.0, 2.2, 5.0])
+async def test_a_renewal_that_hangs_is_followed_by_one_that_does_not(late: float | None, clock: Clock) -> None:
+    shelf, a, b = pair()
+    async with running(clock, a), running(clock, b):
+        for _ in range(5):
+            a.store.hung, a.store.late = 1, late
+            await asyncio.sleep(20)
+            assert not a.store.hung
+            assert a.leads
+    assert not a.lost
+    assert shelf.holders == ["a"]
+
+
+async def test_the_look_after_a_renewal_without_an_answer_may_hang(clock: Clock) -> None:
+    shelf, a, _ = pair()
+    async with running(clock, a):
+        a.store.hung_gets = 1
+        a.store.deaf = True
+        await asyncio.sleep(TIMING.renew_every)
+        a.store.deaf = False
+        await asyncio.sleep(20)
+        assert not a.store.hung_gets
+        assert a.leads
+    assert shelf.holders == ["a"]
+
+
+@pytest.mark.parametrize("hung", [1, 2])
+async def test_one_who_waits_and_whose_look_hangs_follows_in_its_usual_time(hung: int, clock: Clock) -> None:
+    _, a, b = pair()
+    async with running(clock, a) as (first,), running(clock, b):
+        first.cancel()
+        died = clock()
+        b.store.hung_gets = hung
+        await asyncio.sleep(25)
+        assert b.leads
+        look = 1.25 * TIMING.look_every + 0.1
+        assert b.began[0] - died <= TIMING.duration + look + hung * (TIMING.answer_within + look)
+
+
+@pytest.mark.parametrize("late", [None, 1.0, 5.0])
+async def test_a_take_over_that_hangs_is_tried_again(late: float | None, clock: Clock) -> None:
+    shelf, a, b = pair()
+    async with running(clock, a) as (first,), running(clock, b):
+        first.cancel()
+        died = clock()
+        b.store.hung, b.store.late = 1, late
+        await asyncio.sleep(25)
+        assert not b.store.hung
+        assert b.leads
+        assert b.began[0] - died <= TIMING.duration + TIMING.answer_within + 2 * TIMING.look_every
+    assert shelf.holders == ["a", "b"]
+
+
+async def test_a_release_that_hangs_ends_soon(clock: Clock) -> None:
+    _, a, _ = pair()
+    async with running(clock, a) as (first,):
+        first.cancel()
+        await asyncio.wait({first})
+        a.store.hung = 1
+        begun = clock()
+        await a.elector.release()
+        assert clock() - begun <= TIMING.answer_within + 0.1
 
 
 async def test_a_lease_that_somebody_else_has_written_is_lost_at_once(clock: Clock) -> None:

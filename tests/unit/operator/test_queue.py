@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,8 @@ from tts_operator.runtime.queue import (
     LAST_RETRY_SECONDS,
     OLDEST_TURN,
     TURNS,
+    UNLIMITED,
+    WELL,
     Lane,
     WorkQueue,
 )
@@ -18,7 +21,7 @@ from tts_operator.runtime.store import Key
 
 pytestmark = pytest.mark.usefixtures("clock")
 Clock = Callable[[], float]
-NEW, FAST, SLOW = Lane
+NEW, FAST, SLOW = WELL
 A, B, C, D = (("n", name) for name in "abcd")
 
 
@@ -70,13 +73,13 @@ async def test_the_slow_lane_gets_its_turn_however_busy_the_fast_one_is() -> Non
 
 async def test_depth_and_age_of_each_lane() -> None:
     queue = WorkQueue()
-    assert [(queue.depth_of(lane), queue.age_of(lane)) for lane in Lane] == [(0, 0.0)] * 3
+    assert [(queue.depth_of(lane), queue.age_of(lane)) for lane in WELL] == [(0, 0.0)] * 3
     queue.add(A, SLOW)
     await asyncio.sleep(3)
     queue.add(B)
     queue.add(C)
     await asyncio.sleep(1)
-    assert [(queue.depth_of(lane), queue.age_of(lane)) for lane in Lane] == [(0, 0.0), (2, 1.0), (1, 4.0)]
+    assert [(queue.depth_of(lane), queue.age_of(lane)) for lane in WELL] == [(0, 0.0), (2, 1.0), (1, 4.0)]
 
 
 @pytest.mark.parametrize(
@@ -314,7 +317,7 @@ async def test_in_a_crowd_the_newest_goes_first_and_the_oldest_is_not_forgotten(
 
 async def test_what_is_new_is_served_in_turn_and_others_are_not_forgotten() -> None:
     queue = WorkQueue()
-    for lane in Lane:
+    for lane in WELL:
         for number in range(40):
             queue.add((lane.name, f"{number:02}"), lane)
     taken = [await queue.get() for _ in range(120)]
@@ -326,7 +329,7 @@ async def test_what_is_new_is_served_in_turn_and_others_are_not_forgotten() -> N
 
 
 async def test_known_objects_leave_workers_for_new_ones() -> None:
-    queue = WorkQueue(most_known=2)
+    queue = WorkQueue(replace(UNLIMITED, known=2))
     for key in (A, B, C):
         queue.add(key)
     assert [await queue.get(), await queue.get()] == [A, B]
@@ -344,7 +347,7 @@ async def test_known_objects_leave_workers_for_new_ones() -> None:
 
 
 async def test_a_known_object_that_is_wanted_again_takes_the_place_that_it_leaves() -> None:
-    queue = WorkQueue(most_known=1)
+    queue = WorkQueue(replace(UNLIMITED, known=1))
     queue.add(A)
     assert await queue.get() == A
     queue.add(A)

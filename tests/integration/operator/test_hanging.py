@@ -1,0 +1,116 @@
+"""A namespace whose admission webhook never answers, and a service in another one."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tests.integration.operator.conftest import NAMESPACES
+from tests.integration.operator.world import UNHEARD, World, until
+from tts_operator.kube.resources import Resource
+
+WEBHOOKS = Resource(
+    group="admissionregistration.k8s.io",
+    version="v1",
+    kind="ValidatingWebhookConfiguration",
+    plural="validatingwebhookconfigurations",
+    namespaced=False,
+)
+HANGING = 12
+ROUNDS = 3
+
+
+class Webhook:
+    """A server that takes connections, and says nothing: the API server waits for it as long as it may."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator[str]:
+        """Yields the address."""
+        over = asyncio.Event()
+
+        async def hang(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.asked += 1
+            await over.wait()
+            writer.close()
+
+        server = await asyncio.start_server(hang, "127.0.0.1", 0)
+        async with server:
+            host, port = server.sockets[0].getsockname()[:2]
+            yield f"https://{host}:{port}/"
+            over.set()
+
+
+@asynccontextmanager
+async def other_namespace(world: World) -> AsyncIterator[World]:
+    """A second one, of the same operator."""
+    name = f"{world.namespace}-hung"
+    await world.client._request("POST", NAMESPACES.path(), body={"metadata": {"name": name}})
+    try:
+        yield World(world.product, name, world.client, world.operator_access)
+    finally:
+        await world.client._request("DELETE", NAMESPACES.path(name=name), body={"propagationPolicy": "Background"})
+
+
+@asynccontextmanager
+async def hung(world: World) -> AsyncIterator[Webhook]:
+    """While the block runs, no write in the namespace ends, but by its time-out."""
+    webhook = Webhook()
+    async with webhook.serve() as url:
+        rule = {"apiGroups": ["", "apps", "policy"], "apiVersions": ["*"], "resources": ["*"]}
+        hook = {
+            "name": "hangs.example.org",
+            "clientConfig": {"url": url},
+            "rules": [rule | {"operations": ["CREATE", "UPDATE"]}],
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": world.namespace}},
+            "failurePolicy": "Fail",
+            "timeoutSeconds": 10,
+            "sideEffects": "None",
+            "admissionReviewVersions": ["v1"],
+        }
+        body = {"metadata": {"name": world.namespace}, "webhooks": [hook]}
+        await world.client._request("POST", WEBHOOKS.path(), body=body)
+        try:
+            yield webhook
+        finally:
+            await world.client._request("DELETE", WEBHOOKS.path(name=world.namespace))
+
+
+async def seconds_until_ready(world: World, name: str) -> float:
+    """How long a new service takes, and then one more change of it."""
+    begun = time.monotonic()
+    await world.apply(name, {"rollout": UNHEARD})
+    await world.ready(name)
+    changed = await world.apply(name, {"replicas": 4, "rollout": UNHEARD})
+    await world.ready(name, generation=changed["metadata"]["generation"])
+    return time.monotonic() - begun
+
+
+async def test_services_whose_requests_hang_keep_no_other_waiting(world: World) -> None:
+    async with other_namespace(world) as other, world.operator() as operator:
+        names = [f"hanging-{number}" for number in range(HANGING)]
+        for name in names:
+            await other.apply(name, {"rollout": UNHEARD})
+        for name in names:
+            await other.ready(name)
+        usual = max([await seconds_until_ready(world, f"alone-{number}") for number in range(ROUNDS)])
+        async with hung(other) as webhook:
+            numbers = itertools.count(4)
+
+            async def hangs() -> bool:  # a new webhook is noticed within a moment
+                replicas = next(numbers)
+                for name in names:
+                    await other.apply(name, {"replicas": replicas, "rollout": UNHEARD})
+                return webhook.asked >= HANGING / 3
+
+            await until(hangs, "requests hang")
+            beside = [await seconds_until_ready(world, f"beside-{number}") for number in range(ROUNDS)]
+            assert max(beside) <= 2 * usual + 1, (usual, beside)
+            assert await operator._problem() == ""
+        for name in names:
+            await other.ready(name, patience=100)
