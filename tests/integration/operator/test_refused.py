@@ -91,6 +91,7 @@ BAD = [
     (_query(), "each query of rollout.analysis.prometheus needs max, min, or both"),
     (_query(max="much"), "rollout.analysis.prometheus.queries[0].max"),
     ({"rollout": {"analysis": {"prometheus": {"url": "monitoring:9090", "queries": []}}}}, "prometheus.url"),
+    ({"monitoring": {"prometheusRule": {"enabled": True}}}, "set monitoring.podMonitor.enabled: true"),
     ({"rollout": {"progressDeadlineSeconds": 9}}, "should be greater than or equal to 10"),
 ]
 
