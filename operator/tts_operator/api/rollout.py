@@ -122,7 +122,9 @@ class Analysis(ApiModel):
     max_error_percent: int = Field(1, ge=0, le=100, json_schema_extra=INT32)
     """Percent of the requests that may fail with 5xx; honest refusals for lack of capacity (503) do not count."""
     max_p99_milliseconds: int = Field(3000, ge=1, le=600000, json_schema_extra=INT32)
-    """Milliseconds within which 99 % of the requests must be answered."""
+    """Milliseconds within which 99 % of the requests must be answered. Where the old version has answered minRequests,
+    the new one fails only if it also takes more than 1.5 times as long as that: long texts take long with any
+    version."""
     min_requests: int = Field(20, ge=1, le=100000, json_schema_extra=INT32)
     """With fewer requests than these nothing is decided."""
     prometheus: Prometheus | None = None
