@@ -27,7 +27,9 @@ def _steps() -> list[CanaryStep]:
 class Canary(ApiModel):
     """A growing share of the traffic for the new revision.
 
-    It is shared out by weights of the HTTPRoute, or of an Ingress whose class is nginx; else by the number of pods.
+    It is shared out by weights of the HTTPRoute, or of an Ingress whose class is nginx: a weight of 50 then takes half
+    as many new pods as there are old ones. Else it is shared out by the number of pods, which costs more: 50 takes as
+    many new pods as there are old ones, and 80, the most that is allowed then, four times as many.
     """
 
     model_config = {
