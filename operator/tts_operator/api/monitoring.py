@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from tts_operator.api.schema import ApiModel, StringMap
+from tts_operator.api.schema import INT32, ApiModel, StringMap, rule, rules
 
 
 class PodMonitor(ApiModel):
@@ -23,10 +23,23 @@ class PrometheusRule(ApiModel):
     """Whether there is one. Needs the Prometheus operator: without its CRDs the TTSService is Stalled."""
     labels: StringMap = {}
     """Labels by which your Prometheus chooses its rules, such as release: prometheus."""
+    max_p99_milliseconds: int = Field(1200, ge=1, le=600000, json_schema_extra=INT32)
+    """The alert TTSServiceSlow is raised where 1 % of the requests take longer than so many milliseconds. Long texts
+    take longer: raise it where your clients send them."""
 
 
 class Monitoring(ApiModel):
     """Metrics and alerts."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            rule(
+                "!self.prometheusRule.enabled || self.podMonitor.enabled",
+                "the alerts of monitoring.prometheusRule are about figures that a PodMonitor gathers: "
+                "set monitoring.podMonitor.enabled: true",
+            ),
+        )
+    }
 
     pod_monitor: PodMonitor = Field(default_factory=PodMonitor)
     prometheus_rule: PrometheusRule = Field(default_factory=PrometheusRule)

@@ -105,6 +105,8 @@ class Gateway(ApiModel):
     """Gateways that take the route."""
     hostnames: list[Host] = Field([], max_length=16)
     """Host names that clients use; those of the Gateway's listeners if left out."""
+    scheme: Literal["http", "https"] = "http"
+    """How clients reach the Gateway: status.url begins with it. It changes nothing else, since TLS is the Gateway's."""
 
 
 class IPBlock(ApiModel):

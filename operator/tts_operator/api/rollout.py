@@ -27,7 +27,9 @@ def _steps() -> list[CanaryStep]:
 class Canary(ApiModel):
     """A growing share of the traffic for the new revision.
 
-    It is shared out by weights of the HTTPRoute, or of an Ingress whose class is nginx; else by the number of pods.
+    It is shared out by weights of the HTTPRoute, or of an Ingress whose class is nginx: a weight of 50 then takes half
+    as many new pods as there are old ones. Else it is shared out by the number of pods, which costs more: 50 takes as
+    many new pods as there are old ones, and 80, the most that is allowed then, four times as many.
     """
 
     model_config = {
@@ -122,7 +124,9 @@ class Analysis(ApiModel):
     max_error_percent: int = Field(1, ge=0, le=100, json_schema_extra=INT32)
     """Percent of the requests that may fail with 5xx; honest refusals for lack of capacity (503) do not count."""
     max_p99_milliseconds: int = Field(3000, ge=1, le=600000, json_schema_extra=INT32)
-    """Milliseconds within which 99 % of the requests must be answered."""
+    """Milliseconds within which 99 % of the requests must be answered. Where the old version has answered minRequests,
+    the new one fails only if it also takes more than 1.5 times as long as that: long texts take long with any
+    version."""
     min_requests: int = Field(20, ge=1, le=100000, json_schema_extra=INT32)
     """With fewer requests than these nothing is decided."""
     prometheus: Prometheus | None = None

@@ -26,6 +26,12 @@ _ONE_NODE_CLAIM = (
     " && !('ReadWriteMany' in self.model.storage.persistentVolumeClaim.accessModes)"
     " && !('ReadOnlyMany' in self.model.storage.persistentVolumeClaim.accessModes)"
 )
+MOST_BY_PODS = 80
+"""The largest weight of a canary that is made by the number of pods: there are four times as many then."""
+_SHARED_BY_WEIGHT = (
+    "has(self.gateway) || (has(self.ingress) && has(self.ingress.className)"
+    " && self.ingress.className.startsWith('nginx'))"
+)
 
 
 class Spec(ApiModel):
@@ -60,6 +66,13 @@ class Spec(ApiModel):
                 " size(t) <= self.server.maxInputCharacters)",
                 "a text of rollout.speechCheck.texts is longer than server.maxInputCharacters: no pod would speak it; "
                 "shorten it",
+            ),
+            rule(
+                f"{_SHARED_BY_WEIGHT} || !has(self.rollout.canary) || !has(self.rollout.canary.steps)"
+                f" || self.rollout.canary.steps.all(s, s.weight <= {MOST_BY_PODS})",
+                "without gateway, and without an ingress whose className begins with nginx, the share of a canary is "
+                "made by the number of its pods, and 99 % would take 99 times the present ones: set the weights of "
+                f"rollout.canary.steps to {MOST_BY_PODS} or less",
             ),
         )
     }

@@ -8,8 +8,6 @@ from tts_operator.desired.identity import all_pods, manifest
 
 SPEECH = "/v1/audio/speech|/api/tts"
 """The endpoints that answer with speech, as the server's metrics name them."""
-P99_SECONDS = 1.2
-"""The latency that users were promised."""
 
 
 def pod_monitor(service: TTSService) -> Json:
@@ -42,15 +40,17 @@ def _alerts(service: TTSService) -> list[Json]:
     answers = f"sum(rate(tts_requests_total{{{speech}}}[5m]))"
     failed = f'sum(rate(tts_requests_total{{{speech},status=~"5..",status!="503"}}[5m]))'
     refused = f'sum(rate(tts_requests_total{{{speech},status="503"}}[5m]))'
+    longest = f"{service.spec.monitoring.prometheus_rule.max_p99_milliseconds / 1000:g}"
     p99 = f"histogram_quantile(0.99, sum by (le) (rate(tts_request_duration_seconds_bucket{{{speech}}}[5m])))"
+    down = _alert(
+        "TTSServiceDown",
+        f"absent(tts_model_ready{{{ours}}} == 1)",
+        minutes=1,
+        severity="critical",
+        summary=f"No pod of {name} can speak",
+    )
     return [
-        _alert(
-            "TTSServiceDown",
-            f"absent(tts_model_ready{{{ours}}} == 1)",
-            minutes=1,
-            severity="critical",
-            summary=f"No pod of {name} can speak",
-        ),
+        *([down] if _would_be_seen(service) else []),
         _alert(
             "TTSServiceErrors",
             f"{failed} / {answers} > 0.01",
@@ -67,12 +67,18 @@ def _alerts(service: TTSService) -> list[Json]:
         ),
         _alert(
             "TTSServiceSlow",
-            f"{p99} > {P99_SECONDS}",
+            f"{p99} > {longest}",
             minutes=10,
             severity="warning",
-            summary=f"1 % of the requests to {name} take longer than {P99_SECONDS} s",
+            summary=f"1 % of the requests to {name} take longer than {longest} s",
         ),
     ]
+
+
+def _would_be_seen(service: TTSService) -> bool:
+    """Whether the figures of a pod are there as long as all is well: else their absence says nothing."""
+    spec = service.spec
+    return spec.monitoring.pod_monitor.enabled and (spec.replicas > 0 or spec.autoscaling is not None)
 
 
 def _alert(alert: str, expression: str, *, minutes: int, severity: str, summary: str) -> Json:

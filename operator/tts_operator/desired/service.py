@@ -29,6 +29,6 @@ def url(service: TTSService) -> str:
     if ingress is not None and ingress.host is not None:
         return f"{'https' if ingress.tls else 'http'}://{ingress.host}{ingress.path.rstrip('/')}"
     if gateway is not None and gateway.hostnames:
-        return f"http://{gateway.hostnames[0]}"
+        return f"{gateway.scheme}://{gateway.hostnames[0]}"
     port = service.spec.service.port
     return f"http://{service.name}.{service.namespace}.svc" + ("" if port == 80 else f":{port}")  # noqa: PLR2004 - HTTP

@@ -154,12 +154,13 @@ class Examiner:
 
     async def _watches(self, key: Key, work: _Work) -> None:
         """Watch the live traffic, until told otherwise."""
-        new, stable, asked = Window(), Window(), 0.0
+        new, stable, usual, asked = Window(), Window(), Usual(), 0.0
         while True:
             pods, others = work.examination.pods, work.examination.stable
             await asyncio.gather(self._scrape(new, pods), self._scrape(stable, others))
             analysis = work.service.spec.rollout.analysis
-            finding = live_finding(work.service, new.traffic(), stable.traffic())
+            slow = usual.look(stable, analysis.min_requests)
+            finding = live_finding(work.service, new.traffic(), stable.traffic(), slow)
             if finding is None and analysis.prometheus and time.monotonic() - asked >= QUERY_SECONDS:
                 asked = time.monotonic()
                 finding = await self._ask(analysis.prometheus.url, analysis.prometheus.queries)
@@ -211,9 +212,26 @@ class Window:
         """Of all pods together."""
         return merged(between(scrapes[0][1], scrapes[-1][1]) for scrapes in self._scrapes.values())
 
+    def lifetime(self) -> Traffic:
+        """The same since their servers have started."""
+        return merged(between(None, scrapes[-1][1]) for scrapes in self._scrapes.values())
 
-def live_finding(service: TTSService, new: Traffic, stable: Traffic) -> Finding | None:
-    """What the live traffic says against a new revision."""
+
+class Usual:
+    """The P99 that the stable revision has, or else had: also after its last pod is gone."""
+
+    def __init__(self) -> None:
+        self._p99: float | None = None
+
+    def look(self, stable: Window, least: int) -> float | None:
+        """Take in what there is, and tell it, in seconds. Fewer requests than `least` tell nothing."""
+        told = (traffic.p99 for traffic in (stable.traffic(), stable.lifetime()) if traffic.requests >= least)
+        self._p99 = next((p99 for p99 in told if p99 is not None), self._p99)
+        return self._p99
+
+
+def live_finding(service: TTSService, new: Traffic, stable: Traffic, usual: float | None) -> Finding | None:
+    """What the live traffic says against a new revision. `usual` is the P99 of the stable one, in seconds."""
     rollout = service.spec.rollout
     limits = LiveLimits(
         max_error_rate=rollout.analysis.max_error_percent / 100,
@@ -221,7 +239,7 @@ def live_finding(service: TTSService, new: Traffic, stable: Traffic) -> Finding 
         max_p99_times_stable=None,  # new pods begin with an empty cache: beside warm ones they would always look slow
         min_requests=rollout.analysis.min_requests,
     )
-    message = verdict(new, stable, limits)
+    message = verdict(new, stable, limits, usual=usual)
     if message is None:
         return None
     if new.error_rate > limits.max_error_rate:

@@ -81,7 +81,9 @@ class LiveLimits:
     max_error_rate: float = 0.01
     """Errors among its requests, 0 to 1."""
     max_p99_seconds: float | None = None
-    """None: not limited."""
+    """None: not limited. It counts only for a version that is also clearly slower than the stable one has been."""
+    slower_times_stable: float = 1.5
+    """How many times the stable version's P99 is clearly slower: long texts take long with any version."""
     max_p99_times_stable: float | None = 3.0
     """How many times the stable version's P99; None: not compared."""
     p99_margin_seconds: float = 0.5
@@ -149,10 +151,11 @@ def merged(parts: Iterable[Traffic]) -> Traffic:
     )
 
 
-def verdict(canary: Traffic, stable: Traffic | None, limits: LiveLimits) -> str | None:
+def verdict(canary: Traffic, stable: Traffic | None, limits: LiveLimits, *, usual: float | None = None) -> str | None:
     """What speaks against the new version, as a sentence without its full stop; None while nothing does.
 
     Nothing is said of fewer than `limits.min_requests`; the stable version's figures count from as many on, too.
+    `usual` is the P99 that the stable version has had, for where it gets no requests any more.
     """
     if canary.requests < limits.min_requests:
         return None
@@ -168,19 +171,22 @@ def verdict(canary: Traffic, stable: Traffic | None, limits: LiveLimits) -> str 
             f"{canary.busy_rate:.1%} of {canary.requests:.0f} requests were refused with 503;"
             f" the limit is {allowed:.1%}{', with what the stable version refuses' if known else ''}"
         )
-    return _slow(canary, known, limits)
+    p99 = known.p99 if known else None
+    return _slow(canary, usual if p99 is None else p99, limits)
 
 
-def _slow(canary: Traffic, stable: Traffic | None, limits: LiveLimits) -> str | None:
+def _slow(canary: Traffic, usual: float | None, limits: LiveLimits) -> str | None:
+    """The same of its P99; `usual` is the stable version's."""
     p99 = canary.p99
     if p99 is None:
         return None
-    if limits.max_p99_seconds is not None and p99 > limits.max_p99_seconds:
+    clearly = usual is None or p99 > usual * limits.slower_times_stable
+    if limits.max_p99_seconds is not None and p99 > limits.max_p99_seconds and clearly:
+        beside = f", and the stable version's requests were answered within {usual:.2f} s" if usual is not None else ""
         return (
             f"99 % of {canary.requests:.0f} requests were answered within {p99:.2f} s;"
-            f" the limit is {limits.max_p99_seconds:g} s"
+            f" the limit is {limits.max_p99_seconds:g} s{beside}"
         )
-    usual = stable.p99 if stable is not None else None
     if usual is None or limits.max_p99_times_stable is None:
         return None
     if p99 <= max(usual * limits.max_p99_times_stable, usual + limits.p99_margin_seconds):

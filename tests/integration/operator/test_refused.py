@@ -74,6 +74,8 @@ BAD = [
     (_canary(50, 10), "the weights of rollout.canary.steps must rise from step to step"),
     (_canary(10, 10), "the weights of rollout.canary.steps must rise from step to step"),
     (_canary(10, 100), "a weight in rollout.canary.steps must be below 100"),
+    (_canary(10, 81), "set the weights of rollout.canary.steps to 80 or less"),
+    ({**_canary(81), "ingress": {"className": "traefik"}}, "set the weights of rollout.canary.steps to 80 or less"),
     (_canary(0), "should be greater than or equal to 1"),
     (_canary(), "should have at least 1 items"),
     (_canary(*range(1, 22)), "must have at most 20 items"),
@@ -91,6 +93,7 @@ BAD = [
     (_query(), "each query of rollout.analysis.prometheus needs max, min, or both"),
     (_query(max="much"), "rollout.analysis.prometheus.queries[0].max"),
     ({"rollout": {"analysis": {"prometheus": {"url": "monitoring:9090", "queries": []}}}}, "prometheus.url"),
+    ({"monitoring": {"prometheusRule": {"enabled": True}}}, "set monitoring.podMonitor.enabled: true"),
     ({"rollout": {"progressDeadlineSeconds": 9}}, "should be greater than or equal to 10"),
 ]
 
@@ -105,6 +108,19 @@ async def test_a_bad_spec_is_refused(world: World, spec: dict[str, Any], message
     with pytest.raises(ApiError) as caught:
         await world.apply("narrator", spec)
     assert message.lower() in caught.value.message.lower()
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        _canary(80),
+        {**_canary(99), "gateway": {"parentRefs": [{"name": "public"}]}},
+        {**_canary(99), "ingress": {"className": "nginx-internal"}},
+    ],
+    ids=["by pods", "by a route", "by nginx"],
+)
+async def test_a_large_share_is_taken_where_no_pods_must_make_it(world: World, spec: dict[str, Any]) -> None:
+    await world.apply("narrator", spec)
 
 
 @pytest.mark.parametrize("claim, message", CHANGES, ids=[message for _, message in CHANGES])

@@ -17,6 +17,7 @@ from tts_operator.api.status import Status
 CRDS = Path(__file__).parents[3] / "crds"
 OPTIONAL = {
     ".spec.autoscaling",
+    ".spec.gateway",
     ".spec.ingress",
     ".spec.ingress.tls.issuerRef",
     ".spec.model.storage.emptyDir",

@@ -189,6 +189,19 @@ def test_url(port: int, address: str) -> None:
     assert url(service({"service": {"port": port}})) == address
 
 
+@pytest.mark.parametrize(
+    "more, address",
+    [
+        ({}, "http://speech.example.com"),
+        ({"scheme": "https"}, "https://speech.example.com"),
+        ({"scheme": "https", "hostnames": []}, "http://narrator.speech.svc"),
+    ],
+)
+def test_url_of_a_gateway(more: Json, address: str) -> None:
+    gateway = {"parentRefs": [{"name": "public"}], "hostnames": ["speech.example.com"], **more}
+    assert url(service({"gateway": gateway})) == address
+
+
 @pytest.mark.parametrize("absent", ["nodeSelector", "priorityClassName", "imagePullSecrets"])
 def test_what_nobody_asked_for_is_not_set(absent: str) -> None:
     assert absent not in pod_spec()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -11,7 +11,7 @@ from tts_operator.api import Json
 from tts_operator.api.rollout import PrometheusQuery
 from tts_operator.reconcile import examiner
 from tts_operator.reconcile.evidence import NOTHING, Evidence, Examination, Reachable
-from tts_operator.reconcile.examiner import Examiner, Window, live_finding, metric_check, speech_plan
+from tts_operator.reconcile.examiner import Examiner, Usual, Window, live_finding, metric_check, speech_plan
 from tts_operator.speech.check import GateResult, SpeechPlan, Target
 from tts_operator.speech.live import Counters, Traffic
 from tts_operator.speech.prometheus import MetricResult
@@ -69,8 +69,37 @@ def test_own_texts_and_limits() -> None:
     ids=["good", "too few to tell", "errors", "slow", "refuses"],
 )
 def test_live_traffic(new: Traffic, reason: str | None) -> None:
-    finding = live_finding(service(), new, Traffic())
+    finding = live_finding(service(), new, Traffic(), None)
     assert (finding and finding.reason) == reason
+
+
+def answers(requests: float, *, seconds: float) -> Counters:
+    """So many, all within so long, but not within half of it."""
+    buckets = {("/api/tts", seconds / 2): 0.0, ("/api/tts", seconds): requests, ("/api/tts", float("inf")): requests}
+    return Counters({("/api/tts", "200"): requests}, buckets)
+
+
+def test_what_is_usual_is_what_the_stable_pods_answer_now() -> None:
+    usual, stable = Usual(), Window()
+    stable.add("old", 0.0, answers(0, seconds=8))
+    stable.add("old", 2.0, answers(20, seconds=8))
+    assert usual.look(stable, 20) == pytest.approx(8, abs=0.1)
+
+
+def test_what_is_usual_is_what_they_have_ever_answered_where_they_get_no_requests() -> None:
+    usual, stable = Usual(), Window()
+    for second in (0.0, 2.0):
+        stable.add("old", second, answers(20, seconds=8))
+    assert usual.look(stable, 21) is None
+    assert usual.look(stable, 20) == pytest.approx(8, abs=0.1)
+
+
+def test_what_is_usual_is_remembered_after_the_last_stable_pod_is_gone() -> None:
+    usual, stable = Usual(), Window()
+    stable.add("old", 0.0, answers(20, seconds=8))
+    usual.look(stable, 20)
+    stable.forget(2.0, [])
+    assert usual.look(stable, 20) == pytest.approx(8, abs=0.1)
 
 
 @pytest.mark.parametrize("zero", [0, "0"])
@@ -202,6 +231,23 @@ async def test_the_limits_that_count_are_those_of_the_spec_of_now(
     limits["rollout"]["analysis"]["maxErrorPercent"] = percent
     examining.want(service(limits), about("a", speaks=False))
     await asyncio.sleep(5)
+    finding = examining.evidence(KEY).finding
+    assert (finding.reason if finding else "") == found
+
+
+@pytest.mark.parametrize("before, found", [(8.0, ""), (1.0, "SlowAnswers")], ids=["as ever", "slower"])
+async def test_long_texts_take_long_with_any_version(
+    examining: Examiner, monkeypatch: pytest.MonkeyPatch, before: float, found: str
+) -> None:
+    async def scrape(_: object, url: str) -> Counters:
+        return answers(100, seconds=before) if "old" in url else answers(asyncio.get_running_loop().time(), seconds=8)
+
+    monkeypatch.setattr(examiner, "scrape", scrape)
+    old = about("old").pods
+    examining.want(service(), replace(about("a", speaks=False), stable=old))
+    await asyncio.sleep(10)
+    examining.want(service(), about("a", speaks=False))  # the last of the old ones is gone
+    await asyncio.sleep(60)
     finding = examining.evidence(KEY).finding
     assert (finding.reason if finding else "") == found
 

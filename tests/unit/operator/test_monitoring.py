@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tests.unit.operator.worlds import DEFAULTS, everything, service
 from tts_operator.api import Json
 from tts_operator.desired import children
@@ -9,9 +11,12 @@ from tts_operator.desired.monitoring import SPEECH
 from tts_server.api.openapi import document
 from tts_server.metrics import Metrics
 
+BOTH: Json = {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}}
 
-def alerts() -> list[Json]:
-    (rule,) = (each for each in children(service(everything()), DEFAULTS) if each["kind"] == "PrometheusRule")
+
+def alerts(spec: Json | None = None) -> list[Json]:
+    asked = service(everything() if spec is None else spec)
+    (rule,) = (each for each in children(asked, DEFAULTS) if each["kind"] == "PrometheusRule")
     found: list[Json] = rule["spec"]["groups"][0]["rules"]
     return found
 
@@ -29,6 +34,29 @@ def test_every_metric_of_an_alert_is_one_of_the_server() -> None:
 
 def test_the_endpoints_of_the_alerts_are_those_of_the_server() -> None:
     assert set(SPEECH.split("|")) <= document(max_input_characters=500)["paths"].keys()
+
+
+@pytest.mark.parametrize(
+    "spec, told",
+    [
+        ({"monitoring": BOTH}, True),
+        ({"monitoring": BOTH, "replicas": 0}, False),
+        ({"monitoring": BOTH, "autoscaling": {}}, True),
+        ({"monitoring": {"prometheusRule": {"enabled": True}}}, False),
+    ],
+    ids=["pods", "none, as asked for", "as many as the load needs", "nobody reads their figures"],
+)
+def test_that_no_pod_speaks_is_told_only_where_it_would_be_news(spec: Json, told: bool) -> None:
+    assert ("TTSServiceDown" in {alert["alert"] for alert in alerts(spec)}) is told
+    assert len(alerts(spec)) == 3 + told
+
+
+@pytest.mark.parametrize("limit, seconds", [({}, "1.2"), ({"maxP99Milliseconds": 8000}, "8")])
+def test_the_latency_that_is_told(limit: Json, seconds: str) -> None:
+    rule = {**BOTH, "prometheusRule": {"enabled": True, **limit}}
+    (slow,) = (alert for alert in alerts({"monitoring": rule}) if alert["alert"] == "TTSServiceSlow")
+    assert slow["expr"].endswith(f" > {seconds}")
+    assert slow["annotations"]["summary"].endswith(f"longer than {seconds} s")
 
 
 def test_alerts_are_for_people() -> None:

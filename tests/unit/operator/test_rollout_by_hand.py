@@ -195,7 +195,7 @@ async def test_another_strategy_in_the_middle(begin: Any, strategy: str, phase: 
     await ends_at(simulation, "fine-b")
 
 
-@pytest.mark.parametrize("steps", [[{"weight": 90, "holdSeconds": 5}], [*STEPS, {"weight": 60, "holdSeconds": 5}]])
+@pytest.mark.parametrize("steps", [[{"weight": 75, "holdSeconds": 5}], [*STEPS, {"weight": 60, "holdSeconds": 5}]])
 @pytest.mark.parametrize("phase", ON_THE_WAY["canary by pods"])
 async def test_other_steps_in_the_middle(begin: Any, steps: list[Json], phase: str) -> None:
     simulation = await at_phase(begin, "canary by pods", phase)

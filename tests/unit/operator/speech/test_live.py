@@ -32,6 +32,7 @@ process_open_fds 12.0
 """
 NOTHING = Counters()
 LIMITS = LiveLimits()
+ABSOLUTE = LiveLimits(max_p99_seconds=2, max_p99_times_stable=None)
 
 
 def traffic(requests: float, *, errors: float = 0, busy: float = 0, seconds: float = 0.1) -> Traffic:
@@ -117,6 +118,13 @@ def test_pods_with_other_buckets_are_merged() -> None:
     assert merged([one, other]).buckets == ((0.1, 4), (0.5, 10), (1.0, 16), (math.inf, 20))
 
 
+def test_what_is_usual_may_be_from_before_the_window() -> None:
+    slow, idle = traffic(100, seconds=4), Traffic()
+    assert verdict(slow, idle, ABSOLUTE) is not None
+    assert verdict(slow, idle, ABSOLUTE, usual=3.0) is None
+    assert "within 2.00 s" in (verdict(slow, idle, ABSOLUTE, usual=2.0) or "")
+
+
 @pytest.mark.parametrize(
     "canary, stable, limits, said",
     [
@@ -145,6 +153,14 @@ def test_pods_with_other_buckets_are_merged() -> None:
         (traffic(100, seconds=4), None, LIMITS, None),
         (traffic(100, seconds=4), None, replace(LIMITS, max_p99_seconds=2), "within 3.98 s; the limit is 2 s"),
         (traffic(100, seconds=4), traffic(1000, seconds=1), replace(LIMITS, max_p99_times_stable=None), None),
+        (
+            traffic(100, seconds=4),
+            traffic(1000, seconds=2),
+            ABSOLUTE,
+            "within 3.98 s; the limit is 2 s, and the stable version's requests were answered within 1.99 s",
+        ),
+        (traffic(100, seconds=4), traffic(1000, seconds=3), ABSOLUTE, None),
+        (traffic(100, seconds=4), traffic(19, seconds=3), ABSOLUTE, "within 3.98 s; the limit is 2 s"),
         (Traffic(100), traffic(1000), LIMITS, None),
     ],
 )
