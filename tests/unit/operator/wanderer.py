@@ -29,7 +29,7 @@ LEAST = 3
 """So many pods the service has at the least."""
 SOON = 60
 """Seconds after which what was taken away has been made anew, where the service is ready."""
-TAGS = ["fine-b", "fine-c", "fine-d", "mute-e", "crash-f", "failing-g", "never-h"]
+TAGS = ["fine-b", "fine-c", "fine-d", "mute-e", "crash-f", "failing-g", "never-h", "faint-i", "fall-j"]
 DELETED = ["Service", "PodDisruptionBudget", "HorizontalPodAutoscaler", "ServiceAccount", "HTTPRoute", "Ingress"]
 TAKEN = [("HorizontalPodAutoscaler", NAME), ("Service", SECOND), ("PodDisruptionBudget", SECOND), ("Ingress", SECOND)]
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
