@@ -87,3 +87,11 @@ def test_inputs_are_json_of_the_spec() -> None:
     found = inputs(service({"model": {"voices": ["a"]}}))
     assert found["model"] == {"engine": "fastspeech2", "voices": ["a"]}
     assert "replicas" not in found
+
+
+def test_a_spec_that_goes_back_under_a_newer_operator_gets_its_own_template_back() -> None:
+    first = wanted_revision(service(), "example.com/speech:v1", ())
+    second = wanted_revision(service({"server": {"logLevel": "debug"}}), "example.com/speech:v1", [first])
+    again = wanted_revision(service(), "example.com/speech:v2", [first, second])
+    assert (again.name, again.number) == (first.name, 3)
+    assert again.template == first.template
