@@ -32,8 +32,6 @@ FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 60.0
 HANGING_SECONDS = 1.0
 """A key that is handled for longer gives its place back, and waits apart the next time; under load, for longer still."""
-HUNG_MOMENTS = 1.5
-"""What has lasted so many times as long as nothing usual does hangs for sure."""
 TURNS = (16, 4, 4, 4)
 """While a lane has any, every so many keys one is taken from below it all the same: none waits for ever."""
 CROWD = 8
@@ -219,11 +217,8 @@ class WorkQueue:
         if lane is Lane.HANGING:
             self._apart[key] = begun
         else:
-            self._set_apart_in(self._usual.moment / (1 + self._hung(now)), key, begun)
-
-    def _hung(self, now: float) -> int:
-        """How many passes have lasted so long that it is no load that makes them slow."""
-        return sum(now - each.since >= HUNG_MOMENTS * self._usual.moment for each in self._apart.values())
+            lasting = (now - each.since for each in self._apart.values())
+            self._set_apart_in(self._usual.moment_beside(lasting), key, begun)
 
     def _set_apart_in(self, seconds: float, key: Key, begun: _Pass) -> None:
         begun.timer = asyncio.get_running_loop().call_later(seconds, self._set_apart, key, begun)
