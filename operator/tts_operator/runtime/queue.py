@@ -31,7 +31,7 @@ waits for a worker, the last news, by which a service is Ready, is told sooner a
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 60.0
 HANGING_SECONDS = 1.0
-"""A key that is handled for longer gives its place back, and waits apart the next time; under load, for longer still."""
+"""A key that is handled for longer gives its place back, and waits apart the next time. Under load it is longer."""
 TURNS = (16, 4, 4, 4)
 """While a lane has any, every so many keys one is taken from below it all the same: none waits for ever."""
 CROWD = 8

@@ -13,8 +13,8 @@ UP, DOWN = 1 / 8, 1 / 256
 class Usual:
     """An estimate of the longest usual time, from one to the next.
 
-    Under a load that makes everything slow, slow is usual. Were each that is slow taken for one that hangs, others would
-    be begun in its place, and all would be slower still.
+    Under a load that makes everything slow, slow is usual. Were each that is slow taken for one that hangs, others
+    would be begun in its place, and all would be slower still.
     """
 
     def __init__(self, moment: float) -> None:
