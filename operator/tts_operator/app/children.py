@@ -17,12 +17,15 @@ from tts_operator.kube.resources import (
     Resource,
 )
 from tts_operator.kube.source import ApiSource
-from tts_operator.reconcile.caches import Zones, service_of, trim, trim_pod
+from tts_operator.reconcile.caches import NodeLabels, Zones, service_of, trim, trim_pod
 from tts_operator.runtime import Informer, Key, Lane, News, Store
 
 IDENTITY = ("name", "uid", "resourceVersion")
 SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
-WITHOUT_NODES = "`status.zones` stays empty, and all else works"
+WITHOUT_NODES = (
+    "`status.zones` stays empty, and pods are spread over zones only as far as possible (ScheduleAnyway) where their "
+    "spec does not say how strictly"
+)
 WITHOUT_DEFINITIONS = "that an optional kind has come or gone is noticed within a minute, not at once"
 
 
@@ -53,7 +56,7 @@ class Caches:
         self.children: Mapping[Resource, Store] = {kind: Store(key_of=service_of, trim=trim) for kind in kinds}
         self.pods = Store(key_of=service_of, trim=trim_pod)
         nodes = Store(key_of=lambda _: None, trim=partial(_kept_of_metadata, (*IDENTITY, "labels")))
-        self.zones = Zones(nodes)
+        self.zones, self.nodes = Zones(nodes), NodeLabels(nodes)
         # Of some of these the annotations alone are a quarter of a megabyte.
         self._definitions = Store(key_of=_own_name, trim=partial(_kept_of_metadata, IDENTITY))
         self._optional = {

@@ -68,6 +68,7 @@ class Operator:
             children=self._caches.children,
             pods=self._caches.pods,
             zones=self._caches.zones,
+            nodes=self._caches.nodes,
             defaults=settings.defaults,
             served=self._caches.served,
             examiner=self._examiner,

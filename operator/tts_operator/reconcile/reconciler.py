@@ -1,7 +1,7 @@
 """One pass over one TTSService: read the cache, carry out the plan, report."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -59,13 +59,14 @@ class Reconciler:
         children: Mapping[Resource, Store],
         pods: Store,
         zones: Mapping[str, str],
+        nodes: Iterable[Mapping[str, str]] = (),
         defaults: Defaults,
         served: Callable[[Resource], bool] = lambda _: True,
         examiner: Examiner | None = None,
     ) -> None:
-        """`services` holds the TTSServices as JSON; `zones` tells each node's zone; `served` whether a kind exists.
+        """`served` tells whether a kind exists. Without an `examiner` nothing is found out about new revisions.
 
-        Without an `examiner` nothing is found out about new revisions.
+        `services` holds the TTSServices as JSON; `zones` tells each node's zone, `nodes` the labels of each.
         """
         self._actor = Actor(client, children)
         self._reporter = Reporter(client, services)
@@ -76,6 +77,7 @@ class Reconciler:
         self._children = children
         self._pods = pods
         self._zones = zones
+        self._nodes = nodes
         self._defaults = defaults
         self._served = served
         self._examiner = examiner
@@ -162,7 +164,7 @@ class Reconciler:
         """
         if service.spec.paused:
             return False
-        revision = wanted_revision(service, self._defaults.image, ())
+        revision = wanted_revision(service, self._defaults.image, (), nodes=self._nodes)
         refusals, failure = await self._actor.act(service, Plan(apply=[revision.manifest(service)]))
         return not refusals and failure is None
 
@@ -199,6 +201,7 @@ class Reconciler:
             children=self._kept(key),
             pods=self._pods.of(key),
             zones=self._zones,
+            nodes=self._nodes,
             unserved=_unserved(tuple(map(self._served, OPTIONAL))),
         )
 
@@ -236,6 +239,7 @@ def outcome_of(service: TTSService, todo: Plan, observed: Observed) -> Outcome:
         revision=course.target.name,
         running=course.sets.revision.name,
         model=course.sets.serving.model,
+        spread=course.sets.serving.spread,
         current=course.current or "",
         rollout=progress(service, course, observed),
         undone=undone(course),

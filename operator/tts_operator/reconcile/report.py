@@ -66,6 +66,7 @@ def report(service: TTSService, observed: Observed, outcome: Outcome, now: str) 
     current = outcome.current or (running if works.ready else service.status.get("currentRevision"))
     status |= {"currentRevision": current} if current else {}
     status |= {"targetRevision": outcome.revision} if outcome.revision else {}
+    status |= {"zoneSpread": outcome.spread} if outcome.spread else {}
     status |= {"canaryWeight": outcome.share} if outcome.share else {}
     status |= {"rollout": dict(outcome.state)} if outcome.state else {}
     status |= {"lastFailure": failure.as_status()} if failure and not works.ready else {}

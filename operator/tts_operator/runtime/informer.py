@@ -22,7 +22,8 @@ FORBIDDEN_SECONDS = 600.0
 SHORT_SECONDS = 1.0
 """A watch that ends sooner comes from a server that goes down: opened again without a pause, it would be a flood."""
 LASTING_FAILURES = 3
-"""So often an optional kind may fail before it counts as synced all the same."""
+"""So often what can be done without may fail before it counts as synced all the same. It is waited for at first: what
+is decided without it may be decided for long."""
 FORBIDDEN, NOT_FOUND = 403, 404
 
 _log = logging.getLogger(__name__)
@@ -65,8 +66,8 @@ class Informer:
     ) -> None:
         """`changed` is called with the key concerned and the event's type: ADDED, MODIFIED, DELETED, LISTED.
 
-        One that can be done without counts as synced also when its first list fails; `without` says what follows. The
-        kind of an `optional` one may not be served, now or ever: see `expect`.
+        One that can be done without counts as synced also where it may not be listed, or cannot be; `without` says what
+        follows. The kind of an `optional` one may not be served, now or ever: see `expect`.
         """
         self.name = name
         self._without = without
@@ -187,7 +188,7 @@ class Informer:
         if absent:
             self._vanish(error)
             return
-        if self._without or (self._optional and failures >= LASTING_FAILURES):
+        if failures >= LASTING_FAILURES and (self._without or self._optional):
             self.synced.set()  # nobody waits for it
         self.restarts += 1
         _log.warning("%s: watch failed, again in %.1f s: %s", self.name, delay, str(error) or type(error).__name__)

@@ -122,6 +122,16 @@ async def test_the_rights_in_one_namespace_suffice(world: World, narrow: Access,
 
 
 @pytest.mark.parametrize("narrow", [["clusterReader=false"]], indirect=True)
+async def test_who_may_not_read_the_nodes_lets_every_pod_run(world: World, narrow: Access) -> None:
+    async with world.operator(namespaced=True, access=narrow):
+        await world.apply("narrator")
+        await world.ready("narrator")
+    body = await world.get(TTSSERVICES, "narrator")
+    assert body is not None
+    assert (body["status"]["zoneSpread"], body["status"]["zones"]) == ("ScheduleAnyway", [])
+
+
+@pytest.mark.parametrize("narrow", [["clusterReader=false"]], indirect=True)
 async def test_rights_in_one_namespace_alone_suffice(
     world: World, narrow: Access, caplog: pytest.LogCaptureFixture
 ) -> None:

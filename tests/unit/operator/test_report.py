@@ -296,6 +296,12 @@ def test_fields() -> None:
     }
 
 
+@pytest.mark.parametrize("spread", ["DoNotSchedule", "ScheduleAnyway", "NoZones"])
+def test_how_strictly_the_pods_are_spread(spread: str) -> None:
+    status = report(service(), world(service()), dataclasses.replace(DONE, spread=spread), NOW)
+    assert Status.model_validate(status).zone_spread == status["zoneSpread"] == spread
+
+
 def test_the_last_failure_is_told_while_it_lasts() -> None:
     asked = service()
     failing = report(asked, world(asked, deployment=counts(**NONE_AVAILABLE), pods=[OOM]), DONE, NOW)
