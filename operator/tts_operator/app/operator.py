@@ -51,17 +51,17 @@ class Operator:
         )
         self._working = False
         self._queue = WorkQueue(PLACES)
-        self._services = Services(reading, settings.namespace, self._add)
+        self._services = Services(reading, settings.namespaces, self._add)
         self._caches = Caches(
             reading,
-            settings.namespace,
+            settings.namespaces,
             changed=self._add,
             broken=self._services.compare_soon,
             turned=self._services.queue_all,
             settled=self._settled,
         )
         self._examiner = Examiner(lambda key: self._add(key, Lane.FAST))
-        self._kopf = KopfWatch(self._connection, settings.namespace, self._services.take)
+        self._kopf = KopfWatch(self._connection, settings.namespaces, self._services.take)
         self._reconciler = Reconciler(
             self._client(working=True),
             services=self._services.store,
@@ -104,9 +104,11 @@ class Operator:
 
     def _add(self, key: Key, lane: Lane) -> None:
         """Queue a key; not where another process works: who begins to, looks at everything."""
-        if self._working and lane is Lane.SLOW:
+        if not self._working or not self._caches.may_decide(key[0]):
+            return
+        if lane is Lane.SLOW:
             self._queue.gather(key)
-        elif self._working:
+        else:
             self._queue.add(key, lane)
 
     async def run(self, stop: asyncio.Event) -> None:
