@@ -12,7 +12,7 @@ from typing import Any
 import uvloop
 
 from tts_operator import __version__, logs
-from tts_operator.app import Address, LeaseName, Operator, Settings, find_access, parse_namespaces
+from tts_operator.app import Address, LeaseName, Operator, Settings, find_access, parse_kinds, parse_namespaces
 from tts_operator.desired import Defaults
 from tts_operator.runtime import LeaseLostError
 
@@ -59,6 +59,14 @@ def parser() -> argparse.ArgumentParser:
         type=_told(parse_namespaces),
         default=os.environ.get("TTS_OPERATOR_NAMESPACE", ""),
         help="serve these namespaces only (TTS_OPERATOR_NAMESPACE); default: all",
+    )
+    run.add_argument(
+        "--without",
+        metavar="KIND,...",
+        type=_told(parse_kinds),
+        default=os.environ.get("TTS_OPERATOR_WITHOUT", ""),
+        help="kinds of children that it neither watches nor makes, such as Ingress, and needs no rights to; a "
+        "TTSService that asks for one is told so (TTS_OPERATOR_WITHOUT); default: none",
     )
     run.add_argument(
         "--own-namespace",
@@ -108,6 +116,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
     return Settings(
         defaults=Defaults(image=arguments.server_image, namespace=arguments.own_namespace),
         namespaces=arguments.namespace,
+        without=arguments.without,
         lease=arguments.lease,
         http=arguments.http_address,
     )

@@ -16,6 +16,7 @@ from tts_operator.app.settings import Address, Settings
 from tts_operator.kube.client import Client
 from tts_operator.kube.connection import Access, Connection
 from tts_operator.kube.lease import ApiLease
+from tts_operator.kube.resources import CHILDREN
 from tts_operator.kube.turns import Turns
 from tts_operator.reconcile import Examiner, Reconciler
 from tts_operator.runtime import Elector, Key, Lane, Places, Workers, WorkQueue
@@ -59,6 +60,7 @@ class Operator:
             broken=self._services.compare_soon,
             turned=self._services.queue_all,
             settled=self._settled,
+            kinds=tuple(kind for kind in CHILDREN if kind not in settings.without),
         )
         self._examiner = Examiner(lambda key: self._add(key, Lane.FAST))
         self._kopf = KopfWatch(self._connection, settings.namespaces, self._services.take)
@@ -71,6 +73,7 @@ class Operator:
             nodes=self._caches.nodes,
             defaults=settings.defaults,
             served=self._caches.served,
+            without=settings.without,
             examiner=self._examiner,
         )
         self._metrics.registry.register(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tts_operator.desired import Defaults
+from tts_operator.kube.resources import CHILDREN, DISPENSABLE, Resource
 
 NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 """Names of namespaces (RFC 1123)."""
@@ -59,6 +60,18 @@ def parse_namespaces(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def parse_kinds(text: str) -> frozenset[Resource]:
+    """The kinds of children that are named in KIND,KIND; empty for an empty text. Raises ValueError."""
+    kinds = {resource.kind: resource for resource in DISPENSABLE}
+    names = [name.strip() for name in text.split(",")] if text.strip() else []
+    for name in names:
+        if name not in kinds:
+            needed = any(resource.kind == name for resource in CHILDREN)
+            why = "no TTSService works without it" if needed else "there is no such kind of child"
+            raise ValueError(f"{name!r} in {text!r}: {why}; write some of {', '.join(sorted(kinds))}, or nothing")
+    return frozenset(kinds[name] for name in names)
+
+
 def own_identity() -> str:
     """The name of this process among the operator's replicas: the pod's, and something random."""
     return f"{os.environ.get('POD_NAME') or socket.gethostname()}-{uuid.uuid4().hex[:8]}"
@@ -71,6 +84,8 @@ class Settings:
     defaults: Defaults
     namespaces: tuple[str, ...] = ()
     """Only these namespaces are served; all if empty."""
+    without: frozenset[Resource] = frozenset()
+    """Kinds of children that are neither watched nor made, and need no rights."""
     lease: LeaseName | None = None
     """Write only while this is held; always if None."""
     http: Address | None = None

@@ -44,6 +44,9 @@ class Observed:
     unserved: Collection[tuple[str, str]] = frozenset()
     """apiVersion and kind of what the API server does not serve, because its CRD is not installed."""
 
+    without: Collection[tuple[str, str]] = frozenset()
+    """apiVersion and kind of what this operator was told to do without, and has no rights to."""
+
     def child(self, api_version: str, kind: str, name: str) -> Json | None:
         """One live child."""
         return self.children.get((api_version, kind, name))
@@ -70,7 +73,7 @@ class Outcome:
     trouble: str = ""
     """What the API server said when it could not do as asked, for now."""
     missing: Sequence[str] = ()
-    """Kinds that the spec asks for and the API server does not serve."""
+    """Kinds that the spec asks for, and the API server does not serve or the operator does without."""
     revision: str = ""
     """Name of the revision that the spec asks for."""
     running: str = ""

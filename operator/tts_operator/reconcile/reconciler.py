@@ -1,7 +1,7 @@
 """One pass over one TTSService: read the cache, carry out the plan, report."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -62,11 +62,13 @@ class Reconciler:
         nodes: Iterable[Mapping[str, str]] = (),
         defaults: Defaults,
         served: Callable[[Resource], bool] = lambda _: True,
+        without: Collection[Resource] = (),
         examiner: Examiner | None = None,
     ) -> None:
-        """`served` tells whether a kind exists. Without an `examiner` nothing is found out about new revisions.
+        """`children` has a store for each kind but those of `without`, which are not made.
 
-        `services` holds the TTSServices as JSON; `zones` tells each node's zone, `nodes` the labels of each.
+        `services` holds the TTSServices as JSON; `zones` tells each node's zone, `nodes` the labels of each; `served`
+        whether a kind exists. Without an `examiner` nothing is found out about new revisions.
         """
         self._actor = Actor(client, children)
         self._reporter = Reporter(client, services)
@@ -80,6 +82,7 @@ class Reconciler:
         self._nodes = nodes
         self._defaults = defaults
         self._served = served
+        self._without = frozenset((kind.api_version, kind.kind) for kind in without)
         self._examiner = examiner
 
     async def reconcile(self, key: Key) -> float | None:
@@ -203,6 +206,7 @@ class Reconciler:
             zones=self._zones,
             nodes=self._nodes,
             unserved=_unserved(tuple(map(self._served, OPTIONAL))),
+            without=self._without,
         )
 
     def _kept(self, key: Key) -> dict[Address, Json]:

@@ -22,7 +22,11 @@ from tts_operator.kube.resources import (
     CHILDREN,
     CUSTOM_RESOURCE_DEFINITIONS,
     DEPLOYMENTS,
+    DISPENSABLE,
     EVENTS,
+    HORIZONTAL_POD_AUTOSCALERS,
+    HTTP_ROUTES,
+    INGRESSES,
     LEASES,
     NODES,
     PODS,
@@ -218,3 +222,39 @@ async def _is_there(world: World) -> bool:
 
 async def _is_gone(world: World) -> bool:
     return await world.get(DEPLOYMENTS, "narrator") is None
+
+
+def without(manifests: list[dict[str, Any]], kinds: frozenset[Resource]) -> list[dict[str, Any]]:
+    """The same without any right to some kinds."""
+    gone = {(kind.group, kind.plural) for kind in kinds}
+    for body in manifests:
+        for rule in body.get("rules", ()):
+            (group,) = rule["apiGroups"]
+            rule["resources"] = [each for each in rule["resources"] if (group, each) not in gone]
+        if "rules" in body:
+            body["rules"] = [rule for rule in body["rules"] if rule["resources"]]
+    return manifests
+
+
+@pytest.mark.parametrize(
+    "kinds", [DISPENSABLE, frozenset({INGRESSES}), frozenset({HORIZONTAL_POD_AUTOSCALERS, HTTP_ROUTES})], ids=len
+)
+async def test_what_the_operator_does_without_needs_no_right(
+    world: World, helm: Path, kinds: frozenset[Resource]
+) -> None:
+    lease = LeaseName(world.namespace, "narrow")
+    manifests = without(chart(helm, world.namespace), kinds)
+    with rights_of(world, manifests) as narrow:
+        async with world.operator(namespaced=True, access=narrow, lease=lease, without=kinds) as operator:
+            await world.apply("narrator", EVERYTHING)
+            await world.looked_at("narrator")
+            stalled = await world.condition("narrator", "Stalled")
+            assert stalled["reason"] == "FeatureDisabled"
+            assert "features." in stalled["message"]
+            for kind in CHILDREN:
+                made = await world.children("narrator", kind)
+                assert bool(made) is (kind not in kinds), kind.kind
+            await world.apply("plain")
+            await world.ready("plain")
+            await world.looked_at("plain")
+            assert refused(operator) == []

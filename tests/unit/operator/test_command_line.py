@@ -49,6 +49,21 @@ def test_which_namespaces_are_served(
 
 
 @pytest.mark.parametrize(
+    "words, environ, kinds",
+    [
+        ([], {}, set()),
+        ([], {"TTS_OPERATOR_WITHOUT": ""}, set()),
+        ([], {"TTS_OPERATOR_WITHOUT": "Ingress,HTTPRoute"}, {"Ingress", "HTTPRoute"}),
+        (["--without", "PodMonitor, PrometheusRule"], {}, {"PodMonitor", "PrometheusRule"}),
+    ],
+)
+def test_what_it_does_without(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], environ: dict[str, str], kinds: set[str]
+) -> None:
+    assert {kind.kind for kind in _settings(monkeypatch, words, environ).without} == kinds
+
+
+@pytest.mark.parametrize(
     "words, said",
     [
         (["--namespace", "speech,,shop"], "'' in 'speech,,shop' cannot be a namespace: write names with commas"),
@@ -56,6 +71,9 @@ def test_which_namespaces_are_served(
         (["--namespace", ","], "cannot be a namespace"),
         (["--namespace", "speech-*"], "'speech-*' in 'speech-*' cannot be a namespace"),
         (["--namespace", "!speech"], "cannot be a namespace"),
+        (["--without", "Deployment"], "'Deployment' in 'Deployment': no TTSService works without it; write some of"),
+        (["--without", "Ingress,ConfigMap"], "'ConfigMap' in 'Ingress,ConfigMap': there is no such kind of child"),
+        (["--without", "ingress"], "Certificate, HTTPRoute, HorizontalPodAutoscaler, Ingress, NetworkPolicy"),
         (["--lease", "speech"], "write NAMESPACE/NAME"),
         (["--http-address", "8080"], "write HOST:PORT"),
     ],
@@ -69,7 +87,8 @@ def test_what_cannot_be_meant_is_refused(
 
 
 def _settings(monkeypatch: pytest.MonkeyPatch, words: list[str], environ: dict[str, str]) -> Settings:
-    monkeypatch.delenv("TTS_OPERATOR_NAMESPACE", raising=False)
+    for name in ("TTS_OPERATOR_NAMESPACE", "TTS_OPERATOR_WITHOUT"):
+        monkeypatch.delenv(name, raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     return settings_of(parser().parse_args(["run", *words]))

@@ -13,6 +13,7 @@ from tts_operator.kube import ApiError, Client, Resource
 from tts_operator.kube.resources import (
     CHILDREN,
     CUSTOM_RESOURCE_DEFINITIONS,
+    DISPENSABLE,
     HTTP_ROUTES,
     NODES,
     OPTIONAL,
@@ -126,6 +127,15 @@ async def test_what_is_not_listed_yet_is_told_with_its_namespace_and_counted_by_
         await asyncio.wait_for(found.synced(), 60)
         await asyncio.sleep(400)
         assert "the watch of services in shop is silent for 4" in found.silent(300)
+
+
+async def test_what_it_does_without_is_not_asked_for() -> None:
+    api = Api()
+    kinds = tuple(kind for kind in CHILDREN if kind not in DISPENSABLE)
+    async with caches(api, kinds=kinds) as found:
+        await asyncio.wait_for(found.synced(), 10)
+        assert set(api.listed) == set(api.watched) == wide(*kinds, PODS, NODES), "no optional kind, so no CRDs"
+        assert found.children.keys() == set(kinds)
 
 
 async def test_a_namespace_that_may_not_be_read_waits_and_none_of_the_others_does(
