@@ -6,11 +6,13 @@ import gc
 import logging
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import uvloop
 
 from tts_operator import __version__, logs
-from tts_operator.app import Address, LeaseName, Operator, Settings, find_access
+from tts_operator.app import Address, LeaseName, Operator, Settings, find_access, parse_kinds, parse_namespaces
 from tts_operator.desired import Defaults
 from tts_operator.runtime import LeaseLostError
 
@@ -23,10 +25,22 @@ own threshold of 700 it would look for them at every other event, for nothing.""
 EXAMPLES = """\
 examples:
   tts-operator run                                  all namespaces, as in the cluster
-  tts-operator run --namespace speech               one namespace; needs no rights beyond it
+  tts-operator run --namespace speech,shop          two namespaces; needs no rights beyond them
   tts-operator run --lease NAMESPACE/tts-operator   one of several: who holds the Lease works, the others stand by
   KUBECONFIG=~/.kube/config tts-operator run        from a laptop, against the current context
 """
+
+
+def _told(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """The same for argparse, which does not say what a ValueError says."""
+
+    def parsed(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parsed
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,8 +55,18 @@ def parser() -> argparse.ArgumentParser:
     run = root.add_subparsers(dest="command", required=True).add_parser("run", help="watch TTSServices and reconcile")
     run.add_argument(
         "--namespace",
-        default=os.environ.get("TTS_OPERATOR_NAMESPACE") or None,
-        help="serve this namespace only (TTS_OPERATOR_NAMESPACE); default: all",
+        metavar="NAMESPACE,...",
+        type=_told(parse_namespaces),
+        default=os.environ.get("TTS_OPERATOR_NAMESPACE", ""),
+        help="serve these namespaces only (TTS_OPERATOR_NAMESPACE); default: all",
+    )
+    run.add_argument(
+        "--without",
+        metavar="KIND,...",
+        type=_told(parse_kinds),
+        default=os.environ.get("TTS_OPERATOR_WITHOUT", ""),
+        help="kinds of children that it neither watches nor makes, such as Ingress, and needs no rights to; a "
+        "TTSService that asks for one is told so (TTS_OPERATOR_WITHOUT); default: none",
     )
     run.add_argument(
         "--own-namespace",
@@ -59,14 +83,14 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--lease",
         metavar="NAMESPACE/NAME",
-        type=LeaseName.parse,
+        type=_told(LeaseName.parse),
         default=os.environ.get("TTS_OPERATOR_LEASE", ""),
         help="work only while this Lease is held (TTS_OPERATOR_LEASE); default: no leader election",
     )
     run.add_argument(
         "--http-address",
         metavar="HOST:PORT",
-        type=Address.parse,
+        type=_told(Address.parse),
         default=os.environ.get("TTS_OPERATOR_HTTP", "0.0.0.0:8080"),
         help="where /healthz, /readyz and /metrics are answered (TTS_OPERATOR_HTTP), empty: nowhere; "
         "default: 0.0.0.0:8080",
@@ -91,7 +115,8 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
     """What the command line asks for."""
     return Settings(
         defaults=Defaults(image=arguments.server_image, namespace=arguments.own_namespace),
-        namespace=arguments.namespace,
+        namespaces=arguments.namespace,
+        without=arguments.without,
         lease=arguments.lease,
         http=arguments.http_address,
     )

@@ -15,8 +15,10 @@ class ZoneSpread(ApiModel):
     """By how many pods of the service two zones may differ."""
     topology_key: LabelKey = "topology.kubernetes.io/zone"
     """The node label that names the zone."""
-    when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"] = "DoNotSchedule"
-    """Whether a pod that would break the spread waits (DoNotSchedule), or runs all the same (ScheduleAnyway)."""
+    when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"] | None = None
+    """Whether a pod that would break the spread waits (DoNotSchedule), or runs all the same (ScheduleAnyway). If left
+    out, it waits where the nodes that match nodeSelector are in two or more zones, and runs all the same elsewhere: as
+    the nodes are when the pods' revision is made. status.zoneSpread says which is in force."""
 
 
 class Toleration(ApiModel):

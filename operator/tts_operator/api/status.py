@@ -6,6 +6,8 @@ from pydantic import Field
 
 from tts_operator.api.schema import DATE_TIME, INT32, INT64, ApiModel
 
+SpreadInForce = Literal["DoNotSchedule", "ScheduleAnyway", "NoZones"]
+
 
 class Condition(ApiModel):
     """A metav1.Condition."""
@@ -105,5 +107,11 @@ class Status(ApiModel):
     """Label selector of the pods, for the scale subresource."""
     zones: list[str] | None = Field(None, json_schema_extra={"x-kubernetes-list-type": "set"})
     """Zones in which a pod is ready."""
+    zone_spread: SpreadInForce | None = None
+    """How strictly the pods that serve are spread over zones: as placement.zoneSpread.whenUnsatisfiable says or, where
+    it says nothing, as the nodes were when the pods' revision was made. DoNotSchedule: a pod that would break the
+    spread waits; the nodes were in two or more zones. ScheduleAnyway: it runs all the same; there was one zone, or the
+    operator may not read the nodes. NoZones: no node had the label topologyKey; the pods are spread over nodes only. To
+    have it decided anew, give the annotation tts-operator.io/refresh a new value."""
     last_failure: LastFailure | None = None
     """Why the most recent failing pod fails; only while one does."""

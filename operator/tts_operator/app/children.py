@@ -1,7 +1,7 @@
 """The informers of all that the operator watches besides the TTSServices."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from tts_operator.api import Json
@@ -17,12 +17,15 @@ from tts_operator.kube.resources import (
     Resource,
 )
 from tts_operator.kube.source import ApiSource
-from tts_operator.reconcile.caches import Zones, service_of, trim, trim_pod
+from tts_operator.reconcile.caches import NodeLabels, Zones, service_of, trim, trim_pod
 from tts_operator.runtime import Informer, Key, Lane, News, Store
 
 IDENTITY = ("name", "uid", "resourceVersion")
 SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
-WITHOUT_NODES = "`status.zones` stays empty, and all else works"
+WITHOUT_NODES = (
+    "`status.zones` stays empty, and pods are spread over zones only as far as possible (ScheduleAnyway) where their "
+    "spec does not say how strictly"
+)
 WITHOUT_DEFINITIONS = "that an optional kind has come or gone is noticed within a minute, not at once"
 
 
@@ -32,7 +35,7 @@ class Caches:
     def __init__(
         self,
         client: Client,
-        namespace: str | None,
+        namespaces: Sequence[str],
         *,
         changed: Callable[[Key, Lane], None],
         broken: Callable[[], None],
@@ -40,12 +43,14 @@ class Caches:
         settled: Callable[[Key], bool] = lambda _: False,
         kinds: tuple[Resource, ...] = CHILDREN,
     ) -> None:
-        """`changed`: something of a TTSService is different. `broken`: a watch was, news of others may be lost too.
+        """`namespaces`: those that are watched, each by itself; all, as one, if empty. `kinds`: of children.
+
+        `changed`: something of a TTSService is different. `broken`: a watch was, news of others may be lost too.
 
         `turned`: an optional kind has come or gone. `settled`: whether there is nothing to do but to tell the status.
         """
         self._client = client
-        self._namespace = namespace
+        self._scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._changed = changed
         self._settled = settled
         self._broken = broken
@@ -53,17 +58,22 @@ class Caches:
         self.children: Mapping[Resource, Store] = {kind: Store(key_of=service_of, trim=trim) for kind in kinds}
         self.pods = Store(key_of=service_of, trim=trim_pod)
         nodes = Store(key_of=lambda _: None, trim=partial(_kept_of_metadata, (*IDENTITY, "labels")))
-        self.zones = Zones(nodes)
+        self.zones, self.nodes = Zones(nodes), NodeLabels(nodes)
         # Of some of these the annotations alone are a quarter of a megabyte.
         self._definitions = Store(key_of=_own_name, trim=partial(_kept_of_metadata, IDENTITY))
         self._optional = {
-            kind: self._informer(kind, store, optional=True)
+            kind: self._informers(kind, store, optional=True)
             for kind, store in self.children.items()
             if kind in OPTIONAL
         }
         self._fixed = [
-            *(self._informer(kind, store) for kind, store in self.children.items() if kind not in OPTIONAL),
-            self._informer(PODS, self.pods, lane=Lane.SLOW),
+            *(
+                informer
+                for kind, store in self.children.items()
+                if kind not in OPTIONAL
+                for informer in self._informers(kind, store)
+            ),
+            *self._informers(PODS, self.pods, lane=Lane.SLOW),
             Informer(NODES.plural, self._names_of(NODES), nodes, lambda *_: None, without=WITHOUT_NODES),
         ]
         self._crds = Informer(
@@ -75,16 +85,26 @@ class Caches:
             news=self._definitions_listed,
         )
         self._known: dict[Resource, bool] = {}
+        self._unread = {namespace for namespace in namespaces if len(self._scopes) > 1}
 
     @property
     def informers(self) -> list[Informer]:
         """All of them."""
-        return [*self._fixed, *([self._crds, *self._optional.values()] if self._optional else [])]
+        optional = [informer for informers in self._optional.values() for informer in informers]
+        return [*self._fixed, *([self._crds, *optional] if optional else [])]
 
     def served(self, kind: Resource) -> bool:
         """Whether the cluster has a kind."""
-        informer = self._optional.get(kind)
-        return informer is None or informer.served
+        informers = self._optional.get(kind)
+        return informers is None or any(informer.served for informer in informers)
+
+    def may_decide(self, namespace: str) -> bool:
+        """Whether the children in a namespace are known: who decides without would take all for new.
+
+        They are not where the operator serves several namespaces and may not read one, as after its end. Once they are
+        known, `turned` is called.
+        """
+        return namespace not in self._unread
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -94,8 +114,9 @@ class Caches:
             if self._optional:
                 group.create_task(self._crds.run(), name=self._crds.name)
                 await self._crds.synced.wait()  # so that nobody asks for what is known not to be there
-                for informer in self._optional.values():
-                    group.create_task(informer.run(), name=informer.name)
+                for informers in self._optional.values():
+                    for informer in informers:
+                        group.create_task(informer.run(), name=informer.name)
 
     async def synced(self) -> None:
         """Return when every cache is filled."""
@@ -112,7 +133,11 @@ class Caches:
         missing = [informer.name for informer in self.informers if not informer.synced.is_set()]
         return f"not listed yet: {', '.join(missing)}" if missing else ""
 
-    def _informer(self, kind: Resource, store: Store, *, optional: bool = False, lane: Lane = Lane.FAST) -> Informer:
+    def _informers(
+        self, kind: Resource, store: Store, *, optional: bool = False, lane: Lane = Lane.FAST
+    ) -> list[Informer]:
+        """One for each namespace, or one for all; they share the store."""
+
         def changed(key: Key, event: str) -> None:
             # A deleted child is drift, and somebody waits; so may be a modified one, unless only its status is new.
             waited_for = lane is not Lane.SLOW and (
@@ -120,16 +145,30 @@ class Caches:
             )
             self._changed(key, lane if waited_for else Lane.SLOW)
 
-        selector = "" if kind in WATCHED_WHOLE else SELECTOR
-        source = ApiSource(
-            self._client,
-            kind,
-            namespace=self._namespace,
-            selector=selector,
-            metadata_only=False,
-            trim=trim_pod if kind is PODS else trim,
-        )
-        return Informer(kind.plural, source, store, changed, optional=optional, news=self._take_news)
+        def source(namespace: str | None) -> ApiSource:
+            return ApiSource(
+                self._client,
+                kind,
+                namespace=namespace,
+                selector="" if kind in WATCHED_WHOLE else SELECTOR,
+                metadata_only=False,
+                trim=trim_pod if kind is PODS else trim,
+            )
+
+        return [
+            Informer(
+                kind.plural,
+                source(namespace),
+                store,
+                changed,
+                namespace=namespace,
+                # One of several that may not be read holds up none of the others.
+                without=f"no TTSService in {namespace} is served" if len(self._scopes) > 1 and not optional else "",
+                optional=optional,
+                news=self._take_news,
+            )
+            for namespace in self._scopes
+        ]
 
     def _names_of(self, kind: Resource) -> ApiSource:
         return ApiSource(self._client, kind, namespace=None, selector="", metadata_only=True)
@@ -141,15 +180,20 @@ class Caches:
 
     def _expect(self, definition: Key) -> None:
         """Tell the informer of a kind whether its CustomResourceDefinition is there."""
-        for kind, informer in self._optional.items():
-            if kind.crd == definition[1]:
-                informer.expect(self._definitions.get(*definition) is not None)
+        there = self._definitions.get(*definition) is not None
+        for kind, informers in self._optional.items():
+            for informer in informers if kind.crd == definition[1] else ():
+                informer.expect(there)
 
     def _take_news(self, news: News) -> None:
         if news is News.BROKEN:
             self._broken()
             return
-        now = {kind: informer.served for kind, informer in self._optional.items()}
+        unread = self._unread & {informer.namespace or "" for informer in self._fixed if not informer.listed}
+        if unread != self._unread:
+            self._unread = unread
+            self._turned()
+        now = {kind: self.served(kind) for kind in self._optional}
         if now != self._known:
             self._known = now
             self._turned()

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +53,14 @@ class KopfWatch:
     """
 
     def __init__(
-        self, connection: Connection, namespace: str | None, changed: Callable[[str | None, Json], None]
+        self, connection: Connection, namespaces: Sequence[str], changed: Callable[[str | None, Json], None]
     ) -> None:
-        """`changed` is called in the loop that runs `run`, with the event's type (None: on a list) and the object."""
+        """`namespaces` are those to watch; all if empty.
+
+        `changed` is called in the loop that runs `run`, with the event's type (None: on a list) and the object.
+        """
         self._connection = connection
-        self._namespace = namespace
+        self._namespaces = namespaces
         self._changed = changed
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -116,8 +119,8 @@ class KopfWatch:
                 standalone=True,
                 # kopf would else look the user up, whom a container image need not know.
                 identity=MANAGED_BY,  # type: ignore[arg-type]
-                clusterwide=self._namespace is None,
-                namespaces=[self._namespace] if self._namespace else [],
+                clusterwide=not self._namespaces,
+                namespaces=list(self._namespaces),
                 stop_flag=ended,
             )
         finally:

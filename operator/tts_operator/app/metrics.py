@@ -116,8 +116,11 @@ class State(Collector):
         restarts = CounterMetricFamily(
             "tts_operator_watch_restarts", "Lists and watches that failed and were begun again.", labels=["resource"]
         )
-        for informer in self._informers:
-            restarts.add_metric([informer.name], informer.restarts)
+        sums: Counter[str] = Counter()
+        for informer in self._informers:  # of one resource there is one for each namespace
+            sums[informer.resource] += informer.restarts
+        for resource, number in sums.items():
+            restarts.add_metric([resource], number)
         yield restarts
         yield self._conditions()
 

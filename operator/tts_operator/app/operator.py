@@ -16,6 +16,7 @@ from tts_operator.app.settings import Address, Settings
 from tts_operator.kube.client import Client
 from tts_operator.kube.connection import Access, Connection
 from tts_operator.kube.lease import ApiLease
+from tts_operator.kube.resources import CHILDREN
 from tts_operator.kube.turns import Turns
 from tts_operator.reconcile import Examiner, Reconciler
 from tts_operator.runtime import Elector, Key, Lane, Places, Workers, WorkQueue
@@ -51,25 +52,28 @@ class Operator:
         )
         self._working = False
         self._queue = WorkQueue(PLACES)
-        self._services = Services(reading, settings.namespace, self._add)
+        self._services = Services(reading, settings.namespaces, self._add)
         self._caches = Caches(
             reading,
-            settings.namespace,
+            settings.namespaces,
             changed=self._add,
             broken=self._services.compare_soon,
             turned=self._services.queue_all,
             settled=self._settled,
+            kinds=tuple(kind for kind in CHILDREN if kind not in settings.without),
         )
         self._examiner = Examiner(lambda key: self._add(key, Lane.FAST))
-        self._kopf = KopfWatch(self._connection, settings.namespace, self._services.take)
+        self._kopf = KopfWatch(self._connection, settings.namespaces, self._services.take)
         self._reconciler = Reconciler(
             self._client(working=True),
             services=self._services.store,
             children=self._caches.children,
             pods=self._caches.pods,
             zones=self._caches.zones,
+            nodes=self._caches.nodes,
             defaults=settings.defaults,
             served=self._caches.served,
+            without=settings.without,
             examiner=self._examiner,
         )
         self._metrics.registry.register(
@@ -103,9 +107,11 @@ class Operator:
 
     def _add(self, key: Key, lane: Lane) -> None:
         """Queue a key; not where another process works: who begins to, looks at everything."""
-        if self._working and lane is Lane.SLOW:
+        if not self._working or not self._caches.may_decide(key[0]):
+            return
+        if lane is Lane.SLOW:
             self._queue.gather(key)
-        elif self._working:
+        else:
             self._queue.add(key, lane)
 
     async def run(self, stop: asyncio.Event) -> None:

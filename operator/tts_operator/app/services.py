@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tts_operator.api import Json
 from tts_operator.kube.client import Client
@@ -27,7 +27,7 @@ MISSES = 2
 SUSPECT_SECONDS = 60.0
 """Once something was missed, the next look comes sooner."""
 RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0)
-NOT_FOUND = 404
+FORBIDDEN, NOT_FOUND = 403, 404
 
 _log = logging.getLogger(__name__)
 
@@ -35,10 +35,13 @@ _log = logging.getLogger(__name__)
 class Services:
     """The TTSServices as last seen."""
 
-    def __init__(self, client: Client, namespace: str | None, queue: Callable[[Key, Lane], None]) -> None:
-        """`queue` is called with each TTSService that is to be reconciled."""
+    def __init__(self, client: Client, namespaces: Sequence[str], queue: Callable[[Key, Lane], None]) -> None:
+        """Those of some namespaces, each listed by itself; all if empty.
+
+        `queue` is called with each TTSService that is to be reconciled.
+        """
         self._client = client
-        self._namespace = namespace
+        self._scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._queue = queue
         self._due = asyncio.Event()
         self._listed = False
@@ -47,6 +50,7 @@ class Services:
         self._told = asyncio.Event()
         self._filled_at: float | None = None
         self._missed = 0
+        self._unread: set[str | None] = set()
         self.store = Store(key_of=own_name, trim=trim_service)
 
     async def list_names(self) -> None:
@@ -56,7 +60,7 @@ class Services:
         """
         for number in range(10**9):
             try:
-                items, _ = await self._client.list(TTSSERVICES, namespace=self._namespace, metadata_only=True)
+                items = [item for _, found, _ in await self._list() for item in found]
             except Exception as error:  # noqa: BLE001 - whatever it is, it may pass
                 delay = RETRY_SECONDS[min(number, len(RETRY_SECONDS) - 1)]
                 _log.warning("TTSServices cannot be listed, again in %.0f s: %s", delay, _advice(error))
@@ -162,13 +166,14 @@ class Services:
 
     async def _compare(self, grace: float) -> None:
         known = list(self.store)  # as of before the list: what comes while it is made is not missing from it
-        items, version = await self._client.list(TTSSERVICES, namespace=self._namespace, metadata_only=True)
-        alive = {item["metadata"]["uid"] for item in items}
-        for body in known:
-            if body["metadata"]["uid"] not in alive:
-                for key in self.store.remove(body, version):
-                    self._queue(key, Lane.FAST)
-        missing = [item for item in items if self._is_news(item)]
+        missing: list[Json] = []
+        for scope, items, version in await self._list():
+            alive = {item["metadata"]["uid"] for item in items}
+            for body in known:
+                if scope in (None, body["metadata"]["namespace"]) and body["metadata"]["uid"] not in alive:
+                    for key in self.store.remove(body, version):
+                        self._queue(key, Lane.FAST)
+            missing += [item for item in items if self._is_news(item)]
         if missing and grace:
             await asyncio.sleep(grace)
             missing = [item for item in missing if self._is_news(item)]
@@ -176,6 +181,29 @@ class Services:
                 self._missed += 1
                 _log.warning("kopf's watch has missed %d TTSServices", len(missing))
         await self._fetch(missing)
+
+    async def _list(self) -> list[tuple[str | None, list[Json], str]]:
+        """For each namespace, or None for all: the metadata of those that are there, and the version of the list.
+
+        One of several that may not be read, as after its end, is left out: it must hold up none of the others.
+        """
+        found: list[tuple[str | None, list[Json], str]] = []
+        refusal: ApiError | None = None
+        for scope in self._scopes:
+            try:
+                found.append((scope, *await self._client.list(TTSSERVICES, namespace=scope, metadata_only=True)))
+            except ApiError as error:
+                if error.status != FORBIDDEN:
+                    raise
+                refusal = error
+                if scope not in self._unread:
+                    _log.warning("TTSServices in %s may not be read: %s", scope or "the cluster", error)
+                self._unread.add(scope)
+            else:
+                self._unread.discard(scope)
+        if refusal is not None and not found:
+            raise refusal
+        return found
 
     def _is_news(self, item: Json) -> bool:
         cached = self.store.get(*own_name(item))

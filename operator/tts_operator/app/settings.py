@@ -1,12 +1,17 @@
 """How one operator process runs, and what the command line's words for it mean."""
 
 import os
+import re
 import socket
 import uuid
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tts_operator.desired import Defaults
+from tts_operator.kube.resources import CHILDREN, DISPENSABLE, Resource
+
+NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+"""Names of namespaces (RFC 1123)."""
 
 
 class Address(NamedTuple):
@@ -43,6 +48,30 @@ class LeaseName(NamedTuple):
         return cls(namespace, name)
 
 
+def parse_namespaces(text: str) -> tuple[str, ...]:
+    """From NAMESPACE,NAMESPACE; empty for an empty text. Raises ValueError."""
+    names = [name.strip() for name in text.split(",")] if text.strip() else []
+    for name in names:
+        if not NAMESPACE.fullmatch(name):
+            raise ValueError(
+                f"{name!r} in {text!r} cannot be a namespace: write names with commas between them, such as "
+                "speech,shop, or nothing to serve all"
+            )
+    return tuple(dict.fromkeys(names))
+
+
+def parse_kinds(text: str) -> frozenset[Resource]:
+    """The kinds of children that are named in KIND,KIND; empty for an empty text. Raises ValueError."""
+    kinds = {resource.kind: resource for resource in DISPENSABLE}
+    names = [name.strip() for name in text.split(",")] if text.strip() else []
+    for name in names:
+        if name not in kinds:
+            needed = any(resource.kind == name for resource in CHILDREN)
+            why = "no TTSService works without it" if needed else "there is no such kind of child"
+            raise ValueError(f"{name!r} in {text!r}: {why}; write some of {', '.join(sorted(kinds))}, or nothing")
+    return frozenset(kinds[name] for name in names)
+
+
 def own_identity() -> str:
     """The name of this process among the operator's replicas: the pod's, and something random."""
     return f"{os.environ.get('POD_NAME') or socket.gethostname()}-{uuid.uuid4().hex[:8]}"
@@ -53,8 +82,10 @@ class Settings:
     """How one operator process runs."""
 
     defaults: Defaults
-    namespace: str | None = None
-    """Only this namespace is served; all if None."""
+    namespaces: tuple[str, ...] = ()
+    """Only these namespaces are served; all if empty."""
+    without: frozenset[Resource] = frozenset()
+    """Kinds of children that are neither watched nor made, and need no rights."""
     lease: LeaseName | None = None
     """Write only while this is held; always if None."""
     http: Address | None = None

@@ -1,6 +1,6 @@
 """All children that a TTSService wants, in the order in which they are applied."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tts_operator.api import Json, TTSService
@@ -28,9 +28,18 @@ class Defaults:
     """Namespace of the operator itself; empty where it does not know it."""
 
 
-def children(service: TTSService, defaults: Defaults, *, history: Iterable[Json] = ()) -> list[Json]:
-    """The manifests of all children of a service that is new, but for its `history` of ControllerRevisions."""
-    revision = wanted_revision(service, defaults.image, revisions_of(history))
+def children(
+    service: TTSService,
+    defaults: Defaults,
+    *,
+    history: Iterable[Json] = (),
+    nodes: Iterable[Mapping[str, str]] = (),
+) -> list[Json]:
+    """The manifests of all children of a service that is new, but for its `history` of ControllerRevisions.
+
+    `nodes` are the labels of each node.
+    """
+    revision = wanted_revision(service, defaults.image, revisions_of(history), nodes=nodes)
     return children_of(service, Sets(revision=revision, replicas=initial_replicas(service)), defaults)
 
 

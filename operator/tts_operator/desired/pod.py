@@ -6,7 +6,9 @@ from tts_operator.api.model import EmptyDir, Storage
 from tts_operator.api.placement import Placement, Toleration
 from tts_operator.api.references import SecretKeyReference
 from tts_operator.api.server import Image
+from tts_operator.api.status import SpreadInForce
 from tts_operator.desired.identity import CANDIDATE, NAME_LABEL, candidate_labels, common_labels, selector_labels
+from tts_operator.desired.spread import constraints
 from tts_operator.desired.strategic_merge import merged
 
 PORT = 7860
@@ -25,8 +27,8 @@ PROBE_KEY: Json = {"name": "TTS_PROBE_KEY", "valueFrom": {"fieldRef": {"fieldPat
 """By the pod's own uid, which is random, the operator makes itself known to it, and needs no right to read Secrets."""
 
 
-def pod_template(service: TTSService, default_image: str) -> Json:
-    """The pod template; `default_image` runs where the spec names no image."""
+def pod_template(service: TTSService, default_image: str, spread: SpreadInForce) -> Json:
+    """The pod template; `default_image` runs where the spec names no image, `spread` is how strict it is over zones."""
     spec = service.spec
     pod: Json = {
         "serviceAccountName": service.name,
@@ -45,7 +47,7 @@ def pod_template(service: TTSService, default_image: str) -> Json:
         "containers": [_server(service, default_image)],
         "volumes": _volumes(service),
         "tolerations": _tolerations(spec.placement),
-        "topologySpreadConstraints": _spread(service),
+        "topologySpreadConstraints": constraints(service, spread),
     }
     if spec.image.pull_secrets:
         pod["imagePullSecrets"] = [{"name": secret.name} for secret in spec.image.pull_secrets]
@@ -212,25 +214,3 @@ def _tolerations(placement: Placement) -> list[Json]:
 
 def _toleration(asked: Toleration) -> Json:
     return asked.model_dump(by_alias=True, exclude_none=True)
-
-
-def _spread(service: TTSService) -> list[Json]:
-    """Over zones as asked for, and over the nodes within them where possible.
-
-    nodeTaintsPolicy Honor: a dead zone would otherwise count as empty and block its replacements for ever.
-    matchLabelKeys: each revision is spread by itself, or the old pods would skew a rolling update (KEP-3243).
-    """
-    zones = service.spec.placement.zone_spread
-    common: Json = {
-        "labelSelector": {"matchLabels": selector_labels(service)},
-        "matchLabelKeys": ["pod-template-hash"],
-        "nodeTaintsPolicy": "Honor",
-    }
-    asked: Json = {
-        "maxSkew": zones.max_skew,
-        "topologyKey": zones.topology_key,
-        "whenUnsatisfiable": zones.when_unsatisfiable,
-    }
-    nodes: Json = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
-    same = asked["topologyKey"] == nodes["topologyKey"]
-    return [{**each, **common} for each in ([asked] if same else [asked, nodes])]

@@ -17,6 +17,7 @@ from tts_operator.api.model import Model
 from tts_operator.api.quantity import quantity
 from tts_operator.desired.identity import manifest
 from tts_operator.desired.pod import pod_template
+from tts_operator.desired.spread import in_force, resolved
 
 PARTS = {"model", "image", "resources", "server", "placement", "pod_template"}
 """The fields of the spec that end in the pods."""
@@ -40,6 +41,8 @@ class Revision:
     """The pod template."""
     cause: str = ""
     """Why it was made, for people."""
+    spread: str = ""
+    """How strictly its pods are spread over zones, as `status.zoneSpread` has it; empty where that is not known."""
     recorded: bool = True
     """False: there is no ControllerRevision; it is known only by what its Deployment was given."""
 
@@ -89,27 +92,55 @@ def revisions_of(history: Iterable[Json]) -> list[Revision]:
     return sorted(map(_revision, history), key=lambda each: each.number)
 
 
-def wanted_revision(service: TTSService, default_image: str, revisions: Sequence[Revision]) -> Revision:
-    """The newest one of `revisions` where the spec still asks for it, or else an older one, or a new one."""
+def wanted_revision(
+    service: TTSService,
+    default_image: str,
+    revisions: Sequence[Revision],
+    *,
+    nodes: Iterable[Mapping[str, str]] = (),
+) -> Revision:
+    """The newest one of `revisions` where the spec still asks for it, or else an older one, or a new one.
+
+    `nodes` are the labels of each node, none where they are not known. They decide about a new one only: pods that run
+    stay as they are when zones come or go.
+    """
     asked = inputs(service)
-    if revisions and same_inputs(revisions[-1].inputs, asked, _silent()):
+    if revisions and _still_asked(revisions[-1].inputs, asked):
         return revisions[-1]
     cause = (service.cause or (change(revisions[-1].inputs, asked) if revisions else ""))[:CAUSE_MAX]
     number = revisions[-1].number + 1 if revisions else 1
     # The spec goes back to what it was: an older one becomes the newest, the one that runs before all others.
     stable = service.status.get("currentRevision")
     for each in sorted(revisions, key=lambda each: (each.name != stable, -each.number)):
-        if same_inputs(each.inputs, asked, _silent()):
+        if _still_asked(each.inputs, asked):
             return replace(each, number=number, cause=cause)
-    template = _labelled(pod_template(service, default_image))
+    template = _labelled(pod_template(service, default_image, resolved(service.spec, nodes)))
     name = f"{service.name}-{_hash({'inputs': asked, 'template': template})}"
-    return Revision(name=name, number=number, inputs=asked, template=template, cause=cause)
+    return Revision(
+        name=name, number=number, inputs=asked, template=template, cause=cause, spread=in_force(asked, template)
+    )
 
 
 def inputs(service: TTSService) -> Json:
     """What of a TTSService ends in its pods."""
     asked = _dump(service.spec)
     return {**asked, "refresh": service.refresh} if service.refresh else asked
+
+
+def _still_asked(recorded: Json, asked: Json) -> bool:
+    """Whether `asked` is what a revision was made of.
+
+    `whenUnsatisfiable` had the default DoNotSchedule once. The API server has stored it in the objects of that time,
+    and it is in the inputs of their revisions. An object that is replaced by one without the field asks for nothing
+    new: its pods stay, strictly spread, until another field changes or somebody asks for the present defaults.
+    """
+    return same_inputs(recorded, asked, _silent()) or same_inputs(recorded, _with_old_default(asked), _silent())
+
+
+def _with_old_default(asked: Json) -> Json:
+    placement = asked["placement"]
+    spread = {"whenUnsatisfiable": "DoNotSchedule", **placement["zoneSpread"]}
+    return {**asked, "placement": {**placement, "zoneSpread": spread}}
 
 
 def same_inputs(recorded: Mapping[str, Any], asked: Mapping[str, Any], silent: Mapping[str, Any]) -> bool:
@@ -196,6 +227,7 @@ def _revision(body: Json) -> Revision:
         inputs=data["inputs"],
         template=data["template"],
         cause=body["metadata"].get("annotations", {}).get(CAUSE_ANNOTATION, ""),
+        spread=in_force(data["inputs"], data["template"]),
     )
 
 

@@ -88,6 +88,15 @@ CHILDREN = (
 OPTIONAL: frozenset[Resource] = frozenset({HTTP_ROUTES, CERTIFICATES, POD_MONITORS, PROMETHEUS_RULES})
 """Children whose kinds not every cluster serves: their CRDs may be installed, or removed, at any time."""
 
+DISPENSABLE: frozenset[Resource] = OPTIONAL | {
+    PERSISTENT_VOLUME_CLAIMS,
+    POD_DISRUPTION_BUDGETS,
+    HORIZONTAL_POD_AUTOSCALERS,
+    NETWORK_POLICIES,
+    INGRESSES,
+}
+"""Children that an operator can be told to do without: it then needs no right to them."""
+
 WATCHED_WHOLE: frozenset[Resource] = frozenset({HORIZONTAL_POD_AUTOSCALERS})
 """Kinds of which also those of others are watched: a user's own autoscaler is to be left its say."""
 

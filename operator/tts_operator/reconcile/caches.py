@@ -97,6 +97,16 @@ class Zones(Mapping[str, str]):
         return len(self._nodes)
 
 
+class NodeLabels:
+    """The labels of each node, read from the cache."""
+
+    def __init__(self, nodes: Store) -> None:
+        self._nodes = nodes
+
+    def __iter__(self) -> Iterator[Mapping[str, str]]:
+        return (body["metadata"].get("labels", {}) for body in self._nodes)
+
+
 def own_name(body: Mapping[str, Any]) -> Key:
     """The key of a TTSService."""
     return body["metadata"]["namespace"], body["metadata"]["name"]

@@ -1,6 +1,6 @@
 """What is known of one TTSService's world when a decision is made."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,8 +39,13 @@ class Observed:
     pods: Sequence[Json] = ()
     zones: Mapping[str, str] = field(default_factory=dict)
     """Zone of each node, by the node's name."""
+    nodes: Iterable[Mapping[str, str]] = ()
+    """Labels of each node; none where the nodes cannot be read."""
     unserved: Collection[tuple[str, str]] = frozenset()
     """apiVersion and kind of what the API server does not serve, because its CRD is not installed."""
+
+    without: Collection[tuple[str, str]] = frozenset()
+    """apiVersion and kind of what this operator was told to do without, and has no rights to."""
 
     def child(self, api_version: str, kind: str, name: str) -> Json | None:
         """One live child."""
@@ -68,7 +73,7 @@ class Outcome:
     trouble: str = ""
     """What the API server said when it could not do as asked, for now."""
     missing: Sequence[str] = ()
-    """Kinds that the spec asks for and the API server does not serve."""
+    """Kinds that the spec asks for, and the API server does not serve or the operator does without."""
     revision: str = ""
     """Name of the revision that the spec asks for."""
     running: str = ""
@@ -83,6 +88,8 @@ class Outcome:
     """What is wrong though all works: somebody has asked for an older revision than the spec."""
     state: Mapping[str, Any] | None = None
     """Becomes `status.rollout`."""
+    spread: str = ""
+    """How strictly the revision that serves is spread over zones; empty where that is not known."""
     share: int = 0
     """Percent of the traffic that a canary has."""
     updated: int | None = None

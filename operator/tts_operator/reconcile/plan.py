@@ -29,7 +29,7 @@ class Plan:
     held: Sequence[Json] = ()
     """Manifests that would be applied, were the service not paused."""
     missing: Sequence[Json] = ()
-    """Manifests of kinds that the API server does not serve."""
+    """Manifests of kinds that the API server does not serve, or that the operator does without."""
     course: Course | None = None
     """Where the rollout is to be; None for a service that is being deleted."""
     waiting: bool = False
@@ -49,11 +49,12 @@ def plan(
     if service.deleting:
         return Plan()
     revisions = revisions_of(observed.history(service))
-    target = wanted_revision(service, defaults.image, revisions)
+    target = wanted_revision(service, defaults.image, revisions, nodes=observed.nodes)
     known = {each.name: each for each in (*revisions, target)}
     way = course(service, observed, target, known, evidence=evidence, now=now)
     wanted = children_of(service, way.sets, defaults)
-    missing = [manifest for manifest in wanted if (manifest["apiVersion"], manifest["kind"]) in observed.unserved]
+    absent = {*observed.unserved, *observed.without}
+    missing = [manifest for manifest in wanted if (manifest["apiVersion"], manifest["kind"]) in absent]
     apply = [
         manifest
         for manifest in wanted

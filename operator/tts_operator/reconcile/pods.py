@@ -12,7 +12,7 @@ MESSAGE_MAX = 600
 
 CURES = {
     "Unschedulable": "add nodes in the zones that lack room, lower resources.requests, "
-    "or set placement.zoneSpread.whenUnsatisfiable: ScheduleAnyway",
+    "or, where status.zoneSpread is DoNotSchedule, set placement.zoneSpread.whenUnsatisfiable: ScheduleAnyway",
     "ImagePullBackOff": "check image.repository, image.tag and image.pullSecrets",
     "ErrImageNeverPull": "load the image onto the nodes, or set image.pullPolicy: IfNotPresent",
     "CreateContainerConfigError": "create the Secret, or correct its name and key in server.auth, server.cache.redis "

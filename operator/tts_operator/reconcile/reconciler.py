@@ -1,7 +1,7 @@
 """One pass over one TTSService: read the cache, carry out the plan, report."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -59,13 +59,16 @@ class Reconciler:
         children: Mapping[Resource, Store],
         pods: Store,
         zones: Mapping[str, str],
+        nodes: Iterable[Mapping[str, str]] = (),
         defaults: Defaults,
         served: Callable[[Resource], bool] = lambda _: True,
+        without: Collection[Resource] = (),
         examiner: Examiner | None = None,
     ) -> None:
-        """`services` holds the TTSServices as JSON; `zones` tells each node's zone; `served` whether a kind exists.
+        """`children` has a store for each kind but those of `without`, which are not made.
 
-        Without an `examiner` nothing is found out about new revisions.
+        `services` holds the TTSServices as JSON; `zones` tells each node's zone, `nodes` the labels of each; `served`
+        whether a kind exists. Without an `examiner` nothing is found out about new revisions.
         """
         self._actor = Actor(client, children)
         self._reporter = Reporter(client, services)
@@ -76,8 +79,10 @@ class Reconciler:
         self._children = children
         self._pods = pods
         self._zones = zones
+        self._nodes = nodes
         self._defaults = defaults
         self._served = served
+        self._without = frozenset((kind.api_version, kind.kind) for kind in without)
         self._examiner = examiner
 
     async def reconcile(self, key: Key) -> float | None:
@@ -162,7 +167,7 @@ class Reconciler:
         """
         if service.spec.paused:
             return False
-        revision = wanted_revision(service, self._defaults.image, ())
+        revision = wanted_revision(service, self._defaults.image, (), nodes=self._nodes)
         refusals, failure = await self._actor.act(service, Plan(apply=[revision.manifest(service)]))
         return not refusals and failure is None
 
@@ -199,7 +204,9 @@ class Reconciler:
             children=self._kept(key),
             pods=self._pods.of(key),
             zones=self._zones,
+            nodes=self._nodes,
             unserved=_unserved(tuple(map(self._served, OPTIONAL))),
+            without=self._without,
         )
 
     def _kept(self, key: Key) -> dict[Address, Json]:
@@ -236,6 +243,7 @@ def outcome_of(service: TTSService, todo: Plan, observed: Observed) -> Outcome:
         revision=course.target.name,
         running=course.sets.revision.name,
         model=course.sets.serving.model,
+        spread=course.sets.serving.spread,
         current=course.current or "",
         rollout=progress(service, course, observed),
         undone=undone(course),

@@ -10,6 +10,7 @@ from typing import Any
 from tts_operator.api import Json, TTSService
 from tts_operator.desired.identity import selector_labels
 from tts_operator.desired.service import url
+from tts_operator.reconcile.absent import CONDITION_OF_KIND, disabled, unserved
 from tts_operator.reconcile.autoscaler import autoscaler
 from tts_operator.reconcile.observed import Observed, Outcome
 from tts_operator.reconcile.pods import last_failure, ready_zones
@@ -17,15 +18,6 @@ from tts_operator.reconcile.routes import certificate, route
 from tts_operator.reconcile.trial import is_candidate
 from tts_operator.reconcile.verdict import Verdict
 from tts_operator.reconcile.workload import availability, is_seen, model, workload
-
-INSTALL = {
-    "HTTPRoute": ("GatewayAPIMissing", "the Gateway API", "spec.gateway"),
-    "Certificate": ("CertManagerMissing", "cert-manager", "spec.ingress.tls.issuerRef"),
-    "PodMonitor": ("PrometheusOperatorMissing", "the Prometheus operator", "spec.monitoring.podMonitor"),
-    "PrometheusRule": ("PrometheusOperatorMissing", "the Prometheus operator", "spec.monitoring.prometheusRule"),
-}
-"""For each optional kind: the reason, what to install, and what to remove from the spec instead."""
-CONDITION_OF_KIND = {"HTTPRoute": "RouteReady", "Certificate": "CertificateReady"}
 
 Conditions = dict[str, Verdict]
 """Verdicts by the type of the condition, in the order in which they are told."""
@@ -36,7 +28,8 @@ def report(service: TTSService, observed: Observed, outcome: Outcome, now: str) 
     live = observed.child("apps/v1", "Deployment", service.name)
     counts: Json = live.get("status", {}) if live else {}
     failure = last_failure([pod for pod in observed.pods if not is_candidate(pod)])
-    works = _problem(outcome) or outcome.rollout or workload(live, failure)
+    problem = _problem(outcome)
+    works = problem or outcome.rollout or workload(live, failure)
     available = availability(live)
     speaks = outcome.model or service.spec.model
     parts: Conditions = {"WorkloadReady": works}
@@ -47,10 +40,11 @@ def report(service: TTSService, observed: Observed, outcome: Outcome, now: str) 
         "AutoscalingReady": autoscaler(service, observed, now),
     }
     parts |= {kind: verdict for kind, verdict in optional.items() if verdict is not None}
-    lacks = {kind: _missing(kind) for kind in outcome.missing}
-    parts |= {CONDITION_OF_KIND[kind]: verdict for kind, verdict in lacks.items() if kind in CONDITION_OF_KIND}
+    off, lacks = disabled(service, observed, outcome), unserved(observed, outcome)
+    parts |= {CONDITION_OF_KIND[kind]: verdict for kind, verdict in (off | lacks).items() if kind in CONDITION_OF_KIND}
     routes = parts.get("RouteReady"), parts.get("CertificateReady")
-    ready = _first_problem(works, outcome.undone, *lacks.values(), *routes) or works
+    # What is disabled may be why the pods are not ready, and then they will not be.
+    ready = _first_problem(problem, *off.values(), works, outcome.undone, *lacks.values(), *routes) or works
     status: Json = {
         "observedGeneration": service.generation,
         "conditions": _conditions(service, {"Ready": ready, "Available": available, **parts}, now),
@@ -66,6 +60,7 @@ def report(service: TTSService, observed: Observed, outcome: Outcome, now: str) 
     current = outcome.current or (running if works.ready else service.status.get("currentRevision"))
     status |= {"currentRevision": current} if current else {}
     status |= {"targetRevision": outcome.revision} if outcome.revision else {}
+    status |= {"zoneSpread": outcome.spread} if outcome.spread else {}
     status |= {"canaryWeight": outcome.share} if outcome.share else {}
     status |= {"rollout": dict(outcome.state)} if outcome.state else {}
     status |= {"lastFailure": failure.as_status()} if failure and not works.ready else {}
@@ -114,12 +109,6 @@ def _problem(outcome: Outcome) -> Verdict | None:
         text = f"the API server cannot do as asked, another try follows: {outcome.trouble}"
         return Verdict(ready=False, reason="ApiServerError", message=text)
     return None
-
-
-def _missing(kind: str) -> Verdict:
-    reason, product, field = INSTALL[kind]
-    text = f"the cluster has no {kind}: install {product}, which is noticed at once, or remove {field}"
-    return Verdict(ready=False, reason=reason, message=text, stalled=True)
 
 
 def _first_problem(*verdicts: Verdict | None) -> Verdict | None:

@@ -22,7 +22,8 @@ FORBIDDEN_SECONDS = 600.0
 SHORT_SECONDS = 1.0
 """A watch that ends sooner comes from a server that goes down: opened again without a pause, it would be a flood."""
 LASTING_FAILURES = 3
-"""So often an optional kind may fail before it counts as synced all the same."""
+"""So often what can be done without may fail before it counts as synced all the same. It is waited for at first: what
+is decided without it may be decided for long."""
 FORBIDDEN, NOT_FOUND = 403, 404
 
 _log = logging.getLogger(__name__)
@@ -59,16 +60,23 @@ class Informer:
         store: Store,
         changed: Callable[[Key, str], None],
         *,
+        namespace: str | None = None,
         without: str = "",
         optional: bool = False,
         news: Callable[[News], None] = lambda _: None,
     ) -> None:
         """`changed` is called with the key concerned and the event's type: ADDED, MODIFIED, DELETED, LISTED.
 
-        One that can be done without counts as synced also when its first list fails; `without` says what follows. The
-        kind of an `optional` one may not be served, now or ever: see `expect`.
+        `name` is that of the resource. Where the source is about one `namespace`, the store may hold other ones, too.
+
+        One that can be done without counts as synced also where it may not be listed; `without` says what follows. One
+        of a `namespace` is waited for as long as it fails otherwise, others for a moment. The kind of an `optional` one
+        may not be served, now or ever: see `expect`.
         """
-        self.name = name
+        self.resource = name
+        self.name = name if namespace is None else f"{name} in {namespace}"
+        """For people."""
+        self.namespace = namespace
         self._without = without
         self.restarts = 0
         """How often a list or watch has failed and was begun again."""
@@ -77,6 +85,8 @@ class Informer:
         self._store = store
         self._changed = changed
         self._news = news
+        self.listed = False
+        """Whether it ever was."""
         self._active = time.monotonic()
         self._healthy = False
         self._served = False
@@ -150,7 +160,7 @@ class Informer:
                     since = None
                 if forbidden:
                     self._refused(error)
-                    await asyncio.sleep(_jittered(FORBIDDEN_SECONDS))
+                    await asyncio.sleep(_jittered(self._pause))
                     continue
                 failures += 1
                 delay = self._delay(failures, absent)
@@ -166,6 +176,11 @@ class Informer:
             )
         return _jittered(ceiling)
 
+    @property
+    def _pause(self) -> float:
+        """Seconds after which what may not be read is asked for again: a namespace may be made anew."""
+        return FORBIDDEN_SECONDS if self.namespace is None else ABSENT_SECONDS
+
     def _refused(self, error: Exception) -> None:
         """It may not be read, and can be done without."""
         self.synced.set()
@@ -173,13 +188,14 @@ class Informer:
             return
         self._forbidden, self._healthy = True, False
         _log.warning(
-            "%s: %s. So %s. To change that, let a ClusterRole allow the operator to `list` and `watch` %s; "
-            "it asks again about every %.0f minutes",
+            "%s: %s. So %s. To change that, let a %s allow the operator to `list` and `watch` %s; "
+            "it asks again within %.0f s",
             self.name,
             error,
             self._without,
-            self.name,
-            FORBIDDEN_SECONDS / 60,
+            "ClusterRole" if self.namespace is None else f"Role in {self.namespace}",
+            self.resource,
+            self._pause,
         )
 
     def _failed(self, error: Exception, failures: int, delay: float, absent: bool) -> None:
@@ -187,7 +203,8 @@ class Informer:
         if absent:
             self._vanish(error)
             return
-        if self._without or (self._optional and failures >= LASTING_FAILURES):
+        spare = self._optional or (self._without != "" and self.namespace is None)
+        if spare and failures >= LASTING_FAILURES:
             self.synced.set()  # nobody waits for it
         self.restarts += 1
         _log.warning("%s: watch failed, again in %.1f s: %s", self.name, delay, str(error) or type(error).__name__)
@@ -199,7 +216,7 @@ class Informer:
         """The kind is not served: nothing of it is there."""
         known = self.synced.is_set() and not self._served
         self._served = self._healthy = False
-        for key in self._store.clear():
+        for key in self._store.clear(self.namespace):
             self._changed(key, "DELETED")
         self.synced.set()
         if not known:
@@ -212,9 +229,9 @@ class Informer:
         if self._forbidden:
             self._forbidden = False
             _log.info("%s: may be read now", self.name)
-        for key in self._store.replace(items, version):
+        for key in self._store.replace(items, version, namespace=self.namespace):
             self._changed(key, "LISTED")
-        self._served = self._healthy = True
+        self._served = self._healthy = self.listed = True
         self.synced.set()
         self._news(News.LISTED)
         return version

@@ -73,16 +73,18 @@ class Store:
         del self._objects[at]
         return self._unlink(at, known)
 
-    def replace(self, bodies: Iterable[Json], version: str) -> set[Key]:
+    def replace(self, bodies: Iterable[Json], version: str, *, namespace: str | None = None) -> set[Key]:
         """Take a whole list in, made at `version`: what is not on it is gone, unless it is younger than the list.
 
-        Returns the keys for which anything changed.
+        Of a list of one `namespace` nothing follows for the others. Returns the keys for which anything changed.
         """
         listed = {body["metadata"]["uid"]: body for body in bodies}
         gone = [
             known
-            for known in self._objects.values()
-            if known["metadata"]["uid"] not in listed and version_of(known) <= int(version)
+            for (place, _), known in self._objects.items()
+            if namespace in (None, place)
+            and known["metadata"]["uid"] not in listed
+            and version_of(known) <= int(version)
         ]
         concerned: set[Key] = set()
         for known in gone:
@@ -91,11 +93,14 @@ class Store:
             concerned |= self.put(body)
         return concerned
 
-    def clear(self) -> set[Key]:
-        """Forget everything, without a grudge: the same objects may come back. Returns the keys that it concerns."""
-        concerned = set(self._members)
-        self._objects.clear()
-        self._members.clear()
+    def clear(self, namespace: str | None = None) -> set[Key]:
+        """Forget everything, or what is in one namespace, without a grudge: the same objects may come back.
+
+        Returns the keys that it concerns.
+        """
+        concerned: set[Key] = set()
+        for at in [at for at in self._objects if namespace in (None, at[0])]:
+            concerned |= self._unlink(at, self._objects.pop(at))
         return concerned
 
     def _unlink(self, at: Key, body: Json) -> set[Key]:

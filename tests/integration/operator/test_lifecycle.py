@@ -33,6 +33,7 @@ async def test_an_empty_spec_becomes_a_service_over_three_zones(world: World) ->
     assert body is not None
     status = body["status"]
     assert status["zones"] == ["zone-a", "zone-b", "zone-c"]
+    assert status["zoneSpread"] == "DoNotSchedule"
     assert (status["replicas"], status["readyReplicas"], status["updatedReplicas"]) == (3, 3, 3)
     assert status["url"] == f"http://narrator.{world.namespace}.svc"
     assert {c["type"]: c["status"] for c in status["conditions"]} == {

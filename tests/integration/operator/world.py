@@ -125,8 +125,8 @@ class World:
 
         `image` is the model server that it was released with, `more` are further settings.
         """
-        namespace = self.namespace if namespaced else None
-        settings = Settings(defaults=Defaults(image=image), namespace=namespace, **more)
+        narrow = {"namespaces": (self.namespace,)} if namespaced else {}
+        settings = Settings(defaults=Defaults(image=image), **{**narrow, **more})
         original = Reconciler.reconcile
 
         async def counted(reconciler: Reconciler, key: Key) -> float | None:

@@ -15,6 +15,9 @@ from tts_operator.desired import children
 
 GOLDEN = Path(__file__).parent / "golden"
 SPECS = sorted(path.stem for path in (GOLDEN / "specs").glob("*.yaml"))
+NODES = [{"topology.kubernetes.io/zone": zone} for zone in ("zone-a", "zone-b")]
+UNLABELLED = {"no-zones"}
+"""Specs for a cluster whose nodes have no zone."""
 COMMAND = "PYTHONPATH=operator:. .venv/bin/python tests/unit/operator/regenerate_golden.py"
 
 
@@ -26,7 +29,7 @@ class _Dumper(yaml.SafeDumper):
 def render(name: str) -> str:
     """All children of one spec, as YAML."""
     spec = yaml.safe_load((GOLDEN / "specs" / f"{name}.yaml").read_text())
-    manifests = children(service(spec), DEFAULTS)
+    manifests = children(service(spec), DEFAULTS, nodes=[{}] if name in UNLABELLED else NODES)
     return yaml.dump_all(manifests, Dumper=_Dumper, sort_keys=False, width=120, explicit_start=True)
 
 

@@ -117,6 +117,8 @@ class Simulation:
     restart_at: frozenset[int] = frozenset()
     """Before these passes the operator is killed and started again."""
     defaults: Defaults = DEFAULTS
+    nodes: list[dict[str, str]] = field(default_factory=list)
+    """The labels of each node, as of the operator's next start."""
     rollouts: list[str] = field(default_factory=list)
     """Those that there have been, as commands name them."""
     seen: list[str] = field(default_factory=list)
@@ -140,6 +142,7 @@ class Simulation:
             children=self.children,
             pods=self.store,
             zones={},
+            nodes=self.nodes,
             defaults=self.defaults,
             examiner=self.listener,  # type: ignore[arg-type]
         )

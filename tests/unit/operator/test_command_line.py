@@ -5,6 +5,7 @@ import pytest
 from tests.unit.operator.worlds import service
 from tts_operator.__main__ import parser, settings_of
 from tts_operator.api import Json
+from tts_operator.app import Settings
 from tts_operator.desired import Defaults, children
 
 GUARDED = {"networkPolicy": {"enabled": True, "ingressFrom": [{"podSelector": {"matchLabels": {"app": "shop"}}}]}}
@@ -27,7 +28,70 @@ def test_where_the_operator_runs(
         monkeypatch.setenv(name, value)
     settings = settings_of(parser().parse_args(["run", *words]))
     assert settings.defaults.namespace == namespace
-    assert settings.namespace is None, "it still serves all namespaces"
+    assert settings.namespaces == (), "it still serves all namespaces"
+
+
+@pytest.mark.parametrize(
+    "words, environ, namespaces",
+    [
+        ([], {}, ()),
+        ([], {"TTS_OPERATOR_NAMESPACE": ""}, ()),
+        ([], {"TTS_OPERATOR_NAMESPACE": "speech"}, ("speech",)),
+        ([], {"TTS_OPERATOR_NAMESPACE": "speech,shop"}, ("speech", "shop")),
+        (["--namespace", "shop, a-1,shop"], {"TTS_OPERATOR_NAMESPACE": "speech"}, ("shop", "a-1")),
+        (["--namespace", ""], {"TTS_OPERATOR_NAMESPACE": "speech"}, ()),
+    ],
+)
+def test_which_namespaces_are_served(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], environ: dict[str, str], namespaces: tuple[str, ...]
+) -> None:
+    assert _settings(monkeypatch, words, environ).namespaces == namespaces
+
+
+@pytest.mark.parametrize(
+    "words, environ, kinds",
+    [
+        ([], {}, set()),
+        ([], {"TTS_OPERATOR_WITHOUT": ""}, set()),
+        ([], {"TTS_OPERATOR_WITHOUT": "Ingress,HTTPRoute"}, {"Ingress", "HTTPRoute"}),
+        (["--without", "PodMonitor, PrometheusRule"], {}, {"PodMonitor", "PrometheusRule"}),
+    ],
+)
+def test_what_it_does_without(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], environ: dict[str, str], kinds: set[str]
+) -> None:
+    assert {kind.kind for kind in _settings(monkeypatch, words, environ).without} == kinds
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["--namespace", "speech,,shop"], "'' in 'speech,,shop' cannot be a namespace: write names with commas"),
+        (["--namespace", "speech,"], "cannot be a namespace"),
+        (["--namespace", ","], "cannot be a namespace"),
+        (["--namespace", "speech-*"], "'speech-*' in 'speech-*' cannot be a namespace"),
+        (["--namespace", "!speech"], "cannot be a namespace"),
+        (["--without", "Deployment"], "'Deployment' in 'Deployment': no TTSService works without it; write some of"),
+        (["--without", "Ingress,ConfigMap"], "'ConfigMap' in 'Ingress,ConfigMap': there is no such kind of child"),
+        (["--without", "ingress"], "Certificate, HTTPRoute, HorizontalPodAutoscaler, Ingress, NetworkPolicy"),
+        (["--lease", "speech"], "write NAMESPACE/NAME"),
+        (["--http-address", "8080"], "write HOST:PORT"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    with pytest.raises(SystemExit):
+        _settings(monkeypatch, words, {})
+    assert said in capsys.readouterr().err.replace("\n", " ")
+
+
+def _settings(monkeypatch: pytest.MonkeyPatch, words: list[str], environ: dict[str, str]) -> Settings:
+    for name in ("TTS_OPERATOR_NAMESPACE", "TTS_OPERATOR_WITHOUT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    return settings_of(parser().parse_args(["run", *words]))
 
 
 def _peers(namespace: str) -> list[Json]:

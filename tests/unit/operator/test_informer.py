@@ -8,7 +8,7 @@ import pytest
 
 from tts_operator.kube.errors import ApiError
 from tts_operator.runtime import Informer, Key, News, Store
-from tts_operator.runtime.informer import ABSENT_SECONDS, FORBIDDEN_SECONDS, LAST_BACKOFF_SECONDS
+from tts_operator.runtime.informer import ABSENT_SECONDS, FORBIDDEN_SECONDS, LAST_BACKOFF_SECONDS, LASTING_FAILURES
 from tts_operator.runtime.store import Json
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -213,6 +213,17 @@ async def test_a_right_that_is_taken_away_is_told_each_time(clock: Clock, caplog
     assert [level for level, _ in said(caplog)] == ["WARNING", "WARNING"]
 
 
+async def test_what_is_not_needed_is_waited_for_at_first_but_not_for_ever(clock: Clock) -> None:
+    source = Script(clock, lists=[DOWN, ([body("a", 1)], 10)])
+    async with informed(source, without=WITHOUT, for_seconds=0) as (informer, store, _):
+        await informer.synced.wait()
+        assert names(store) == {"a"}
+    source = Script(clock, lists=[DOWN] * 100)
+    async with informed(source, without=WITHOUT, for_seconds=2) as (informer, _, _):
+        assert informer.synced.is_set()
+        assert len(source.listed) <= LASTING_FAILURES + 1
+
+
 async def test_other_failures_of_what_is_not_needed_are_loud(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     source = Script(clock, lists=[DOWN, DOWN, ([], 10)])
     async with informed(source, without=WITHOUT) as (informer, _, _):
@@ -366,3 +377,33 @@ async def test_an_optional_kind_that_fails_for_long_holds_nobody_up(clock: Clock
     async with informed(source, optional=True, for_seconds=30) as (informer, _, _):
         assert informer.synced.is_set()
         assert not informer.served
+
+
+async def test_informers_of_two_namespaces_share_a_store(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    def there(namespace: str, name: str, version: int) -> Json:
+        return {"metadata": {**body(name, version)["metadata"], "namespace": namespace, "uid": f"{namespace}-{name}"}}
+
+    store = Store(key_of=lambda b: (b["metadata"]["namespace"], b["metadata"]["name"]))
+    told: list[tuple[Key, str]] = []
+    scripts = {
+        "m": Script(clock, lists=[([there("m", "a", 1)], 10), ([], 20), ABSENT], watches=[[50, GONE], [None]]),
+        "n": Script(clock, lists=[([there("n", "a", 2)], 11), *[ABSENT] * 100], watches=[[100, ABSENT]]),
+    }
+    informers = [
+        Informer("things", script, store, lambda *news: told.append(news), namespace=namespace, optional=True)
+        for namespace, script in scripts.items()
+    ]
+    tasks = [asyncio.create_task(informer.run()) for informer in informers]
+    await asyncio.sleep(10)
+    assert [each["metadata"]["namespace"] for each in store] == ["m", "n"]
+    await asyncio.sleep(50)
+    assert [each["metadata"]["namespace"] for each in store] == ["n"], "a list of `m` tells nothing of `n`"
+    store.put(there("m", "b", 30))
+    await asyncio.sleep(100)
+    assert [each["metadata"]["namespace"] for each in store] == ["m"], "`n` may not be read any more"
+    assert told == [(("m", "a"), "LISTED"), (("n", "a"), "LISTED"), (("m", "a"), "LISTED"), (("n", "a"), "DELETED")]
+    assert [(each.resource, each.name) for each in informers] == [("things", "things in m"), ("things", "things in n")]
+    assert "things in m: watch failed" in caplog.text
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)

@@ -3,9 +3,11 @@ from typing import Any
 
 import pytest
 
-from tests.unit.operator.worlds import DEFAULTS, NAMESPACE, NOW, UID, applied, service, world
+from tests.unit.operator.worlds import DEFAULTS, NAMESPACE, NOW, UID, applied, everything, service, world
 from tts_operator.api import Json, TTSService
 from tts_operator.desired import Defaults, children
+from tts_operator.kube.resources import CHILDREN, DISPENSABLE, Resource
+from tts_operator.reconcile.absent import FEATURES
 from tts_operator.reconcile.observed import Observed, address
 from tts_operator.reconcile.ownership import owned_by
 from tts_operator.reconcile.plan import plan
@@ -158,3 +160,16 @@ def test_only_what_is_ours_and_unwanted_is_pruned(live: Json, pruned: bool) -> N
 
 def test_owned_by_without_owners() -> None:
     assert not owned_by({"metadata": {}}, service())
+
+
+@pytest.mark.parametrize("kind", [pytest.param(kind, id=kind.kind) for kind in DISPENSABLE])
+def test_what_the_operator_does_without_is_not_made_and_all_else_is(kind: Resource) -> None:
+    asked = service({**everything(), "paused": False})
+    off = frozenset({(kind.api_version, kind.kind)})
+    found = plan(asked, Observed(without=off), DEFAULTS, now=NOW)
+    assert set(kinds(found.missing)) == {kind.kind}
+    assert set(kinds(found.apply)) == {each.kind for each in CHILDREN if each != kind}
+
+
+def test_for_all_that_can_be_done_without_there_is_a_word() -> None:
+    assert FEATURES.keys() == {kind.kind for kind in DISPENSABLE}

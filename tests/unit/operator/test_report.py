@@ -28,12 +28,14 @@ class Case:
     pods: Sequence[Json] = ()
     refusals: Sequence[Refusal] = ()
     missing: Sequence[str] = ()
+    off: Sequence[tuple[str, str]] = ()
     live: Sequence[Json] = ()
     without: str | None = None
     spec: Json = dataclasses.field(default_factory=dict)
     ready: str
     reason: str
     available: str = "True"
+    workload: str = ""
     verdict: str
     more: frozenset[str] = frozenset()
     says: str = ""
@@ -199,6 +201,53 @@ CASES = [
         more=PAUSED,
     ),
     Case(
+        name="a feature that is turned off",
+        spec={"monitoring": {"podMonitor": {"enabled": True}}},
+        missing=["PodMonitor"],
+        off=[("monitoring.coreos.com/v1", "PodMonitor")],
+        ready="False",
+        workload="True",
+        reason="FeatureDisabled",
+        verdict="Failed",
+        more=STALLED,
+        says="this operator may not make a PodMonitor: remove spec.monitoring.podMonitor, or ask the cluster's "
+        "administrator to install the operator with the Helm value features.monitoring: true. All else is applied",
+    ),
+    Case(
+        name="a feature that is turned off, and pods that wait for it",
+        spec={"model": {"storage": {"persistentVolumeClaim": {}}}},
+        deployment=counts(**NONE_AVAILABLE),
+        pods=[PENDING],
+        missing=["PersistentVolumeClaim"],
+        off=[("v1", "PersistentVolumeClaim")],
+        ready="False",
+        reason="FeatureDisabled",
+        available="False",
+        verdict="Failed",
+        more=STALLED,
+        says="features.persistentVolumeClaims",
+    ),
+    Case(
+        name="no budgets, and none that was asked for",
+        missing=["PodDisruptionBudget"],
+        off=[("policy/v1", "PodDisruptionBudget")],
+        ready="True",
+        reason="Ready",
+        verdict="Current",
+    ),
+    Case(
+        name="no budgets, though one was asked for",
+        spec={"disruption": {"minAvailable": 1}},
+        missing=["PodDisruptionBudget"],
+        off=[("policy/v1", "PodDisruptionBudget")],
+        ready="False",
+        workload="True",
+        reason="FeatureDisabled",
+        verdict="Failed",
+        more=STALLED,
+        says="features.disruptionBudgets",
+    ),
+    Case(
         name="paused before it ever ran",
         spec={"paused": True},
         without="Deployment",
@@ -221,7 +270,8 @@ CASES = [
 
 
 def observed(asked: TTSService, case: Case) -> Observed:
-    return world(asked, deployment=case.deployment, pods=case.pods, without=case.without, live=case.live)
+    found = world(asked, deployment=case.deployment, pods=case.pods, without=case.without, live=case.live)
+    return dataclasses.replace(found, without=frozenset(case.off))
 
 
 def outcome(case: Case) -> Outcome:
@@ -239,7 +289,7 @@ def test_verdict(case: Case) -> None:
     conditions = by_type(status)
     assert conditions.keys() == {"Ready", "Available", "WorkloadReady"} | case.more
     assert (conditions["Ready"]["status"], conditions["Ready"]["reason"]) == (case.ready, case.reason)
-    assert conditions["WorkloadReady"]["status"] == case.ready
+    assert conditions["WorkloadReady"]["status"] == (case.workload or case.ready)
     assert conditions["Available"]["status"] == case.available
     assert all(conditions[kind]["status"] == "True" for kind in case.more)
     assert case.says in conditions["Ready"]["message"]
@@ -294,6 +344,12 @@ def test_fields() -> None:
         "zones": ["a", "z"],
         "targetRevision": REVISION,
     }
+
+
+@pytest.mark.parametrize("spread", ["DoNotSchedule", "ScheduleAnyway", "NoZones"])
+def test_how_strictly_the_pods_are_spread(spread: str) -> None:
+    status = report(service(), world(service()), dataclasses.replace(DONE, spread=spread), NOW)
+    assert Status.model_validate(status).zone_spread == status["zoneSpread"] == spread
 
 
 def test_the_last_failure_is_told_while_it_lasts() -> None:

@@ -47,6 +47,8 @@ class Api(Client):
         self.bodies = {found["metadata"]["name"]: found for found in bodies}
         self.failure: Exception | None = None
         self.lists = 0
+        self.scopes: list[str | None] = []
+        self.forbidden: set[str] = set()
 
     async def list(
         self,
@@ -57,12 +59,16 @@ class Api(Client):
         metadata_only: bool = False,
         keep: Callable[[Sealed], Json] = lambda body: body,
     ) -> tuple[list[Json], str]:
-        del resource, namespace, selector
+        del resource, selector
         self.lists += 1
+        self.scopes.append(namespace)
         if self.failure is not None:
             raise self.failure
+        if namespace in self.forbidden:
+            raise ApiError(status=403, reason="Forbidden", message=f"cannot list in the namespace {namespace}")
         assert metadata_only
-        return [keep(Sealed(metadata=each["metadata"])) for each in self.bodies.values()], str(self.version)
+        found = [each for each in self.bodies.values() if namespace in (None, each["metadata"]["namespace"])]
+        return [keep(Sealed(metadata=each["metadata"])) for each in found], str(self.version)
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Json:
         del resource, namespace
@@ -79,7 +85,7 @@ async def comparing(api: Api) -> AsyncIterator[tuple[Services, list[tuple[str, L
     def queue(key: Key, lane: Lane) -> None:
         queued.append((key[1], lane))
 
-    services = Services(api, None, queue)
+    services = Services(api, (), queue)
     await services.list_names()
     for found in api.bodies.values():
         services.take(None, found)
@@ -98,7 +104,7 @@ async def comparing(api: Api) -> AsyncIterator[tuple[Services, list[tuple[str, L
 async def test_an_operator_that_comes_before_the_crd_waits(caplog: pytest.LogCaptureFixture) -> None:
     api = Api(one("a"))
     api.failure = NOT_FOUND
-    services = Services(api, None, lambda *_: None)
+    services = Services(api, (), lambda *_: None)
     listing = asyncio.create_task(services.list_names())
     await asyncio.sleep(300)
     assert not listing.done()
@@ -114,7 +120,7 @@ async def test_an_operator_that_comes_before_the_crd_waits(caplog: pytest.LogCap
 @asynccontextmanager
 async def filling(api: Api) -> AsyncIterator[tuple[Services, "asyncio.Task[None]"]]:
     """Listed; kopf has told nothing yet."""
-    services = Services(api, None, lambda *_: None)
+    services = Services(api, (), lambda *_: None)
     await services.list_names()
     task = asyncio.create_task(services.filled())
     await asyncio.sleep(0.1)
@@ -328,3 +334,63 @@ async def test_what_nobody_has_ever_looked_at_has_a_lane_of_its_own() -> None:
     async with comparing(Api(one("a"))) as (services, told):
         services.take("ADDED", one("b", 101) | {"status": {"observedGeneration": -1}})
         assert told == [("b", Lane.NEW)]
+
+
+def elsewhere(name: str, version: int = 1) -> Json:
+    found = one(name, version)
+    return {**found, "metadata": {**found["metadata"], "namespace": "shop"}}
+
+
+async def test_of_several_namespaces_each_is_listed_by_itself() -> None:
+    api = Api(one("a"), one("b"), elsewhere("c"), elsewhere("d"))
+    queued: list[Key] = []
+    services = Services(api, (NAMESPACE, "shop"), lambda key, _: queued.append(key))
+    await services.list_names()
+    assert services.waiting_for() == "kopf has yet to tell of 4 TTSServices"
+    for found in api.bodies.values():
+        services.take(None, found)
+    await services.filled()
+    queued.clear()
+    del api.bodies["b"]
+    api.bodies |= {"c": elsewhere("c", 50), "e": one("e", 60), "f": elsewhere("f", 61)}
+    api.version = 200
+    await services.catch_up()
+    names = {(found["metadata"]["namespace"], found["metadata"]["name"]) for found in services.store}
+    assert names == {(NAMESPACE, "a"), (NAMESPACE, "e"), ("shop", "c"), ("shop", "d"), ("shop", "f")}
+    assert set(queued) == {(NAMESPACE, "b"), (NAMESPACE, "e"), ("shop", "c"), ("shop", "f")}
+    assert set(api.scopes) == {NAMESPACE, "shop"}, "there is no right to list all"
+
+
+async def test_a_namespace_that_may_not_be_read_holds_up_none_of_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    api = Api(one("a"), elsewhere("c"), elsewhere("d"))
+    api.forbidden = {NAMESPACE}
+    services = Services(api, (NAMESPACE, "shop"), lambda *_: None)
+    await services.list_names()
+    services.take(None, elsewhere("c"))
+    services.take(None, elsewhere("d"))
+    await services.filled()
+    for _ in range(3):
+        await services.catch_up()
+    api.forbidden = set()
+    await services.catch_up()
+    assert services.store.get(NAMESPACE, "a") is not None
+    api.forbidden = {NAMESPACE}
+    del api.bodies["a"], api.bodies["d"]
+    await services.catch_up()
+    names = {found["metadata"]["name"] for found in services.store}
+    assert names == {"a", "c"}, "nothing is known of what cannot be read"
+    told = [message for message in caplog.messages if "may not be read" in message]
+    assert len(told) == 2, "once each time"
+    assert f"TTSServices in {NAMESPACE} may not be read: 403" in told[0]
+
+
+async def test_where_no_namespace_may_be_read_the_operator_waits(caplog: pytest.LogCaptureFixture) -> None:
+    api = Api(one("a"))
+    api.forbidden = {NAMESPACE, "shop"}
+    services = Services(api, (NAMESPACE, "shop"), lambda *_: None)
+    listing = asyncio.create_task(services.list_names())
+    await asyncio.sleep(60)
+    assert not listing.done()
+    assert "cannot be listed, again in" in caplog.text
+    api.forbidden = {"shop"}
+    await asyncio.wait_for(listing, 20)

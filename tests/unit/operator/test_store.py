@@ -194,3 +194,16 @@ def test_clear_bears_no_grudge(store: Store) -> None:
     assert store.clear() == {OURS, OTHERS}
     assert list(store) == store.of(OURS) == []
     assert store.put(body("a")) == {OURS}
+
+
+def test_a_list_of_one_namespace_says_nothing_of_others(store: Store) -> None:
+    elsewhere = body("a", uid="elsewhere")
+    elsewhere["metadata"]["namespace"] = "m"
+    store.put(body("a"))
+    store.put(elsewhere)
+    assert store.replace([], "9", namespace="m") == {OURS}
+    assert [member["metadata"]["namespace"] for member in store] == ["n"]
+    store.put({**elsewhere, "metadata": {**elsewhere["metadata"], "resourceVersion": "10"}})
+    assert store.clear("n") == {OURS}
+    assert [member["metadata"]["namespace"] for member in store] == ["m"]
+    assert store.put(body("a")) == {OURS}

@@ -19,8 +19,10 @@ from tests.unit.operator.record_rollouts import NAMES
 from tests.unit.operator.rolling import ON_THE_WAY, Guard, ends_at
 from tests.unit.operator.rollouts import Simulation
 from tts_operator.api import Json
+from tts_operator.kube.resources import CONTROLLER_REVISIONS
 
 VERSIONS = sorted(path.name.removesuffix(".json.gz") for path in (Path(__file__).parent / "upgrade").glob("*.json.gz"))
+ZONE = "topology.kubernetes.io/zone"
 AT_REST = ("at rest", "rolled back", "undone")
 ON_THEIR_WAY = [name for name in NAMES if not name.endswith(AT_REST)]
 RESTING = [name for name in NAMES if name.endswith(AT_REST)]
@@ -74,11 +76,47 @@ async def test_a_rollout_ends_as_it_would_have(upgraded: Any, version: str, name
 @pytest.mark.parametrize("name", RESTING)
 async def test_what_is_at_rest_stays_so(upgraded: Any, version: str, name: str) -> None:
     simulation = upgraded(version, name)
-    before = json.dumps(simulation.status, sort_keys=True)
+    before = {**simulation.status, "zoneSpread": "DoNotSchedule"}  # of which earlier versions told nothing
     pods = {pod.name for pod in simulation.pods.alive}
+    await simulation.settled()
     await simulation.quiet()
     assert {pod.name for pod in simulation.pods.alive} == pods
-    assert json.dumps(simulation.status, sort_keys=True) == before
+    assert simulation.status == before
+
+
+@pytest.mark.parametrize("name", RESTING)
+async def test_a_default_of_before_stays_in_force(upgraded: Any, version: str, name: str) -> None:
+    """These specs say nothing of `whenUnsatisfiable`, as after `kubectl replace`; their revisions have recorded it."""
+    simulation = upgraded(version, name)
+    assert "zoneSpread" not in simulation.spec.get("placement", {})
+    kept = simulation.api.of(CONTROLLER_REVISIONS)
+    assert {_asked_of_zones(body) for body in kept} == {"DoNotSchedule"}
+    pods = {pod.name for pod in simulation.pods.alive}
+    for zones in ((), ("",), ("a",), ("a", "b")):
+        simulation.nodes = [{ZONE: zone} if zone else {} for zone in zones]
+        simulation.restart()
+        await simulation.reconcile()
+        await simulation.settled()
+    assert {pod.name for pod in simulation.pods.alive} == pods
+    assert len(simulation.api.of(CONTROLLER_REVISIONS)) == len(kept)
+    assert simulation.status["zoneSpread"] == "DoNotSchedule"
+
+
+async def test_the_next_revision_looks_at_the_zones(upgraded: Any, version: str) -> None:
+    simulation = upgraded(version, "rolling: at rest")
+    simulation.nodes = [{}]
+    simulation.restart()
+    simulation.annotate("refresh", "now")
+    await simulation.until(lambda: bool(simulation.phase), "a rollout begins", seconds=60)
+    assert simulation.status["zoneSpread"] == "DoNotSchedule", "what serves"
+    await simulation.until(lambda: not simulation.phase, "it ends")
+    await simulation.settled()
+    assert simulation.status["zoneSpread"] == "NoZones"
+
+
+def _asked_of_zones(revision: Json) -> str:
+    found: str = revision["data"]["inputs"]["placement"]["zoneSpread"]["whenUnsatisfiable"]
+    return found
 
 
 @pytest.mark.parametrize("name", [name for name in ON_THEIR_WAY if not name.endswith("Promoting")])
