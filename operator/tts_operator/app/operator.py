@@ -59,6 +59,7 @@ class Operator:
             broken=self._services.compare_soon,
             turned=self._services.queue_all,
             settled=self._settled,
+            speaks=self._speaks,
         )
         self._examiner = Examiner(lambda key: self._add(key, Lane.FAST))
         self._kopf = KopfWatch(self._connection, settings.namespace, self._services.take)
@@ -71,6 +72,7 @@ class Operator:
             defaults=settings.defaults,
             served=self._caches.served,
             examiner=self._examiner,
+            policy=settings.policy,
         )
         self._metrics.registry.register(
             State(
@@ -98,6 +100,11 @@ class Operator:
     def _settled(self, key: Key) -> bool:
         return self._reconciler.settled(key)
 
+    def _speaks(self, namespace: str, image: str) -> bool:
+        """Whether what a container with this image says may be repeated in a status."""
+        bounds = self._settings.policy.for_namespace(namespace, self._settings.defaults.image)
+        return bounds.has_image(image)
+
     def _may_write(self) -> bool:
         return self._elector is None or self._elector.leading
 
@@ -116,6 +123,7 @@ class Operator:
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, stop.set)
+        _log.info("the policy: %s", self._settings.policy.describe())
         try:
             async with AsyncExitStack() as stack:
                 stack.push_async_callback(self._connection.close)

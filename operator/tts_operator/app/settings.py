@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tts_operator.desired import Defaults
+from tts_operator.policy import Policy
 
 
 class Address(NamedTuple):
@@ -59,4 +60,6 @@ class Settings:
     """Write only while this is held; always if None."""
     http: Address | None = None
     """Where probes and metrics are answered; nowhere if None."""
+    policy: Policy = field(default_factory=Policy)
+    """What TTSServices may use."""
     identity: str = field(default_factory=own_identity)

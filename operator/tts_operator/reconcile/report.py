@@ -54,7 +54,6 @@ def report(service: TTSService, observed: Observed, outcome: Outcome, now: str) 
     status: Json = {
         "observedGeneration": service.generation,
         "conditions": _conditions(service, {"Ready": ready, "Available": available, **parts}, now),
-        "url": url(service),
         "model": speaks.name or speaks.engine,
         "replicas": counts.get("replicas", 0),
         "readyReplicas": counts.get("readyReplicas", 0),
@@ -62,6 +61,9 @@ def report(service: TTSService, observed: Observed, outcome: Outcome, now: str) 
         "selector": ",".join(f"{key}={value}" for key, value in sorted(selector_labels(service).items())),
         "zones": ready_zones(observed.pods, observed.zones),
     }
+    # A host that is not allowed leads nowhere.
+    reached = service.status.get("url") if outcome.violation else url(service)
+    status |= {"url": reached} if reached else {}
     running = outcome.running or outcome.revision
     current = outcome.current or (running if works.ready else service.status.get("currentRevision"))
     status |= {"currentRevision": current} if current else {}
@@ -107,6 +109,8 @@ def _problem(outcome: Outcome) -> Verdict | None:
         refusal = outcome.refusals[0]
         text = f"{refusal.child} was refused: {refusal.message}"
         return Verdict(ready=False, reason=refusal.reason, message=text, stalled=True)
+    if outcome.violation:
+        return Verdict(ready=False, reason="PolicyViolation", message=outcome.violation, stalled=True)
     if outcome.held:
         text = "spec.paused is true, and the spec is not what runs: set it to false to have it applied"
         return Verdict(ready=False, reason="Paused", message=text)
