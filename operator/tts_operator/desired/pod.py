@@ -80,12 +80,14 @@ def _confined(pod: Json) -> Json:
 def _confined_all(containers: Any) -> Any:
     if not isinstance(containers, list):
         return containers  # it is for the API server to say what is wrong with it
-    found = []
-    for container in containers:
-        context = (container.get("securityContext") or {}) if isinstance(container, dict) else None
-        silent = isinstance(context, dict) and not PRIVILEGES & context.keys()
-        found.append({**container, "securityContext": {**context, **CONFINED}} if silent else container)
-    return found
+    return [_confined_one(each) if isinstance(each, dict) else each for each in containers]
+
+
+def _confined_one(container: Json) -> Json:
+    context = container.get("securityContext") or {}
+    if not isinstance(context, dict) or PRIVILEGES & context.keys():
+        return container
+    return {**container, "securityContext": {**context, **CONFINED}}
 
 
 def as_candidate(service: TTSService, template: Json) -> Json:

@@ -40,7 +40,12 @@ async def test_the_operators_own_machine_is_not_asked(host: str) -> None:
     asked: list[str] = []
     async with prometheus(asked) as url, prometheus_session(is_forbidden) as session:
         found = await ask(session, f"http://{host}:{urlsplit(url).port}", CHECK)
-    assert (found.ok, found.message) == (None, f"Prometheus is not asked: {NEVER_ASKED}")
+    assert found.ok is None
+    # The client takes some of the numbers for no host at all.
+    assert found.message in {
+        f"Prometheus is not asked: {NEVER_ASKED}",
+        "Prometheus cannot be asked: InvalidUrlClientError",
+    }
     assert not asked
 
 

@@ -449,7 +449,9 @@ def test_whatever_is_written_no_pass_breaks(template: Json) -> None:
 
 def kept(manifest: Json) -> Json:
     """As the API server would have it, were it to take it; of the record no more than that it is ours."""
-    fields = {"f:spec": {"f:template": {"f:metadata": {}, "f:spec": {"f:containers": {'k:{"name":"server"}': {}}}}}}
+    fields: Json = {
+        "f:spec": {"f:template": {"f:metadata": {}, "f:spec": {"f:containers": {'k:{"name":"server"}': {}}}}}
+    }
     entry = {"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": fields}
     metadata = manifest["metadata"] | {"uid": "u", "resourceVersion": "1", "managedFields": [entry]}
     return {**manifest, "metadata": metadata, "status": {}}
