@@ -51,9 +51,12 @@ def report(service: TTSService, observed: Observed, outcome: Outcome, now: str) 
     parts |= {CONDITION_OF_KIND[kind]: verdict for kind, verdict in lacks.items() if kind in CONDITION_OF_KIND}
     routes = parts.get("RouteReady"), parts.get("CertificateReady")
     ready = _first_problem(works, outcome.undone, *lacks.values(), *routes) or works
+    # A host that is not allowed leads nowhere.
+    reached = service.status.get("url") if outcome.violation else url(service)
     status: Json = {
         "observedGeneration": service.generation,
         "conditions": _conditions(service, {"Ready": ready, "Available": available, **parts}, now),
+        **({"url": reached} if reached else {}),
         "model": speaks.name or speaks.engine,
         "replicas": counts.get("replicas", 0),
         "readyReplicas": counts.get("readyReplicas", 0),
@@ -61,9 +64,6 @@ def report(service: TTSService, observed: Observed, outcome: Outcome, now: str) 
         "selector": ",".join(f"{key}={value}" for key, value in sorted(selector_labels(service).items())),
         "zones": ready_zones(observed.pods, observed.zones),
     }
-    # A host that is not allowed leads nowhere.
-    reached = service.status.get("url") if outcome.violation else url(service)
-    status |= {"url": reached} if reached else {}
     running = outcome.running or outcome.revision
     current = outcome.current or (running if works.ready else service.status.get("currentRevision"))
     status |= {"currentRevision": current} if current else {}
