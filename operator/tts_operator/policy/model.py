@@ -37,6 +37,10 @@ INGRESS_ANNOTATIONS = (
 """What reaches no further than the service itself: no snippets, no auth-*, no names for external-dns."""
 
 
+KEPT = 1_000
+"""So many namespaces are remembered."""
+
+
 class PolicyError(ValueError):
     """The file cannot be used. The text says which field, and what to write."""
 
@@ -104,6 +108,19 @@ class Policy(Rules):
 
     def for_namespace(self, name: str, server_image: str) -> Bounds:
         """What holds in one namespace. `server_image` is the reference of the operator's own model server."""
+        known = self.made.get((name, server_image))
+        if known is None:
+            if len(self.made) >= KEPT:
+                self.made.clear()
+            known = self.made[name, server_image] = self._made(name, server_image)
+        return known
+
+    @cached_property
+    def made(self) -> dict[tuple[str, str], Bounds]:
+        """What `for_namespace` has made already: it is asked for at each pass."""
+        return {}
+
+    def _made(self, name: str, server_image: str) -> Bounds:
         special = self.namespaces.get(name)
         given = special.given if special is not None else {}
         values: dict[str, Any] = {field: given.get(field, getattr(self, field)) for field in Rules.model_fields}

@@ -21,12 +21,12 @@ def misshapen(template: Any) -> list[Violation]:
     """What keeps a podTemplate from being merged; empty where nothing does."""
     if template is None:
         return []
-    if size := too_large(template, FIELD):
+    if size := _too_large(template):
         return [Violation(text=size)]
     return [Violation(text=text) for text in _malformed(template)]
 
 
-def too_large(template: Any, field: str) -> str:
+def _too_large(template: Any) -> str:
     """What is said of a template that is too large or too deep; empty where it is neither.
 
     It is walked without recursion, so that depth does no harm.
@@ -37,7 +37,7 @@ def too_large(template: Any, field: str) -> str:
         node, depth = left.pop()
         nodes += 1
         if depth > DEPTH_MAX:
-            return f"{field}: it is nested more than {DEPTH_MAX} deep; a pod template is not"
+            return f"{FIELD}: it is nested more than {DEPTH_MAX} deep; a pod template is not"
         if isinstance(node, dict):
             characters += sum(map(len, node))
             left += [(value, depth + 1) for value in node.values()]
@@ -47,7 +47,7 @@ def too_large(template: Any, field: str) -> str:
             characters += len(node)
         if nodes + len(left) > NODES_MAX or characters > CHARACTERS_MAX:
             return (
-                f"{field}: it is too large; {NODES_MAX} values and {CHARACTERS_MAX} characters are allowed. Put files "
+                f"{FIELD}: it is too large; {NODES_MAX} values and {CHARACTERS_MAX} characters are allowed. Put files "
                 "into a ConfigMap"
             )
     return ""

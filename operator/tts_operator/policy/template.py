@@ -8,7 +8,6 @@ from typing import Any
 
 from tts_operator.policy.bounds import Bounds, Violation, allowed, shown
 from tts_operator.policy.patterns import any_matches
-from tts_operator.policy.shape import too_large
 from tts_operator.policy.standard import Problem, containers, fields, items, named, problems
 
 SYSTEM = "system-"
@@ -30,8 +29,6 @@ def template_violations(
     `account` is the name of the only ServiceAccount that its pods may run under, `field` where the template comes from.
     `origins` tell of images and priority classes which field of the spec asks for them, where none of podTemplate does.
     """
-    if size := too_large(template, field):
-        return [Violation(text=size)]
     found = [*_images(template, bounds), *_priority_class(template, bounds)]
     told = [_moved(path, value, violation, field, origins or {}) for path, value, violation in found]
     if bounds.restricted:
