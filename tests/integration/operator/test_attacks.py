@@ -254,9 +254,9 @@ async def test_an_edited_revision_reaches_no_pod(world: World) -> None:
 
 
 async def test_what_runs_is_left_alone_and_a_corrected_spec_is_rolled_out(world: World) -> None:
-    violating: Json = {"replicas": 1, "rollout": UNHEARD, **pod(hostPID=True)}
+    corrected: Json = {"replicas": 1, "rollout": UNHEARD}
     async with world.operator(namespaced=True):
-        await world.apply(NAME, violating)
+        await world.apply(NAME, {**corrected, **pod(hostPID=True)})
         await world.ready(NAME)
     async with world.operator(policy=Policy(), namespaced=True):
         await refused(world)
@@ -266,7 +266,7 @@ async def test_what_runs_is_left_alone_and_a_corrected_spec_is_rolled_out(world:
         await world.client.delete(SERVICES, world.namespace, NAME, uid=service["metadata"]["uid"])
         await world.looked_at(NAME)
         assert await world.get(SERVICES, NAME) is None, "nothing is healed"
-        applied = await world.apply(NAME, {**violating, "podTemplate": {}})
+        applied = await world.apply(NAME, corrected)
         await world.ready(NAME, generation=applied["metadata"]["generation"])
         assert await world.get(SERVICES, NAME) is not None
         live = await world.get(DEPLOYMENTS, NAME)
