@@ -6,10 +6,10 @@ Each row is laid over the operator's own template as `podTemplate` is.
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.operator.worlds import ALL, DEFAULTS, NAME, NOW, OPEN, applied, service
+from tests.unit.operator.worlds import ALL, DEFAULTS, NAME, NOW, OPEN, applied, service, world
 from tts_operator.api import Json
 from tts_operator.desired.pod import pod_template
 from tts_operator.kube.client import FIELD_MANAGER
@@ -432,19 +432,30 @@ patches = st.dictionaries(st.sampled_from(("metadata", "spec")), st.dictionaries
 
 @settings(deadline=None, max_examples=250)
 @given(template=patches | st.dictionaries(st.sampled_from(NAMES), anything))
+@example(template=pod(containers=["text"]))
+@example(template=pod(containers=[{"name": {"a": 1}}], volumes=[{"name": [1]}]))
+@example(template=pod(containers=[{"name": "server", "resources": {"requests": [1], "limits": "a"}}]))
+@example(template=pod(topologySpreadConstraints=7))
+@example(template=pod(topologySpreadConstraints=["text"]))
+@example(template={"metadata": {"labels": False}})
+@example(template={"metadata": {"$patch": "replace"}, "spec": {"$patch": "replace"}})
 def test_whatever_is_written_no_pass_breaks(template: Json) -> None:
-    """First on a new service, then where it is what runs, then where another one is to take its place."""
+    """On a new service, where it is what runs, where another one takes its place, and where it takes another's."""
     for policy in (OPEN, RESTRICTED):
         asked = service({"podTemplate": template})
         todo = plan(asked, Observed(), DEFAULTS, now=NOW, policy=policy)
         assert bool(todo.violation) is not bool(todo.apply)
         live = {address(each): each for each in map(kept, todo.apply)}
         status = {"currentRevision": next((name for _, kind, name in live if kind == "ControllerRevision"), "")}
-        plan(
-            service({"podTemplate": template}, status=status), Observed(children=live), DEFAULTS, now=NOW, policy=policy
-        )
-        replaced = service({"podTemplate": {"metadata": {"labels": {"a": "b"}}}}, status=status, generation=2)
-        plan(replaced, Observed(children=live), DEFAULTS, now=NOW, policy=policy)
+        same = service({"podTemplate": template}, status=status)
+        plan(same, Observed(children=live), DEFAULTS, now=NOW, policy=policy)
+        other = service({"podTemplate": {"metadata": {"labels": {"a": "b"}}}}, status=status, generation=2)
+        plan(other, Observed(children=live), DEFAULTS, now=NOW, policy=policy)
+        before = world(service())
+        for strategy in ("Rolling", "BlueGreen"):
+            rollout = {"strategy": strategy, "speechCheck": {"enabled": strategy != "Rolling"}}
+            later = service({"podTemplate": template, "rollout": rollout}, generation=2)
+            plan(later, before, DEFAULTS, now=NOW, policy=policy)
 
 
 def kept(manifest: Json) -> Json:
