@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -14,6 +15,7 @@ import uvloop
 from tts_operator import __version__, logs
 from tts_operator.app import Address, LeaseName, Operator, Settings, find_access, parse_kinds, parse_namespaces
 from tts_operator.desired import Defaults
+from tts_operator.policy import Policy, PolicyError, load
 from tts_operator.runtime import LeaseLostError
 
 DEFAULT_IMAGE = f"ghcr.io/tts-operator/tts-server:v{__version__}"
@@ -96,6 +98,14 @@ def parser() -> argparse.ArgumentParser:
         "default: 0.0.0.0:8080",
     )
     run.add_argument(
+        "--policy",
+        metavar="FILE",
+        type=_policy,
+        default=os.environ.get("TTS_OPERATOR_POLICY", ""),
+        help="what TTSServices may use (TTS_OPERATOR_POLICY), in YAML, as the chart's value `policy`; default: pods "
+        "that keep to the restricted Pod Security Standard, of the operator's own model server",
+    )
+    run.add_argument(
         "--log-level",
         default=os.environ.get("TTS_OPERATOR_LOG_LEVEL") or "info",
         choices=("debug", "info", "warning", "error"),
@@ -104,7 +114,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    """Run the operator until SIGTERM or SIGINT. Exit code 1 where the lease was lost: start it again."""
+    """Run the operator until SIGTERM or SIGINT.
+
+    Exit code 1 where the lease was lost: start it again. Exit code 2 where the command line or the policy is wrong.
+    """
     arguments = parser().parse_args()
     logs.configure(arguments.log_level)
     gc.set_threshold(GARBAGE_OBJECTS, 20, 20)
@@ -119,7 +132,18 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         without=arguments.without,
         lease=arguments.lease,
         http=arguments.http_address,
+        policy=arguments.policy,
     )
+
+
+def _policy(path: str) -> Policy:
+    """From a file; the default for an empty text."""
+    if not path:
+        return Policy()
+    try:
+        return load(Path(path))
+    except PolicyError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 async def _run(settings: Settings) -> int:

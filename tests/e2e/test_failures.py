@@ -9,8 +9,9 @@ from tests.e2e.place import SMALL, Place, until
 pytestmark = pytest.mark.timeout(180, func_only=True)
 
 
-def test_an_image_that_cannot_be_pulled(place: Place) -> None:
-    place.apply("lost", replicas=1, image={"repository": "registry.invalid/nothing", "tag": "v1"})
+def test_an_image_that_cannot_be_pulled(place: Place, server_image: str) -> None:
+    repository = server_image.rpartition(":")[0]
+    place.apply("lost", replicas=1, image={"repository": repository, "tag": "no-such-tag"})
     until(
         "the reason is told",
         lambda: place.condition("lost").get("reason") == "ImagePullBackOff",
@@ -24,7 +25,7 @@ def test_an_image_that_cannot_be_pulled(place: Place) -> None:
     assert failure["reason"] == "ImagePullBackOff"
     assert failure["container"] == "server"
     assert failure["pod"].startswith("lost-")
-    assert "registry.invalid/nothing:v1" in failure["message"]
+    assert f"{repository}:no-such-tag" in failure["message"]
 
     place.apply("lost", replicas=1)
     place.serving("lost")

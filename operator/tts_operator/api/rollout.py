@@ -113,7 +113,7 @@ class Prometheus(ApiModel):
     """A Prometheus server that is asked during a rollout."""
 
     url: str = Field(min_length=8, max_length=1024, pattern=r"^https?://[^\s]+$")
-    """Its address, such as http://prometheus.monitoring:9090."""
+    """Its address, such as http://prometheus.monitoring:9090. The operator's policy must allow it."""
     queries: list[PrometheusQuery] = Field(min_length=1, max_length=10)
     """What is asked, and what is a good answer."""
 

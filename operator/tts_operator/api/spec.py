@@ -102,7 +102,9 @@ class Spec(ApiModel):
     )
     """For what no other field covers: a pod template (metadata and spec, as in core/v1) that is merged last, as a
     strategic merge patch. Containers, volumes, variables and the like are merged by their names, so that a sidecar is
-    one more container. The model server's container is named `server`. The labels by which the pods are found stay."""
+    one more container. The model server's container is named `server`. The labels by which the pods are found stay.
+    What the operator's policy does not allow is refused; by default the pods must meet the restricted Pod Security
+    Standard."""
     paused: bool = False
     """Pause reconciliation: the operator changes nothing, makes nothing that somebody deletes, and goes on
     reporting."""

@@ -18,6 +18,7 @@ from tts_operator.kube.resources import (
 )
 from tts_operator.kube.source import ApiSource
 from tts_operator.reconcile.caches import NodeLabels, Zones, service_of, trim, trim_pod
+from tts_operator.reconcile.output import Speaks
 from tts_operator.runtime import Informer, Key, Lane, News, Store
 
 IDENTITY = ("name", "uid", "resourceVersion")
@@ -41,6 +42,7 @@ class Caches:
         broken: Callable[[], None],
         turned: Callable[[], None],
         settled: Callable[[Key], bool] = lambda _: False,
+        speaks: Speaks | None = None,
         kinds: tuple[Resource, ...] = CHILDREN,
     ) -> None:
         """`namespaces`: those that are watched, each by itself; all, as one, if empty. `kinds`: of children.
@@ -48,6 +50,7 @@ class Caches:
         `changed`: something of a TTSService is different. `broken`: a watch was, news of others may be lost too.
 
         `turned`: an optional kind has come or gone. `settled`: whether there is nothing to do but to tell the status.
+        `speaks`: whether what a container of an image says may be repeated.
         """
         self._client = client
         self._scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
@@ -56,7 +59,8 @@ class Caches:
         self._broken = broken
         self._turned = turned
         self.children: Mapping[Resource, Store] = {kind: Store(key_of=service_of, trim=trim) for kind in kinds}
-        self.pods = Store(key_of=service_of, trim=trim_pod)
+        self._trim_pod = partial(trim_pod, speaks=speaks)
+        self.pods = Store(key_of=service_of, trim=self._trim_pod)
         nodes = Store(key_of=lambda _: None, trim=partial(_kept_of_metadata, (*IDENTITY, "labels")))
         self.zones, self.nodes = Zones(nodes), NodeLabels(nodes)
         # Of some of these the annotations alone are a quarter of a megabyte.
@@ -152,7 +156,7 @@ class Caches:
                 namespace=namespace,
                 selector="" if kind in WATCHED_WHOLE else SELECTOR,
                 metadata_only=False,
-                trim=trim_pod if kind is PODS else trim,
+                trim=self._trim_pod if kind is PODS else trim,
             )
 
         return [

@@ -61,6 +61,7 @@ class Operator:
             turned=self._services.queue_all,
             settled=self._settled,
             kinds=tuple(kind for kind in CHILDREN if kind not in settings.without),
+            speaks=self._speaks,
         )
         self._examiner = Examiner(lambda key: self._add(key, Lane.FAST))
         self._kopf = KopfWatch(self._connection, settings.namespaces, self._services.take)
@@ -75,6 +76,7 @@ class Operator:
             served=self._caches.served,
             without=settings.without,
             examiner=self._examiner,
+            policy=settings.policy,
         )
         self._metrics.registry.register(
             State(
@@ -102,6 +104,11 @@ class Operator:
     def _settled(self, key: Key) -> bool:
         return self._reconciler.settled(key)
 
+    def _speaks(self, namespace: str, image: str) -> bool:
+        """Whether what a container with this image says may be repeated in a status."""
+        bounds = self._settings.policy.for_namespace(namespace, self._settings.defaults.image)
+        return bounds.has_image(image)
+
     def _may_write(self) -> bool:
         return self._elector is None or self._elector.leading
 
@@ -122,6 +129,7 @@ class Operator:
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, stop.set)
+        _log.info("the policy: %s", self._settings.policy.describe())
         try:
             async with AsyncExitStack() as stack:
                 stack.push_async_callback(self._connection.close)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tts_operator.desired import Defaults
 from tts_operator.kube.resources import CHILDREN, DISPENSABLE, Resource
+from tts_operator.policy import Policy
 
 NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 """Names of namespaces (RFC 1123)."""
@@ -90,4 +91,6 @@ class Settings:
     """Write only while this is held; always if None."""
     http: Address | None = None
     """Where probes and metrics are answered; nowhere if None."""
+    policy: Policy = field(default_factory=Policy)
+    """What TTSServices may use."""
     identity: str = field(default_factory=own_identity)

@@ -9,6 +9,8 @@ from tts_operator.cli.decide import hold_of
 from tts_operator.cli.view import ABORT, PROMOTE, Json, Rollout, Service
 from tts_operator.cli.wording import Names, Typed, age, duration
 
+NOT_ALLOWED = "PolicyViolation"
+
 
 class State(enum.Enum):
     """What has come of the spec. The value is what `-o json` says."""
@@ -46,10 +48,14 @@ PHASES = {
 
 def state_of(service: Service) -> State:
     """Judge by the same fields as the operator's conditions, the newest spec first."""
-    if service.seen < service.generation or not service.target:
+    if service.seen < service.generation:
         return State.PENDING
     wanted, rollout, stalled = service.undone_to or service.target, service.rollout, service.true("Stalled")
     told = stalled.reason if stalled else ""
+    if told == NOT_ALLOWED:  # of the spec no revision is made, and the target is that of an older one
+        return State.STALLED
+    if not service.target:
+        return State.PENDING
     if (rollout and rollout.rolled_back and rollout.revision == wanted) or (
         told == "RolledBack" and not service.undone_to
     ):
@@ -73,6 +79,8 @@ def headline(service: Service, names: Names, now: datetime.datetime) -> str:
         return f"{names.short(revision)} was rolled back{f': {reason}' if reason else ''}{since}"
     if state is State.STALLED:
         stalled = service.true("Stalled")
+        if stalled and stalled.reason == NOT_ALLOWED:
+            return f"nothing is changed, since the spec is not allowed: {NOT_ALLOWED}"
         return f"{target} does not go on by itself: {stalled.reason if stalled else ''}"
     held = " (rollouts are paused)" if service.rollout_paused and not state.over else ""
     if service.going_on:

@@ -69,7 +69,8 @@ def _of_candidate(service: TTSService, candidate: Candidate) -> Iterator[Json]:
 def _claim(service: TTSService, revisions: Iterable[Revision]) -> Iterator[Json]:
     """The claim that pods of any of the revisions mount, as the newest one that has a claim asks for it."""
     for revision in sorted(revisions, key=lambda each: -each.number):
-        if revision.inputs.get("model", {}).get("storage") is None:
+        model = revision.inputs.get("model")
+        if not isinstance(model, dict) or model.get("storage") is None:
             continue
         storage = revision.model.storage
         if storage is not None and storage.persistent_volume_claim is not None:

@@ -1,5 +1,7 @@
 """The pod template of the model server. A change of what this returns restarts every pod of every user."""
 
+from typing import Any
+
 from tts_operator import __version__
 from tts_operator.api import Json, TTSService
 from tts_operator.api.model import EmptyDir, Storage
@@ -22,6 +24,11 @@ DRAIN_SECONDS = 5
 """How long a stopping pod goes on serving, so that every kube-proxy and ingress has seen it leave."""
 GRACE_SECONDS = 60
 """From preStop to SIGKILL: the drain, then the longest request (30 s), then some."""
+
+CONTAINERS = ("initContainers", "containers")
+PRIVILEGES = {"privileged", "allowPrivilegeEscalation", "capabilities"}
+CONFINED: Json = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+"""What the restricted Pod Security Standard wants of each container, beside what the pod's securityContext says."""
 
 PROBE_KEY: Json = {"name": "TTS_PROBE_KEY", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}
 """By the pod's own uid, which is random, the operator makes itself known to it, and needs no right to read Secrets."""
@@ -63,22 +70,44 @@ def pod_template(service: TTSService, default_image: str, spread: SpreadInForce)
     template = merged({"metadata": {"labels": common_labels(service)}, "spec": pod}, spec.pod_template or {})
     # Whatever the patch says: the Deployment and the Service find the pods by these.
     template["metadata"]["labels"] = {**template["metadata"].get("labels", {}), **common_labels(service)}
+    template["spec"] = _confined(template["spec"])
     return template
+
+
+def _confined(pod: Json) -> Json:
+    """With the restricted securityContext on each container that says nothing of its privileges, as a plain sidecar."""
+    return {name: _confined_all(value) if name in CONTAINERS else value for name, value in pod.items()}
+
+
+def _confined_all(containers: Any) -> Any:
+    if not isinstance(containers, list):
+        return containers  # it is for the API server to say what is wrong with it
+    return [_confined_one(each) if isinstance(each, dict) else each for each in containers]
+
+
+def _confined_one(container: Json) -> Json:
+    context = container.get("securityContext") or {}
+    if not isinstance(context, dict) or PRIVILEGES & context.keys():
+        return container
+    return {**container, "securityContext": {**context, **CONFINED}}
 
 
 def as_candidate(service: TTSService, template: Json) -> Json:
     """The same pods under a candidate's labels, and spread among themselves."""
-    labels = template["metadata"]["labels"]
-    spread = [
-        {**each, "labelSelector": {"matchLabels": candidate_labels(service)}}
-        if each.get("labelSelector") == {"matchLabels": selector_labels(service)}
-        else each
-        for each in template["spec"].get("topologySpreadConstraints", ())
-    ]
+    spread = template["spec"].get("topologySpreadConstraints", [])
+    if isinstance(spread, list):  # podTemplate may hold anything
+        spread = [_among_candidates(service, each) for each in spread]
     return {
-        "metadata": {**template["metadata"], "labels": {**labels, NAME_LABEL: CANDIDATE}},
+        "metadata": {**template["metadata"], "labels": {**template["metadata"]["labels"], NAME_LABEL: CANDIDATE}},
         "spec": {**template["spec"], "topologySpreadConstraints": spread},
     }
+
+
+def _among_candidates(service: TTSService, constraint: Any) -> Any:
+    """A constraint of spread about the pods of a candidate, where it is about those of the service."""
+    if not isinstance(constraint, dict) or constraint.get("labelSelector") != {"matchLabels": selector_labels(service)}:
+        return constraint
+    return {**constraint, "labelSelector": {"matchLabels": candidate_labels(service)}}
 
 
 def image_reference(image: Image, default_image: str) -> str:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from pydantic import ValidationError
+
 from tts_operator.api import Json, Spec, TTSService
 from tts_operator.api.model import Model
 from tts_operator.api.quantity import quantity
@@ -48,13 +50,22 @@ class Revision:
 
     @property
     def model(self) -> Model:
-        """The model that its pods load."""
-        return Model.model_validate(self.inputs.get("model", {}))
+        """The model that its pods load; the default where the record cannot be read."""
+        try:
+            return Model.model_validate(self.inputs.get("model", {}))
+        except ValidationError:
+            return Model()
 
     @property
     def spec(self) -> Spec:
-        """The spec that it was made of; fields that do not end in the pods have their defaults."""
-        return Spec.model_validate({name: value for name, value in self.inputs.items() if name != "refresh"})
+        """The spec that it was made of; fields that do not end in the pods have their defaults.
+
+        All have them where the record cannot be read, as one that somebody has edited.
+        """
+        try:
+            return Spec.model_validate({name: value for name, value in self.inputs.items() if name != "refresh"})
+        except ValidationError:
+            return Spec()
 
     @property
     def template_hash(self) -> str:
@@ -88,8 +99,9 @@ class Revision:
 
 
 def revisions_of(history: Iterable[Json]) -> list[Revision]:
-    """The revisions that ControllerRevisions hold, the newest last."""
-    return sorted(map(_revision, history), key=lambda each: each.number)
+    """The revisions that ControllerRevisions hold, the newest last. What holds none is left out."""
+    found = (_revision(body) for body in history if _holds_revision(body.get("data")))
+    return sorted(found, key=lambda each: each.number)
 
 
 def wanted_revision(
@@ -208,6 +220,7 @@ def _by_value(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     amounts = {"requests", "limits"} & node.keys()
+    amounts = {name for name in amounts if isinstance(node[name], dict | None)}
     rest = {name: _by_value(value) for name, value in node.items() if name not in amounts}
     return rest | {name: {what: _amount(value) for what, value in (node[name] or {}).items()} for name in amounts}
 
@@ -217,6 +230,14 @@ def _amount(value: Any) -> str:
         return str(quantity(value).normalize())
     except ValueError:  # podTemplate may hold anything; the API server refuses it
         return str(value)
+
+
+def _holds_revision(data: Any) -> bool:
+    """Whether it has the shape of what we keep. Others may write ControllerRevisions too."""
+    if not isinstance(data, dict) or not all(isinstance(data.get(name), dict) for name in ("inputs", "template")):
+        return False
+    metadata, spec = (data["template"].get(name) for name in ("metadata", "spec"))
+    return isinstance(spec, dict) and isinstance(metadata, dict) and isinstance(metadata.get("labels"), dict)
 
 
 def _revision(body: Json) -> Revision:

@@ -50,7 +50,7 @@ def _value(name: str, base: Any, patch: Any) -> Any:
 
 def _items(base: list[Any], patch: list[Any], key: str) -> list[Any]:
     """Items of both, those of one key merged, in the order of `base`; new ones come last."""
-    if not all(isinstance(item, dict) and key in item for item in patch):
+    if not all(isinstance(item, dict) and isinstance(item.get(key), str | int) for item in patch):
         return patch  # it is for the API server to say what is wrong with it
     patches = {item[key]: item for item in patch}
     kept = [

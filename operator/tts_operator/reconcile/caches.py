@@ -9,6 +9,7 @@ from tts_operator.api import GROUP, KIND
 from tts_operator.desired.identity import INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.kube.sealed import Json, Sealed, read_whole, seal
+from tts_operator.reconcile.output import Speaks, quiet
 from tts_operator.runtime.store import Key, Store
 
 CONTENT = "content"
@@ -177,12 +178,14 @@ def _content(found: Sealed, ours: list[Json]) -> tuple[Any, ...]:
     return metadata["uid"], record, "deletionTimestamp" in metadata
 
 
-def trim_pod(body: Json) -> Json:
-    """What the status is made of: where the pod is, and how it does."""
+def trim_pod(body: Json, *, speaks: Speaks | None = None) -> Json:
+    """What the status is made of: where the pod is, and how it does, as far as it may be repeated (None: all may)."""
     if isinstance(body, Kept):
         return body
     found = seal(body)
     status = _pod_status.decode(found["status"]) if "status" in found else PodStatus()
+    if speaks is not None and "spec" in found:
+        status = quiet(status, found["spec"], found["metadata"], speaks)
     conditions = [each for each in status.get("conditions", ()) if each["type"] in CONDITIONS]
     return Kept(
         metadata=_picked(found["metadata"], (*METADATA, "labels", "creationTimestamp")),

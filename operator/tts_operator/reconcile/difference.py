@@ -51,6 +51,13 @@ def in_order(live: Json, desired: Json, manager: str) -> bool:
     return _object(live, {**wanted, "metadata": metadata}, owned)
 
 
+def has_template(live: Json, template: Json, manager: str) -> bool:
+    """Whether a live Deployment was given exactly this pod template by `manager`."""
+    owned = fields_of(live, manager).get("f:spec", {}).get("f:template")
+    found = live["spec"].get("template")
+    return bool(owned) and isinstance(found, dict) and _object(found, template, owned)
+
+
 # Plain loops: this is asked for each child of every TTSService when an operator starts.
 def _object(live: Any, desired: Json, owned: Json, *, quantities: bool = False) -> bool:
     if not isinstance(live, dict) or len(owned) - ("." in owned) != len(desired):
@@ -93,6 +100,8 @@ def _item(live: list[Any], desired: list[Any], key: str, owned: Json) -> bool:
 
 def _find(items: list[Json], key: Json) -> Json | None:
     for item in items:
+        if not isinstance(item, dict):  # podTemplate may hold anything
+            continue
         for field, value in key.items():
             if item.get(field) != value:
                 break

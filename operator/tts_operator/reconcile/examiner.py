@@ -17,12 +17,13 @@ import aiohttp
 from tts_operator.api import TTSService
 from tts_operator.api.quantity import quantity
 from tts_operator.api.rollout import PrometheusQuery
+from tts_operator.policy import is_forbidden
 from tts_operator.reconcile.evidence import NOTHING, Evidence, Examination, Finding, Reachable
 from tts_operator.runtime.store import Key
 from tts_operator.speech.check import GateResult, SpeechPlan, Target, check
 from tts_operator.speech.client import scrape
 from tts_operator.speech.live import Counters, LiveLimits, Traffic, between, merged, verdict
-from tts_operator.speech.prometheus import MetricCheck, ask
+from tts_operator.speech.prometheus import MetricCheck, ask, prometheus_session
 from tts_operator.speech.sentences import default_texts
 
 SCRAPE_SECONDS = 2.0
@@ -65,17 +66,23 @@ class _Work:
 class Examiner:
     """Carries examinations out, one for each service at most."""
 
-    def __init__(self, found: Callable[[Key], None]) -> None:
-        """`found` is called with a service about which there is news."""
+    def __init__(self, found: Callable[[Key], None], *, never_asked: Callable[[str], bool] = is_forbidden) -> None:
+        """`found` is called with a service about which there is news.
+
+        `never_asked` tells of an IP address whether no Prometheus is asked there, whatever its name.
+        """
         self._found = found
+        self._never_asked = never_asked
         self._work: dict[Key, _Work] = {}
         self._evidence: dict[Key, Evidence] = {}
         self._slots = asyncio.Semaphore(CHECKS_AT_ONCE)
         self._session: aiohttp.ClientSession | None = None
+        self._prometheus: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         """Pods are asked without the operator's own credentials, and without any proxy."""
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64), trust_env=False)
+        self._prometheus = prometheus_session(self._never_asked)
         return self
 
     async def __aexit__(
@@ -86,8 +93,8 @@ class Examiner:
         for key in list(self._work):
             self.forget(key)
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._session is not None:
-            await self._session.close()
+        for session in filter(None, (self._session, self._prometheus)):
+            await session.close()
 
     def evidence(self, key: Key) -> Evidence:
         """What has been found out so far."""
@@ -180,9 +187,9 @@ class Examiner:
         window.forget(now, pods)
 
     async def _ask(self, url: str, queries: list[PrometheusQuery]) -> Finding | None:
-        assert self._session is not None  # noqa: S101 - for the type checker
+        assert self._prometheus is not None  # noqa: S101 - for the type checker
         for query in queries:
-            result = await ask(self._session, url, metric_check(query))
+            result = await ask(self._prometheus, url, metric_check(query))
             if result.ok is None:
                 _log.warning("rollout.analysis.prometheus, %s: %s", query.name, result.message)
             elif not result.ok:

@@ -68,6 +68,8 @@ class Outcome:
 
     refusals: Sequence[Refusal] = ()
     """What the API server did not accept."""
+    violation: str = ""
+    """What the policy does not allow, so that nothing was done."""
     held: int = 0
     """Children that are not as the spec wants them, and are left so because it is paused."""
     trouble: str = ""

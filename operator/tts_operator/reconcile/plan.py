@@ -4,9 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tts_operator.api import Json, TTSService
+from tts_operator.api.model import Model
 from tts_operator.desired import Defaults, children_of
-from tts_operator.desired.revision import revisions_of, wanted_revision
+from tts_operator.desired.revision import Revision, revisions_of, wanted_revision
 from tts_operator.kube.client import FIELD_MANAGER
+from tts_operator.kube.resources import DEPLOYMENTS
+from tts_operator.policy import Policy
+from tts_operator.reconcile.compliance import of_others, of_spec, of_target
 from tts_operator.reconcile.difference import in_order
 from tts_operator.reconcile.evidence import NOTHING, Evidence
 from tts_operator.reconcile.observed import Address, Observed, address
@@ -14,6 +18,8 @@ from tts_operator.reconcile.phase import State
 from tts_operator.reconcile.prune import outdated
 from tts_operator.reconcile.replicas import is_autoscaled, leave_to_autoscaler, scaled_names
 from tts_operator.reconcile.rollout import Course, course
+
+DEFAULT_POLICY = Policy()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +40,10 @@ class Plan:
     """Where the rollout is to be; None for a service that is being deleted."""
     waiting: bool = False
     """Whether something is to be deleted, but not yet."""
+    violation: str = ""
+    """Why nothing is to be done: what the policy does not allow."""
+    serving: Model | None = None
+    """The model that serves, where nothing is to be done and no course is decided."""
 
     @property
     def settled(self) -> bool:
@@ -43,16 +53,33 @@ class Plan:
 
 
 def plan(
-    service: TTSService, observed: Observed, defaults: Defaults, *, now: str, evidence: Evidence = NOTHING
+    service: TTSService,
+    observed: Observed,
+    defaults: Defaults,
+    *,
+    now: str,
+    evidence: Evidence = NOTHING,
+    policy: Policy = DEFAULT_POLICY,
 ) -> Plan:
-    """Compare what is wanted with what is there. For an unchanged world the plan is empty. `now` is in RFC 3339."""
+    """Compare what is wanted with what is there. For an unchanged world the plan is empty. `now` is in RFC 3339.
+
+    Nothing at all is to be done to a service that wants what `policy` does not allow.
+    """
     if service.deleting:
         return Plan()
+    bounds = policy.for_namespace(service.namespace, defaults.image)
     revisions = revisions_of(observed.history(service))
+    if violation := of_spec(service, bounds):
+        return _refused(service, violation, revisions)
     target = wanted_revision(service, defaults.image, revisions, nodes=observed.nodes)
+    if violation := of_target(service, target, defaults, bounds):
+        return _refused(service, violation, revisions)
     known = {each.name: each for each in (*revisions, target)}
     way = course(service, observed, target, known, evidence=evidence, now=now)
     wanted = children_of(service, way.sets, defaults)
+    deployments = [manifest for manifest in wanted if manifest["kind"] == DEPLOYMENTS.kind]
+    if violation := of_others(service, deployments, target, observed, bounds):
+        return _refused(service, violation, revisions)
     absent = {*observed.unserved, *observed.without}
     missing = [manifest for manifest in wanted if (manifest["apiVersion"], manifest["kind"]) in absent]
     apply = [
@@ -68,6 +95,11 @@ def plan(
         return Plan(held=apply, missing=missing, course=way)
     delete, waiting = outdated(service, observed, wanted)
     return Plan(apply=apply, kept=kept, delete=delete, missing=missing, course=way, waiting=waiting)
+
+
+def _refused(service: TTSService, violation: str, revisions: Sequence[Revision]) -> Plan:
+    current = service.status.get("currentRevision")
+    return Plan(violation=violation, serving=next((each.model for each in revisions if each.name == current), None))
 
 
 def _to_apply(live: Json | None, manifest: Json) -> bool:

@@ -14,14 +14,16 @@ from tts_operator.desired.revision import wanted_revision
 from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import OPTIONAL, Resource
+from tts_operator.policy import Policy
 from tts_operator.reconcile.act import Actor
 from tts_operator.reconcile.autoscaler import seconds_until_it_counts
 from tts_operator.reconcile.caches import CONTENT, is_unseen, whole
+from tts_operator.reconcile.compliance import of_spec, of_target
 from tts_operator.reconcile.evidence import NOTHING
 from tts_operator.reconcile.examiner import Examiner
 from tts_operator.reconcile.observed import Address, Observed, Outcome, Refusal, address
 from tts_operator.reconcile.phase import State
-from tts_operator.reconcile.plan import Plan, plan
+from tts_operator.reconcile.plan import DEFAULT_POLICY, Plan, plan
 from tts_operator.reconcile.progress import progress, undone
 from tts_operator.reconcile.report import report, report_invalid, unsettled
 from tts_operator.reconcile.reporter import Reporter
@@ -64,6 +66,7 @@ class Reconciler:
         served: Callable[[Resource], bool] = lambda _: True,
         without: Collection[Resource] = (),
         examiner: Examiner | None = None,
+        policy: Policy = DEFAULT_POLICY,
     ) -> None:
         """`children` has a store for each kind but those of `without`, which are not made.
 
@@ -84,6 +87,7 @@ class Reconciler:
         self._served = served
         self._without = frozenset((kind.api_version, kind.kind) for kind in without)
         self._examiner = examiner
+        self._policy = policy
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass. Returns the seconds after which another is due, or None. Raises RetryError."""
@@ -130,7 +134,7 @@ class Reconciler:
         )
         told = service.status.get("observedGeneration") == service.generation
         # Somebody else touched the Deployment: no news before its controller has looked at it.
-        quiet = told and not todo.apply and not refusals and unsettled(service, observed)
+        quiet = told and not (todo.apply or todo.violation or refusals) and unsettled(service, observed)
         now = self._reporter.now()
         again = None if quiet else await self._reporter.write(body, report(service, observed, outcome, now))
         if failure is not None:
@@ -167,7 +171,12 @@ class Reconciler:
         """
         if service.spec.paused:
             return False
+        bounds = self._policy.for_namespace(service.namespace, self._defaults.image)
+        if of_spec(service, bounds):
+            return False
         revision = wanted_revision(service, self._defaults.image, (), nodes=self._nodes)
+        if of_target(service, revision, self._defaults, bounds):
+            return False
         refusals, failure = await self._actor.act(service, Plan(apply=[revision.manifest(service)]))
         return not refusals and failure is None
 
@@ -187,7 +196,12 @@ class Reconciler:
         children = {at: whole(body) for at, body in observed.children.items()}
         evidence = self._examiner.evidence(key) if self._examiner is not None else NOTHING
         todo = plan(
-            service, replace(observed, children=children), self._defaults, now=self._reporter.now(), evidence=evidence
+            service,
+            replace(observed, children=children),
+            self._defaults,
+            now=self._reporter.now(),
+            evidence=evidence,
+            policy=self._policy,
         )
         if todo.settled:
             way = todo.course.stripped() if todo.course is not None else None
@@ -235,6 +249,8 @@ def outcome_of(service: TTSService, todo: Plan, observed: Observed) -> Outcome:
     """What is to be told of a plan."""
     outcome = Outcome(held=len(todo.held), missing=[manifest["kind"] for manifest in todo.missing])
     course = todo.course
+    if todo.violation:
+        return _as_it_was(service, todo)
     if course is None:
         return outcome
     new = [pod for place in (False, True) for pod in pods_of(observed, course.towards, in_place=place)]
@@ -250,6 +266,19 @@ def outcome_of(service: TTSService, todo: Plan, observed: Observed) -> Outcome:
         state=course.state.as_status() if course.state else None,
         share=course.share,
         updated=len(new) if course.state else None,
+    )
+
+
+def _as_it_was(service: TTSService, todo: Plan) -> Outcome:
+    """Nothing was decided: which revision is the stable one, and where a rollout is, stays as the status has it."""
+    status = service.status
+    return Outcome(
+        violation=todo.violation,
+        model=todo.serving,
+        revision=status.get("targetRevision", ""),
+        current=status.get("currentRevision", ""),
+        state=status.get("rollout"),
+        share=status.get("canaryWeight", 0),
     )
 
 

@@ -45,10 +45,12 @@ def report(service: TTSService, observed: Observed, outcome: Outcome, now: str) 
     routes = parts.get("RouteReady"), parts.get("CertificateReady")
     # What is disabled may be why the pods are not ready, and then they will not be.
     ready = _first_problem(problem, *off.values(), works, outcome.undone, *lacks.values(), *routes) or works
+    # A host that is not allowed leads nowhere.
+    reached = service.status.get("url") if outcome.violation else url(service)
     status: Json = {
         "observedGeneration": service.generation,
         "conditions": _conditions(service, {"Ready": ready, "Available": available, **parts}, now),
-        "url": url(service),
+        **({"url": reached} if reached else {}),
         "model": speaks.name or speaks.engine,
         "replicas": counts.get("replicas", 0),
         "readyReplicas": counts.get("readyReplicas", 0),
@@ -102,6 +104,8 @@ def _problem(outcome: Outcome) -> Verdict | None:
         refusal = outcome.refusals[0]
         text = f"{refusal.child} was refused: {refusal.message}"
         return Verdict(ready=False, reason=refusal.reason, message=text, stalled=True)
+    if outcome.violation:
+        return Verdict(ready=False, reason="PolicyViolation", message=outcome.violation, stalled=True)
     if outcome.held:
         text = "spec.paused is true, and the spec is not what runs: set it to false to have it applied"
         return Verdict(ready=False, reason="Paused", message=text)

@@ -1,13 +1,17 @@
 """One figure from the user's own Prometheus, held against a threshold."""
 
 import asyncio
+import errno
 import json
 import math
+import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 
+NEVER_ASKED = "its name leads to a loopback, link-local or otherwise local address"
 _MAX_BYTES = 1 << 20
 _SHOWN = 160
 _OK = 200
@@ -31,6 +35,23 @@ class MetricResult:
     message: str
     value: float | None = None
     """The worst of the values."""
+
+
+def prometheus_session(never_asked: Callable[[str], bool]) -> aiohttp.ClientSession:
+    """A session for addresses that tenants write: without credentials, proxy and cookies.
+
+    `never_asked` is told each IP address before it is connected to, however its name was resolved, and whether there
+    was one: so a name that has one address when it is checked, and another one afterwards, is no way around.
+    """
+
+    def opened(where: tuple[Any, ...]) -> socket.socket:
+        family, kind, protocol, _, address = where
+        if never_asked(address[0]):
+            raise PermissionError(errno.EACCES, NEVER_ASKED)
+        return socket.socket(family=family, type=kind, proto=protocol)
+
+    connector = aiohttp.TCPConnector(limit=64, socket_factory=opened)
+    return aiohttp.ClientSession(connector=connector, trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
 
 
 async def ask(
@@ -59,6 +80,9 @@ async def ask(
             return judge_answer(response.status, body, check)
     except (TimeoutError, asyncio.TimeoutError):
         return _untold(f"does not answer within {timeout:g} s")
+    except aiohttp.ClientConnectorError as error:
+        forbidden = NEVER_ASKED in str(error.os_error)
+        return _untold(f"is not asked: {NEVER_ASKED}" if forbidden else f"cannot be asked: {type(error).__name__}")
     except (aiohttp.ClientError, OSError, ValueError) as error:
         return _untold(f"cannot be asked: {type(error).__name__}")
 

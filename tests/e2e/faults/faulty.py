@@ -1,4 +1,4 @@
-"""The model server with one thing wrong: the program of the images `tts-server-fault`.
+"""The model server with one thing wrong: the program of the images of `images.py`.
 
 TTS_FAULT, which is baked into the image, says what. Everything else is the server as it is: its command line, probes,
 metrics, drain. Every answer says in the header X-Version which fault, or version, it comes from.

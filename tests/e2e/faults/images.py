@@ -1,4 +1,6 @@
-"""The images `tts-server-fault`, one tag for each fault: built and given to the cluster in a second or two each.
+"""A tag of the server's image for each fault: built and given to the cluster in a second or two each.
+
+They are of its own repository, which the operator's policy allows by default.
 
 An image is the server's image and one small layer. For devcluster the archive holds only what is new: the nodes have
 the rest already, under the same digests.
@@ -20,7 +22,6 @@ from devcluster.product import SERVER, Product
 from devcluster.provider import Devcluster
 
 HERE = Path(__file__).resolve().parent
-REPOSITORY = f"{SERVER.name}-fault"
 PROGRAM = "faulty.py"
 ENTRYPOINT = ["/opt/venv/bin/python", f"/opt/faults/{PROGRAM}"]
 Json = dict[str, Any]
@@ -35,8 +36,8 @@ def _ensure(product: Product, fault: str) -> Json:
     base = product.reference(SERVER)
     # The tag says what is in it, so that a node's old image of the same name is never taken for it.
     content = hashlib.sha256(base.encode() + (HERE / PROGRAM).read_bytes()).hexdigest()[:12]
-    tag = f"{fault}-{content}"
-    repository = f"{base.rpartition(':')[0]}-fault"
+    tag = f"fault-{fault}-{content}"
+    repository = base.rpartition(":")[0]
     reference = f"{repository}:{tag}"
     provider = product.provider
     if isinstance(provider, Devcluster):

@@ -12,7 +12,23 @@ from devcluster.product import ROOT, Product
 from tests.integration.operator.world import IMAGE
 from tts_operator.api import KIND, TTSService
 from tts_operator.desired import Defaults, children
+from tts_operator.policy import Policy
+from tts_operator.reconcile.observed import Observed
+from tts_operator.reconcile.plan import plan
 
+POLICY = Policy.model_validate(
+    {
+        "images": ["{serverImage}", "registry.example.com/speech/*", "registry.example.com/log-shipper"],
+        "serviceTypes": ["ClusterIP", "NodePort", "LoadBalancer"],
+        "serviceAnnotations": [
+            "service.beta.kubernetes.io/aws-load-balancer-scheme",
+            "networking.gke.io/load-balancer-type",
+        ],
+        "issuers": ["Issuer/*", "ClusterIssuer/letsencrypt"],
+        "prometheus": ["http://prometheus.monitoring:9090"],
+    }
+)
+"""What the examples say that they need."""
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 
 
@@ -36,3 +52,22 @@ def test_the_example_says_what_it_is_and_how_to_apply_it(example: Path) -> None:
         header.append(line)
     assert len(header) > 1
     assert any("kubectl apply" in line and f"-f examples/{example.name}" in line for line in header)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_the_example_names_the_rule_that_it_needs(example: Path) -> None:
+    """What the default policy refuses, the example says how to allow; and no example says so for nothing."""
+    text = example.read_text()
+    for body in yaml.safe_load_all(text):
+        if body["kind"] != KIND:
+            continue
+        body["metadata"] |= {"namespace": "speech", "uid": "u"}
+        found = {
+            policy: plan(TTSService.parse(body), Observed(), Defaults(image=IMAGE), now="", policy=rules).violation
+            for policy, rules in {"default": Policy(), "needed": POLICY}.items()
+        }
+        assert not found["needed"]
+        for value in ("images", "serviceTypes", "serviceAnnotations", "issuers", "prometheus"):
+            assert (f"Helm value policy.{value}" in found["default"] or f" and policy.{value}" in found["default"]) is (
+                f"policy.{value}" in text
+            )

@@ -22,6 +22,7 @@ from tts_operator.kube.connection import Access
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import TTSSERVICES, Resource
 from tts_operator.kube.sealed import opened
+from tts_operator.policy import Policy
 from tts_operator.reconcile import Reconciler
 from tts_operator.runtime import Key
 
@@ -30,6 +31,12 @@ USER = "tts-operator-test"
 IMAGE = "tts-server.example/speech:v9"
 PATIENCE = 30.0
 Json = dict[str, Any]
+_FIELDS = (
+    "images", "hosts", "ingressAnnotations", "serviceAnnotations", "serviceTypes", "priorityClasses", "issuers",
+    "prometheus",
+)  # fmt: skip
+OPEN = Policy.model_validate({"podTemplate": "Unrestricted", **{field: ["*"] for field in _FIELDS}})
+"""The policy of operators in tests that are about something else."""
 UNHEARD: Json = {"speechCheck": {"enabled": False}}
 """For `spec.rollout`: the pods of fake nodes cannot speak."""
 
@@ -119,14 +126,20 @@ class World:
 
     @asynccontextmanager
     async def operator(
-        self, *, namespaced: bool = False, image: str = IMAGE, access: Access | None = None, **more: Any
+        self,
+        *,
+        namespaced: bool = False,
+        image: str = IMAGE,
+        access: Access | None = None,
+        policy: Policy = OPEN,
+        **more: Any,
     ) -> AsyncIterator[Operator]:
         """Run the operator until the block ends.
 
         `image` is the model server that it was released with, `more` are further settings.
         """
         narrow = {"namespaces": (self.namespace,)} if namespaced else {}
-        settings = Settings(defaults=Defaults(image=image), **{**narrow, **more})
+        settings = Settings(defaults=Defaults(image=image), policy=policy, **{**narrow, **more})
         original = Reconciler.reconcile
 
         async def counted(reconciler: Reconciler, key: Key) -> float | None:

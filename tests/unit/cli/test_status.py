@@ -57,6 +57,16 @@ FIRST_STALLED = a_service(
             "revision 6 was rolled back",
         ),
         (FIRST_STALLED, State.STALLED, "revision 3 does not go on by itself: ProgressDeadlineExceeded"),
+        (
+            a_service(current=None, target=None, conditions={"Stalled": "PolicyViolation"}),
+            State.STALLED,
+            "nothing is changed, since the spec is not allowed: PolicyViolation",
+        ),
+        (
+            a_service(rollout=rolling_out("RolledBack"), conditions={"Stalled": "PolicyViolation"}),
+            State.STALLED,
+            "nothing is changed, since the spec is not allowed",
+        ),
         (undone(), State.UNDONE, "revision 4 runs, by undo; the spec asks for revision 6"),
         (undone(conditions={"Stalled": "Undone"}), State.UNDONE, "by undo"),
         (

@@ -3,11 +3,12 @@
 import asyncio
 from typing import Any, NoReturn
 
-from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, applied, body, counts
+from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, OPEN, applied, body, counts
 from tts_operator.api import Json
 from tts_operator.kube import FIELD_MANAGER, ApiError, Client, Resource
 from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS
 from tts_operator.kube.sealed import Sealed, seal
+from tts_operator.policy import Policy
 from tts_operator.reconcile import Reconciler
 from tts_operator.reconcile.caches import trim, whole
 from tts_operator.reconcile.reporter import FIRST_SECONDS
@@ -83,7 +84,7 @@ class Api(Client):
 class World:
     """A reconciler with its caches."""
 
-    def __init__(self, found: Json | None = None) -> None:
+    def __init__(self, found: Json | None = None, policy: Policy = OPEN) -> None:
         self.api = Api()
         self.services = Store(key_of=own_name)
         self.children = {resource: Store(key_of=lambda _: KEY, trim=trim) for resource in CHILDREN}
@@ -92,8 +93,18 @@ class World:
         if found is not None:
             self.services.put(found)
             self.api.spec = found["spec"]
+        self.restart(policy)
+
+    def restart(self, policy: Policy = OPEN) -> None:
+        """Another process, with the same caches."""
         self.reconciler = Reconciler(
-            self.api, services=self.services, children=self.children, pods=self.pods, zones={}, defaults=DEFAULTS
+            self.api,
+            services=self.services,
+            children=self.children,
+            pods=self.pods,
+            zones={},
+            defaults=DEFAULTS,
+            policy=policy,
         )
 
     async def reconcile(self) -> float | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.unit.operator.cluster import Cluster, scale
 from tests.unit.operator.deployments import Pods, steer
-from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, body
+from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, OPEN, body
 from tts_operator.api import Json, TTSService
 from tts_operator.desired import Defaults
 from tts_operator.kube.resources import (
@@ -24,6 +24,7 @@ from tts_operator.kube.resources import (
     INGRESSES,
     SERVICES,
 )
+from tts_operator.policy import Policy
 from tts_operator.reconcile import Reconciler
 from tts_operator.reconcile.caches import trim, trim_pod
 from tts_operator.reconcile.evidence import NOTHING, Evidence, Examination, Finding
@@ -119,6 +120,7 @@ class Simulation:
     defaults: Defaults = DEFAULTS
     nodes: list[dict[str, str]] = field(default_factory=list)
     """The labels of each node, as of the operator's next start."""
+    policy: Policy = OPEN
     rollouts: list[str] = field(default_factory=list)
     """Those that there have been, as commands name them."""
     seen: list[str] = field(default_factory=list)
@@ -145,6 +147,7 @@ class Simulation:
             nodes=self.nodes,
             defaults=self.defaults,
             examiner=self.listener,  # type: ignore[arg-type]
+            policy=self.policy,
         )
         self.due: float | None = 0.0
         self.deaf_until = 0

@@ -94,6 +94,7 @@ WISHES: dict[str, Callable[[Json], object]] = {
     "owner exchanged": lambda m: m["metadata"]["ownerReferences"][0].update(uid="another"),
     "owner no longer controls": lambda m: m["metadata"]["ownerReferences"][0].update(controller=False),
     "image": lambda m: container(m).update(image="example.com/server:v2"),
+    "a container that is no object": lambda m: m["spec"]["template"]["spec"].update(containers=["text"]),
     "env value": lambda m: container(m)["env"][0].update(value="debug"),
     "env removed": lambda m: container(m)["env"].pop(),
     "env added": lambda m: container(m)["env"].append({"name": "MORE", "value": ""}),

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.operator.worlds import DEFAULTS, NAMESPACE, NOW, UID, applied, everything, service, world
+from tests.unit.operator.worlds import DEFAULTS, NAMESPACE, NOW, OPEN, UID, applied, everything, service, world
 from tts_operator.api import Json, TTSService
 from tts_operator.desired import Defaults, children
 from tts_operator.kube.resources import CHILDREN, DISPENSABLE, Resource
@@ -26,7 +26,7 @@ def kinds(manifests: Any) -> list[str]:
 
 def steps(asked: TTSService, observed: Observed, defaults: Defaults = DEFAULTS) -> tuple[list[str], list[Json]]:
     """The kinds to apply, and the objects to delete."""
-    found = plan(asked, observed, defaults, now=NOW)
+    found = plan(asked, observed, defaults, now=NOW, policy=OPEN)
     return kinds(found.apply), list(found.delete)
 
 
@@ -49,7 +49,7 @@ def test_an_unchanged_world_wants_nothing(spec: Json) -> None:
 
 def test_a_new_service_wants_everything_in_order() -> None:
     asked = service()
-    found = plan(asked, Observed(), DEFAULTS, now=NOW)
+    found = plan(asked, Observed(), DEFAULTS, now=NOW, policy=OPEN)
     assert found.apply == children(asked, DEFAULTS)
     assert kinds(found.apply)[0] == "ServiceAccount"
     assert kinds(found.apply)[-1] == "Deployment"
@@ -59,7 +59,7 @@ def test_a_new_service_wants_everything_in_order() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_was_deleted_is_applied_again_alone(kind: str) -> None:
     asked = service()
-    assert kinds(plan(asked, world(asked, without=kind), DEFAULTS, now=NOW).apply) == [kind]
+    assert kinds(plan(asked, world(asked, without=kind), DEFAULTS, now=NOW, policy=OPEN).apply) == [kind]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -76,7 +76,7 @@ def test_what_was_deleted_is_applied_again_alone(kind: str) -> None:
 )
 def test_what_drifted_is_applied_alone(kind: str, edit: Callable[[Json], object]) -> None:
     asked = service()
-    assert kinds(plan(asked, edited(world(asked), kind, edit), DEFAULTS, now=NOW).apply) == [kind]
+    assert kinds(plan(asked, edited(world(asked), kind, edit), DEFAULTS, now=NOW, policy=OPEN).apply) == [kind]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -100,18 +100,18 @@ def test_what_is_going_is_waited_for(kind: str) -> None:
     ],
 )
 def test_a_change_of_the_spec_reaches_the_children_concerned(spec: Json, changed: list[str]) -> None:
-    assert kinds(plan(service(spec), world(service()), DEFAULTS, now=NOW).apply) == changed
+    assert kinds(plan(service(spec), world(service()), DEFAULTS, now=NOW, policy=OPEN).apply) == changed
 
 
 def test_the_same_in_other_words_are_the_same_pods() -> None:
-    found = [plan(service(spec), Observed(), DEFAULTS, now=NOW).apply[-1] for spec in ({}, IN_OTHER_WORDS)]
+    found = [plan(service(spec), Observed(), DEFAULTS, now=NOW, policy=OPEN).apply[-1] for spec in ({}, IN_OTHER_WORDS)]
     labels = [each["spec"]["template"]["metadata"]["labels"] for each in found]
     assert labels[0] == labels[1]
 
 
 @pytest.mark.parametrize("spec", [{"service": {"annotations": {"a": "b"}}}, EVERYTHING])
 def test_what_the_spec_gives_up_is_given_up(spec: Json) -> None:
-    assert "Service" in kinds(plan(service(), world(service(spec)), DEFAULTS, now=NOW).apply)
+    assert "Service" in kinds(plan(service(), world(service(spec)), DEFAULTS, now=NOW, policy=OPEN).apply)
 
 
 def test_other_defaults_of_a_new_operator_change_nothing() -> None:
@@ -162,11 +162,13 @@ def test_owned_by_without_owners() -> None:
     assert not owned_by({"metadata": {}}, service())
 
 
-@pytest.mark.parametrize("kind", [pytest.param(kind, id=kind.kind) for kind in DISPENSABLE])
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, id=kind.kind) for kind in sorted(DISPENSABLE, key=lambda kind: kind.kind)]
+)
 def test_what_the_operator_does_without_is_not_made_and_all_else_is(kind: Resource) -> None:
     asked = service({**everything(), "paused": False})
     off = frozenset({(kind.api_version, kind.kind)})
-    found = plan(asked, Observed(without=off), DEFAULTS, now=NOW)
+    found = plan(asked, Observed(without=off), DEFAULTS, now=NOW, policy=OPEN)
     assert set(kinds(found.missing)) == {kind.kind}
     assert set(kinds(found.apply)) == {each.kind for each in CHILDREN if each != kind}
 

@@ -7,11 +7,10 @@ import aiohttp
 import pytest
 
 from tests.unit.operator.accepting import CONFLICT, INVALID, KEY, World, converged, refusal
-from tests.unit.operator.worlds import DEFAULTS, NAMESPACE, UID, applied, body, everything
+from tests.unit.operator.worlds import NAMESPACE, UID, applied, body, everything
 from tts_operator.api import Json
 from tts_operator.kube import ApiError
 from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS, SERVICES
-from tts_operator.reconcile import Reconciler
 from tts_operator.reconcile.caches import whole
 from tts_operator.reconcile.reconciler import REFUSED_AGAIN_SECONDS
 from tts_operator.reconcile.reporter import STATUS_SECONDS
@@ -43,13 +42,9 @@ async def test_an_unchanged_world_is_left_in_peace() -> None:
 
 async def test_a_restart_makes_no_request() -> None:
     world = await converged()
-    again = World(world.services.get(*KEY))
-    again.children, again.pods = world.children, world.pods
-    again.reconciler = Reconciler(
-        again.api, services=again.services, children=world.children, pods=world.pods, zones={}, defaults=DEFAULTS
-    )
-    await again.reconcile()
-    assert not again.api.requests
+    world.restart()
+    await world.reconcile()
+    assert not world.api.requests
 
 
 @pytest.mark.parametrize("kind", [resource.kind for resource in CHILDREN])

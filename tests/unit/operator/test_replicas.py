@@ -3,7 +3,7 @@
 import pytest
 
 from tests.unit.operator.accepting import CONFLICT, INVALID, World, converged, refusal
-from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, NOW, applied, service, world
+from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, NOW, OPEN, applied, service, world
 from tts_operator.api import Json, TTSService
 from tts_operator.desired import children
 from tts_operator.desired.identity import candidate_name
@@ -64,7 +64,7 @@ def test_replicas(spec: Json, live: int | None, ours: bool, foreign: Json | None
 
 def planned(asked: TTSService, live: Json) -> tuple[Json, Json | None]:
     """The Deployment that is to be applied where `live` is there, and what another manager of ours is to have."""
-    todo = plan(asked, world(asked, live=[live]), DEFAULTS, now=NOW)
+    todo = plan(asked, world(asked, live=[live]), DEFAULTS, now=NOW, policy=OPEN)
     (found,) = (each for each in todo.apply if each["kind"] == "Deployment")
     return found, todo.kept.get(address(found))
 

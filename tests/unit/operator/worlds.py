@@ -10,8 +10,22 @@ import yaml
 from tts_operator.api import Json, TTSService
 from tts_operator.desired import Defaults, children
 from tts_operator.kube.client import FIELD_MANAGER
+from tts_operator.policy import Policy
 from tts_operator.reconcile.observed import Observed, address
 
+ALL = ("*",)
+OPEN = Policy(
+    pod_template="Unrestricted",
+    images=ALL,
+    hosts=ALL,
+    ingress_annotations=ALL,
+    service_annotations=ALL,
+    service_types=ALL,
+    priority_classes=ALL,
+    issuers=ALL,
+    prometheus=ALL,
+)
+"""Everything is allowed: for tests that are about something else."""
 DEFAULTS = Defaults(image="ghcr.io/tts-operator/tts-server:v0.1.0")
 NAMESPACE, NAME, UID = "speech", "narrator", "7f3c2f2e-0000-4000-8000-000000000001"
 EARLIER, NOW = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"

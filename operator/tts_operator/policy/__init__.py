@@ -1,0 +1,27 @@
+"""What TTSServices may use, as the administrators of the cluster say. Pure, but for reading the file.
+
+Who may write a TTSService has the operator make things with the operator's rights. So each spec, and each pod template
+that is to run newly, is held against the policy before anything is applied.
+"""
+
+from tts_operator.policy.addresses import is_forbidden
+from tts_operator.policy.bounds import Bounds, Violation, message
+from tts_operator.policy.fields import spec_violations
+from tts_operator.policy.images import repository
+from tts_operator.policy.model import Policy, PolicyError, load
+from tts_operator.policy.shape import misshapen
+from tts_operator.policy.template import template_violations
+
+__all__ = [
+    "Bounds",
+    "Policy",
+    "PolicyError",
+    "Violation",
+    "is_forbidden",
+    "load",
+    "message",
+    "misshapen",
+    "repository",
+    "spec_violations",
+    "template_violations",
+]

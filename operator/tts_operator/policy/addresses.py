@@ -1,0 +1,111 @@
+"""Addresses that the operator asks for a tenant: Prometheus servers. No tenant may have it ask its own surroundings."""
+
+import ipaddress
+import re
+from urllib.parse import SplitResult, urlsplit
+
+from tts_operator.policy.patterns import matches
+
+_NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*\.?")
+"""What resolvers take for an IPv4 address, though it does not look like one: 2130706433, 0x7f.1, 127.1."""
+_PLAIN = re.compile(r"[!-~]+")
+FORM = "write SCHEME://HOST[:PORT][/PATH], such as http://prometheus.monitoring:9090"
+
+
+def is_forbidden(address: str) -> bool:
+    """Whether an IP address is never asked: loopback, link-local (cloud metadata), unspecified, multicast, reserved.
+
+    The same where it is written as IPv6 (::ffff:127.0.0.1, 64:ff9b::127.0.0.1, 2002:7f00:1::). What is no address is
+    forbidden too.
+    """
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return True
+    if isinstance(found, ipaddress.IPv6Address) and (inner := _inner(found)) is not None:
+        return _is_ours(inner) or (found.ipv4_mapped is None and _is_ours(found))
+    return _is_ours(found)
+
+
+def _is_ours(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    return (
+        address.is_loopback
+        or address.is_link_local
+        or address.is_unspecified
+        or address.is_multicast
+        or (address.version == 4 and (address.is_reserved or address in _THIS_NETWORK))  # noqa: PLR2004 - IPv4
+    )
+
+
+_THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_COMPATIBLE = ipaddress.ip_network("::/96")
+
+
+def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that an IPv6 address leads to."""
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address.sixtofour is not None:
+        return address.sixtofour
+    if address in _NAT64 or (address in _COMPATIBLE and int(address) > 1):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return None
+
+
+def problem(url: str) -> str:
+    """What is wrong with an address, whatever is allowed; empty where nothing is."""
+    if not _PLAIN.fullmatch(url) or "\\" in url:
+        return f"it holds characters that no address has; {FORM}"
+    if "?" in url or "#" in url:
+        return f"? and # are not allowed in it; {FORM}"
+    parts = _parts(url)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        return f"it cannot be read; {FORM}"
+    if "@" in parts.netloc:
+        return f"a user name or password is not allowed in it; {FORM}"
+    host = parts.hostname
+    if "%" in host:
+        return f"% is not allowed in its host; {FORM}"
+    if ":" in host or _is_ipv4(host):
+        return "its host is a loopback, link-local or otherwise local address" if is_forbidden(host) else ""
+    if _NUMERIC.fullmatch(host):
+        return "its host is a number; write an IPv4 address as four numbers, or a name"
+    name = host.rstrip(".")
+    return "its host is the operator's own" if name == "localhost" or name.endswith(".localhost") else ""
+
+
+def is_allowed(patterns: tuple[str, ...], url: str) -> bool:
+    """Whether one of the patterns allows an address without a problem.
+
+    A `*` in the scheme or the host never stands for what follows them, unless the pattern ends with it.
+    """
+    parts = _parts(url)
+    return parts is not None and any(_matches(pattern, parts) for pattern in patterns)
+
+
+def _matches(pattern: str, parts: SplitResult) -> bool:
+    scheme, separator, rest = pattern.partition("://")
+    if not separator:
+        return pattern == "*"
+    host, slash, path = rest.partition("/")
+    if not matches(scheme, parts.scheme) or not matches(host.lower(), parts.netloc.lower()):
+        return False
+    return matches(slash + path, parts.path) or (not slash and host.endswith("*"))
+
+
+def _parts(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises where it is no port
+    except ValueError:
+        return None
+    return parts
+
+
+def _is_ipv4(host: str) -> bool:
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,75 @@
+"""Whether a TTSService, and what is to run of it, keeps to the policy. Pure."""
+
+from collections.abc import Iterable
+
+from tts_operator.api import Json, TTSService
+from tts_operator.desired import Defaults
+from tts_operator.desired.pod import image_reference
+from tts_operator.desired.revision import Revision, wanted_revision
+from tts_operator.kube.client import FIELD_MANAGER
+from tts_operator.policy import Bounds, Violation, message, misshapen, spec_violations, template_violations
+from tts_operator.reconcile.difference import has_template
+from tts_operator.reconcile.observed import Observed, address
+from tts_operator.reconcile.ownership import owned_by
+
+REFRESH = "kubectl annotate ttsservice {name} tts-operator.io/refresh=$(date +%s) --overwrite"
+
+
+def of_spec(service: TTSService, bounds: Bounds) -> str:
+    """What the spec asks for and may not have; empty where nothing. Without this no revision can be made of it."""
+    found = [*misshapen(service.spec.pod_template), *spec_violations(service.spec, bounds)]
+    return message(found, service.namespace) if found else ""
+
+
+def of_target(service: TTSService, target: Revision, defaults: Defaults, bounds: Bounds) -> str:
+    """What the revision that the spec asks for may not have; empty where nothing.
+
+    A revision keeps the template that an older operator has made. Where only that is at fault, a new one helps.
+    """
+    found = _of_template(service, target.template, defaults, bounds)
+    if not found:
+        return ""
+    told = message(found, service.namespace)
+    fresh = wanted_revision(service, defaults.image, ())
+    if fresh.template == target.template or _of_template(service, fresh.template, defaults, bounds):
+        return told
+    return (
+        f"the pod template of revision {target.number}, which an older operator has made, is not allowed: {told}. Or "
+        f"have it made anew, which is allowed: {REFRESH.format(name=service.name)}"
+    )
+
+
+def of_others(
+    service: TTSService, manifests: Iterable[Json], target: Revision, observed: Observed, bounds: Bounds
+) -> str:
+    """What Deployments of other revisions, that would run newly, may not have; empty where nothing.
+
+    An older revision may be from before the policy, and somebody may have edited its ControllerRevision. What runs with
+    just this template already may stay, so that a spec that was corrected can be rolled out beside it.
+    """
+    for manifest in manifests:
+        template = manifest["spec"]["template"]
+        if template == target.template:
+            continue
+        found = template_violations(template, bounds, account=service.name, field="template")
+        if found and not _runs_already(service, observed.children.get(address(manifest)), template):
+            name = manifest["metadata"].get("annotations", {}).get("tts-operator.io/revision", "")
+            return (
+                f"revision {name}, which would run again, is not allowed: {message(found, service.namespace)}. Or "
+                "apply a spec that is allowed, and withdraw an undo (annotation tts-operator.io/undo)"
+            )
+    return ""
+
+
+def _of_template(service: TTSService, template: Json, defaults: Defaults, bounds: Bounds) -> list[Violation]:
+    spec = service.spec
+    origins: dict[str, str] = {}
+    if spec.image.repository is not None:
+        origins[image_reference(spec.image, defaults.image)] = "spec.image.repository"
+    if spec.placement.priority_class_name is not None:
+        origins[spec.placement.priority_class_name] = "spec.placement.priorityClassName"
+    return template_violations(template, bounds, account=service.name, origins=origins)
+
+
+def _runs_already(service: TTSService, live: Json | None, template: Json) -> bool:
+    return live is not None and owned_by(live, service) and has_template(live, template, FIELD_MANAGER)

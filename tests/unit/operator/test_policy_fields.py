@@ -1,0 +1,223 @@
+"""What a spec's own fields may ask for."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.operator.worlds import OPEN, everything
+from tts_operator.api import Json, Spec
+from tts_operator.policy import Policy, is_forbidden, message, spec_violations
+
+IMAGE = "ghcr.io/tts-operator/tts-server:v1"
+NGINX = "nginx.ingress.kubernetes.io"
+POLICY = Policy.model_validate(
+    {
+        "hosts": ["*.{namespace}.example.com", "shared.example.com"],
+        "serviceAnnotations": ["example.com/*"],
+        "serviceTypes": ["ClusterIP", "NodePort"],
+        "issuers": ["Issuer/*", "ClusterIssuer/tenants", "awspca.cert-manager.io/AWSPCAIssuer/*"],
+        "prometheus": ["http://prometheus.monitoring.svc:9090", "http://*.metrics.svc:9090/p/*", "https://mimir/*"],
+    }
+)
+
+
+def told(spec: Json, policy: Policy = POLICY) -> str:
+    """What is said of a spec in the namespace `bank`; empty where it is allowed."""
+    found = spec_violations(Spec.model_validate(spec), policy.for_namespace("bank", IMAGE))
+    return message(found, "bank") if found else ""
+
+
+def ingress(**fields: Any) -> Json:
+    return {"ingress": {"host": "a.bank.example.com", **fields}}
+
+
+def gateway(*hosts: str) -> Json:
+    return {"gateway": {"parentRefs": [{"name": "public"}], "hostnames": list(hosts)}}
+
+
+def issuer(**reference: str) -> Json:
+    return ingress(tls={"issuerRef": reference})
+
+
+def prometheus(url: str) -> Json:
+    return {"rollout": {"analysis": {"prometheus": {"url": url, "queries": [{"name": "a", "query": "b", "max": 1}]}}}}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        {"service": {"type": "NodePort", "annotations": {"example.com/a": "b"}}},
+        ingress(),
+        ingress(host="*.bank.example.com"),
+        ingress(host="shared.example.com"),
+        ingress(annotations={f"{NGINX}/proxy-read-timeout": "60", f"{NGINX}/limit-rps": "5"}),
+        ingress(tls={"secretName": "own"}),
+        gateway("a.bank.example.com", "shared.example.com"),
+        issuer(name="own"),
+        issuer(name="own", group=""),
+        issuer(name="tenants", kind="ClusterIssuer"),
+        issuer(name="own", kind="AWSPCAIssuer", group="awspca.cert-manager.io"),
+        prometheus("http://prometheus.monitoring.svc:9090"),
+        prometheus("http://Prometheus.monitoring.SVC:9090"),
+        prometheus("http://a.metrics.svc:9090/p/bank"),
+        prometheus("https://mimir/prometheus"),
+    ],
+    ids=str,
+)
+def test_what_is_allowed(spec: Json) -> None:
+    assert told(spec) == ""
+
+
+SERVICE, INGRESS = "spec.service.annotations", "spec.ingress.annotations"
+URL = "spec.rollout.analysis.prometheus.url"
+
+
+@pytest.mark.parametrize(
+    "spec, field, value",
+    [
+        ({"service": {"type": "LoadBalancer"}}, 'spec.service.type: "LoadBalancer" is', "serviceTypes"),
+        ({"service": {"annotations": {"other.com/a": "b"}}}, f'{SERVICE}: "other.com/a" is', "serviceAnnotations"),
+        (ingress(host="a.books.example.com"), 'spec.ingress.host: "a.books.example.com" is', "hosts"),
+        (ingress(host="bank.example.com"), 'spec.ingress.host: "bank.example.com" is', "hosts"),
+        (ingress(host=None), "spec.ingress.host: without a host it would take all names, which is", "hosts"),
+        (gateway(), "spec.gateway.hostnames: without a host it would take all names, which is", "hosts"),
+        (gateway("a.bank.example.com", "other.com"), 'spec.gateway.hostnames: "other.com" is', "hosts"),
+        (
+            ingress(annotations={f"{NGINX}/server-snippet": "x"}),
+            f'{INGRESS}: "{NGINX}/server-snippet" is',
+            "ingressAnnotations",
+        ),
+        (
+            ingress(annotations={f"{NGINX}/configuration-snippet": "x"}),
+            f'{INGRESS}: "{NGINX}/configuration-snippet" is',
+            "ingressAnnotations",
+        ),
+        (
+            ingress(annotations={"cert-manager.io/cluster-issuer": "x"}),
+            f'{INGRESS}: "cert-manager.io/cluster-issuer" is',
+            "ingressAnnotations",
+        ),
+        (issuer(name="others", kind="ClusterIssuer"), '"ClusterIssuer/others" is', "issuers"),
+        (issuer(name="own", group="other.io"), '"other.io/Issuer/own" is', "issuers"),
+        (
+            issuer(name="x", kind="ClusterIssuer", group="cert-manager.io/Issuer"),
+            "spec.ingress.tls.issuerRef",
+            "issuers",
+        ),
+        (issuer(name="ClusterIssuer/x"), "spec.ingress.tls.issuerRef", "issuers"),
+        (issuer(name="x", kind="ClusterIssuer", group="Issuer"), "spec.ingress.tls.issuerRef", "issuers"),
+        (prometheus("http://prometheus.monitoring.svc"), f'{URL}: "http://prometheus.monitoring.svc" is', "prometheus"),
+        (prometheus("http://prometheus.monitoring.svc:9090/"), URL, "prometheus"),
+        (prometheus("http://prometheus.monitoring.svc:9090.evil.com"), URL, ""),
+        (prometheus("https://prometheus.monitoring.svc:9090"), URL, "prometheus"),
+        (prometheus("http://evil.com/.metrics.svc:9090/p/"), URL, "prometheus"),
+        (prometheus("https://mimir.evil.com/x"), URL, "prometheus"),
+        (prometheus("https://mimir"), URL, "prometheus"),
+    ],
+    ids=str,
+)
+def test_what_is_not_allowed_is_told_with_who_can_allow_it(spec: Json, field: str, value: str) -> None:
+    found = told(spec)
+    assert field in found
+    if value:
+        assert "allowed; allowed: " in found
+        assert found.endswith(f"Helm value policy.{value}, or for this namespace alone policy.namespaces.bank.{value}")
+
+
+OWN = "http://prometheus.monitoring.svc:9090"
+
+
+@pytest.mark.parametrize(
+    "url, why",
+    [
+        (f"{OWN}/?x=", "? and # are not allowed in it"),
+        (f"{OWN}#x", "? and # are not allowed in it"),
+        ("http://user:password@prometheus.monitoring.svc:9090", "a user name or password is not allowed"),
+        ("http://@prometheus", "a user name or password is not allowed"),
+        ("http://prometheus\\@evil.com", "characters that no address has"),
+        ("http://prométheus", "characters that no address has"),
+        ("http://prom\x00etheus", "characters that no address has"),
+        ("http://:9090", "it cannot be read"),
+        ("http:///path", "it cannot be read"),
+        ("http://p:notaport", "it cannot be read"),
+        ("http://p:99999", "it cannot be read"),
+        ("http://[::1", "it cannot be read"),
+        ("http://%31%32%37.0.0.1", "% is not allowed in its host"),
+        ("http://[fe80::1%25eth0]", "% is not allowed in its host"),
+        ("http://localhost:9090", "the operator's own"),
+        ("http://LOCALHOST", "the operator's own"),
+        ("http://localhost.", "the operator's own"),
+        ("http://a.localhost", "the operator's own"),
+        ("http://127.0.0.1:9090", "local address"),
+        ("http://127.9.9.9", "local address"),
+        ("http://169.254.169.254/latest", "local address"),
+        ("http://0.0.0.0", "local address"),
+        ("http://224.0.0.1", "local address"),
+        ("http://[::1]:9090", "local address"),
+        ("http://[::]", "local address"),
+        ("http://[fe80::1]", "local address"),
+        ("http://[::ffff:127.0.0.1]", "local address"),
+        ("http://[::ffff:a9fe:a9fe]", "local address"),
+        ("http://[64:ff9b::7f00:1]", "local address"),
+        ("http://2130706433", "its host is a number"),
+        ("http://127.1", "its host is a number"),
+        ("http://0177.0.0.1", "its host is a number"),
+        ("http://0x7f000001", "its host is a number"),
+        ("http://0x7f.0.0.1:9090", "its host is a number"),
+        ("http://127.0.0.1.", "its host is a number"),
+    ],
+)
+def test_what_no_policy_allows(url: str, why: str) -> None:
+    found = told(prometheus(url), OPEN)
+    assert found.startswith(f"{URL}: ")
+    assert why in found
+    assert "Helm value" not in found
+
+
+@pytest.mark.parametrize(
+    "address, forbidden",
+    [
+        ("10.0.0.7", False),
+        ("192.168.1.1", False),
+        ("100.64.0.1", False),
+        ("8.8.8.8", False),
+        ("fd00::1", False),
+        ("2001:db8::1", False),
+        ("::ffff:10.0.0.7", False),
+        ("64:ff9b::a00:7", False),
+        ("127.0.0.1", True),
+        ("127.255.255.254", True),
+        ("169.254.169.254", True),
+        ("169.254.0.1", True),
+        ("0.0.0.0", True),  # noqa: S104 - nothing listens there
+        ("0.1.2.3", True),
+        ("224.0.0.251", True),
+        ("255.255.255.255", True),
+        ("::", True),
+        ("::1", True),
+        ("fe80::1", True),
+        ("fe80::1%eth0", True),
+        ("ff02::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("::ffff:169.254.169.254", True),
+        ("::127.0.0.1", True),
+        ("64:ff9b::169.254.169.254", True),
+        ("2002:7f00:1::", True),
+        ("no address", True),
+        ("", True),
+    ],
+)
+def test_addresses(address: str, forbidden: bool) -> None:
+    assert is_forbidden(address) is forbidden
+
+
+def test_everything_is_allowed_where_the_policy_says_so() -> None:
+    assert told(everything(), OPEN) == ""
+
+
+def test_all_that_is_not_allowed_is_told_together() -> None:
+    found = told({**everything(), "service": {"type": "LoadBalancer"}}, Policy())
+    for field in ("spec.service.type", "spec.ingress.tls.issuerRef", URL):
+        assert field in found
+    assert "Helm value policy.serviceTypes and policy.issuers and policy.prometheus, or" in found
