@@ -9,7 +9,7 @@
 {{- toJson $all -}}
 {{- end }}
 
-{{- /* A regular expression (RE2) for the whole of a value that one of `patterns` allows. CEL puts {namespace} in. */ -}}
+{{- /* A regular expression (RE2) for the whole of a value that a pattern allows. CEL puts {namespace} in. */ -}}
 {{- define "tts-operator.policy.expression" -}}
 {{- $all := list -}}
 {{- range include "tts-operator.policy.patterns" . | fromJsonArray -}}
@@ -104,7 +104,8 @@ request.namespace in {{ toJson $others }}
 {{- define "tts-operator.policy.validation" -}}
 - expression: size(variables.{{ .field }}) == 0
   reason: Forbidden
-  message: {{ printf "%s: not allowed; a cluster administrator can allow it: Helm value policy.%s" .what .field | quote }}
+  {{- $can := printf "not allowed; a cluster administrator can allow it: Helm value policy.%s" .field }}
+  message: {{ printf "%s: %s" .what $can | quote }}
   messageExpression: >-
     {{ printf "%s: " .what | squote }} + variables.{{ .field }}.join(', ') + ' is not allowed; ' +
     {{ include "tts-operator.policy.choice" (dict "root" .root "field" .field "of" "tts-operator.policy.words") }} +
