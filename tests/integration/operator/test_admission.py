@@ -435,8 +435,15 @@ async def test_a_finalizer_can_be_taken_from_what_was_there_before(bounded: Prod
 
 
 def test_kubectl_shows_the_message(bounded: Product) -> None:
-    with pytest.raises(DevclusterError, match=r"LoadBalancer is not allowed; allowed: ClusterIP"):
-        bounded.kubectl("apply", "-f", "-", stdin=json.dumps(service(BANK, {"service": {"type": "LoadBalancer"}})))
+    asked = json.dumps(service(BANK, {"service": {"type": "LoadBalancer"}}))
+    with pytest.raises(DevclusterError) as caught:
+        bounded.kubectl("apply", "-f", "-", stdin=asked)
+    assert (
+        'Error from server (Forbidden): error when creating "STDIN": ttsservices.tts-operator.io "narrator" is '
+        "forbidden: ValidatingAdmissionPolicy 'bounds-policy' with binding 'bounds-policy' denied request: "
+        "spec.service.type: LoadBalancer is not allowed; allowed: ClusterIP. A cluster administrator can allow it: Helm "
+        f"value policy.serviceTypes, or for this namespace alone policy.namespaces.{BANK}.serviceTypes"
+    ) in str(caught.value)
 
 
 def test_the_api_server_finds_nothing_wrong_with_the_expressions(bounded: Product) -> None:

@@ -36,16 +36,8 @@ def template(helm: Path, tmp_path: Path, values: Json) -> subprocess.CompletedPr
     """`helm template` with these values."""
     file = tmp_path / "values.yaml"
     file.write_text(yaml.safe_dump(values))
-    command = [
-        helm,
-        "template",
-        "speech",
-        CHART,
-        "--namespace=speech-system",
-        "--kube-version=1.36.0",
-        "--values",
-        file,
-    ]
+    command = [str(helm), "template", "speech", str(CHART), "--namespace=speech-system", "--kube-version=1.36.0"]
+    command.append(f"--values={file}")
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
