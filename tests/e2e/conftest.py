@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 
 from bench.figures import Figure, table, write
-from devcluster import baseimage, binaries, debian, shell
-from devcluster.product import NAMESPACE, ROOT, Product
+from devcluster import baseimage, binaries, debian
+from devcluster.product import NAMESPACE, Product
 from devcluster.progress import Progress
 from devcluster.provider import Devcluster, choose
 from tests.e2e.client import Client
-from tests.e2e.faults import images
 from tests.e2e.operatorlog import OperatorLog, wrong_lines
-from tests.e2e.place import NOWHERE, Place, operator_pods, until
+from tests.e2e.place import Place, operator_pods, until
 from tests.e2e.proxy import proxy
 
 FIGURES = Path("build/bench/rollback.json")
@@ -30,37 +29,18 @@ def built() -> None:
     progress = Progress()
     if isinstance(choose("dev", progress), Devcluster):
         debian.ensure([*debian.CONTROL_PLANE, *debian.NODE, *debian.IMAGES], progress)
-        binaries.ensure(binaries.PROGRAMS, progress)
+        binaries.ensure([program for program in binaries.PROGRAMS if program != "helm"], progress)
         baseimage.ensure(progress)
 
 
 @pytest.fixture(scope="session")
 def product(three_zones: Product) -> Iterator[Product]:
-    """This checkout's operator, installed, with a policy that allows the tests' images.
-
-    It is removed afterwards unless it was there before.
-    """
+    """This checkout's operator, installed. It is removed afterwards unless it was there before."""
     before = three_zones.kubectl("get", "namespace", NAMESPACE, "--ignore-not-found", "-o", "name")
     three_zones.install()
-    _allow(three_zones, f"*/{images.REPOSITORY.rpartition('/')[2]}", NOWHERE)
     yield three_zones
-    if before:
-        three_zones.install()
-    else:
+    if not before:
         three_zones.uninstall()
-
-
-def _allow(product: Product, *repositories: str) -> None:
-    """Let TTSServices use images of these repositories too."""
-    binaries.ensure(["helm"], product.progress)
-    policy = json.dumps({"images": ["{serverImage}", *repositories]})
-    command = [str(binaries.path_of("helm")), "template", "tts-operator", str(ROOT / "charts/tts-operator")]
-    command += [f"--namespace={NAMESPACE}", "--kube-version=1.36.0", f"--set-json=policy={policy}"]
-    command += ["--show-only=templates/policy.yaml", "--show-only=templates/admission.yaml"]
-    rendered = shell.run(command, timeout=60).stdout
-    product.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=rendered)
-    product.kubectl("-n", NAMESPACE, "rollout", "restart", "deployment/tts-operator")
-    product.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/tts-operator", "--timeout=120s", timeout=150)
 
 
 @pytest.fixture(scope="session")

@@ -19,8 +19,6 @@ PAUSE = 0.1
 LEFTOVERS = "serviceaccounts,services,endpointslices,poddisruptionbudgets,deployments,replicasets,pods"
 SMALL = {"requests": {"cpu": "100m", "memory": "256Mi"}}
 """Resources with which several services find room on the two CPUs of a small machine."""
-NOWHERE = "registry.invalid/nothing"
-"""An image that cannot be pulled."""
 Json = dict[str, Any]
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.place import NOWHERE, SMALL, Place, until
+from tests.e2e.place import SMALL, Place, until
 
 pytestmark = pytest.mark.timeout(180, func_only=True)
 
 
 def test_an_image_that_cannot_be_pulled(place: Place) -> None:
-    place.apply("lost", replicas=1, image={"repository": NOWHERE, "tag": "v1"})
+    place.apply("lost", replicas=1, image={"repository": "registry.invalid/nothing", "tag": "v1"})
     until(
         "the reason is told",
         lambda: place.condition("lost").get("reason") == "ImagePullBackOff",

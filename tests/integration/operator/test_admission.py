@@ -441,8 +441,8 @@ def test_kubectl_shows_the_message(bounded: Product) -> None:
     assert (
         'Error from server (Forbidden): error when creating "STDIN": ttsservices.tts-operator.io "narrator" is '
         "forbidden: ValidatingAdmissionPolicy 'bounds-policy' with binding 'bounds-policy' denied request: "
-        "spec.service.type: LoadBalancer is not allowed; allowed: ClusterIP. A cluster administrator can allow it: Helm "
-        f"value policy.serviceTypes, or for this namespace alone policy.namespaces.{BANK}.serviceTypes"
+        "spec.service.type: LoadBalancer is not allowed; allowed: ClusterIP. A cluster administrator can allow it: "
+        f"Helm value policy.serviceTypes, or for this namespace alone policy.namespaces.{BANK}.serviceTypes"
     ) in str(caught.value)
 
 
