@@ -103,6 +103,9 @@ class Product:
 
 
 def _with_image(manifest: str, name: str, reference: str) -> str:
+    """The manifest with another image, also where the admission policy allows it by a regular expression in CEL."""
+    allowed, repository = (each.replace(".", r"\\.") for each in (name, reference.rpartition(":")[0]))
+    manifest = manifest.replace(f"(?s:{allowed})", f"(?s:{repository})")
     lines = [
         f'{line[: line.index(name)]}{reference}"' if f'"{name}:' in line else line for line in manifest.splitlines()
     ]

@@ -19,12 +19,17 @@ from tts_operator.kube.resources import Resource
 
 NAMESPACES = Resource(group="", version="v1", kind="Namespace", plural="namespaces", namespaced=False)
 
+NOT_INSTALLED = {"Deployment", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+
 
 @pytest.fixture(scope="session")
 def installed(control_plane: Product) -> Product:
-    """A cluster with the CRD, and the operator's rights given to the test user; the operator itself is not in it."""
+    """A cluster with the CRD, and the operator's rights given to the test user.
+
+    The operator itself is not in it, nor its ValidatingAdmissionPolicy: tests ask for all that a TTSService can have.
+    """
     manifests = [body for body in yaml.safe_load_all((ROOT / "install.yaml").read_text()) if body]
-    wanted = [body for body in manifests if body["kind"] != "Deployment"]
+    wanted = [body for body in manifests if body["kind"] not in NOT_INSTALLED]
     for body in wanted:
         if body["kind"].endswith("Binding"):
             body["subjects"] = [{"kind": "User", "name": USER, "apiGroup": "rbac.authorization.k8s.io"}]

@@ -25,7 +25,16 @@ def test_install_yaml_is_not_stale(helm: Path) -> None:
     assert rendered == (ROOT / "install.yaml").read_text(), "run `make generate` and commit install.yaml"
 
 
-@pytest.mark.parametrize("values", [[], ["watchNamespace=speech"], ["image.tag=v9", "logLevel=debug"]], ids=str)
+VALUES = [
+    [],
+    ["watchNamespace=speech"],
+    ["image.tag=v9", "logLevel=debug"],
+    ["policy.podTemplate=Unrestricted", "policy.hosts={*.example.com}", "policy.prometheus={*}", "podAnnotations=null"],
+    ["admissionPolicy.enabled=false", "aggregatedRoles=false", "features.ingress=false"],
+]
+
+
+@pytest.mark.parametrize("values", VALUES, ids=str)
 def test_the_chart_is_accepted(helm: Path, installed: Product, values: list[str]) -> None:
     settings = [word for value in values for word in ("--set", value)]
     run(helm, "lint", "--strict", "charts/tts-operator", *settings)
