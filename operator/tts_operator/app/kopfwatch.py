@@ -20,6 +20,10 @@ ANSWER_SECONDS = 5.0
 SWITCH_SECONDS = 0.001
 """How long kopf's thread may have to wait for a busy main thread. With Python's own 0.005, for each of its many small
 steps, news of TTSServices would lag by seconds while many are reconciled."""
+RECURSION_LIMIT = 20_000
+"""The API server takes JSON that is nested 10,000 deep, as podTemplate may be. With Python's own limit of 1000 nobody
+could read a list or a watch with one such TTSService in it: whoever may write one would end the operator for all.
+Measured at that depth: to read, compare and write it takes less than 4 MiB of stack; a thread has 8."""
 IDLE_SECONDS = 0.5
 """How long kopf keeps a task for an object of which it hears no more. With its own 5 s, a start over a thousand is
 done, and then has a thousand tasks to end."""
@@ -69,6 +73,7 @@ class KopfWatch:
         ours = asyncio.get_running_loop()
         ended = threading.Event()
         sys.setswitchinterval(SWITCH_SECONDS)
+        sys.setrecursionlimit(max(RECURSION_LIMIT, sys.getrecursionlimit()))
         watching = asyncio.create_task(asyncio.to_thread(asyncio.run, self._run_kopf(ours, ended)))
         stopping = asyncio.create_task(stop.wait())
         try:
