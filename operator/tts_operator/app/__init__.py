@@ -2,6 +2,6 @@
 
 from tts_operator.app.kopfwatch import find_access
 from tts_operator.app.operator import Operator
-from tts_operator.app.settings import Address, LeaseName, Settings
+from tts_operator.app.settings import Address, LeaseName, SecretName, Settings
 
-__all__ = ["Address", "LeaseName", "Operator", "Settings", "find_access"]
+__all__ = ["Address", "LeaseName", "Operator", "SecretName", "Settings", "find_access"]

@@ -1,7 +1,7 @@
 """All children that a TTSService wants, in the order in which they are applied."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tts_operator.api import Json, TTSService
 from tts_operator.desired.deployment import candidate_deployment, deployment, initial_replicas
@@ -16,6 +16,7 @@ from tts_operator.desired.revision import Revision, revisions_of, wanted_revisio
 from tts_operator.desired.service import candidate_service, service_
 from tts_operator.desired.service_account import service_account
 from tts_operator.desired.sets import Candidate, Sets
+from tts_operator.keyring import Keyring
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +27,13 @@ class Defaults:
     """Reference of the bundled model server."""
     namespace: str = ""
     """Namespace of the operator itself; empty where it does not know it."""
+    keyring: Keyring | None = field(default=None, repr=False)
+    """What new pods are given of the operator's keys; nothing if None."""
 
 
 def children(service: TTSService, defaults: Defaults, *, history: Iterable[Json] = ()) -> list[Json]:
     """The manifests of all children of a service that is new, but for its `history` of ControllerRevisions."""
-    revision = wanted_revision(service, defaults.image, revisions_of(history))
+    revision = wanted_revision(service, defaults.image, revisions_of(history), defaults.keyring)
     return children_of(service, Sets(revision=revision, replicas=initial_replicas(service)), defaults)
 
 

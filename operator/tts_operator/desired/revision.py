@@ -17,6 +17,7 @@ from tts_operator.api.model import Model
 from tts_operator.api.quantity import quantity
 from tts_operator.desired.identity import manifest
 from tts_operator.desired.pod import pod_template
+from tts_operator.keyring import Keyring
 
 PARTS = {"model", "image", "resources", "server", "placement", "pod_template"}
 """The fields of the spec that end in the pods."""
@@ -89,8 +90,13 @@ def revisions_of(history: Iterable[Json]) -> list[Revision]:
     return sorted(map(_revision, history), key=lambda each: each.number)
 
 
-def wanted_revision(service: TTSService, default_image: str, revisions: Sequence[Revision]) -> Revision:
-    """The newest one of `revisions` where the spec still asks for it, or else an older one, or a new one."""
+def wanted_revision(
+    service: TTSService, default_image: str, revisions: Sequence[Revision], keyring: Keyring | None = None
+) -> Revision:
+    """The newest one of `revisions` where the spec still asks for it, or else an older one, or a new one.
+
+    A template that was made with another `keyring` is kept as any other: a key that was lost restarts no pod.
+    """
     asked = inputs(service)
     if revisions and same_inputs(revisions[-1].inputs, asked, _silent()):
         return revisions[-1]
@@ -101,7 +107,7 @@ def wanted_revision(service: TTSService, default_image: str, revisions: Sequence
     for each in sorted(revisions, key=lambda each: (each.name != stable, -each.number)):
         if same_inputs(each.inputs, asked, _silent()):
             return replace(each, number=number, cause=cause)
-    template = _labelled(pod_template(service, default_image))
+    template = _labelled(pod_template(service, default_image, keyring))
     name = f"{service.name}-{_hash({'inputs': asked, 'template': template})}"
     return Revision(name=name, number=number, inputs=asked, template=template, cause=cause)
 

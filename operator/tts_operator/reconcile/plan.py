@@ -49,7 +49,7 @@ def plan(
     if service.deleting:
         return Plan()
     revisions = revisions_of(observed.history(service))
-    target = wanted_revision(service, defaults.image, revisions)
+    target = wanted_revision(service, defaults.image, revisions, defaults.keyring)
     known = {each.name: each for each in (*revisions, target)}
     way = course(service, observed, target, known, evidence=evidence, now=now)
     wanted = children_of(service, way.sets, defaults)

@@ -162,7 +162,7 @@ class Reconciler:
         """
         if service.spec.paused:
             return False
-        revision = wanted_revision(service, self._defaults.image, ())
+        revision = wanted_revision(service, self._defaults.image, (), self._defaults.keyring)
         refusals, failure = await self._actor.act(service, Plan(apply=[revision.manifest(service)]))
         return not refusals and failure is None
 

@@ -9,10 +9,12 @@ import yaml
 
 from tts_operator.api import Json, TTSService
 from tts_operator.desired import Defaults, children
+from tts_operator.keyring import Keyring
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.reconcile.observed import Observed, address
 
-DEFAULTS = Defaults(image="ghcr.io/tts-operator/tts-server:v0.1.0")
+KEYRING = Keyring(b"a secret of thirty-two bytes 1234")
+DEFAULTS = Defaults(image="ghcr.io/tts-operator/tts-server:v0.1.0", keyring=KEYRING)
 NAMESPACE, NAME, UID = "speech", "narrator", "7f3c2f2e-0000-4000-8000-000000000001"
 EARLIER, NOW = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 
