@@ -1,5 +1,7 @@
 """Configuration, by environment variables only."""
 
+import base64
+import binascii
 import os
 import sys
 from collections.abc import Mapping
@@ -8,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+PUBLIC_KEY_BYTES = 32
+SIGNING_KEY_BYTES = 32
 
 
 class SettingsError(ValueError):
@@ -85,12 +89,32 @@ class Settings:
     redis_keep_seconds: int = _setting(
         "TTS_REDIS_KEEP_SECONDS", 604_800, "How long Redis keeps a sound.", low=1, high=31_536_000
     )
+    redis_prefix: str = _setting(
+        "TTS_REDIS_PREFIX",
+        "tts:",
+        "With this the names of all entries in Redis begin.",
+        service="server.cache.redis",
+    )
+    redis_signing_key: str = _setting(
+        "TTS_REDIS_SIGNING_KEY",
+        "",
+        "At least 32 bytes in base64url, by which entries in Redis are signed; empty: they are not.",
+        secret=True,
+        service="server.cache.redis",
+    )
     api_keys: tuple[str, ...] = _setting(
         "TTS_API_KEYS", (), "Keys that may speak, separated by commas or spaces; empty: everybody may.", secret=True
     )
-    probe_key: str = _setting(
-        "TTS_PROBE_KEY", "", "One more key, by which the operator makes a new pod speak: its uid.", secret=True
+    probe_public_key: str = _setting(
+        "TTS_PROBE_PUBLIC_KEY",
+        "",
+        "The operator's Ed25519 key, 32 bytes in base64url: its tokens for this pod may speak too.",
+        service="server.auth",
     )
+    pod_uid: str = _setting(
+        "TTS_POD_UID", "", "The uid of this pod, for which those tokens are made.", service="server.auth"
+    )
+    probe_key: str = _setting("TTS_PROBE_KEY", "", "One more key; older operators made pods speak by it.", secret=True)
     cors_origins: tuple[str, ...] = _setting(
         "TTS_CORS_ORIGINS", (), "Web origins whose pages may call the API, or *; empty: none."
     )
@@ -117,7 +141,26 @@ class Settings:
         if made.redis_url and not made.redis_url.startswith(("redis://", "rediss://")):
             # Without the value: it may hold a password.
             raise SettingsError("TTS_REDIS_URL must begin with redis:// or rediss://.")
+        if made.probe_public_key and len(_bytes("TTS_PROBE_PUBLIC_KEY", made.probe_public_key)) != PUBLIC_KEY_BYTES:
+            raise SettingsError(f"TTS_PROBE_PUBLIC_KEY must be {PUBLIC_KEY_BYTES} bytes in base64url.")
+        if made.probe_public_key and not made.pod_uid:
+            raise SettingsError("TTS_PROBE_PUBLIC_KEY needs TTS_POD_UID, the uid of the pod (metadata.uid).")
+        if made.redis_signing_key and len(_bytes("TTS_REDIS_SIGNING_KEY", made.redis_signing_key)) < SIGNING_KEY_BYTES:
+            raise SettingsError(f"TTS_REDIS_SIGNING_KEY must be at least {SIGNING_KEY_BYTES} bytes in base64url.")
         return made
+
+
+def decoded(text: str) -> bytes:
+    """Return the bytes that base64url, with or without padding, says. Raises ValueError for anything else."""
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+
+
+def _bytes(env: str, text: str) -> bytes:
+    try:
+        return decoded(text)
+    except (ValueError, binascii.Error):
+        # Without the value: it may be secret.
+        raise SettingsError(f"{env} is no base64url (letters, digits, '-' and '_').") from None
 
 
 def settings_table() -> list[tuple[str, str, str]]:

@@ -1,9 +1,7 @@
 """Sound that any of the service's servers has made, in Redis. Where Redis is slow or down, it is as if empty."""
 
 import logging
-import struct
 import time
-import zlib
 from collections.abc import Callable
 
 import gevent
@@ -11,6 +9,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tts_server.entries import LARGEST_BYTES, Entries
 from tts_server.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -22,9 +21,9 @@ _CONNECTIONS = 16
 _WRITES = 32
 _FAILURES = 3
 _PAUSE_SECONDS = 5.0
-_PREFIX = "tts:1:"
-_HEAD = struct.Struct("<4sII")
-_MAGIC = b"PCM1"
+_WRONG_TYPE = "WRONGTYPE"
+"""So Redis begins its refusal where an entry's name is taken by a list, a hash or the like."""
+_NOTHING_OF_OURS = b""
 
 
 class Breaker:
@@ -57,9 +56,9 @@ class Breaker:
 
 
 class SharedCache:
-    """Samples by key, with their rate and a checksum: what does not check is not there."""
+    """Samples by the digest of what they say. What is not as one of the service's servers wrote it is not there."""
 
-    def __init__(self, url: str, *, keep_seconds: int, metrics: Metrics) -> None:
+    def __init__(self, url: str, entries: Entries, *, keep_seconds: int, metrics: Metrics) -> None:
         pool = redis.ConnectionPool.from_url(
             url,
             max_connections=_CONNECTIONS,
@@ -68,6 +67,7 @@ class SharedCache:
             retry=Retry(NoBackoff(), 0),
         )
         self._client = redis.Redis(connection_pool=pool)
+        self._entries = entries
         self._keep_seconds = keep_seconds
         self._metrics = metrics
         self._breaker = Breaker()
@@ -75,19 +75,30 @@ class SharedCache:
 
     def get(self, key: str, sample_rate: int) -> bytes | None:
         """Return the samples, or None: not there, not in time, not right, not reachable."""
-        value = self._attempt("get", lambda: self._client.get(_PREFIX + key))
-        pcm = unpack(value, sample_rate) if isinstance(value, bytes) else None
+        value = self._attempt("get", lambda: self._read(self._entries.name(key)))
+        pcm = self._entries.unpack(key, value, sample_rate) if isinstance(value, bytes) else None
         if value is not None:
             self._metrics.redis_events.labels("get", "hit" if pcm is not None else "damaged").inc()
         return pcm
 
     def put(self, key: str, pcm: bytes, sample_rate: int) -> None:
-        """Store the samples, beside everything else; where too many writes wait already, not."""
-        if self._writing >= _WRITES:
+        """Store the samples, beside everything else; where they are too many, or too many writes wait already, not."""
+        value = self._entries.pack(key, pcm, sample_rate) if self._writing < _WRITES else None
+        if value is None:
             self._metrics.redis_events.labels("set", "skipped").inc()
             return
         self._writing += 1
-        gevent.spawn(self._store, _PREFIX + key, pack(pcm, sample_rate))
+        gevent.spawn(self._store, self._entries.name(key), value)
+
+    def _read(self, name: str) -> bytes | None:
+        """Read an entry, and no more of it than one of ours can have: what is there may be of any size and kind."""
+        try:
+            value = self._client.getrange(name, 0, LARGEST_BYTES)
+        except redis.ResponseError as error:
+            if str(error).startswith(_WRONG_TYPE):
+                return _NOTHING_OF_OURS
+            raise
+        return value if isinstance(value, bytes) and value else None
 
     def _store(self, name: str, value: bytes) -> None:
         try:
@@ -112,17 +123,3 @@ class SharedCache:
         if value is None:
             self._metrics.redis_events.labels(what, "miss").inc()
         return value
-
-
-def pack(pcm: bytes, sample_rate: int) -> bytes:
-    """Return the value that Redis keeps."""
-    return _HEAD.pack(_MAGIC, sample_rate, zlib.crc32(pcm)) + pcm
-
-
-def unpack(value: bytes, sample_rate: int) -> bytes | None:
-    """Return the samples of a value that :func:`pack` made at this rate, or None."""
-    if len(value) <= _HEAD.size:
-        return None
-    magic, rate, checksum = _HEAD.unpack_from(value)
-    pcm = value[_HEAD.size :]
-    return pcm if (magic, rate, checksum) == (_MAGIC, sample_rate, zlib.crc32(pcm)) else None

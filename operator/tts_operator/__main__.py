@@ -13,7 +13,16 @@ from typing import Any
 import uvloop
 
 from tts_operator import __version__, logs
-from tts_operator.app import Address, LeaseName, Operator, Settings, find_access, parse_kinds, parse_namespaces
+from tts_operator.app import (
+    Address,
+    LeaseName,
+    Operator,
+    SecretName,
+    Settings,
+    find_access,
+    parse_kinds,
+    parse_namespaces,
+)
 from tts_operator.desired import Defaults
 from tts_operator.policy import Policy, PolicyError, load
 from tts_operator.runtime import LeaseLostError
@@ -90,6 +99,14 @@ def parser() -> argparse.ArgumentParser:
         help="work only while this Lease is held (TTS_OPERATOR_LEASE); default: no leader election",
     )
     run.add_argument(
+        "--key-secret",
+        metavar="NAMESPACE/NAME",
+        type=SecretName.parse,
+        default=os.environ.get("TTS_OPERATOR_KEY_SECRET", ""),
+        help="the Secret by whose keys pods know the operator, made where there is none (TTS_OPERATOR_KEY_SECRET); "
+        "default: keys of this process alone, which a restart loses",
+    )
+    run.add_argument(
         "--http-address",
         metavar="HOST:PORT",
         type=_told(Address.parse),
@@ -131,6 +148,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         namespaces=arguments.namespace,
         without=arguments.without,
         lease=arguments.lease,
+        key=arguments.key_secret,
         http=arguments.http_address,
         policy=arguments.policy,
     )

@@ -18,13 +18,14 @@ from tts_server.engines import Engine, create_engine
 from tts_server.keys import Keys
 from tts_server.lifecycle import Lifecycle
 from tts_server.metrics import Metrics
-from tts_server.settings import Settings
+from tts_server.settings import Settings, decoded
 from tts_server.speech import SpeechService
 from tts_server.tracing import start_tracing
 from tts_server.webui import blueprint as webui
 
 if TYPE_CHECKING:
     from tts_server.shared import SharedCache
+    from tts_server.tokens import Tokens
 
 # JSON may take twelve bytes for a character (two \\uXXXX); the rest is for the other fields.
 _BYTES_PER_CHARACTER = 12
@@ -54,7 +55,7 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
         lifecycle=lifecycle,
         metrics=metrics,
         model_name=settings.model_name or engine.name,
-        keys=Keys(settings.api_keys, probe=settings.probe_key),
+        keys=Keys(settings.api_keys, probe=settings.probe_key, tokens=_tokens(settings)),
         tracing=start_tracing(os.environ, __version__),
     )
     here.register(app.extensions)
@@ -67,9 +68,19 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
     return app
 
 
+def _tokens(settings: Settings) -> "Tokens | None":
+    if not settings.api_keys or not settings.probe_public_key:
+        return None
+    from tts_server.tokens import Tokens  # noqa: PLC0415 - OpenSSL once more, for nothing where it is not asked for
+
+    return Tokens(settings.probe_public_key, settings.pod_uid)
+
+
 def _shared_cache(settings: Settings, metrics: Metrics) -> "SharedCache | None":
     if not settings.redis_url:
         return None
+    from tts_server.entries import Entries  # noqa: PLC0415 - as the next one
     from tts_server.shared import SharedCache  # noqa: PLC0415 - half a second and 15 MB, if it is not asked for
 
-    return SharedCache(settings.redis_url, keep_seconds=settings.redis_keep_seconds, metrics=metrics)
+    entries = Entries(settings.redis_prefix, decoded(settings.redis_signing_key))
+    return SharedCache(settings.redis_url, entries, keep_seconds=settings.redis_keep_seconds, metrics=metrics)

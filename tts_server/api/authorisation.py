@@ -8,9 +8,7 @@ from tts_server.api.errors import ApiError
 
 def check_key() -> None:
     """Raise :class:`ApiError` unless the current request may speak."""
-    keys = context().keys
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    if not keys.accept(given.strip() if scheme.lower() == "bearer" else ""):
+    if not context().keys.accept(request.headers.get("Authorization", "")):
         raise ApiError(
             401,
             "The API key is missing or wrong. Send 'Authorization: Bearer KEY'.",

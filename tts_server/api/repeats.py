@@ -2,7 +2,7 @@
 
 A hit is most of the traffic of a service whose texts repeat, so it has a way of its own in front of Flask, at a part
 of the cost. It takes nothing but an exact repeat: the same body with the same key was checked and answered before.
-Everything else goes on as if this were not here.
+What is let in by a token, which expires, is no such key. Everything else goes on as if this were not here.
 """
 
 import hashlib
@@ -73,6 +73,8 @@ class Repeats:
         if environ["PATH_INFO"] != _PATH or environ["REQUEST_METHOD"] != "POST":
             return None
         if "HTTP_ORIGIN" in environ or "HTTP_CACHE_CONTROL" in environ or self._here.tracing:
+            return None
+        if self._here.keys.may_expire(environ.get("HTTP_AUTHORIZATION", "")):
             return None
         length = environ.get("CONTENT_LENGTH") or ""
         if not length.isdecimal() or int(length) > _LARGEST_BODY:

@@ -2,6 +2,15 @@
 
 from tts_operator.app.kopfwatch import find_access
 from tts_operator.app.operator import Operator
-from tts_operator.app.settings import Address, LeaseName, Settings, parse_kinds, parse_namespaces
+from tts_operator.app.settings import Address, LeaseName, SecretName, Settings, parse_kinds, parse_namespaces
 
-__all__ = ["Address", "LeaseName", "Operator", "Settings", "find_access", "parse_kinds", "parse_namespaces"]
+__all__ = [
+    "Address",
+    "LeaseName",
+    "Operator",
+    "SecretName",
+    "Settings",
+    "find_access",
+    "parse_kinds",
+    "parse_namespaces",
+]

@@ -5,18 +5,22 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from tts_operator.app.children import Caches
 from tts_operator.app.http import serve
+from tts_operator.app.keys import load_keyring
 from tts_operator.app.kopfwatch import KopfWatch
 from tts_operator.app.metrics import Metrics, State
 from tts_operator.app.services import Services
 from tts_operator.app.settings import Address, Settings
+from tts_operator.keyring import Keyring
 from tts_operator.kube.client import Client
 from tts_operator.kube.connection import Access, Connection
 from tts_operator.kube.lease import ApiLease
 from tts_operator.kube.resources import CHILDREN
+from tts_operator.kube.secret import ApiSecret
 from tts_operator.kube.turns import Turns
 from tts_operator.reconcile import Examiner, Reconciler
 from tts_operator.runtime import Elector, Key, Lane, Places, Workers, WorkQueue
@@ -63,21 +67,10 @@ class Operator:
             kinds=tuple(kind for kind in CHILDREN if kind not in settings.without),
             speaks=self._speaks,
         )
-        self._examiner = Examiner(lambda key: self._add(key, Lane.FAST))
         self._kopf = KopfWatch(self._connection, settings.namespaces, self._services.take)
-        self._reconciler = Reconciler(
-            self._client(working=True),
-            services=self._services.store,
-            children=self._caches.children,
-            pods=self._caches.pods,
-            zones=self._caches.zones,
-            nodes=self._caches.nodes,
-            defaults=settings.defaults,
-            served=self._caches.served,
-            without=settings.without,
-            examiner=self._examiner,
-            policy=settings.policy,
-        )
+        self._secret = ApiSecret(reading, *settings.key) if settings.key is not None else None
+        self._keyring: Keyring | None = None
+        self._reconciler: Reconciler | None = None
         self._metrics.registry.register(
             State(
                 queue=self._queue,
@@ -102,7 +95,7 @@ class Operator:
         )
 
     def _settled(self, key: Key) -> bool:
-        return self._reconciler.settled(key)
+        return self._reconciler is not None and self._reconciler.settled(key)
 
     def _speaks(self, namespace: str, image: str) -> bool:
         """Whether what a container with this image says may be repeated in a status."""
@@ -168,16 +161,37 @@ class Operator:
                 leave.set()
 
     async def _filled(self) -> None:
+        self._keyring = await load_keyring(self._secret)
         await self._services.filled()
         await self._caches.synced()
 
+    def _begin(self, keyring: Keyring) -> tuple[Examiner, Reconciler]:
+        """Who does the work, once the keys are known."""
+        examiner = Examiner(lambda key: self._add(key, Lane.FAST), keyring)
+        self._reconciler = Reconciler(
+            self._client(working=True),
+            services=self._services.store,
+            children=self._caches.children,
+            pods=self._caches.pods,
+            zones=self._caches.zones,
+            nodes=self._caches.nodes,
+            defaults=replace(self._settings.defaults, keyring=keyring),
+            served=self._caches.served,
+            without=self._settings.without,
+            examiner=examiner,
+            policy=self._settings.policy,
+        )
+        return examiner, self._reconciler
+
     async def _work(self, stop: asyncio.Event) -> None:
         """Reconcile until `stop` is set, as long as the lease is ours."""
+        assert self._keyring is not None  # noqa: S101 - for the type checker: the caches are filled
+        examiner, reconciler = self._begin(self._keyring)
         if self._elector is not None:
             _log.info("holding the lease as %s", self._elector.identity)
         _log.info("reconciling")
         self._working = True
-        workers = Workers(self._queue, self._reconciler.reconcile, count=PLACES.total, observe=self._metrics.reconciled)
+        workers = Workers(self._queue, reconciler.reconcile, count=PLACES.total, observe=self._metrics.reconciled)
         try:
             async with AsyncExitStack() as stack:
                 if self._elector is not None:
@@ -185,7 +199,7 @@ class Operator:
                 if not await _unless(stop, self._services.catch_up()):
                     return
                 self._services.queue_all()
-                await stack.enter_async_context(self._examiner)
+                await stack.enter_async_context(examiner)
                 await stack.enter_async_context(_beside(self._services.run()))
                 await stack.enter_async_context(_beside(workers.run()))
                 await stop.wait()
@@ -210,7 +224,8 @@ class Operator:
         """What is not ready yet, in words; empty where nothing."""
         if self.ready.is_set():
             return ""
-        return self._services.waiting_for() or self._caches.waiting_for() or "the caches are being filled"
+        keys = "" if self._keyring is not None else f"{self._secret} is being read"
+        return keys or self._services.waiting_for() or self._caches.waiting_for() or "the caches are being filled"
 
 
 @asynccontextmanager

@@ -73,6 +73,23 @@ def parse_kinds(text: str) -> frozenset[Resource]:
     return frozenset(kinds[name] for name in names)
 
 
+class SecretName(NamedTuple):
+    """Which Secret holds what the replicas of the operator know in common."""
+
+    namespace: str
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> "SecretName | None":
+        """From NAMESPACE/NAME; None for an empty text. Raises ValueError."""
+        if not text:
+            return None
+        namespace, _, name = text.partition("/")
+        if not namespace or not name or "/" in name:
+            raise ValueError(f"{text!r}: write NAMESPACE/NAME, or nothing for a key of this process alone")
+        return cls(namespace, name)
+
+
 def own_identity() -> str:
     """The name of this process among the operator's replicas: the pod's, and something random."""
     return f"{os.environ.get('POD_NAME') or socket.gethostname()}-{uuid.uuid4().hex[:8]}"
@@ -89,6 +106,8 @@ class Settings:
     """Kinds of children that are neither watched nor made, and need no rights."""
     lease: LeaseName | None = None
     """Write only while this is held; always if None."""
+    key: SecretName | None = None
+    """The Secret that all keys are derived from; one of this process alone if None."""
     http: Address | None = None
     """Where probes and metrics are answered; nowhere if None."""
     policy: Policy = field(default_factory=Policy)

@@ -1,7 +1,7 @@
 """All children that a TTSService wants, in the order in which they are applied."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tts_operator.api import Json, TTSService
 from tts_operator.desired.deployment import candidate_deployment, deployment, initial_replicas
@@ -16,6 +16,7 @@ from tts_operator.desired.revision import Revision, revisions_of, wanted_revisio
 from tts_operator.desired.service import candidate_service, service_
 from tts_operator.desired.service_account import service_account
 from tts_operator.desired.sets import Candidate, Sets
+from tts_operator.keyring import Keyring
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,8 @@ class Defaults:
     """Reference of the bundled model server."""
     namespace: str = ""
     """Namespace of the operator itself; empty where it does not know it."""
+    keyring: Keyring | None = field(default=None, repr=False)
+    """What new pods are given of the operator's keys; nothing if None."""
 
 
 def children(
@@ -39,7 +42,7 @@ def children(
 
     `nodes` are the labels of each node.
     """
-    revision = wanted_revision(service, defaults.image, revisions_of(history), nodes=nodes)
+    revision = wanted_revision(service, defaults.image, revisions_of(history), nodes=nodes, keyring=defaults.keyring)
     return children_of(service, Sets(revision=revision, replicas=initial_replicas(service)), defaults)
 
 

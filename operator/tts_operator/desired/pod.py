@@ -10,8 +10,11 @@ from tts_operator.api.references import SecretKeyReference
 from tts_operator.api.server import Image
 from tts_operator.api.status import SpreadInForce
 from tts_operator.desired.identity import CANDIDATE, NAME_LABEL, candidate_labels, common_labels, selector_labels
+from tts_operator.desired.probe import CONTAINER
+from tts_operator.desired.probe import environment as probe_environment
 from tts_operator.desired.spread import constraints
 from tts_operator.desired.strategic_merge import merged
+from tts_operator.keyring import Keyring
 
 PORT = 7860
 USER = 10001
@@ -30,12 +33,14 @@ PRIVILEGES = {"privileged", "allowPrivilegeEscalation", "capabilities"}
 CONFINED: Json = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 """What the restricted Pod Security Standard wants of each container, beside what the pod's securityContext says."""
 
-PROBE_KEY: Json = {"name": "TTS_PROBE_KEY", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}
-"""By the pod's own uid, which is random, the operator makes itself known to it, and needs no right to read Secrets."""
 
+def pod_template(
+    service: TTSService, default_image: str, spread: SpreadInForce, keyring: Keyring | None = None
+) -> Json:
+    """The pod template; `default_image` runs where the spec names no image, `spread` is how strict it is over zones.
 
-def pod_template(service: TTSService, default_image: str, spread: SpreadInForce) -> Json:
-    """The pod template; `default_image` runs where the spec names no image, `spread` is how strict it is over zones."""
+    Without a `keyring` the pods do not know the operator where they want API keys, and sign nothing in Redis.
+    """
     spec = service.spec
     pod: Json = {
         "serviceAccountName": service.name,
@@ -51,7 +56,7 @@ def pod_template(service: TTSService, default_image: str, spread: SpreadInForce)
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         **({"initContainers": [_fetch(service, default_image)]} if _is_fetched(service) else {}),
-        "containers": [_server(service, default_image)],
+        "containers": [_server(service, default_image, keyring)],
         "volumes": _volumes(service),
         "tolerations": _tolerations(spec.placement),
         "topologySpreadConstraints": constraints(service, spread),
@@ -133,14 +138,14 @@ def _fetch(service: TTSService, default_image: str) -> Json:
     return {"name": "fetch", "args": ["fetch"], "env": env, **{field: server[field] for field in same}}
 
 
-def _server(service: TTSService, default_image: str) -> Json:
+def _server(service: TTSService, default_image: str, keyring: Keyring | None = None) -> Json:
     spec = service.spec
     return {
-        "name": "server",
+        "name": CONTAINER,
         "image": image_reference(spec.image, default_image),
         "imagePullPolicy": spec.image.pull_policy,
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
-        "env": _environment(service),
+        "env": _environment(service, keyring),
         "resources": {
             "requests": {"cpu": spec.resources.requests.cpu, "memory": spec.resources.requests.memory},
             "limits": {"cpu": spec.resources.limits.cpu, "memory": spec.resources.limits.memory},
@@ -163,7 +168,7 @@ def _server(service: TTSService, default_image: str) -> Json:
     }
 
 
-def _environment(service: TTSService) -> list[Json]:
+def _environment(service: TTSService, keyring: Keyring | None) -> list[Json]:
     """The server's settings (docs/server.md). What the spec does not say is left to the server."""
     model, server = service.spec.model, service.spec.server
     plain = {
@@ -189,8 +194,21 @@ def _environment(service: TTSService) -> list[Json]:
             for name, reference in secret.items()
             if reference is not None
         ]
-        + ([PROBE_KEY] if server.auth is not None else [])
+        + (_redis(service, keyring) if keyring is not None and server.cache.redis is not None else [])
+        + (probe_environment(keyring) if keyring is not None and server.auth is not None else [])
     )
+
+
+def _redis(service: TTSService, keyring: Keyring) -> list[Json]:
+    """What keeps the entries of one TTSService apart from all others in the same Redis.
+
+    The key may be read by whoever may read pods in this namespace. It is kept from the tenants of other namespaces, who
+    may not; to have it in a Secret for each service, the operator would have to write Secrets everywhere.
+    """
+    return [
+        {"name": "TTS_REDIS_PREFIX", "value": f"tts:{service.namespace}:{service.uid}:"},
+        {"name": "TTS_REDIS_SIGNING_KEY", "value": keyring.cache_key(service.namespace, service.uid)},
+    ]
 
 
 def _secret_key(reference: SecretKeyReference) -> Json:

@@ -20,6 +20,7 @@ from tts_operator.api.quantity import quantity
 from tts_operator.desired.identity import manifest
 from tts_operator.desired.pod import pod_template
 from tts_operator.desired.spread import in_force, resolved
+from tts_operator.keyring import Keyring
 
 PARTS = {"model", "image", "resources", "server", "placement", "pod_template"}
 """The fields of the spec that end in the pods."""
@@ -110,11 +111,12 @@ def wanted_revision(
     revisions: Sequence[Revision],
     *,
     nodes: Iterable[Mapping[str, str]] = (),
+    keyring: Keyring | None = None,
 ) -> Revision:
     """The newest one of `revisions` where the spec still asks for it, or else an older one, or a new one.
 
     `nodes` are the labels of each node, none where they are not known. They decide about a new one only: pods that run
-    stay as they are when zones come or go.
+    stay as they are when zones come or go. So does the `keyring`: a key that was lost restarts no pod.
     """
     asked = inputs(service)
     if revisions and _still_asked(revisions[-1].inputs, asked):
@@ -126,7 +128,7 @@ def wanted_revision(
     for each in sorted(revisions, key=lambda each: (each.name != stable, -each.number)):
         if _still_asked(each.inputs, asked):
             return replace(each, number=number, cause=cause)
-    template = _labelled(pod_template(service, default_image, resolved(service.spec, nodes)))
+    template = _labelled(pod_template(service, default_image, resolved(service.spec, nodes), keyring))
     name = f"{service.name}-{_hash({'inputs': asked, 'template': template})}"
     return Revision(
         name=name, number=number, inputs=asked, template=template, cause=cause, spread=in_force(asked, template)

@@ -59,6 +59,7 @@ PROMETHEUS_RULES = Resource(
     group="monitoring.coreos.com", version="v1", kind="PrometheusRule", plural="prometheusrules"
 )
 EVENTS = Resource(group="events.k8s.io", version="v1", kind="Event", plural="events")
+SECRETS = Resource(group="", version="v1", kind="Secret", plural="secrets")
 LEASES = Resource(group="coordination.k8s.io", version="v1", kind="Lease", plural="leases")
 CUSTOM_RESOURCE_DEFINITIONS = Resource(
     group="apiextensions.k8s.io",

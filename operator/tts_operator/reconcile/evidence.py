@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tts_operator.api import Json
+from tts_operator.desired.probe import Admits, admits
 
 
 class Reachable(NamedTuple):
@@ -13,7 +14,8 @@ class Reachable(NamedTuple):
     url: str
     """http://IP:PORT."""
     uid: str
-    """By it the operator makes itself known, where the server wants keys: only the pod itself has it besides."""
+    admits: Admits = Admits()
+    """By what it lets the operator speak, where it wants keys."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +68,11 @@ class Evidence:
 NOTHING = Evidence()
 
 
-def reachable(pods: Sequence[Json], port: int) -> dict[str, Reachable]:
-    """Where pods answer, by their name; without those that have no address yet."""
+def reachable(pods: Sequence[Json], port: int, template: Json) -> dict[str, Reachable]:
+    """Where the pods of a template answer, by their name; without those that have no address yet."""
+    by = admits(template)
     return {
-        pod["metadata"]["name"]: Reachable(f"http://[{ip}]:{port}" if ":" in ip else f"http://{ip}:{port}", uid)
+        pod["metadata"]["name"]: Reachable(f"http://[{ip}]:{port}" if ":" in ip else f"http://{ip}:{port}", uid, by)
         for pod in pods
         if (ip := pod.get("status", {}).get("podIP")) and (uid := pod["metadata"]["uid"])
     }

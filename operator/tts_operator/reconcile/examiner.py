@@ -17,7 +17,9 @@ import aiohttp
 from tts_operator.api import TTSService
 from tts_operator.api.quantity import quantity
 from tts_operator.api.rollout import PrometheusQuery
+from tts_operator.keyring import Keyring
 from tts_operator.policy import is_forbidden
+from tts_operator.reconcile.credentials import NOT_COMPARED, STRANGER, credential, is_stranger, refused
 from tts_operator.reconcile.evidence import NOTHING, Evidence, Examination, Finding, Reachable
 from tts_operator.runtime.store import Key
 from tts_operator.speech.check import GateResult, SpeechPlan, Target, check
@@ -66,12 +68,19 @@ class _Work:
 class Examiner:
     """Carries examinations out, one for each service at most."""
 
-    def __init__(self, found: Callable[[Key], None], *, never_asked: Callable[[str], bool] = is_forbidden) -> None:
-        """`found` is called with a service about which there is news.
+    def __init__(
+        self,
+        found: Callable[[Key], None],
+        keyring: Keyring,
+        *,
+        never_asked: Callable[[str], bool] = is_forbidden,
+    ) -> None:
+        """`found` is called with a service about which there is news; by the `keyring` pods know the operator.
 
         `never_asked` tells of an IP address whether no Prometheus is asked there, whatever its name.
         """
         self._found = found
+        self._keyring = keyring
         self._never_asked = never_asked
         self._work: dict[Key, _Work] = {}
         self._evidence: dict[Key, Evidence] = {}
@@ -148,16 +157,22 @@ class Examiner:
                     work.task = None  # so that the next look that finds them ready begins anew
                     return
                 work.asked = work.asked or work.examination.pods
-                pods = [_target(name, pod) for name, pod in work.asked.items()]
-                result = await check(self._session, pods, speech_plan(work.service, work.examination))
+                if any(is_stranger(pod, self._keyring) for pod in work.asked.values()):
+                    self._tell(key, work, finding=Finding(reason="SpeechCheckFailed", message=STRANGER))
+                    return
+                pods = [Target(name, pod.url, credential(pod, self._keyring)) for name, pod in work.asked.items()]
+                plan = speech_plan(work.service, work.examination, self._keyring)
+                result = await check(self._session, pods, plan)
             if result.passed or not result.unreachable:
                 break
             if number + 1 < UNREACHABLE_TRIES:
                 await asyncio.sleep(AGAIN_SECONDS)
         if result.passed:
-            self._tell(key, work, passed=result.summary)
+            alone = work.service.spec.rollout.speech_check.compare_with_stable and work.examination.stable
+            note = NOT_COMPARED if alone and plan.stable is None else ""
+            self._tell(key, work, passed=result.summary + note)
         else:
-            self._tell(key, work, finding=Finding(reason="SpeechCheckFailed", message=_failed(result)))
+            self._tell(key, work, finding=Finding(reason="SpeechCheckFailed", message=_failed(result, work.asked)))
 
     async def _watches(self, key: Key, work: _Work) -> None:
         """Watch the live traffic, until told otherwise."""
@@ -254,10 +269,17 @@ def live_finding(service: TTSService, new: Traffic, stable: Traffic, usual: floa
     return Finding(reason="Overloaded" if "503" in message else "SlowAnswers", message=message)
 
 
-def speech_plan(service: TTSService, examination: Examination) -> SpeechPlan:
+def speech_plan(service: TTSService, examination: Examination, keyring: Keyring) -> SpeechPlan:
     """What the pods have to say: in the language, and at the length, of their own revision."""
     asked = service.spec.rollout.speech_check
-    stable = next((_target(name, pod) for name, pod in examination.stable.items()), None)
+    stable = next(
+        (
+            Target(name, pod.url, credential(pod, keyring))
+            for name, pod in examination.stable.items()
+            if not is_stranger(pod, keyring)
+        ),
+        None,
+    )
     longest = examination.max_characters
     # The spec's texts fit its own limit; a revision that somebody goes back to may have another one.
     texts = [text for text in asked.texts if len(text) <= longest]
@@ -269,11 +291,9 @@ def speech_plan(service: TTSService, examination: Examination) -> SpeechPlan:
     )
 
 
-def _target(name: str, pod: Reachable) -> Target:
-    return Target(name, pod.url, api_key=pod.uid)
-
-
-def _failed(result: GateResult) -> str:
+def _failed(result: GateResult, asked: Mapping[str, Reachable]) -> str:
+    if result.unauthorized:
+        return f"{result.summary} {refused(next(iter(asked.values())))}"
     if not result.unreachable:
         return result.summary
     return (

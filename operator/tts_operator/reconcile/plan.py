@@ -71,7 +71,7 @@ def plan(
     revisions = revisions_of(observed.history(service))
     if violation := of_spec(service, bounds):
         return _refused(service, violation, revisions)
-    target = wanted_revision(service, defaults.image, revisions, nodes=observed.nodes)
+    target = wanted_revision(service, defaults.image, revisions, nodes=observed.nodes, keyring=defaults.keyring)
     if violation := of_target(service, target, defaults, bounds):
         return _refused(service, violation, revisions)
     known = {each.name: each for each in (*revisions, target)}

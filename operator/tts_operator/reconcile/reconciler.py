@@ -174,7 +174,8 @@ class Reconciler:
         bounds = self._policy.for_namespace(service.namespace, self._defaults.image)
         if of_spec(service, bounds):
             return False
-        revision = wanted_revision(service, self._defaults.image, (), nodes=self._nodes)
+        keyring = self._defaults.keyring
+        revision = wanted_revision(service, self._defaults.image, (), nodes=self._nodes, keyring=keyring)
         if of_target(service, revision, self._defaults, bounds):
             return False
         refusals, failure = await self._actor.act(service, Plan(apply=[revision.manifest(service)]))

@@ -51,8 +51,8 @@ def examination(at: Situation, state: State, pods: list[Json]) -> Examination | 
     others = pods_of(at.observed, at.stable, in_place=True, ready=True)
     return Examination(
         subject=state.subject,
-        pods=reachable(there[:LISTENED_TO] if speaks else there, PORT),
-        stable=reachable(others, PORT),
+        pods=reachable(there[:LISTENED_TO] if speaks else there, PORT, at.towards.template),
+        stable=reachable(others, PORT, at.stable.template),
         speaks=speaks,
         ready=not speaks or (bool(there) and all(map(is_ready, there))),
         present=frozenset(pod["metadata"]["uid"] for pod in there),

@@ -12,12 +12,12 @@ until the rollback. Work beyond `REPEATS_SECONDS` of short texts is left out, fo
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import aiohttp
 
-from tts_operator.speech.client import Problem, Spoken, speak
+from tts_operator.speech.client import UNAUTHORIZED, Problem, Spoken, speak
 from tts_operator.speech.judge import Judged, Limits, judge_answer, slower
 from tts_operator.speech.sentences import short_texts
 
@@ -40,8 +40,8 @@ class Target:
 
     name: str
     url: str
-    api_key: str | None = field(default=None, repr=False)
-    """Its own key, rather than that of the plan."""
+    credential: Callable[[], str] | None = field(default=None, repr=False)
+    """Makes what it takes for a key, for each request anew, rather than that of the plan."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +91,8 @@ class PodResult:
     answered: int
     """Requests that got an answer of any kind; 0: the pod cannot be reached from here."""
     findings: tuple[str, ...]
+    unauthorized: bool = False
+    """Whether it has refused what it was given as a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,11 @@ class GateResult:
     def unreachable(self) -> tuple[str, ...]:
         """Pods of which not one request was answered: rather the network's fault, or the pod is gone."""
         return tuple(each.name for each in self.pods if not each.answered)
+
+    @property
+    def unauthorized(self) -> bool:
+        """Whether a pod has refused what it was given as a key, so that it could not be heard."""
+        return any(each.unauthorized for each in self.pods)
 
 
 async def check(session: aiohttp.ClientSession, pods: Sequence[Target], plan: SpeechPlan) -> GateResult:
@@ -137,6 +144,7 @@ class _Pod:
         self._plan = plan
         self._requests = 0
         self._answered = 0
+        self._unauthorized = False
 
     async def references(self) -> dict[str, Judged]:
         """What the stable version makes of each text, with its fastest time; without those that it cannot speak."""
@@ -212,7 +220,7 @@ class _Pod:
                 text,
                 voice=self._plan.voice,
                 model=self._plan.model,
-                api_key=self._target.api_key or self._plan.api_key,
+                api_key=self._target.credential() if self._target.credential else self._plan.api_key,
                 timeout=self._plan.max_seconds + _GRACE_SECONDS,
             )
             self._requests += 1
@@ -221,6 +229,7 @@ class _Pod:
                 return answer
             if answer.kind in ("status", "body"):
                 self._answered += 1
+            self._unauthorized = self._unauthorized or answer.status == UNAUTHORIZED
             # The network of a new pod may be a moment behind its readiness; one that has answered is there.
             if answer.kind == "connection" and not self._answered and (refused := refused + 1) < _CONNECT_TRIES:
                 await asyncio.sleep(_CONNECT_PAUSE_SECONDS)
@@ -230,7 +239,14 @@ class _Pod:
                 return answer
 
     def _result(self, texts: list[TextResult], findings: list[str]) -> PodResult:
-        return PodResult(self._target.name, tuple(texts), self._requests, self._answered, tuple(findings))
+        return PodResult(
+            self._target.name,
+            tuple(texts),
+            self._requests,
+            self._answered,
+            tuple(findings),
+            unauthorized=self._unauthorized,
+        )
 
 
 def _praise(results: Sequence[PodResult], *, compared: bool) -> str:

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Literal
 
 import aiohttp
@@ -18,6 +19,9 @@ MAX_ANSWER_BYTES = 32 << 20
 MAX_METRICS_BYTES = 4 << 20
 _SHOWN = 160
 _OK = 200
+UNAUTHORIZED = 401
+CLOCK_SECONDS = 30
+"""Where a server's clock differs by more, it takes no token that the operator's clock calls good."""
 _MOVED = range(300, 400)
 _UNAVAILABLE = 503
 
@@ -143,7 +147,8 @@ def _refusal(
     if secret:
         said = said.replace(secret, "***")
     request = f" (request {identity})" if identity else ""
-    message = f"it answers {status}{f': {said}' if said else ''}{request}"
+    clock = _clock(response.headers.get("Date", "")) if status == UNAUTHORIZED else ""
+    message = f"it answers {status}{f': {said}' if said else ''}{clock}{request}"
     return Problem(message, "status", seconds, status, _retry_after(response.headers.get("Retry-After", "")))
 
 
@@ -153,6 +158,15 @@ def _told(body: bytes) -> str:
     with contextlib.suppress(ValueError, KeyError, TypeError):
         text = json.loads(text)["error"]["message"]
     return " ".join(str(text).split())[:_SHOWN]
+
+
+def _clock(told: str) -> str:
+    """What to say of the clock by which a server dates its answer; nothing where it is about right."""
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        ahead = parsedate_to_datetime(told).timestamp() - time.time()
+        if abs(ahead) > CLOCK_SECONDS:
+            return f"; its clock is {abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}"
+    return ""
 
 
 def _retry_after(given: str) -> float | None:

@@ -16,10 +16,11 @@ import aiohttp
 
 from devcluster.product import ROOT
 from tests.integration.operator.world import IMAGE, Json, World, until
-from tts_operator.app import LeaseName
+from tts_operator.app import LeaseName, SecretName
 
 LEASE = LeaseName("tts-operator-system", "tts-operator")
-"""The one that the rights of install.yaml are for."""
+KEY = SecretName("tts-operator-system", "tts-operator-key")
+"""Those that the rights of install.yaml are for."""
 
 
 @dataclass

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.integration.operator.gateway import Gateway
-from tests.integration.operator.replica import LEASE, Replica, replica
+from tests.integration.operator.replica import KEY, LEASE, Replica, replica
 from tests.integration.operator.world import Json, World, until
 from tts_operator.kube.errors import ApiError
-from tts_operator.kube.resources import LEASES
+from tts_operator.kube.resources import DEPLOYMENTS, LEASES, SECRETS
 from tts_operator.kube.turns import AT_ONCE
 
 NAME = "narrator"
@@ -59,6 +59,44 @@ async def test_a_leader_that_is_killed_is_followed(world: World, tmp_path: Path)
         await changed(world, 5)
     assert writers(world, mark, first, second) == ["first", "second"]
     assert await transitions(world) == 1
+
+
+async def test_replicas_agree_on_one_secret(world: World, tmp_path: Path) -> None:
+    with suppress(ApiError):  # there is none
+        await world.client._request("DELETE", SECRETS.path(*KEY))
+    by_key: Json = {"server": {"auth": {"apiKeysSecretRef": {"name": "keys", "key": "keys"}}}}
+    async with (
+        replica(world, "first", tmp_path, "--key-secret", "/".join(KEY)) as first,
+        replica(world, "second", tmp_path, "--key-secret", "/".join(KEY)) as second,
+    ):
+        await first.until_ready()
+        await second.until_ready()
+        keys = []
+        for name in ("before", "after"):
+            await world.apply(name, by_key)
+            await world.ready(name)
+            keys.append(await public_key(world, name))
+            if name == "before":
+                (await leader(first, second)).process.kill()
+        assert keys[0] == keys[1]
+        body: Json = await world.client.get(SECRETS, *KEY)
+        for each in (first, second):
+            assert body["data"]["secret"] not in each.log.read_text()
+
+
+async def public_key(world: World, name: str) -> str:
+    """By which the pods of a service know the operator."""
+    body: Json = await world.client.get(DEPLOYMENTS, world.namespace, name)
+    env = body["spec"]["template"]["spec"]["containers"][0]["env"]
+    key: str = next(each["value"] for each in env if each["name"] == "TTS_PROBE_PUBLIC_KEY")
+    return key
+
+
+async def leader(*replicas: Replica) -> Replica:
+    """The one that holds the lease."""
+    found = [each for each in replicas if "tts_operator_leader 1.0" in (await each.page("/metrics"))[1]]
+    assert len(found) == 1
+    return found[0]
 
 
 async def test_a_leader_that_is_told_to_stop_gives_the_lease_back(world: World, tmp_path: Path) -> None:

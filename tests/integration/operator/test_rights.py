@@ -16,7 +16,7 @@ from tests.integration.operator.conftest import NAMESPACES
 from tests.integration.operator.test_children import EVERYTHING
 from tests.integration.operator.test_install import run
 from tests.integration.operator.world import World, access, until
-from tts_operator.app import LeaseName, Operator
+from tts_operator.app import LeaseName, Operator, SecretName
 from tts_operator.kube.connection import Access
 from tts_operator.kube.resources import (
     CHILDREN,
@@ -30,6 +30,7 @@ from tts_operator.kube.resources import (
     LEASES,
     NODES,
     PODS,
+    SECRETS,
     SERVICES,
     TTSSERVICES,
     Resource,
@@ -57,6 +58,7 @@ NEEDED: set[Right] = set().union(
     rights(CUSTOM_RESOURCE_DEFINITIONS, "list", "watch"),
     rights(EVENTS, "create"),
     rights(LEASES, "get", "create", "update"),
+    rights(SECRETS, "get", "create"),
 )
 
 
@@ -117,6 +119,18 @@ def rights_of(world: World, manifests: list[dict[str, Any]]) -> Iterator[Access]
     world.product.kubectl("delete", "-f", "-", "--ignore-not-found", stdin=text)
 
 
+@pytest.mark.parametrize("mode", ["all namespaces", "one namespace"])
+def test_of_secrets_only_the_operators_own_is_read(helm: Path, mode: str) -> None:
+    everywhere = [body for body in yaml.safe_load_all((ROOT / "install.yaml").read_text()) if body]
+    manifests = everywhere if mode == "all namespaces" else chart(helm, "speech")
+    (release,) = (body["metadata"] for body in manifests if body["kind"] == "Deployment")
+    roles = [body for body in manifests if "secrets" in str(body.get("rules"))]
+    assert [(body["kind"], body["metadata"]["namespace"]) for body in roles] == [("Role", release["namespace"])]
+    assert [rule.get("resourceNames") for rule in roles[0]["rules"] if rule["verbs"] != ["create"]] == [
+        [f"{release['name']}-key"]
+    ]
+
+
 @pytest.fixture
 def narrow(helm: Path, world: World, request: pytest.FixtureRequest) -> Iterator[Access]:
     """A user who has the rights of an operator of the test's namespace."""
@@ -134,13 +148,15 @@ def refused(operator: Operator) -> list[str]:
 @pytest.mark.parametrize("everything", [False, True])
 async def test_the_rights_in_one_namespace_suffice(world: World, narrow: Access, everything: bool) -> None:
     lease = LeaseName(world.namespace, "narrow")
-    async with world.operator(namespaced=True, access=narrow, lease=lease) as operator:
+    key = SecretName(world.namespace, "narrow-key")
+    async with world.operator(namespaced=True, access=narrow, lease=lease, key=key) as operator:
         await world.apply("narrator", EVERYTHING if everything else {})
         await world.looked_at("narrator")
         await world.client._request("DELETE", TTSSERVICES.path(world.namespace, "narrator"))
         page = operator._metrics.page().decode()
         assert refused(operator) == []
-    assert 'tts_operator_api_requests_total{code="201",resource="leases",verb="POST"} 1.0' in page
+    for made in ("leases", "secrets"):
+        assert f'tts_operator_api_requests_total{{code="201",resource="{made}",verb="POST"}} 1.0' in page
 
 
 @pytest.mark.parametrize("narrow", [["clusterReader=false"]], indirect=True)

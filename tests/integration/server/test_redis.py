@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
 import redis
 
 from devcluster.debian import Requirement, ensure
@@ -59,6 +60,88 @@ def test_a_sound_is_shared_and_checked(start: Callable[..., Server], tmp_path: P
         third = start(TTS_REDIS_URL=url, TTS_THREADS="1")
         again = third.speak(TEXT)
         assert (again.headers["X-Cache"], again.content) == ("miss", said.content)
+
+
+OTHER_TEXT = "另一句话，不该在这里听到。"
+GIANT_BYTES = 256 << 20
+TENANT = {"TTS_REDIS_PREFIX": "tts:shop:uid-1:", "TTS_REDIS_SIGNING_KEY": "A" * 43}
+NEIGHBOUR = {"TTS_REDIS_PREFIX": "tts:evil:uid-2:", "TTS_REDIS_SIGNING_KEY": "B" * 43}
+Attack = Callable[["redis.Redis", str, str, str], object]
+"""Is given Redis, the name of the entry to poison, that of another one of the same tenant, and that of a neighbour."""
+ATTACKS: dict[str, Attack] = {
+    "another tenant's entry": lambda client, name, _, theirs: client.copy(theirs, name, replace=True),
+    "another sound's entry": lambda client, name, other, _: client.copy(other, name, replace=True),
+    "cut off": lambda client, name, *_: client.set(name, client.getrange(name, 0, 20_000)),
+    "nothing but a head": lambda client, name, *_: client.set(name, client.getrange(name, 0, 23)),
+    "one bit of the sound": lambda client, name, *_: flip(client, name, 30_000),
+    "one bit of the signature": lambda client, name, *_: flip(client, name, 10),
+    "longer": lambda client, name, *_: client.append(name, b"\0\0"),
+    "giant": lambda client, name, *_: client.setrange(name, GIANT_BYTES, b"x"),
+    "no string at all": lambda client, name, *_: (client.delete(name), client.rpush(name, b"x")),
+    "deleted": lambda client, name, *_: client.delete(name),
+}
+
+
+def flip(client: "redis.Redis", name: str, place: int) -> None:
+    byte = client.getrange(name, place, place)
+    assert isinstance(byte, bytes)
+    client.setrange(name, place, bytes([byte[0] ^ 1]))
+
+
+def names(client: "redis.Redis") -> set[str]:
+    found = client.keys()
+    assert isinstance(found, list)
+    return {name.decode() for name in found}
+
+
+def entry_of(client: "redis.Redis", speak: Callable[[], object]) -> str:
+    """The name of the entry that speaking makes."""
+    before = names(client)
+    speak()
+    wait_until(lambda: len(names(client) - before) == 1)
+    [name] = names(client) - before
+    return name
+
+
+def figure(server: Server, name: str) -> float:
+    """One metric; 0 where there is none yet."""
+    lines = server.get("/metrics").text.splitlines()
+    return next((float(line.split()[-1]) for line in lines if line.startswith(name + " ")), 0.0)
+
+
+def test_no_other_tenant_of_a_redis_decides_what_is_heard(start: Callable[..., Server], tmp_path: Path) -> None:
+    with running_redis(tmp_path) as (_, port), redis.Redis(port=port) as client:
+        settings = {"TTS_REDIS_URL": f"redis://127.0.0.1:{port}/0", "TTS_THREADS": "1", "TTS_CACHE_SIZE_MIB": "0"}
+        server, neighbour = (start(**settings, **each) for each in (TENANT, NEIGHBOUR))
+        said = server.speak(TEXT)
+        wait_until(lambda: client.dbsize() == 1)
+        [name] = names(client)
+        assert name.startswith("tts:shop:uid-1:")
+        other = entry_of(client, lambda: server.speak(OTHER_TEXT))
+        theirs = entry_of(client, lambda: neighbour.speak(TEXT))  # of the same text, and not heard by the tenant
+        memory = figure(server, "process_resident_memory_bytes")
+        for what, attack in ATTACKS.items():
+            wait_until(lambda: source(server, TEXT) == "hit")  # the last attack has left nothing behind
+            damaged = figure(server, 'tts_redis_events_total{operation="get",result="damaged"}')
+            attack(client, name, other, theirs)
+            heard = server.speak(TEXT)
+            assert (heard.headers["X-Cache"], heard.content) == ("miss", said.content), what
+            noticed = figure(server, 'tts_redis_events_total{operation="get",result="damaged"}') - damaged
+            assert noticed == (what != "deleted"), what
+        assert figure(server, "process_resident_memory_bytes") - memory < 64 << 20
+        assert figure(server, 'tts_redis_events_total{operation="get",result="error"}') == 0
+        assert source(neighbour, TEXT) == "hit"
+
+
+@pytest.mark.parametrize("mine", [{}, TENANT], ids=["with a checksum", "signed"])
+def test_servers_with_the_same_settings_share(
+    start: Callable[..., Server], tmp_path: Path, mine: dict[str, str]
+) -> None:
+    with running_redis(tmp_path) as (_, port), redis.Redis(port=port) as client:
+        settings = {"TTS_REDIS_URL": f"redis://127.0.0.1:{port}/0", "TTS_THREADS": "1", **mine}
+        first, second = (start(**settings) for _ in range(2))
+        entry_of(client, lambda: first.speak(TEXT))
+        assert source(second, TEXT) == "hit"
 
 
 def test_without_redis_it_is_slower_and_never_an_error(start: Callable[..., Server], tmp_path: Path) -> None:

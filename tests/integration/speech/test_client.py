@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from email.utils import formatdate
 
 import aiohttp
 import pytest
@@ -74,6 +76,55 @@ async def test_an_answer_from_a_cache(session: aiohttp.ClientSession) -> None:
 
 async def refuses(_: web.Request) -> web.Response:
     return web.json_response({"error": {"message": f"wrong key {KEY}"}}, status=401)
+
+
+@pytest.mark.parametrize(
+    "ahead, said",
+    [
+        (0, "wrong key *** (request"),
+        (-20, "wrong key *** (request"),
+        (95, "s ahead (request"),
+        (-95, "s behind (request"),
+    ],
+)
+async def test_a_clock_that_is_wrong_is_told_with_a_401(session: aiohttp.ClientSession, ahead: int, said: str) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        answer = await refuses(request)
+        answer.headers["Date"] = formatdate(time.time() + ahead, usegmt=True)
+        return answer
+
+    async with serving(handler) as url:
+        answer = await say(session, url)
+    assert isinstance(answer, Problem)
+    assert answer.message.startswith("it answers 401: wrong key ***")
+    assert said in answer.message
+
+
+@pytest.mark.parametrize("date", ["", "noon", "Mon, 99 Xyz 2026 00:00:00 GMT", "-1" * 1000])
+async def test_a_date_that_is_none_is_passed_over(session: aiohttp.ClientSession, date: str) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        answer = await refuses(request)
+        answer.headers["Date"] = date
+        return answer
+
+    async with serving(handler) as url:
+        answer = await say(session, url)
+    assert isinstance(answer, Problem)
+    assert "clock" not in answer.message
+
+
+async def test_each_request_has_a_key_of_its_own(session: aiohttp.ClientSession) -> None:
+    seen: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append(request.headers["Authorization"])
+        return await hello(request)
+
+    keys = iter(f"key-{number}" for number in range(10))
+    async with serving(handler) as url:
+        plan = SpeechPlan(texts=[TEXT], attempts=2, repeats=0, api_key=KEY)
+        await check(session, [Target("new", url, lambda: next(keys))], plan)
+    assert seen == ["Bearer key-0", "Bearer key-1"]
 
 
 async def moves(_: web.Request) -> web.Response:

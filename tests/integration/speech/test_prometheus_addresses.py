@@ -11,6 +11,7 @@ from aiohttp import web
 
 from tests.integration.speech.answering import serving
 from tts_operator.api.rollout import PrometheusQuery
+from tts_operator.keyring import Keyring
 from tts_operator.policy import is_forbidden
 from tts_operator.reconcile.examiner import Examiner
 from tts_operator.speech.prometheus import NEVER_ASKED, MetricCheck, ask, prometheus_session
@@ -86,13 +87,16 @@ async def test_a_redirect_is_not_followed() -> None:
     assert (asked, elsewhere) == (["/api/v1/query"], [])
 
 
+KEYRING = Keyring(b"a secret of thirty-two bytes 1234")
+
+
 async def test_the_examiner_asks_no_forbidden_address() -> None:
     asked: list[str] = []
     async with prometheus(asked) as url:
-        async with Examiner(lambda _: None) as examiner:
+        async with Examiner(lambda _: None, KEYRING) as examiner:
             assert await examiner._ask(url, [QUERY]) is None
         assert not asked
-        async with Examiner(lambda _: None, never_asked=lambda _: False) as examiner:
+        async with Examiner(lambda _: None, KEYRING, never_asked=lambda _: False) as examiner:
             finding = await examiner._ask(url, [QUERY])
     assert finding is not None
     assert finding.message == "jobs: the query yields 5; the limit is 1"

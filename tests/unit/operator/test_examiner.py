@@ -6,17 +6,20 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from tests.unit.operator.worlds import NAME, NAMESPACE, service
+from tests.unit.operator.worlds import KEYRING, NAME, NAMESPACE, service
 from tts_operator.api import Json
 from tts_operator.api.rollout import PrometheusQuery
+from tts_operator.desired.probe import Admits
+from tts_operator.keyring import Keyring
 from tts_operator.reconcile import examiner
 from tts_operator.reconcile.evidence import NOTHING, Evidence, Examination, Reachable
 from tts_operator.reconcile.examiner import Examiner, Usual, Window, live_finding, metric_check, speech_plan
-from tts_operator.speech.check import GateResult, SpeechPlan, Target
+from tts_operator.speech.check import GateResult, PodResult, SpeechPlan, Target
 from tts_operator.speech.live import Counters, Traffic
 from tts_operator.speech.prometheus import MetricResult
 
 KEY = NAMESPACE, NAME
+NOTHING_KNOWN = Admits()
 POD = Reachable("http://10.0.0.1:7860", "uid")
 
 
@@ -26,7 +29,7 @@ def asked(**speech_check: object) -> Json:
 
 @pytest.mark.parametrize("language", ["zh-cn", "en-us", "zh-CN"])
 def test_texts_are_in_the_language_of_the_revision(language: str) -> None:
-    plan = speech_plan(service(), Examination(subject="s", pods={"new": POD}, speaks=True, language=language))
+    plan = speech_plan(service(), Examination(subject="s", pods={"new": POD}, speaks=True, language=language), KEYRING)
     assert plan.language == language
     assert ("。" in "".join(plan.texts)) is language.lower().startswith("zh")
 
@@ -45,14 +48,14 @@ def test_texts_that_the_revision_does_not_take_are_left_out(
     texts: list[str], longest: int, said: tuple[str, ...]
 ) -> None:
     examination = Examination(subject="s", pods={"new": POD}, speaks=True, max_characters=longest)
-    assert speech_plan(service(asked(texts=texts)), examination).texts == said
+    assert speech_plan(service(asked(texts=texts)), examination, KEYRING).texts == said
 
 
 def test_own_texts_and_limits() -> None:
     examination = Examination(subject="s", pods={"new": POD}, stable={"old": POD}, speaks=True)
-    plan = speech_plan(service(asked(texts=["您好"], timeoutSeconds=3)), examination)
+    plan = speech_plan(service(asked(texts=["您好"], timeoutSeconds=3)), examination, KEYRING)
     assert (plan.texts, plan.max_seconds, plan.stable) == (("您好",), 3.0, None)
-    compared = speech_plan(service(asked(compareWithStable=True)), examination)
+    compared = speech_plan(service(asked(compareWithStable=True)), examination, KEYRING)
     assert compared.stable is not None
     assert compared.stable.name == "old"
 
@@ -134,12 +137,17 @@ class Servers:
     """The pods of each check that has begun."""
     plans: list[SpeechPlan] = field(default_factory=list)
     ended: int = 0
+    unauthorized: bool = False
+    """Whether they take no key."""
 
     async def check(self, _: object, targets: Sequence[Target], plan: SpeechPlan) -> GateResult:
         self.checks.append([target.name for target in targets])
         self.plans.append(plan)
         await asyncio.sleep(CHECK_SECONDS)
         self.ended += 1
+        if self.unauthorized:
+            pods = tuple(PodResult(target.name, (), 1, 1, ("401",), unauthorized=True) for target in targets)
+            return GateResult(passed=False, summary="It answers 401.", pods=pods)
         return GateResult(passed=True, summary="all speak", pods=())
 
     async def scrape(self, _: object, url: str) -> Counters:
@@ -161,12 +169,14 @@ def servers(monkeypatch: pytest.MonkeyPatch, clock: object) -> Servers:
 @pytest.fixture
 async def examining(servers: Servers) -> AsyncIterator[Examiner]:
     del servers
-    async with Examiner(lambda _: None) as made:
+    async with Examiner(lambda _: None, KEYRING) as made:
         yield made
 
 
-def about(*names: str, speaks: bool = True, ready: bool = True, subject: str = "s") -> Examination:
-    pods = {name: Reachable(f"http://{name}:7860", f"uid-{name}") for name in names}
+def about(
+    *names: str, speaks: bool = True, ready: bool = True, subject: str = "s", admits: Admits = NOTHING_KNOWN
+) -> Examination:
+    pods = {name: Reachable(f"http://{name}:7860", f"uid-{name}", admits) for name in names}
     present = frozenset(pod.uid for pod in pods.values())
     return Examination(subject=subject, pods=pods, speaks=speaks, ready=ready, present=present)
 
@@ -268,3 +278,54 @@ async def test_figures_that_are_asked_for_later_are_asked_for(
     finding = examining.evidence(KEY).finding
     assert finding is not None
     assert finding.message == "refused: 5 is above 1"
+
+
+OURS, ANOTHERS = Admits(public_key=KEYRING.public_key), Admits(public_key=Keyring(b"2" * 32).public_key)
+
+
+async def test_pods_that_know_another_operator_are_not_asked_and_the_cure_is_told(
+    examining: Examiner, servers: Servers
+) -> None:
+    examining.want(service(), about("a", admits=ANOTHERS))
+    await asyncio.sleep(1)
+    finding = examining.evidence(KEY).finding
+    assert finding is not None
+    assert finding.reason == "SpeechCheckFailed"
+    assert "know the operator by another key" in finding.message
+    assert "tts-operator.io/refresh" in finding.message
+    assert not servers.checks
+
+
+@pytest.mark.parametrize(
+    "known, said", [(ANOTHERS, "all speak Not compared"), (OURS, "all speak"), (Admits(uid=True), "all speak")]
+)
+async def test_a_stable_revision_that_knows_another_operator_is_not_compared(
+    examining: Examiner, servers: Servers, known: Admits, said: str
+) -> None:
+    old = about("old", admits=known).pods
+    examining.want(service(asked(compareWithStable=True)), replace(about("a", admits=OURS), stable=old))
+    await asyncio.sleep(CHECK_SECONDS + 1)
+    assert examining.evidence(KEY).passed.startswith(said)
+    assert ("Not compared" in examining.evidence(KEY).passed) is (known is ANOTHERS)
+    assert (servers.plans[0].stable is None) is (known is ANOTHERS)
+
+
+@pytest.mark.parametrize(
+    "known, cure",
+    [
+        (OURS, "too old to know TTS_PROBE_PUBLIC_KEY, or the clocks"),
+        (Admits(uid=True), "too old to know TTS_PROBE_KEY"),
+        (Admits(), "set the keys by server.auth"),
+    ],
+)
+async def test_a_401_is_told_with_its_cause_and_cure(
+    examining: Examiner, servers: Servers, known: Admits, cure: str
+) -> None:
+    servers.unauthorized = True
+    examining.want(service(), about("a", admits=known))
+    await asyncio.sleep(CHECK_SECONDS + 1)
+    finding = examining.evidence(KEY).finding
+    assert finding is not None
+    assert finding.message.startswith("It answers 401. ")
+    assert cure in finding.message
+    assert "rollout.speechCheck.enabled: false" in finding.message

@@ -9,6 +9,7 @@ import yaml
 
 from tts_operator.api import Json, TTSService
 from tts_operator.desired import Defaults, children
+from tts_operator.keyring import Keyring
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.policy import Policy
 from tts_operator.reconcile.observed import Observed, address
@@ -26,7 +27,8 @@ OPEN = Policy(
     prometheus=ALL,
 )
 """Everything is allowed: for tests that are about something else."""
-DEFAULTS = Defaults(image="ghcr.io/tts-operator/tts-server:v0.1.0")
+KEYRING = Keyring(b"a secret of thirty-two bytes 1234")
+DEFAULTS = Defaults(image="ghcr.io/tts-operator/tts-server:v0.1.0", keyring=KEYRING)
 NAMESPACE, NAME, UID = "speech", "narrator", "7f3c2f2e-0000-4000-8000-000000000001"
 EARLIER, NOW = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 

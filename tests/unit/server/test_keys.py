@@ -8,13 +8,20 @@ from tts_server.keys import Keys
     [
         ((), "", "", True),
         ((), "uid", "", True),  # without keys everybody may speak, and one more must not change that
-        (("a", "b"), "", "b", True),
-        (("a", "b"), "", "c", False),
+        (("a", "b"), "", "Bearer b", True),
+        (("a", "b"), "", "bearer  b ", True),
+        (("a", "b"), "", "Bearer c", False),
+        (("a", "b"), "", "Basic b", False),
         (("a",), "", "", False),
-        (("a",), "uid", "uid", True),
-        (("a",), "uid", "a", True),
-        (("a",), "uid", "", False),
+        (("a",), "uid", "Bearer uid", True),
+        (("a",), "uid", "Bearer a", True),
+        (("a",), "uid", "Bearer ", False),
     ],
 )
 def test_keys(keys: tuple[str, ...], probe: str, given: str, taken: bool) -> None:
     assert Keys(keys, probe=probe).accept(given) is taken
+
+
+@pytest.mark.parametrize("key", ["eyJ.a.b", "a"])
+def test_what_is_let_in_by_a_key_is_let_in_for_good(key: str) -> None:
+    assert not Keys((key,)).may_expire(f"Bearer {key}")

@@ -1,9 +1,10 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tts_server.settings import Settings, SettingsError, settings_markdown, settings_table
+from tts_server.settings import Settings, SettingsError, decoded, settings_markdown, settings_table
 
 
 def test_defaults() -> None:
@@ -21,6 +22,34 @@ def test_values_are_read() -> None:
 
 def test_an_empty_variable_is_an_unset_one() -> None:
     assert Settings.from_environ({"TTS_PORT": ""}).port == 7860
+
+
+KEY = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"
+
+
+@pytest.mark.parametrize(
+    "given, expected",
+    [
+        ({"TTS_PROBE_PUBLIC_KEY": KEY}, "TTS_PROBE_PUBLIC_KEY needs TTS_POD_UID"),
+        ({"TTS_PROBE_PUBLIC_KEY": KEY[:-3], "TTS_POD_UID": "uid"}, "TTS_PROBE_PUBLIC_KEY must be 32 bytes"),
+        ({"TTS_PROBE_PUBLIC_KEY": KEY + "AAAA", "TTS_POD_UID": "uid"}, "TTS_PROBE_PUBLIC_KEY must be 32 bytes"),
+        ({"TTS_PROBE_PUBLIC_KEY": "hush, hush", "TTS_POD_UID": "uid"}, "TTS_PROBE_PUBLIC_KEY is no base64url"),
+        ({"TTS_REDIS_SIGNING_KEY": "hush"}, "TTS_REDIS_SIGNING_KEY must be at least 32 bytes"),
+        ({"TTS_REDIS_SIGNING_KEY": "hush!"}, "TTS_REDIS_SIGNING_KEY is no base64url"),
+    ],
+)
+def test_a_key_that_cannot_be_used_is_named_and_not_shown(given: dict[str, str], expected: str) -> None:
+    with pytest.raises(SettingsError, match=expected) as raised:
+        Settings.from_environ(given)
+    assert "hush" not in str(raised.value)
+
+
+@pytest.mark.parametrize("padding", ["", "="])
+def test_keys_come_with_padding_or_without(padding: str) -> None:
+    given = {"TTS_PROBE_PUBLIC_KEY": KEY + padding, "TTS_POD_UID": "uid", "TTS_REDIS_SIGNING_KEY": KEY + padding}
+    settings = Settings.from_environ(given)
+    assert decoded(settings.probe_public_key) == decoded(settings.redis_signing_key) == b"\1" * 32
+    assert settings.redis_signing_key not in repr(replace(settings, probe_public_key=""))
 
 
 @pytest.mark.parametrize(

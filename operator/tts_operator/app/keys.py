@@ -1,0 +1,43 @@
+"""Where the operator's keys come from: the Secret that its replicas share, or else a secret of this process alone."""
+
+import asyncio
+import logging
+
+import aiohttp
+
+from tts_operator.keyring import Keyring, new_secret
+from tts_operator.kube.errors import ApiError
+from tts_operator.kube.secret import ApiSecret
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+"""Seconds between two tries to read the Secret."""
+ALONE = (
+    "no other operator knows the keys of this one, nor does itself after a restart: revisions with server.auth that "
+    "were made by then are not checked, and caches that pods share in Redis begin anew"
+)
+
+_log = logging.getLogger(__name__)
+
+
+async def load_keyring(secret: ApiSecret | None) -> Keyring:
+    """The keys; waits for an API server that does not answer.
+
+    A Secret that cannot be had is no reason to leave services alone: what needs the keys is little, and says so.
+    """
+    if secret is None:
+        _log.info("there is no --key-secret: %s", ALONE)
+        return Keyring(new_secret())
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            return Keyring(await secret.read_or_create(new_secret))
+        except (ApiError, ValueError) as error:
+            if not isinstance(error, ApiError) or not error.transient:
+                _log.error("%s cannot be used (%s): %s", secret, error, ALONE)
+                return Keyring(new_secret())
+            problem = str(error)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            problem = str(error) or type(error).__name__
+        _log.warning("%s cannot be read, trying on: %s", secret, problem)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)

@@ -1,0 +1,64 @@
+"""One Secret with one value, which is made where there is none and never changed."""
+
+import base64
+import binascii
+from collections.abc import Callable
+
+from tts_operator.kube.client import Client
+from tts_operator.kube.errors import ApiError
+from tts_operator.kube.resources import SECRETS
+
+FIELD = "secret"
+"""The key of the Secret's data."""
+NOT_FOUND, CONFLICT = 404, 409
+
+
+class ApiSecret:
+    """A Secret in the API server, which is asked for by name only."""
+
+    def __init__(self, client: Client, namespace: str, name: str) -> None:
+        self._client = client
+        self._metadata = {"namespace": namespace, "name": name}
+
+    def __str__(self) -> str:
+        return "Secret {namespace}/{name}".format(**self._metadata)
+
+    async def read_or_create(self, make: Callable[[], bytes]) -> bytes:
+        """The value: the one that is there, or else one that `make` makes. All who ask get the same.
+
+        Raises ApiError; ValueError, without the value, where what is there is none.
+        """
+        while True:
+            found = await self._read()
+            if found is not None:
+                return found
+            made = make()
+            try:
+                await self._create(made)
+            except ApiError as error:
+                if error.status != CONFLICT:
+                    raise
+                continue  # another was faster
+            return made
+
+    async def _read(self) -> bytes | None:
+        try:
+            body = await self._client.get(SECRETS, self._metadata["namespace"], self._metadata["name"])
+        except ApiError as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
+        try:
+            return base64.b64decode((body.get("data") or {})[FIELD], validate=True)
+        except (KeyError, binascii.Error):
+            raise ValueError(f"it has no value {FIELD}") from None
+
+    async def _create(self, value: bytes) -> None:
+        body = {
+            "apiVersion": SECRETS.api_version,
+            "kind": SECRETS.kind,
+            "metadata": {**self._metadata, "labels": {"app.kubernetes.io/name": "tts-operator"}},
+            "immutable": True,
+            "data": {FIELD: base64.b64encode(value).decode()},
+        }
+        await self._client.create(SECRETS, body)
