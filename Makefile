@@ -71,6 +71,7 @@ lock: $(STAMP) ## requirements/*.lock from pyproject.toml; make lock UPGRADE=--u
 	$(LOCK) $(UPGRADE) --extra server --extra tracing -o requirements/server.lock
 	$(LOCK:3.11=3.10) $(UPGRADE) --extra modelscope -o requirements/modelscope.lock
 	$(LOCK) $(UPGRADE) --extra operator --extra server --extra tracing --group dev -o requirements/dev.lock
+	$(LOCK:pyproject.toml=) $(UPGRADE) --group go -o requirements/go.lock
 
 INSTALL_VENV := { test $$(id -u) = 0 && apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv .venv; }
 $(STAMP): requirements/dev.lock pyproject.toml

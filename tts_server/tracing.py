@@ -71,7 +71,8 @@ def start_tracing(environ: Mapping[str, str], version: str) -> Tracing | None:
     except ImportError as error:
         raise TracingError(
             "OTEL_EXPORTER_OTLP_ENDPOINT asks for traces, but OpenTelemetry is not installed: "
-            "pip install 'tts-operator[tracing]', or unset the variable."
+            "install requirements/server.lock (pip install --no-deps --require-hashes -r requirements/server.lock), "
+            "or unset the variable."
         ) from error
     # Variables win: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES.
     name = environ.get("OTEL_SERVICE_NAME") or "tts-server"

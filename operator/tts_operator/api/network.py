@@ -27,6 +27,10 @@ class ServicePort(ApiModel):
     """Port of the Service; it leads to the server's port 7860."""
     annotations: StringMap = {}
     """Annotations of the Service, for example for a cloud's load balancer."""
+    traffic_distribution: Literal["PreferSameZone", "PreferSameNode", "PreferClose"] | None = None
+    """To which pods a client's connections go: those of its own zone or node while one there is ready, otherwise any.
+    Left out, any pod of the cluster. It saves traffic between zones; the load is no longer even. PreferSameZone and
+    PreferSameNode need Kubernetes 1.34; PreferClose is the older name of PreferSameZone."""
 
 
 class IssuerReference(ApiModel):

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tts_operator.printable import one_line
+
 Json = dict[str, Any]
 
 GROUP = "tts-operator.io"
@@ -18,6 +20,8 @@ UNDO = f"{GROUP}/undo"
 CAUSE = f"{GROUP}/cause"
 CONTAINER = "server"
 """The model server's container in a pod template."""
+SHOWN_MAX = 4000
+"""Characters of a message, a cause, a name: whoever may write them must not steer a terminal, nor fill it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,13 +133,14 @@ class Revision:
         """The model that speaks: its name and revision on the hub, or else the engine."""
         model = self.inputs.get("model") or {}
         name = str(model.get("name") or model.get("engine") or "-")
-        return f"{name}@{model['revision']}" if model.get("revision") else name
+        return one_line(f"{name}@{model['revision']}" if model.get("revision") else name, SHOWN_MAX)
 
     @property
     def image(self) -> str:
         """The model server's image."""
         containers = (self.template.get("spec") or {}).get("containers") or []
-        return next((str(each.get("image", "-")) for each in containers if each.get("name") == CONTAINER), "-")
+        images = (one_line(each.get("image", "-"), SHOWN_MAX) for each in containers if each.get("name") == CONTAINER)
+        return next(images, "-")
 
 
 def service(body: Json) -> Service:
@@ -162,7 +167,10 @@ def service(body: Json) -> Service:
         ready=status.get("readyReplicas", 0),
         updated=status.get("updatedReplicas", 0),
         rollout=_rollout(status["rollout"]) if status.get("rollout") else None,
-        reported=status.get("rollout") or {},
+        reported={
+            name: one_line(value, SHOWN_MAX) if isinstance(value, str) else value
+            for name, value in (status.get("rollout") or {}).items()
+        },
         conditions={each["type"]: _condition(each) for each in status.get("conditions") or []},
     )
 
@@ -178,7 +186,7 @@ def _revision(body: Json) -> Revision:
         name=metadata["name"],
         number=body["revision"],
         created=_time(metadata.get("creationTimestamp")),
-        cause=(metadata.get("annotations") or {}).get(CAUSE, ""),
+        cause=one_line((metadata.get("annotations") or {}).get(CAUSE, ""), SHOWN_MAX),
         inputs=data.get("inputs") or {},
         template=data.get("template") or {},
     )
@@ -192,14 +200,16 @@ def _rollout(body: Json) -> Rollout:
         steps=body.get("steps"),
         started=body.get("startTime") or "",
         since=_time(body.get("since")),
-        reason=body.get("reason", ""),
-        message=body.get("message", ""),
+        reason=one_line(body.get("reason", ""), SHOWN_MAX),
+        message=one_line(body.get("message", ""), SHOWN_MAX),
     )
 
 
 def _condition(body: Json) -> Condition:
     return Condition(
-        status=body.get("status", "Unknown"), reason=body.get("reason", ""), message=body.get("message", "")
+        status=body.get("status", "Unknown"),
+        reason=one_line(body.get("reason", ""), SHOWN_MAX),
+        message=one_line(body.get("message", ""), SHOWN_MAX),
     )
 
 

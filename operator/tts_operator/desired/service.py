@@ -9,7 +9,9 @@ def service_(service: TTSService, traffic: Traffic) -> Json:
     """The Service: its port leads to the server's named port, and only to ready pods."""
     wanted = service.spec.service
     selector = {Traffic.STABLE: selector_labels, Traffic.BOTH: all_pods, Traffic.CANDIDATE: candidate_labels}[traffic]
-    spec = {"type": wanted.type, "selector": selector(service), "ports": _ports(service)}
+    spec: Json = {"type": wanted.type, "selector": selector(service), "ports": _ports(service)}
+    if wanted.traffic_distribution is not None:
+        spec["trafficDistribution"] = wanted.traffic_distribution
     return manifest(service, "v1", "Service", annotations=wanted.annotations, spec=spec)
 
 

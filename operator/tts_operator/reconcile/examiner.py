@@ -6,9 +6,9 @@ What is found is evidence for the next decision; nothing is decided here.
 import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,22 +21,32 @@ from tts_operator.keyring import Keyring
 from tts_operator.policy import is_forbidden
 from tts_operator.reconcile.credentials import NOT_COMPARED, STRANGER, credential, is_stranger, refused
 from tts_operator.reconcile.evidence import NOTHING, Evidence, Examination, Finding, Reachable
+from tts_operator.reconcile.window import Usual, Window
+from tts_operator.runtime.shares import GivenUpError, Shares
 from tts_operator.runtime.store import Key
 from tts_operator.speech.check import GateResult, SpeechPlan, Target, check
 from tts_operator.speech.client import scrape
-from tts_operator.speech.live import Counters, LiveLimits, Traffic, between, merged, verdict
+from tts_operator.speech.live import Counters, LiveLimits, Traffic, verdict
 from tts_operator.speech.prometheus import MetricCheck, ask, prometheus_session
 from tts_operator.speech.sentences import default_texts
 
 SCRAPE_SECONDS = 2.0
-WINDOW_SECONDS = 60.0
-"""The traffic of so long is looked at, so that a sudden failure does not drown in what went well before."""
 QUERY_SECONDS = 10.0
 UNREACHABLE_TRIES = 3
 """A pod that does not answer at all is rather gone, or its network is not there yet."""
 AGAIN_SECONDS = 2.0
 CHECKS_AT_ONCE = 4
-"""So many services are made to speak at a time."""
+"""So many services are made to speak at a time, of one namespace half as many. With the bundled voice it takes 4 s."""
+CHECK_SECONDS = 30.0
+"""A check that takes longer goes on beside the others."""
+LATE_CHECKS = 4
+"""So many do. With the others they hold at most 96 MiB of answers (`MOST_ANSWER_BYTES` each)."""
+SCRAPES_AT_ONCE = 16
+"""Of all services; of one namespace a quarter. Each holds at most 512 KiB, for at most 5 s."""
+QUERIES_AT_ONCE = 8
+"""The same of users' own Prometheus servers: 1 MiB, for 10 s."""
+PODS_WATCHED = 20
+"""Of a revision: the traffic of so many tells how it does."""
 
 _log = logging.getLogger(__name__)
 
@@ -84,7 +94,10 @@ class Examiner:
         self._never_asked = never_asked
         self._work: dict[Key, _Work] = {}
         self._evidence: dict[Key, Evidence] = {}
-        self._slots = asyncio.Semaphore(CHECKS_AT_ONCE)
+        # Pods may be anybody's, and as slow as they like: none keeps another namespace's waiting for long.
+        self._checks = Shares(places=CHECKS_AT_ONCE, each=CHECKS_AT_ONCE // 2, patience=CHECK_SECONDS, late=LATE_CHECKS)
+        self._scrapes = Shares(places=SCRAPES_AT_ONCE, each=SCRAPES_AT_ONCE // 4)
+        self._queries = Shares(places=QUERIES_AT_ONCE, each=QUERIES_AT_ONCE // 4)
         self._session: aiohttp.ClientSession | None = None
         self._prometheus: aiohttp.ClientSession | None = None
 
@@ -136,7 +149,7 @@ class Examiner:
         try:
             await run(key, work)
         except Exception:  # noqa: BLE001 - one that breaks the code must not end the others
-            _log.exception("an examination failed", extra={"namespace": key[0], "object": key[1]})
+            _log.exception("an examination failed", extra=_about(key))
             self._work.pop(key, None)  # so that the next look begins anew
             await asyncio.sleep(AGAIN_SECONDS)
             self._found(key)
@@ -145,111 +158,89 @@ class Examiner:
         subject = work.examination.subject
         self._evidence[key] = Evidence(subject=subject, asked=work.uids, passed=passed, finding=finding)
         told = finding.message if finding else passed
-        _log.info("%s", told, extra={"namespace": key[0], "object": key[1]})
+        _log.info("%s", told, extra=_about(key))
         self._found(key)
 
     async def _speaks(self, key: Key, work: _Work) -> None:
         """Let the pods speak, once, from the moment when all are ready until they have."""
-        assert self._session is not None  # noqa: S101 - for the type checker
-        for number in range(UNREACHABLE_TRIES):
-            async with self._slots:
-                if not work.asked and not work.examination.ready:
-                    work.task = None  # so that the next look that finds them ready begins anew
-                    return
-                work.asked = work.asked or work.examination.pods
-                if any(is_stranger(pod, self._keyring) for pod in work.asked.values()):
-                    self._tell(key, work, finding=Finding(reason="SpeechCheckFailed", message=STRANGER))
-                    return
-                pods = [Target(name, pod.url, credential(pod, self._keyring)) for name, pod in work.asked.items()]
-                plan = speech_plan(work.service, work.examination, self._keyring)
-                result = await check(self._session, pods, plan)
-            if result.passed or not result.unreachable:
+        tries = 0
+        while True:
+            try:
+                result = await self._checks.run(key[0], lambda: self._check(work))
+            except GivenUpError:
+                _log.info("a check that takes long made room for others, and begins anew", extra=_about(key))
+                continue
+            if result is None:
+                work.task = None  # so that the next look that finds them ready begins anew
+                return
+            if isinstance(result, Finding):
+                self._tell(key, work, finding=result)
+                return
+            tries += 1
+            if result.passed or not result.unreachable or tries == UNREACHABLE_TRIES:
                 break
-            if number + 1 < UNREACHABLE_TRIES:
-                await asyncio.sleep(AGAIN_SECONDS)
+            await asyncio.sleep(AGAIN_SECONDS)
         if result.passed:
             alone = work.service.spec.rollout.speech_check.compare_with_stable and work.examination.stable
+            plan = speech_plan(work.service, work.examination, self._keyring)
             note = NOT_COMPARED if alone and plan.stable is None else ""
             self._tell(key, work, passed=result.summary + note)
         else:
             self._tell(key, work, finding=Finding(reason="SpeechCheckFailed", message=_failed(result, work.asked)))
+
+    async def _check(self, work: _Work) -> GateResult | Finding | None:
+        """Let the pods speak; a finding where they cannot be asked, None where they are not ready for it."""
+        assert self._session is not None  # noqa: S101 - for the type checker
+        if not work.asked and not work.examination.ready:
+            return None
+        work.asked = work.asked or work.examination.pods
+        if any(is_stranger(pod, self._keyring) for pod in work.asked.values()):
+            return Finding(reason="SpeechCheckFailed", message=STRANGER)
+        pods = [Target(name, pod.url, credential(pod, self._keyring)) for name, pod in work.asked.items()]
+        return await check(self._session, pods, speech_plan(work.service, work.examination, self._keyring))
 
     async def _watches(self, key: Key, work: _Work) -> None:
         """Watch the live traffic, until told otherwise."""
         new, stable, usual, asked = Window(), Window(), Usual(), 0.0
         while True:
             pods, others = work.examination.pods, work.examination.stable
-            await asyncio.gather(self._scrape(new, pods), self._scrape(stable, others))
+            await asyncio.gather(self._scrape(key, new, pods), self._scrape(key, stable, others))
             analysis = work.service.spec.rollout.analysis
             slow = usual.look(stable, analysis.min_requests)
             finding = live_finding(work.service, new.traffic(), stable.traffic(), slow)
             if finding is None and analysis.prometheus and time.monotonic() - asked >= QUERY_SECONDS:
                 asked = time.monotonic()
-                finding = await self._ask(analysis.prometheus.url, analysis.prometheus.queries)
+                finding = await self._ask(key, analysis.prometheus.url, analysis.prometheus.queries)
             if finding is not None:
                 self._tell(key, work, finding=finding)
                 return
             await asyncio.sleep(SCRAPE_SECONDS)
 
-    async def _scrape(self, window: "Window", pods: Mapping[str, Reachable]) -> None:
+    async def _scrape(self, key: Key, window: Window, pods: Mapping[str, Reachable]) -> None:
         assert self._session is not None  # noqa: S101 - for the type checker
-        session = self._session
-        answers = await asyncio.gather(*(scrape(session, pod.url) for pod in pods.values()))
+        looked_at = dict(list(pods.items())[:PODS_WATCHED])
+        requests = [partial(scrape, self._session, pod.url) for pod in looked_at.values()]
+        answers = await asyncio.gather(*(self._scrapes.run(key[0], request) for request in requests))
         now = time.monotonic()
-        for name, answer in zip(pods, answers, strict=True):
+        for name, answer in zip(looked_at, answers, strict=True):
             if isinstance(answer, Counters):
                 window.add(name, now, answer)
         window.forget(now, pods)
 
-    async def _ask(self, url: str, queries: list[PrometheusQuery]) -> Finding | None:
+    async def _ask(self, key: Key, url: str, queries: list[PrometheusQuery]) -> Finding | None:
         assert self._prometheus is not None  # noqa: S101 - for the type checker
         for query in queries:
-            result = await ask(self._prometheus, url, metric_check(query))
+            request = partial(ask, self._prometheus, url, metric_check(query))
+            result = await self._queries.run(key[0], request)
             if result.ok is None:
-                _log.warning("rollout.analysis.prometheus, %s: %s", query.name, result.message)
+                _log.warning("rollout.analysis.prometheus, %s: %s", query.name, result.message, extra=_about(key))
             elif not result.ok:
                 return Finding(reason="PrometheusQuery", message=f"{query.name}: {result.message}")
         return None
 
 
-class Window:
-    """What pods have counted within the last minute."""
-
-    def __init__(self) -> None:
-        self._scrapes: dict[str, deque[tuple[float, Counters]]] = {}
-
-    def add(self, pod: str, now: float, counters: Counters) -> None:
-        """Take in one scrape. The first one of a pod is what it had counted before."""
-        self._scrapes.setdefault(pod, deque()).append((now, counters))
-
-    def forget(self, now: float, pods: Collection[str]) -> None:
-        """Drop what is too old, and pods that are gone."""
-        for pod in [name for name in self._scrapes if name not in pods]:
-            del self._scrapes[pod]
-        for scrapes in self._scrapes.values():
-            while len(scrapes) > 2 and now - scrapes[1][0] >= WINDOW_SECONDS:  # noqa: PLR2004 - first and last
-                scrapes.popleft()
-
-    def traffic(self) -> Traffic:
-        """Of all pods together."""
-        return merged(between(scrapes[0][1], scrapes[-1][1]) for scrapes in self._scrapes.values())
-
-    def lifetime(self) -> Traffic:
-        """The same since their servers have started."""
-        return merged(between(None, scrapes[-1][1]) for scrapes in self._scrapes.values())
-
-
-class Usual:
-    """The P99 that the stable revision has, or else had: also after its last pod is gone."""
-
-    def __init__(self) -> None:
-        self._p99: float | None = None
-
-    def look(self, stable: Window, least: int) -> float | None:
-        """Take in what there is, and tell it, in seconds. Fewer requests than `least` tell nothing."""
-        told = (traffic.p99 for traffic in (stable.traffic(), stable.lifetime()) if traffic.requests >= least)
-        self._p99 = next((p99 for p99 in told if p99 is not None), self._p99)
-        return self._p99
+def _about(key: Key) -> dict[str, str]:
+    return {"namespace": key[0], "object": key[1]}
 
 
 def live_finding(service: TTSService, new: Traffic, stable: Traffic, usual: float | None) -> Finding | None:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from tts_operator.api import Json
+from tts_operator.printable import one_line
 from tts_operator.reconcile.verdict import seconds_between
 
 MESSAGE_MAX = 600
 """Longest message of a container that is repeated in the status, in characters. Its end says most."""
+REASON_MAX = 100
 
 CURES = {
     "Unschedulable": "add nodes in the zones that lack room, lower resources.requests, "
@@ -35,6 +37,10 @@ class Failure:
     reason: str
     exit_code: int | None = None
     message: str = ""
+
+    def __post_init__(self) -> None:
+        """The kubelet repeats what a runtime or a pod says."""
+        object.__setattr__(self, "reason", one_line(self.reason, REASON_MAX))
 
     def describe(self) -> str:
         """One sentence for a condition's message."""
@@ -138,5 +144,5 @@ def _condition(pod: Json, kind: str) -> Json:
 
 
 def _end(message: str) -> str:
-    message = message.strip()
-    return message if len(message) <= MESSAGE_MAX else "..." + message[-MESSAGE_MAX:]
+    """What a container wrote last is its own: the status shows it without controls, on one line."""
+    return one_line(message, MESSAGE_MAX, end=True)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 
 import aiohttp
 
+from tts_operator.speech.bounds import READ_SECONDS, Budget, answer_bytes, read_apart
 from tts_operator.speech.client import UNAUTHORIZED, Problem, Spoken, speak
 from tts_operator.speech.judge import Judged, Limits, judge_answer, slower
 from tts_operator.speech.sentences import short_texts
@@ -120,12 +121,13 @@ async def check(session: aiohttp.ClientSession, pods: Sequence[Target], plan: Sp
     if not pods:
         return GateResult(passed=False, summary="There is no new pod that could speak.", pods=())
     plan = replace(plan, limits=replace(plan.limits, max_seconds=plan.max_seconds))
-    stable = await _Pod(session, plan.stable, plan).references() if plan.stable else {}
+    budget = Budget()
+    stable = await _Pod(session, plan.stable, plan, budget).references() if plan.stable else {}
     slots = asyncio.Semaphore(PODS_AT_ONCE)
 
     async def one(target: Target) -> PodResult:
         async with slots:
-            return await _Pod(session, target, plan).speak_all(stable)
+            return await _Pod(session, target, plan, budget).speak_all(stable)
 
     results = tuple(await asyncio.gather(*(one(target) for target in pods)))
     passed = not any(each.findings for each in results)
@@ -138,8 +140,9 @@ async def check(session: aiohttp.ClientSession, pods: Sequence[Target], plan: Sp
 class _Pod:
     """The requests to one pod."""
 
-    def __init__(self, session: aiohttp.ClientSession, target: Target, plan: SpeechPlan) -> None:
+    def __init__(self, session: aiohttp.ClientSession, target: Target, plan: SpeechPlan, budget: Budget) -> None:
         self._session = session
+        self._budget = budget
         self._target = target
         self._plan = plan
         self._requests = 0
@@ -200,15 +203,19 @@ class _Pod:
     async def _try(self, text: str, stable: Judged | None) -> Judged | Problem:
         """Speak and judge once. Not against the stable version's time, which is compared over all attempts."""
         plan = self._plan
-        answer = await self._ask(text)
-        if isinstance(answer, Problem):
-            return answer
-        against = replace(stable, seconds=answer.seconds) if stable is not None else None
-        # A recording takes milliseconds to judge, which is long for an event loop with many services.
-        judged = await asyncio.to_thread(
-            judge_answer, answer.body, answer.content_type, text, answer.seconds, plan.limits, stable=against
-        )
-        return replace(judged, cached=answer.cached)
+        async with self._budget.share(answer_bytes(text)):
+            answer = await self._ask(text)
+            if isinstance(answer, Problem):
+                return answer
+            against = replace(stable, seconds=answer.seconds) if stable is not None else None
+            try:
+                judged = await read_apart(
+                    judge_answer, answer.body, answer.content_type, text, answer.seconds, plan.limits, stable=against
+                )
+            except TimeoutError:
+                told = f"what it answers could not be judged within {READ_SECONDS:g} s"
+                return Problem(told, "body", answer.seconds)
+            return replace(judged, cached=answer.cached)
 
     async def _ask(self, text: str) -> Spoken | Problem:
         """Speak; again where the pod was not reached yet, or is busy with others' requests."""

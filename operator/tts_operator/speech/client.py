@@ -7,17 +7,24 @@ import os
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Literal
+from typing import Literal, TypedDict
 
 import aiohttp
 
+from tts_operator.printable import one_line
+from tts_operator.speech.bounds import READ_SECONDS, answer_bytes, read_apart
 from tts_operator.speech.live import Counters, parse_metrics
 
 SPEECH_PATH = "/v1/audio/speech"
-MAX_ANSWER_BYTES = 32 << 20
-"""Ten minutes of sound at 24 kHz: far more than any text of the gate takes."""
-MAX_METRICS_BYTES = 4 << 20
+MAX_METRICS_BYTES = 512 << 10
+"""The page of the bundled server has 13 KiB; other images may tell more."""
+MOST_PIECES = 20_000
+"""Of a body: each costs the event loop a few microseconds, even where it holds one byte."""
 _SHOWN = 160
+_LOOKED_AT = 4096
+"""Bytes of an error's body."""
+_PLAIN = {"Accept-Encoding": "identity"}
+"""Nothing is unpacked: a few bytes could become gigabytes."""
 _OK = 200
 UNAUTHORIZED = 401
 CLOCK_SECONDS = 30
@@ -28,11 +35,24 @@ _UNAVAILABLE = 503
 ProblemKind = Literal["connection", "timeout", "status", "body"]
 
 
+class _Bounds(TypedDict):
+    """How aiohttp is to read an answer: nothing is followed or unpacked, and a header takes at most 256 KiB."""
+
+    allow_redirects: bool
+    auto_decompress: bool
+    max_line_size: int
+    max_field_size: int
+    max_headers: int
+
+
+BOUNDS = _Bounds(allow_redirects=False, auto_decompress=False, max_line_size=4096, max_field_size=4096, max_headers=64)
+
+
 @dataclass(frozen=True, slots=True)
 class Spoken:
     """An answer with status 200; whether it is speech has yet to be judged."""
 
-    body: bytes
+    body: bytes | bytearray
     content_type: str
     seconds: float
     """From the request to the last byte."""
@@ -73,7 +93,7 @@ async def speak(
     """
     asked = {"input": text, "response_format": "wav", "model": model, "voice": voice}
     identity = f"gate-{os.urandom(8).hex()}"
-    headers = {"Cache-Control": "no-cache", "X-Request-Id": identity, "Accept": "audio/wav"}
+    headers = {"Cache-Control": "no-cache", "X-Request-Id": identity, "Accept": "audio/wav", **_PLAIN}
     keys = (api_key or "").replace(",", " ").split()  # as the server reads them
     if keys:
         headers["Authorization"] = f"Bearer {keys[0]}"
@@ -84,12 +104,17 @@ async def speak(
             json={name: value for name, value in asked.items() if value is not None},
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=timeout),
-            allow_redirects=False,
+            **BOUNDS,
         ) as response:
-            body = await _read(response, MAX_ANSWER_BYTES)
+            most = answer_bytes(text)
+            body = await read_body(response, most)
             seconds = time.monotonic() - begin
             if body is None:
-                return Problem(f"its answer is larger than {MAX_ANSWER_BYTES >> 20} MiB", "body", seconds)
+                return Problem(
+                    f"its answer is larger than {_size(most)}, or in crumbs: no sound of this text is", "body", seconds
+                )
+            if packed := _packed(response):
+                return Problem(packed, "body", seconds)
             if response.status != _OK:
                 return _refusal(response, body, seconds, secret=keys[0] if keys else None, identity=identity)
             cached = response.headers.get("X-Cache", "miss") != "miss"
@@ -108,37 +133,56 @@ async def scrape(
     begin = time.monotonic()
     try:
         async with session.get(
-            f"{base_url}/metrics", timeout=aiohttp.ClientTimeout(total=timeout), allow_redirects=False
+            f"{base_url}/metrics", headers=_PLAIN, timeout=aiohttp.ClientTimeout(total=timeout), **BOUNDS
         ) as response:
-            body = await _read(response, MAX_METRICS_BYTES)
+            body = await read_body(response, MAX_METRICS_BYTES)
             seconds = time.monotonic() - begin
             if body is None:
-                return Problem(f"its metrics are larger than {MAX_METRICS_BYTES >> 20} MiB", "body", seconds)
+                return Problem(f"its metrics are larger than {_size(MAX_METRICS_BYTES)}", "body", seconds)
+            if packed := _packed(response):
+                return Problem(packed, "body", seconds)
             if response.status != _OK:
                 return _refusal(response, body, seconds, secret=None, identity="")
-            try:
-                return parse_metrics(body.decode(errors="replace"))
-            except ValueError as error:
-                return Problem(f"its metrics cannot be read: {error}", "body", seconds)
+        try:
+            return await read_apart(lambda: parse_metrics(body.decode(errors="replace")))
+        except TimeoutError:
+            return Problem(f"its metrics could not be read within {READ_SECONDS:g} s", "body", seconds)
+        except ValueError as error:
+            return Problem(f"its metrics cannot be read: {one_line(error, _SHOWN)}", "body", seconds)
     except (aiohttp.ClientError, TimeoutError, asyncio.TimeoutError, OSError, ValueError) as error:
         return _failure(error, time.monotonic() - begin, timeout)
 
 
-async def _read(response: aiohttp.ClientResponse, most: int) -> bytes | None:
-    """The body; None where it is larger than `most` bytes."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.content.iter_any():
-        size += len(part)
-        if size > most:
-            response.close()
-            return None
-        parts.append(part)
-    return b"".join(parts)
+async def read_body(response: aiohttp.ClientResponse, most: int) -> bytearray | None:
+    """The body; None where it is larger than `most` bytes, as the header may say and may deny, or comes in crumbs."""
+    body, pieces = bytearray(), 0
+    if (response.content_length or 0) <= most:
+        async for piece, _ in response.content.iter_chunks():
+            pieces += 1
+            if len(body) + len(piece) > most or pieces > MOST_PIECES:
+                break
+            body += piece
+        else:
+            return body
+    response.close()
+    return None
+
+
+def _packed(response: aiohttp.ClientResponse) -> str | None:
+    """What is wrong with an answer that is not as it was asked for."""
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding in ("", "identity"):
+        return None
+    return f"its answer is packed ({one_line(encoding, 20)}), although it was asked for as it is"
+
+
+def _size(count: int) -> str:
+    """As in 2.5 MiB."""
+    return f"{count / (1 << 20):.1f} MiB"
 
 
 def _refusal(
-    response: aiohttp.ClientResponse, body: bytes, seconds: float, *, secret: str | None, identity: str
+    response: aiohttp.ClientResponse, body: bytearray, seconds: float, *, secret: str | None, identity: str
 ) -> Problem:
     status = response.status
     if status in _MOVED:
@@ -152,12 +196,12 @@ def _refusal(
     return Problem(message, "status", seconds, status, _retry_after(response.headers.get("Retry-After", "")))
 
 
-def _told(body: bytes) -> str:
+def _told(body: bytearray) -> str:
     """The message of an error in OpenAI's shape, or the beginning of whatever came."""
-    text = body[:4096].decode(errors="replace")
-    with contextlib.suppress(ValueError, KeyError, TypeError):
+    text = body[:_LOOKED_AT].decode(errors="replace")
+    with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
         text = json.loads(text)["error"]["message"]
-    return " ".join(str(text).split())[:_SHOWN]
+    return one_line(text, _SHOWN)
 
 
 def _clock(told: str) -> str:

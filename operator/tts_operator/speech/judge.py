@@ -7,10 +7,12 @@ one to fifty syllables) passes each with room to spare, and each of the faults f
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tts_operator.printable import one_line
 from tts_operator.speech.length import plausible_seconds, syllables
 from tts_operator.speech.measure import Measures, measure
 from tts_operator.speech.recording import MEDIA_TYPES, NotSpeechAudioError, Recording, parse
 
+_SHOWN_TYPE = 60
 _UNTOLD_TYPES = frozenset({"", "application/octet-stream"})
 
 
@@ -76,10 +78,16 @@ class Judged:
 
 
 def judge_answer(
-    body: bytes, content_type: str, text: str, seconds: float, limits: Limits, *, stable: Judged | None = None
+    body: bytes | bytearray,
+    content_type: str,
+    text: str,
+    seconds: float,
+    limits: Limits,
+    *,
+    stable: Judged | None = None,
 ) -> Judged:
     """Judge what a server answered with 200; `content_type` is its header, `seconds` how long the answer took."""
-    kind = content_type.partition(";")[0].strip().lower()
+    kind = one_line(content_type.partition(";")[0], _SHOWN_TYPE).lower()
     try:
         recording = parse(body)
     except NotSpeechAudioError as error:
@@ -88,7 +96,7 @@ def judge_answer(
     judged = judge(recording, text, seconds, limits, stable=stable)
     if kind in MEDIA_TYPES | _UNTOLD_TYPES:
         return judged
-    wrong = f"the sound is sent as {kind[:60]}; it must be audio/wav"
+    wrong = f"the sound is sent as {kind}; it must be audio/wav"
     return Judged(text, seconds, judged.measures, (wrong, *judged.findings))
 
 

@@ -9,9 +9,9 @@ The gate's own requests are counted by the server as well: take the first scrape
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 SPEECH_ENDPOINTS = frozenset({"/v1/audio/speech", "/api/tts"})
 _REQUESTS = "tts_requests_total"
@@ -20,6 +20,12 @@ _SAMPLE = re.compile(r'(\w+)\{((?:[^"}]|"(?:[^"\\]|\\.)*")*)\}\s+(\S+)')
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _BUSY = "503"
 P99 = 0.99
+MOST_SERIES = 100
+"""Of requests for speech, in one scrape. The server has at most 60."""
+_MOST_LINE = 2000
+"""Characters of a sample."""
+_MOST_COUNT = 2.0**53
+"""Above it a float does not count any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +105,26 @@ def parse_metrics(text: str) -> Counters:
     statuses: dict[tuple[str, str], float] = {}
     buckets: dict[tuple[str, float], float] = {}
     ours = False
-    for line in text.splitlines():
+    for line in text.split("\n"):
         ours = ours or line.startswith(("tts_", "# HELP tts_", "# TYPE tts_"))
         if not line.startswith((_REQUESTS + "{", _BUCKETS + "{")):
             continue
+        if len(line) > _MOST_LINE:
+            raise ValueError(f"a sample has {len(line)} characters; at most {_MOST_LINE} are read")
         match = _SAMPLE.match(line)
         if match is None:
             raise ValueError(f"this is no sample: {line[:80]!r}")
         labels = dict(_LABEL.findall(match[2]))
         value = float(match[3])
         endpoint = labels.get("endpoint", "")
-        if endpoint not in SPEECH_ENDPOINTS or not math.isfinite(value):
+        if endpoint not in SPEECH_ENDPOINTS or not 0 <= value < _MOST_COUNT:  # nor NaN
             continue
         if match[1] == _REQUESTS:
             statuses[endpoint, labels.get("status", "")] = value
-        else:
-            buckets[endpoint, float(labels.get("le", "nan"))] = value
+        elif not math.isnan(bound := float(labels.get("le", "nan"))):
+            buckets[endpoint, bound] = value
+        if len(statuses) + len(buckets) > MOST_SERIES:
+            raise ValueError(f"there are more than {MOST_SERIES} series of {_REQUESTS} and {_BUCKETS} in them")
     if not ours:
         raise ValueError("there is no metric of a model server (tts_*) in them")
     return Counters(statuses, buckets)
@@ -142,12 +152,18 @@ def between(before: Counters | None, after: Counters) -> Traffic:
 def merged(parts: Iterable[Traffic]) -> Traffic:
     """The traffic of several pods, or of several windows of one."""
     parts = list(parts)
-    bounds = sorted({bound for part in parts for bound, _ in part.buckets})
+    added: dict[float, float] = {}
+    for part in parts:
+        upto = 0.0
+        for bound, count in part.buckets:  # ascending; one without this bound counts as up to its next lower one
+            added[bound] = added.get(bound, 0.0) + max(0.0, count - upto)
+            upto = max(upto, count)
+    bounds = sorted(added)
     return Traffic(
         requests=sum(part.requests for part in parts),
         errors=sum(part.errors for part in parts),
         busy=sum(part.busy for part in parts),
-        buckets=tuple((bound, sum(_up_to(part.buckets, bound) for part in parts)) for bound in bounds),
+        buckets=tuple(zip(bounds, accumulate(added[bound] for bound in bounds), strict=True)),
     )
 
 
@@ -201,8 +217,3 @@ def _restarted(before: Counters, after: Counters) -> bool:
     return any(value > after.statuses.get(key, 0.0) for key, value in before.statuses.items()) or any(
         value > after.buckets.get(bucket, 0.0) for bucket, value in before.buckets.items()
     )
-
-
-def _up_to(buckets: Sequence[tuple[float, float]], bound: float) -> float:
-    """Requests up to a bound, also where this part has other buckets: those of its next lower one."""
-    return max((count for edge, count in buckets if edge <= bound), default=0.0)

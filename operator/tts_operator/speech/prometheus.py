@@ -11,9 +11,14 @@ from typing import Any
 
 import aiohttp
 
+from tts_operator.printable import one_line
+from tts_operator.speech.bounds import read_apart
+from tts_operator.speech.client import BOUNDS, read_body
+
 NEVER_ASKED = "its name leads to a loopback, link-local or otherwise local address"
 _MAX_BYTES = 1 << 20
 _SHOWN = 160
+_SHOWN_KIND = 40
 _OK = 200
 
 
@@ -70,14 +75,13 @@ async def ask(
             f"{prometheus_url.rstrip('/')}/api/v1/query",
             data={"query": check.query, "timeout": f"{timeout:g}s"},
             timeout=aiohttp.ClientTimeout(total=timeout),
-            allow_redirects=False,
+            headers={"Accept-Encoding": "identity"},
+            **BOUNDS,
         ) as response:
-            body = await response.content.read(_MAX_BYTES + 1)
-            while len(body) <= _MAX_BYTES and (more := await response.content.read(_MAX_BYTES)):
-                body += more
-            if len(body) > _MAX_BYTES:
-                return _untold("answers with more than 1 MiB; aggregate the query to one value, as with sum() or max()")
-            return judge_answer(response.status, body, check)
+            body = await read_body(response, _MAX_BYTES)
+        if body is None:
+            return _untold("answers with more than 1 MiB; aggregate the query to one value, as with sum() or max()")
+        return await read_apart(judge_answer, response.status, body, check)
     except (TimeoutError, asyncio.TimeoutError):
         return _untold(f"does not answer within {timeout:g} s")
     except aiohttp.ClientConnectorError as error:
@@ -87,19 +91,20 @@ async def ask(
         return _untold(f"cannot be asked: {type(error).__name__}")
 
 
-def judge_answer(status: int, body: bytes, check: MetricCheck) -> MetricResult:
+def judge_answer(status: int, body: bytes | bytearray, check: MetricCheck) -> MetricResult:
     """Judge what `/api/v1/query` answered."""
     try:
         answer = json.loads(body)
         if answer["status"] != "success":
-            return _untold(f"refuses the query ({answer.get('errorType')}): {str(answer.get('error'))[:_SHOWN]}")
+            kind, said = one_line(answer.get("errorType"), _SHOWN_KIND), one_line(answer.get("error"), _SHOWN)
+            return _untold(f"refuses the query ({kind}): {said}")
         if status != _OK:
             return _untold(f"answers {status}")
         values = _values(answer["data"])
-    except (ValueError, KeyError, TypeError, IndexError):
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError):
         return _untold(f"answers {status} with something that is not its API's: is the address right?")
     if values is None:
-        return _untold(f"answers with a {str(answer['data'].get('resultType'))[:20]}; the query must yield numbers")
+        return _untold(f"answers with a {one_line(answer['data'].get('resultType'), 20)}; the query must yield numbers")
     if not values:
         return _untold("finds no series for the query: is it spelt as the metrics are, and are they scraped?")
     numbers = [value for value in values if not math.isnan(value)]

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 MEDIA_TYPES = frozenset({"audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"})
 FULL_SCALE = 32768
-_RATES = (4000, 192_000)
-_CHANNELS = 8
-_SAMPLE_BYTES = 2
+MOST_RATE = 48_000
+SAMPLE_BYTES = 2
+_LEAST_RATE = 4000
+_CHANNELS = 2
+_MOST_CHUNKS = 64
+"""Of a header. Encoders write three or four."""
 _PCM = 1
 _EXTENSIBLE = 0xFFFE
 _CODECS = {2: "ADPCM", 3: "float", 6: "A-law", 7: "mu-law", 17: "IMA ADPCM", 85: "MP3"}
@@ -19,6 +22,8 @@ _CHUNK = struct.Struct("<4sI")
 _FORMAT = struct.Struct("<HHIIHH")
 _SUBFORMAT = 24
 """Where the codec of an extensible format stands: after the plain fields, and 8 bytes of size, bits and speakers."""
+_FORMAT_BYTES = 40
+"""An extensible format is no longer."""
 
 
 class NotSpeechAudioError(ValueError):
@@ -40,7 +45,7 @@ class Recording:
         return len(self.samples) / self.rate
 
 
-def parse(data: bytes) -> Recording:
+def parse(data: bytes | bytearray) -> Recording:
     """Read a RIFF WAVE file of 16-bit PCM; of several channels the first. Raises :class:`NotSpeechAudioError`.
 
     A stream's header, whose length is 0 or 0xFFFFFFFF, means all that follows.
@@ -48,12 +53,14 @@ def parse(data: bytes) -> Recording:
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
         raise NotSpeechAudioError(f"the answer is not a WAV file but {_kind(data)}")
     rate = channels = 0
-    place = 12
+    place, chunks = 12, 0
     while place + _CHUNK.size <= len(data):
+        if (chunks := chunks + 1) > _MOST_CHUNKS:
+            raise NotSpeechAudioError(f"the WAV file's header has more than {_MOST_CHUNKS} chunks before its sound")
         name, length = _CHUNK.unpack_from(data, place)
         place += _CHUNK.size
         if name == b"fmt ":
-            rate, channels = _read_format(data[place : place + length])
+            rate, channels = _read_format(bytes(data[place : place + min(length, _FORMAT_BYTES)]))
         elif name == b"data":
             if not rate:
                 raise NotSpeechAudioError("the WAV file's sound comes before its format ('fmt ')")
@@ -69,27 +76,31 @@ def _read_format(chunk: bytes) -> tuple[int, int]:
     codec, channels, rate, _, _, bits = _FORMAT.unpack_from(chunk)
     if codec == _EXTENSIBLE and len(chunk) >= _SUBFORMAT + 2:
         codec = int.from_bytes(chunk[_SUBFORMAT : _SUBFORMAT + 2], "little")
-    if codec != _PCM or bits != 8 * _SAMPLE_BYTES:
+    if codec != _PCM or bits != 8 * SAMPLE_BYTES:
         held = f"PCM of {bits} bits" if codec == _PCM else _CODECS.get(codec, f"codec {codec}")
         raise NotSpeechAudioError(f"the WAV file holds {held}; the gate reads 16-bit PCM")
-    if not 1 <= channels <= _CHANNELS or not _RATES[0] <= rate <= _RATES[1]:
-        raise NotSpeechAudioError(f"the WAV file's header makes no sense: {channels} channels at {rate} Hz")
+    if not 1 <= channels <= _CHANNELS or not _LEAST_RATE <= rate <= MOST_RATE:
+        raise NotSpeechAudioError(
+            f"the WAV file's header says {channels} channels at {rate} Hz;"
+            f" the gate reads one or two at {_LEAST_RATE} to {MOST_RATE} Hz"
+        )
     return rate, channels
 
 
-def _samples(data: bytes, place: int, length: int, channels: int) -> "array[int]":
+def _samples(data: bytes | bytearray, place: int, length: int, channels: int) -> "array[int]":
     there = len(data) - place
     if length not in _UNKNOWN and length > there:
         raise NotSpeechAudioError(f"the WAV file is cut off: its header promises {length} bytes of sound, {there} came")
     end = len(data) if length in _UNKNOWN else place + length
-    end -= (end - place) % (_SAMPLE_BYTES * channels)
-    samples = array("h", data[place:end])
+    end -= (end - place) % (SAMPLE_BYTES * channels)
+    samples = array("h")
+    samples.frombytes(memoryview(data)[place:end])  # no copy of up to 12 MiB in between
     if sys.byteorder == "big":  # pragma: no cover - no machine of ours
         samples.byteswap()
     return samples[::channels] if channels > 1 else samples
 
 
-def _kind(data: bytes) -> str:
+def _kind(data: bytes | bytearray) -> str:
     start = data[:200].lstrip().lower()
     if not data:
         return "empty"
@@ -106,6 +117,6 @@ def _kind(data: bytes) -> str:
     return f"{len(data)} bytes of something else"
 
 
-def _shown(data: bytes) -> str:
+def _shown(data: bytes | bytearray) -> str:
     """The beginning of a text, on one line."""
     return repr(" ".join(data[:120].decode(errors="replace").split())[:60])

@@ -76,6 +76,39 @@ async def test_an_edited_child_is_as_it_was(world: World, edit: Edit) -> None:
         await until(healed, f"{edit.resource.kind} is as it was")
 
 
+async def test_the_traffic_distribution_is_set_healed_and_removed(world: World) -> None:
+    """The field of the Service is ours only where the spec has it."""
+
+    async def distribution() -> Any:
+        found = await world.get(SERVICES, "narrator")
+        return found and found["spec"].get("trafficDistribution")
+
+    async def comes_to(wanted: str | None) -> None:
+        async def so() -> bool:
+            return bool(await distribution() == wanted)
+
+        await until(so, f"the Service's trafficDistribution is {wanted}")
+
+    async with world.operator():
+        await world.apply("narrator", {"service": {"trafficDistribution": "PreferSameZone"}})
+        await world.settled("narrator")
+        assert await distribution() == "PreferSameZone"
+        for edit in ("PreferSameNode", None):
+            patch = {"spec": {"trafficDistribution": edit}}
+            after = await world.client.merge(SERVICES, world.namespace, "narrator", patch)
+            assert after["spec"].get("trafficDistribution") == edit
+            await comes_to("PreferSameZone")
+        await world.apply("narrator", {"service": {"trafficDistribution": "PreferSameNode"}})
+        await comes_to("PreferSameNode")
+        await world.apply("narrator")
+        await comes_to(None)
+        await world.client.merge(
+            SERVICES, world.namespace, "narrator", {"spec": {"trafficDistribution": "PreferClose"}}
+        )
+        await world.settled("narrator")
+        assert await distribution() == "PreferClose", "what the spec does not say is left to others"
+
+
 async def test_what_is_not_ours_stays(world: World) -> None:
     """Foreign labels, annotations, a sidecar, a second port and a rollout restart outlive a repair of our fields."""
     async with world.operator():

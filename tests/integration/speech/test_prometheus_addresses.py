@@ -94,9 +94,9 @@ async def test_the_examiner_asks_no_forbidden_address() -> None:
     asked: list[str] = []
     async with prometheus(asked) as url:
         async with Examiner(lambda _: None, KEYRING) as examiner:
-            assert await examiner._ask(url, [QUERY]) is None
+            assert await examiner._ask(("speech", "narrator"), url, [QUERY]) is None
         assert not asked
         async with Examiner(lambda _: None, KEYRING, never_asked=lambda _: False) as examiner:
-            finding = await examiner._ask(url, [QUERY])
+            finding = await examiner._ask(("speech", "narrator"), url, [QUERY])
     assert finding is not None
     assert finding.message == "jobs: the query yields 5; the limit is 1"

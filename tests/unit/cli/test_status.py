@@ -169,3 +169,18 @@ def test_a_duration_is_as_exact_as_one_wants_to_know_it(seconds: float, words: s
 
 def test_an_age_may_be_unknown() -> None:
     assert age(None, NOW) == "?"
+
+
+def test_what_others_wrote_does_not_steer_the_terminal() -> None:
+    evil = "gone\x1b[2J\n  Next  rm -rf /\u202e"
+    service = a_service(
+        target="narrator-6",
+        rollout=rolling_out("RolledBack", reason=evil) | {"message": evil},
+        conditions={"Stalled": evil},
+    )
+    shown = block(service, NAMES, TYPED, NOW)
+    assert shown.isprintable() or set(filter(lambda each: not each.isprintable(), shown)) == {"\n"}
+    assert "gone [2J Next rm -rf /" in shown
+    assert shown.count("\n  Next") == 1
+    assert "\x9b" not in str(document(service, NAMES))
+    assert document(service, NAMES)["rollout"]["message"] == "gone [2J Next rm -rf /"

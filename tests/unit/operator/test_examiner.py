@@ -7,14 +7,23 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from tests.unit.operator.worlds import KEYRING, NAME, NAMESPACE, service
-from tts_operator.api import Json
+from tts_operator.api import Json, TTSService
 from tts_operator.api.rollout import PrometheusQuery
 from tts_operator.desired.probe import Admits
 from tts_operator.keyring import Keyring
 from tts_operator.reconcile import examiner
 from tts_operator.reconcile.evidence import NOTHING, Evidence, Examination, Reachable
-from tts_operator.reconcile.examiner import Examiner, Usual, Window, live_finding, metric_check, speech_plan
+from tts_operator.reconcile.examiner import (
+    CHECKS_AT_ONCE,
+    LATE_CHECKS,
+    Examiner,
+    live_finding,
+    metric_check,
+    speech_plan,
+)
+from tts_operator.reconcile.window import MOST_SHAPES, Usual, Window
 from tts_operator.speech.check import GateResult, PodResult, SpeechPlan, Target
+from tts_operator.speech.client import Problem
 from tts_operator.speech.live import Counters, Traffic
 from tts_operator.speech.prometheus import MetricResult
 
@@ -120,6 +129,15 @@ def test_a_window_counts_the_last_minute_of_the_pods_that_are_there() -> None:
     assert window.traffic().requests == pytest.approx(2 * 60, abs=4)
     window.forget(200.0, {"a"})
     assert window.traffic().requests == pytest.approx(60, abs=2)
+
+
+def test_a_window_forgets_what_a_pod_that_tells_something_else_each_time_has_told() -> None:
+    window = Window()
+    for second in range(100):
+        window.add("a", float(second), Counters({("/api/tts", str(second)): 1.0}))
+        window.forget(float(second), {"a"})
+    assert len(window._scrapes["a"]) == MOST_SHAPES
+    assert window.traffic().requests == 1
 
 
 # What goes on while the world changes.
@@ -329,3 +347,60 @@ async def test_a_401_is_told_with_its_cause_and_cure(
     assert finding.message.startswith("It answers 401. ")
     assert cure in finding.message
     assert "rollout.speechCheck.enabled: false" in finding.message
+
+
+class Pods:
+    """The pods of many services, of which those of hostile ones never answer."""
+
+    def __init__(self) -> None:
+        self.asked = self.now = self.most = 0
+
+    async def check(self, _: object, targets: Sequence[Target], plan: SpeechPlan) -> GateResult:
+        del plan
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            await asyncio.sleep(4 if targets[0].name == "honest" else 5000)
+        finally:
+            self.now -= 1
+        return GateResult(passed=True, summary="all speak", pods=())
+
+    async def scrape(self, _: object, url: str) -> Counters | Problem:
+        self.asked += "honest" in url
+        await asyncio.sleep(0.01 if "honest" in url else 5)
+        return Counters({("/api/tts", "200"): float(self.asked)})
+
+
+@pytest.fixture
+def pods(monkeypatch: pytest.MonkeyPatch, clock: object) -> Pods:
+    del clock
+    found = Pods()
+    monkeypatch.setattr(examiner, "check", found.check)
+    monkeypatch.setattr(examiner, "scrape", found.scrape)
+    return found
+
+
+def one_of_many(number: int, namespace: str) -> TTSService:
+    return service(name=f"narrator-{number}", namespace=namespace)
+
+
+async def test_a_hundred_services_that_hang_keep_no_other_namespace_waiting(pods: Pods) -> None:
+    async with Examiner(lambda _: None, KEYRING) as examining:
+        for number in range(100):
+            examining.want(one_of_many(number, "hostile"), about(f"hostile-{number}"))
+        await asyncio.sleep(100)
+        examining.want(one_of_many(0, "other"), about("honest"))
+        await asyncio.sleep(5)
+        assert examining.evidence(("other", "narrator-0")).passed
+        assert pods.most <= CHECKS_AT_ONCE + LATE_CHECKS
+
+
+async def test_a_thousand_pods_that_hang_keep_no_other_namespaces_figures_waiting(pods: Pods) -> None:
+    async with Examiner(lambda _: None, KEYRING) as examining:
+        for number in range(100):
+            names = [f"hostile-{number}-{pod}" for pod in range(10)]
+            examining.want(one_of_many(number, "hostile"), about(*names, speaks=False))
+        await asyncio.sleep(10)
+        examining.want(one_of_many(0, "other"), about("honest", speaks=False))
+        await asyncio.sleep(60)
+        assert pods.asked == pytest.approx(60 / 2, abs=1)

