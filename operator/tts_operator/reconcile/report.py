@@ -12,7 +12,7 @@ from tts_operator.desired.identity import selector_labels
 from tts_operator.desired.service import url
 from tts_operator.reconcile.autoscaler import autoscaler
 from tts_operator.reconcile.observed import Observed, Outcome
-from tts_operator.reconcile.pods import last_failure, ready_zones
+from tts_operator.reconcile.pods import is_fenced, last_failure, ready_zones
 from tts_operator.reconcile.routes import certificate, route
 from tts_operator.reconcile.trial import is_candidate
 from tts_operator.reconcile.verdict import Verdict
@@ -66,6 +66,8 @@ def report(service: TTSService, observed: Observed, outcome: Outcome, now: str) 
     current = outcome.current or (running if works.ready else service.status.get("currentRevision"))
     status |= {"currentRevision": current} if current else {}
     status |= {"targetRevision": outcome.revision} if outcome.revision else {}
+    fenced = sum(map(is_fenced, observed.pods))
+    status |= {"fencedReplicas": fenced} if fenced else {}
     status |= {"canaryWeight": outcome.share} if outcome.share else {}
     status |= {"rollout": dict(outcome.state)} if outcome.state else {}
     status |= {"lastFailure": failure.as_status()} if failure and not works.ready else {}
