@@ -6,6 +6,7 @@ The log is written before a request is answered, so a count is exact. A watch is
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from devcluster.progress import Progress
 
 READS = frozenset({"get", "list"})
 PATIENCE = 180.0
+LONGEST_ENTRY_BYTES = 1 << 20
 _SHOWN = 3
 
 
@@ -71,11 +73,14 @@ class AuditLog:
     path: Path
 
     def mark(self) -> Mark:
-        """The place where the next entry will be."""
+        """The place where the next entry will be; of the last one the end may not be written yet."""
         if not self.path.exists():
             raise BenchError(f"there is no audit log {self.path}: the requests cannot be counted")
-        status = self.path.stat()
-        return Mark(status.st_ino, status.st_size)
+        with self.path.open("rb") as source:
+            status = os.fstat(source.fileno())
+            begin = max(0, status.st_size - LONGEST_ENTRY_BYTES)
+            source.seek(begin)
+            return Mark(status.st_ino, begin + source.read(status.st_size - begin).rfind(b"\n") + 1)
 
     def since(self, mark: Mark) -> Requests:
         """The requests that were completed since then."""

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from tts_operator.runtime.usual import Usual
+
 AT_ONCE = 16
 """Measured with 300 new services at once: with twice as many, this process and the API server take a tenth longer for
 the same work."""
 LATE_SECONDS = 1.0
-"""A request that has waited for its answer for longer makes room for another."""
+"""A request that has waited for its answer for longer makes room for another; under load, for longer still."""
 
 
 class Turns:
@@ -20,26 +22,25 @@ class Turns:
 
     def __init__(self, at_once: int = AT_ONCE) -> None:
         self._free = asyncio.Semaphore(at_once)
-        self._late = 0
+        self._late: dict[object, float] = {}  # when they began
+        self._usual = Usual(LATE_SECONDS)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Wait for a turn; the request is made in the block."""
         await self._free.acquire()
-        late = False
+        loop, mark = asyncio.get_running_loop(), object()
+        begun = loop.time()
 
         def make_room() -> None:
-            nonlocal late
-            late = True
-            self._late += 1
+            self._late[mark] = begun
             self._free.release()
 
-        timer = asyncio.get_running_loop().call_later(LATE_SECONDS / (1 + self._late), make_room)
+        timer = loop.call_later(self._usual.moment_beside(begun - each for each in self._late.values()), make_room)
         try:
             yield
         finally:
             timer.cancel()
-            if late:
-                self._late -= 1
-            else:
+            self._usual.took(loop.time() - begun)
+            if self._late.pop(mark, None) is None:
                 self._free.release()

@@ -10,7 +10,8 @@ would bury some until the bulk ends.
 Places are limited, and who fails or hangs must not take those of the others. A key that is handled for longer than a
 moment gives its place back, and goes on apart. A key whose last pass failed or took long waits in a lane of its kind,
 for places of that kind, until a pass over it goes well and fast. So one key disturbs the others for a moment, once. The
-moment is a second, and shorter the more keys are apart already: where hundreds hang, it would add up.
+moment is a second, or under load, where all are slow and none hangs, several times what passes usually take by then.
+It is shorter the more keys hang already: with hundreds it would add up.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from tts_operator.runtime.store import Key
+from tts_operator.runtime.usual import Usual
 
 GATHER_SECONDS, IDLE_GATHER_SECONDS = 0.1, 0.02
 """News for which nobody waits come in flocks, as when pods start: one look at all of a flock is enough. Where no key
@@ -29,7 +31,7 @@ waits for a worker, the last news, by which a service is Ready, is told sooner a
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 60.0
 HANGING_SECONDS = 1.0
-"""A key that is handled for longer gives its place back, and waits apart the next time."""
+"""A key that is handled for longer gives its place back, and waits apart the next time. Under load it is longer."""
 TURNS = (16, 4, 4, 4)
 """While a lane has any, every so many keys one is taken from below it all the same: none waits for ever."""
 CROWD = 8
@@ -94,6 +96,7 @@ class _Pass:
     """Whose place it has; HANGING: it is apart."""
     timer: asyncio.TimerHandle | None = None
     give_up: Callable[[], None] = lambda: None
+    given_up: bool = False
 
 
 def _kind(lane: Lane) -> Lane:
@@ -114,6 +117,7 @@ class WorkQueue:
         self._again: dict[Key, Lane] = {}
         self._failures: dict[Key, int] = {}
         self._hanging: set[Key] = set()  # whose last pass took long
+        self._usual = Usual(HANGING_SECONDS)
         self._timers: dict[Key, tuple[float, asyncio.Handle]] = {}  # when they are due, which uvloop's cannot all tell
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._crowded = 0  # keys that were taken out of a crowd, modulo OLDEST_TURN
@@ -213,7 +217,8 @@ class WorkQueue:
         if lane is Lane.HANGING:
             self._apart[key] = begun
         else:
-            self._set_apart_in(HANGING_SECONDS / (1 + len(self._apart)), key, begun)
+            lasting = (now - each.since for each in self._apart.values())
+            self._set_apart_in(self._usual.moment_beside(lasting), key, begun)
 
     def _set_apart_in(self, seconds: float, key: Key, begun: _Pass) -> None:
         begun.timer = asyncio.get_running_loop().call_later(seconds, self._set_apart, key, begun)
@@ -227,6 +232,7 @@ class WorkQueue:
                 self._set_apart_in(left, key, begun)
                 return
             self._apart.move_to_end(first)  # until it has ended; the next one is not given up in its place
+            longest.given_up = True
             longest.give_up()
         self._taken[begun.kind] -= 1
         begun.kind = Lane.HANGING
@@ -267,10 +273,13 @@ class WorkQueue:
         self._taken[ended.kind] -= 1
         if ended.timer is not None:
             ended.timer.cancel()
-        if time.monotonic() - ended.since > HANGING_SECONDS:
+        seconds = time.monotonic() - ended.since
+        if ended.given_up or seconds > self._usual.moment:
             self._hanging.add(key)
         else:
             self._hanging.discard(key)
+        if not ended.given_up:
+            self._usual.took(seconds)
         lane = self._again.pop(key, None)
         if lane is not None:
             self.add(key, lane)
