@@ -1,4 +1,4 @@
-"""No pod is fenced as long as its node answers, whatever else is wrong: CPU starvation, restarts, an API server away."""
+"""No pod is fenced as long as its node answers: under CPU starvation, through restarts, with the API server away."""
 
 from __future__ import annotations
 

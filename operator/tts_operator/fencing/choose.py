@@ -41,8 +41,8 @@ def to_restore(now: Situation) -> list[Json]:
 def contesting(pods: Iterable[Json], fenced: Mapping[str, int], unreachable: Collection[str]) -> set[str]:
     """Nodes that do not answer, and on which a pod is ready again all the same since it was fenced.
 
-    `fenced` tells the uids of such pods, and their resource version then. Only its kubelet says so, or somebody by hand.
-    So the node can reach the API server, and is not lost but out of our reach.
+    `fenced` tells the uids of such pods, and their resource version then. Only its kubelet says so, or somebody by
+    hand. So the node can reach the API server, and is not lost but out of our reach.
     """
     return {
         node_of(pod)

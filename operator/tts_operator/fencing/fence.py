@@ -63,8 +63,9 @@ class Fence:
     ) -> None:
         """`pods` are those of all TTSServices, `zones` tells each node's zone.
 
-        `client` writes whether the lease is held or not. `seen` takes a pod as it is after a write. `tell` is called with a pod that was fenced or restored, a
-        reason in one word, and a sentence. `knock` asks targets for a sign of life.
+        `client` writes whether the lease is held or not. `seen` takes a pod as it is after a write. `tell` is called
+        with a pod that was fenced or restored, a reason in one word, and a sentence. `knock` asks targets for a sign of
+        life.
         """
         self._client = client
         self._pods = pods
@@ -177,8 +178,8 @@ class Fence:
         )
         out, back = to_fence(now), to_restore(now)
         await asyncio.gather(*map(self._take_out, out), *map(self._put_back, back))
-        present = {pod["metadata"]["uid"] for pod in now.pods}
-        self._fenced = {uid: version for uid, version in self._fenced.items() if uid in present}
+        silent = {pod["metadata"]["uid"] for pod in now.pods if node_of(pod) in lost}
+        self._fenced = {uid: version for uid, version in self._fenced.items() if uid in silent}
 
     async def _take_out(self, pod: Json) -> None:
         node = node_of(pod)
@@ -187,7 +188,9 @@ class Fence:
         if written is not None:
             self._fenced[pod["metadata"]["uid"]] = version_of(written)
             self.fenced_total += 1
-            self._tell(pod, NODE_UNREACHABLE, f"pod {pod['metadata']['name']} gets no traffic: its node {node} does not answer")
+            self._tell(
+                pod, NODE_UNREACHABLE, f"pod {pod['metadata']['name']} gets no traffic: its node {node} does not answer"
+            )
 
     async def _put_back(self, pod: Json) -> None:
         """Only where the pod itself says that it is ready: its kubelet looks again at each, but takes its time."""

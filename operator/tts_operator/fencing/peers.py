@@ -69,7 +69,7 @@ def read_view(body: bytes) -> View:
         answer: Any = json.loads(body)
         nodes = {str(node): Sight(sight) for node, sight in answer["nodes"].items()}
         return View(leading=answer["leading"] is True, cut_off=answer["cutOff"] is True, nodes=nodes)
-    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"no view of the nodes: {type(error).__name__}") from error
 
 

@@ -145,7 +145,7 @@ async def test_the_status_tells_what_is_fenced(world: World, operator: Client, p
         async def told() -> bool:
             body = await world.get(TTSSERVICES, "narrator") or {}
             failure = body["status"].get("lastFailure", {})
-            return body["status"].get("fencedReplicas") == 1 and failure.get("reason") == "NodeUnreachable"
+            return bool(body["status"].get("fencedReplicas") == 1 and failure.get("reason") == "NodeUnreachable")
 
         await until(told, "the status tells it")
         await patch(operator, pod, ready("True"))
@@ -154,5 +154,3 @@ async def test_the_status_tells_what_is_fenced(world: World, operator: Client, p
             return "fencedReplicas" not in ((await world.get(TTSSERVICES, "narrator")) or {})["status"]
 
         await until(over, "the status tells nothing of it any more")
-
-

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from tts_operator.fencing.probe import Target, probe
-
-NOWHERE = Target("192.0.2.1", 7860)
-"""TEST-NET-1 (RFC 5737): nobody answers, or there is no way."""
 
 
 @pytest.fixture
@@ -22,10 +20,21 @@ def listening() -> Iterator[Target]:
         yield Target(*server.getsockname())
 
 
-async def test_who_listens_and_who_refuses_answers(listening: Target) -> None:
+@pytest.fixture
+def silent() -> Iterator[Target]:
+    """A server whose queue of connections is full: the kernel drops whoever knocks."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, ExitStack() as stack:
+        address = server.getsockname()
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
+            waiting.connect_ex(address)
+        yield Target(*address)
+
+
+async def test_who_listens_and_who_refuses_answers(listening: Target, silent: Target) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         refusing = Target(*closed.getsockname())
-    assert await probe([listening, refusing, NOWHERE], seconds=0.3) == {listening, refusing}
+    assert await probe([listening, refusing, silent], seconds=0.3) == {listening, refusing}
 
 
 async def test_a_loop_that_is_late_takes_nobody_for_silent(listening: Target) -> None:
@@ -49,12 +58,12 @@ async def test_no_address_is_no_answer() -> None:
     assert await probe([Target("not an address", 7860), Target("", 7860)], seconds=0.1) == set()
 
 
-async def test_no_sockets_are_left_open(listening: Target) -> None:
-    before = len(_descriptors())
+async def test_no_sockets_are_left_open(listening: Target, silent: Target) -> None:
+    before = _descriptors()
     for _ in range(5):
-        await probe([listening, NOWHERE], seconds=0.05)
-    assert len(_descriptors()) == before
+        await probe([listening, silent], seconds=0.05)
+    assert _descriptors() == before
 
 
-def _descriptors() -> list[str]:
-    return os.listdir("/proc/self/fd")
+def _descriptors() -> int:
+    return len([*Path("/proc/self/fd").iterdir()])
