@@ -110,7 +110,9 @@ def test_the_loss_of_a_zone(
     with loading([ingress_url], rate=RATE, timeout=10.0, begun=2 * RATE, headers={"Host": HOST}) as load:
         sent = load.answered + len(load.failures)
         devcluster("zone", "down", lost)
+        cut = time.monotonic()
         until("the pods of the lost zone are fenced", fenced, 30)
+        found = time.monotonic() - cut
         assert nodes_count_as_ready(), "Kubernetes itself was faster"
         until("the status tells it", lambda: place.status(NAME).get("fencedReplicas") == 1, 30)
         assert place.condition(NAME, "Available")["status"] == "True"
@@ -124,6 +126,7 @@ def test_the_loss_of_a_zone(
     failures = load.tally.failures
     outages += [
         Figure(f"zone {lost} cut off: failing window", window(failures), "s"),
+        Figure(f"zone {lost} cut off: its pod is fenced after", round(found, 1), "seconds"),
         Figure(f"zone {lost} cut off: failed requests", len(failures), "requests"),
         Figure(f"zone {lost} cut off: requests", load.tally.sent - sent, "requests"),
     ]

@@ -32,7 +32,7 @@ from tts_operator.runtime import version_of
 
 ROUND_SECONDS = 1.0
 """Each node is probed once in so long."""
-ANSWER_SECONDS = 0.75
+ANSWER_SECONDS = 0.6
 """A node has so long to answer. Then all ways to it that are known are tried at once, for as long again."""
 COMPARE_SECONDS = 0.25
 """While a node does not answer, the other replicas are asked so often."""
