@@ -7,7 +7,7 @@ STAMP := .venv/.synced
 PYTEST_ARGS ?=
 RUN := PYTHONPATH=operator:. $(PY)
 
-.PHONY: help demo test lint test-unit test-random test-integration test-e2e cluster-up cluster-down images bench-operator bench-server bench-drift generate lock format
+.PHONY: help demo test lint test-unit test-random test-integration test-e2e cluster-up cluster-down images bench-operator bench-server bench-drift bench-fencing bench-outage soak-fencing generate lock format
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -34,6 +34,15 @@ test-integration: $(STAMP) ## the operator against a real API server; the server
 
 test-e2e: $(STAMP) ## real pods in three zones, real speech
 	$(PY) -m pytest tests/e2e $(PYTEST_ARGS)
+
+bench-fencing: $(STAMP) ## what it costs to probe the nodes; table, and JSON in build/bench/
+	@$(RUN) -m bench.fencing $(BENCH_ARGS)
+
+bench-outage: $(STAMP) ## six zones cut off under load, one after the other; table, JSON in build/bench/; 15 minutes
+	OUTAGES=$${OUTAGES:-6} $(PY) -m pytest tests/e2e/test_outage.py $(PYTEST_ARGS)
+
+soak-fencing: $(STAMP) ## half an hour of CPU starvation and restarts, in which no pod may be fenced
+	SOAK=$${SOAK:-1800} $(PY) -m pytest tests/e2e/test_fencing.py $(PYTEST_ARGS)
 
 cluster-up: $(STAMP) ## the local cluster: three nodes in three zones
 	@$(RUN) -m devcluster up

@@ -123,6 +123,20 @@ def parser() -> argparse.ArgumentParser:
         "that keep to the restricted Pod Security Standard, of the operator's own model server",
     )
     run.add_argument(
+        "--fencing",
+        choices=("on", "off"),
+        default=os.environ.get("TTS_OPERATOR_FENCING") or "on",
+        help="take pods on a node that does not answer out of their Service after about two seconds "
+        "(TTS_OPERATOR_FENCING); default: on",
+    )
+    run.add_argument(
+        "--peers",
+        metavar="SELECTOR",
+        default=os.environ.get("TTS_OPERATOR_PEERS", ""),
+        help="label selector of the operator's own pods, in --own-namespace, by which its replicas ask each other "
+        "before they fence (TTS_OPERATOR_PEERS); default: this is the only one",
+    )
+    run.add_argument(
         "--log-level",
         default=os.environ.get("TTS_OPERATOR_LOG_LEVEL") or "info",
         choices=("debug", "info", "warning", "error"),
@@ -151,6 +165,9 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         key=arguments.key_secret,
         http=arguments.http_address,
         policy=arguments.policy,
+        fencing=arguments.fencing == "on",
+        peers=arguments.peers,
+        pod_name=os.environ.get("POD_NAME", ""),
     )
 
 

@@ -18,7 +18,7 @@ from tests.e2e.operatorlog import OperatorLog, wrong_lines
 from tests.e2e.place import Place, operator_pods, until
 from tests.e2e.proxy import proxy
 
-FIGURES = Path("build/bench/rollback.json")
+FIGURES = Path("build/bench/e2e.json")
 MEASURED: pytest.StashKey[list[Figure]] = pytest.StashKey()
 RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 

@@ -1,16 +1,20 @@
-"""A zone is lost: the others go on speaking, the lost pod is replaced, and the status says so."""
+"""A zone is lost: its pods leave the Service in seconds, the others speak on, and all is as before when it is back."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from bench.figures import Figure, quantile
 from devcluster.product import ROOT, Product
-from tests.e2e.client import speech
+from tests.e2e.client import at_host, send_from_outside, speech
+from tests.e2e.load import Failure, loading
 from tests.e2e.operatorlog import OperatorLog, leader
 from tests.e2e.place import Place, operator_pods, until, zones
 
@@ -21,8 +25,13 @@ pytestmark = [
     ),
 ]
 NAME = "survivor"
-ATTEMPTS = 12
-"""Until its node counts as lost, one connection in three goes to a pod that is cut off; a client tries again."""
+HOST = f"{NAME}.example.com"
+RATE = 30
+OUTAGES = int(os.environ.get("OUTAGES", "1"))
+"""How many zones are lost, one after the other; in every third outage it is the one in which the leader works."""
+GRACE = 5.0
+"""Seconds of load after all is over, to see that it is."""
+Json = dict[str, Any]
 
 
 def devcluster(*words: str) -> None:
@@ -32,59 +41,109 @@ def devcluster(*words: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.fixture(scope="module")
+def outages(figures: list[Figure]) -> Iterator[list[Figure]]:
+    """What each outage has cost. All of them together are told at the end."""
+    found: list[Figure] = []
+    yield found
+    windows = [figure.value for figure in found if figure.unit == "s"]
+    figures += found
+    if windows:
+        figures += [
+            Figure("zones cut off: failing window, p50", quantile(windows, 0.5), "s", 3),
+            Figure("zones cut off: failing window, max", max(windows), "s", 6),
+        ]
+
+
+@pytest.fixture(params=range(OUTAGES), ids=lambda number: f"outage-{number + 1}")
+def survivor(place: Place, ingress_url: str) -> Iterator[Place]:
+    """A service with a pod in each of three zones, that can be reached from outside."""
+    place.apply(NAME, ingress={"className": "traefik", "host": HOST})
+    place.ready(NAME)
+    asked = at_host(speech(ingress_url, "还在"), HOST)
+    until("it speaks", lambda: send_from_outside(asked).status == 200, 30)
+    yield place
+    place.kubectl("delete", "tts", NAME)
+    until("its pods are gone", lambda: not place.pods(NAME), 60)
+
+
 @pytest.fixture
-def lost(product: Product, operator_log: OperatorLog) -> Iterator[str]:
-    """The zone to lose: the one in which the operator works, so that it is lost too. It is there again afterwards."""
+def lost(survivor: Place, product: Product, operator_log: OperatorLog, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The zone to lose. It is there again afterwards."""
+    del survivor  # it is there before
+    where = zones(product)
+    until("both replicas of the operator work", lambda: len([*filter(is_ready, operator_pods(product))]) == 2, 120)
     operator_log.keep()
-    name = leader(product)
-    (node,) = {pod["spec"]["nodeName"] for pod in operator_pods(product) if pod["metadata"]["name"] == name}
-    zone = zones(product)[node]
+    held = leader(product)
+    (node,) = {pod["spec"]["nodeName"] for pod in operator_pods(product) if pod["metadata"]["name"] == held}
+    others = sorted(set(where.values()) - {where[node]})
+    number = request.node.callspec.params["survivor"]
+    zone = where[node] if number % 3 == 0 else others[number % 2]
     yield zone
     devcluster("zone", "up", zone)
-    product.kubectl("wait", "--for=condition=Ready", f"node/{node}", "--timeout=90s", timeout=100)
+    product.kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=90s", timeout=100)
 
 
-@pytest.fixture
-def others(product: Product, lost: str) -> list[str]:
-    """The zones that are left."""
-    return sorted(set(zones(product).values()) - {lost})
+def test_the_loss_of_a_zone(
+    survivor: Place, product: Product, lost: str, ingress_url: str, outages: list[Figure]
+) -> None:
+    place, where = survivor, zones(product)
+    others = sorted(set(where.values()) - {lost})
+    gone = {node for node, zone in where.items() if zone == lost}
 
+    def fenced() -> bool:
+        pods = [pod for pod in place.pods(NAME) if pod["spec"]["nodeName"] in gone]
+        return bool(pods) and all(ready(pod).get("reason") == "NodeUnreachable" for pod in pods)
 
-@pytest.fixture
-def refuge(make_place: Callable[..., Place], others: list[str]) -> Iterator[Place]:
-    """A namespace with a client in a zone that is not lost."""
-    made = make_place("e2e-outage", zone=others[0])
-    yield made
-    made.leave()
-
-
-def test_the_loss_of_a_zone(refuge: Place, product: Product, lost: str, others: list[str]) -> None:
-    place, where = refuge, zones(product)
-    place.apply(NAME)
-    place.serving(NAME)
-    assert place.status(NAME)["zones"] == sorted([*others, lost])
-    url = place.url(NAME)
-
-    def speaks() -> bool:
-        asked = speech(url, "还在", timeout=1)
-        return any(answer.status == 200 for answer in place.client.send(*[asked] * ATTEMPTS))
+    def nodes_count_as_ready() -> bool:
+        nodes = {node["metadata"]["name"]: node for node in place.get("nodes")["items"]}
+        return all(is_ready(nodes[node]) for node in gone)
 
     def replaced() -> bool:
-        assert speaks()
-        ready = [pod for pod in place.pods(NAME) if _is_ready(pod)]
-        return len(ready) == 3 and lost not in {where[pod["spec"]["nodeName"]] for pod in ready}
+        pods = [pod for pod in place.pods(NAME) if is_ready(pod)]
+        return len(pods) == 3 and lost not in {where[pod["spec"]["nodeName"]] for pod in pods}
 
-    devcluster("zone", "down", lost)
-    until("the lost pod is replaced", replaced, 120)
-    until("the status names the zones that are left", lambda: place.status(NAME)["zones"] == others, 120)
-    place.ready(NAME)
-    answers = place.client.send(*[speech(url, "还在", timeout=10)] * 20)
-    assert [answer.status for answer in answers] == [200] * 20
+    def all_pods() -> list[Json]:
+        pods: list[Json] = place.get("pods", "-l", f"app.kubernetes.io/instance={NAME}")["items"]
+        return pods
 
-    devcluster("zone", "up", lost)
-    until("the lost pod is gone for good", lambda: len(place.get("pods")["items"]) == 4, 120)
-    place.serving(NAME)
+    with loading([ingress_url], rate=RATE, timeout=10.0, begun=2 * RATE, headers={"Host": HOST}) as load:
+        sent = load.answered + len(load.failures)
+        devcluster("zone", "down", lost)
+        cut = time.monotonic()
+        until("the pods of the lost zone are fenced", fenced, 30)
+        found = time.monotonic() - cut
+        assert nodes_count_as_ready(), "Kubernetes itself was faster"
+        until("the status tells it", lambda: place.status(NAME).get("fencedReplicas") == 1, 30)
+        assert place.condition(NAME, "Available")["status"] == "True"
+        until("the lost pod is replaced", replaced, 120)
+        until("the status names the zones that are left", lambda: place.status(NAME)["zones"] == others, 120)
+        devcluster("zone", "up", lost)
+        until("the lost pod is gone for good", lambda: len(place.pods(NAME)) == len(all_pods()) == 3, 120)
+        place.ready(NAME)
+        time.sleep(GRACE)
+    assert load.tally is not None
+    failures = load.tally.failures
+    outages += [
+        Figure(f"zone {lost} cut off: failing window", window(failures), "s"),
+        Figure(f"zone {lost} cut off: its pod is fenced after", round(found, 1), "seconds"),
+        Figure(f"zone {lost} cut off: failed requests", len(failures), "requests"),
+        Figure(f"zone {lost} cut off: requests", load.tally.sent - sent, "requests"),
+    ]
+    assert len(failures) < 0.1 * load.tally.sent, load.tally.told()
 
 
-def _is_ready(pod: dict[str, dict[str, list[dict[str, str]]]]) -> bool:
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in pod["status"].get("conditions", []))
+def window(failures: tuple[Failure, ...]) -> float:
+    """Seconds from the sending of the first request that failed to that of the last one."""
+    times = [failure.at for failure in failures]
+    return max(times) - min(times) if times else 0.0
+
+
+def is_ready(body: Json) -> bool:
+    return ready(body).get("status") == "True"
+
+
+def ready(body: Json) -> Json:
+    """The condition Ready of a pod or a node; empty where there is none."""
+    conditions: list[Json] = body.get("status", {}).get("conditions", [])
+    return next((each for each in conditions if each["type"] == "Ready"), {})

@@ -92,6 +92,12 @@ app.kubernetes.io/version: {{ .Chart.AppVersion }}
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]
+{{- if .Values.fencing.enabled }}
+# What it may change in them is held to their condition Ready by the ValidatingAdmissionPolicy in fencing.yaml.
+- apiGroups: [""]
+  resources: [pods/status]
+  verbs: [patch]
+{{- end }}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]

@@ -93,6 +93,8 @@ class Status(ApiModel):
     """Pods that exist."""
     ready_replicas: int | None = Field(None, json_schema_extra=INT32)
     """Pods that can serve."""
+    fenced_replicas: int | None = Field(None, json_schema_extra=INT32)
+    """Pods that get no traffic because their node does not answer; only while there are some."""
     updated_replicas: int | None = Field(None, json_schema_extra=INT32)
     """Pods of the newest revision."""
     current_revision: str | None = None

@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from tts_operator import __version__
 from tts_operator.api import Json
+from tts_operator.fencing import Fence
 from tts_operator.kube.client import NO_ANSWER
 from tts_operator.runtime import Informer, Lane, WorkQueue
 
@@ -93,8 +94,10 @@ class State(Collector):
         services: Iterable[Json],
         informers: Sequence[Informer],
         leading: Callable[[], bool],
+        fence: Fence | None = None,
     ) -> None:
         self._queue = queue
+        self._fence = fence
         self._services = services
         self._informers = informers
         self._leading = leading
@@ -123,6 +126,8 @@ class State(Collector):
             restarts.add_metric([resource], number)
         yield restarts
         yield self._conditions()
+        if self._fence is not None:
+            yield from _fencing(self._fence)
 
     def _conditions(self) -> Metric:
         counts = Counter(
@@ -136,3 +141,23 @@ class State(Collector):
         for (condition, status), number in sorted(counts.items()):
             found.add_metric([condition, status], number)
         return found
+
+
+def _fencing(fence: Fence) -> Iterator[Metric]:
+    nodes = GaugeMetricFamily(
+        "tts_operator_nodes",
+        "Nodes with pods of TTSServices, by what this replica sees of them: Unknown ones have never answered it.",
+        labels=["sight"],
+    )
+    for sight, number in fence.count().items():
+        nodes.add_metric([sight.value], number)
+    yield nodes
+    yield GaugeMetricFamily(
+        "tts_operator_fenced_pods", "Pods that get no traffic because their node does not answer.", value=fence.fenced
+    )
+    yield CounterMetricFamily(
+        "tts_operator_pods_fenced", "Pods that this replica has taken out of their Services.", value=fence.fenced_total
+    )
+    yield CounterMetricFamily(
+        "tts_operator_pods_restored", "Pods that this replica has put back into them.", value=fence.restored_total
+    )

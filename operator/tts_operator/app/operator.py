@@ -3,18 +3,21 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import Any
 
+from tts_operator.api import Json
 from tts_operator.app.children import Caches
+from tts_operator.app.fencing import Fencing
 from tts_operator.app.http import serve
 from tts_operator.app.keys import load_keyring
 from tts_operator.app.kopfwatch import KopfWatch
 from tts_operator.app.metrics import Metrics, State
 from tts_operator.app.services import Services
 from tts_operator.app.settings import Address, Settings
+from tts_operator.fencing import as_json
 from tts_operator.keyring import Keyring
 from tts_operator.kube.client import Client
 from tts_operator.kube.connection import Access, Connection
@@ -71,12 +74,26 @@ class Operator:
         self._secret = ApiSecret(reading, *settings.key) if settings.key is not None else None
         self._keyring: Keyring | None = None
         self._reconciler: Reconciler | None = None
+        self._fencing = (
+            Fencing(
+                reading,
+                settings,
+                services=self._services.store,
+                pods=self._caches.pods,
+                zones=self._caches.zones,
+                leading=self._leads,
+                changed=self._add,
+            )
+            if settings.fencing
+            else None
+        )
         self._metrics.registry.register(
             State(
                 queue=self._queue,
                 services=self._services.store,
                 informers=self._caches.informers,
-                leading=lambda: self._working and self._may_write(),
+                leading=self._leads,
+                fence=self._fencing.fence if self._fencing is not None else None,
             )
         )
         self.ready = asyncio.Event()
@@ -104,6 +121,13 @@ class Operator:
 
     def _may_write(self) -> bool:
         return self._elector is None or self._elector.leading
+
+    def _leads(self) -> bool:
+        return self._working and self._may_write()
+
+    def _sight(self, nodes: Sequence[str]) -> Json:
+        """What this replica sees of some nodes, for another one."""
+        return as_json(self._fencing.fence.view(nodes)) if self._fencing is not None else {}
 
     def _add(self, key: Key, lane: Lane) -> None:
         """Queue a key; not where another process works: who begins to, looks at everything."""
@@ -133,6 +157,7 @@ class Operator:
                         problem=self._problem,
                         waiting_for=self._waiting_for,
                         metrics=self._metrics.page,
+                        nodes=self._sight,
                     )
                     self.http = await stack.enter_async_context(answering)
                     _log.info("probes and metrics are answered on %s:%d", *self.http)
@@ -155,8 +180,9 @@ class Operator:
                     return
                 _log.info("the caches are filled")
                 self.ready.set()
-                if self._elector is None or await _unless(stop, self._elector.acquire()):
-                    await self._work(stop)
+                async with _beside(self._fencing.run()) if self._fencing is not None else nullcontext():
+                    if self._elector is None or await _unless(stop, self._elector.acquire()):
+                        await self._work(stop)
             finally:
                 leave.set()
 

@@ -113,3 +113,9 @@ class Settings:
     policy: Policy = field(default_factory=Policy)
     """What TTSServices may use."""
     identity: str = field(default_factory=own_identity)
+    fencing: bool = True
+    """Whether pods on nodes that do not answer are taken out of their Services."""
+    peers: str = ""
+    """Label selector of the operator's own pods, by which its replicas find each other; none if empty."""
+    pod_name: str = ""
+    """Name of the own pod among them."""

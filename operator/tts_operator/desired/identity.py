@@ -6,6 +6,8 @@ MANAGED_BY = "tts-operator"
 NAME_LABEL = "app.kubernetes.io/name"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
+NODE_UNREACHABLE = "NodeUnreachable"
+"""Reason of a pod's condition Ready that the operator has set: its node does not answer."""
 SERVER, CANDIDATE = "tts-server", "tts-server-candidate"
 """Name labels of the pods that serve, and of those of a new revision that is still to prove itself."""
 

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from tts_operator.kube.errors import ApiError, FencedError
+from tts_operator.kube.errors import ApiError, NotLeadingError
 from tts_operator.kube.resources import Resource
 from tts_operator.kube.sealed import Sealed, read_event, read_page, read_sealed, read_whole, sealed
 from tts_operator.kube.turns import Turns
@@ -35,6 +35,7 @@ _OBJECT = {"Accept": "application/json"}
 _NAMES = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
 _NAME = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
 _APPLY = "application/apply-patch+yaml"
+_STRATEGIC_MERGE = "application/strategic-merge-patch+json"
 
 Json = dict[str, Any]
 Tally = Callable[[str, str, int, float], None]
@@ -53,7 +54,7 @@ class Client:
         may_write: Callable[[], bool] = lambda: True,
         turns: Turns | None = None,
     ) -> None:
-        """Where `may_write` says no, nothing but reading is done, and FencedError raised.
+        """Where `may_write` says no, nothing but reading is done, and NotLeadingError raised.
 
         With `turns` requests wait for theirs; watches never do.
         """
@@ -81,6 +82,17 @@ class Client:
         path = resource.path(metadata["namespace"], metadata["name"], "status")
         answer: Json = read_whole(await self._apply(path, manifest, f"{resource.plural}/status", force=True))
         return answer
+
+    async def patch_status(self, resource: Resource, patch: Json) -> Json:
+        """A strategic merge patch of the status subresource, as kubelets and node controllers write conditions.
+
+        With a uid and a resourceVersion among its metadata it is refused with a conflict where either is another.
+        """
+        metadata = patch["metadata"]
+        path = resource.path(metadata["namespace"], metadata["name"], "status")
+        return await self._request(
+            "PATCH", path, what=f"{resource.plural}/status", body=patch, content_type=_STRATEGIC_MERGE
+        )
 
     async def _apply(self, path: str, manifest: Json, what: str, *, force: bool, manager: str = FIELD_MANAGER) -> bytes:
         # Part of the path: as `params` it would be parsed and quoted anew for each request.
@@ -209,7 +221,7 @@ class Client:
             data, headers = msgspec.json.encode(body), {**accept, "Content-Type": content_type}
         async with self._turns.turn() if self._turns is not None else nullcontext():
             if method != "GET" and not self._may_write():  # now, and not before a wait
-                raise FencedError("another operator holds the lease: nothing is written any more")
+                raise NotLeadingError("another operator holds the lease: nothing is written any more")
             begun, status = time.monotonic(), NO_ANSWER
             try:
                 async with self._session().request(

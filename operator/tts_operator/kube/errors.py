@@ -9,7 +9,7 @@ TRANSIENT = {401, 408, 409, 429, 500, 502, 503, 504}
 """Answers that may be different the next time: an expired token, a conflict, too many requests, a server in trouble."""
 
 
-class FencedError(aiohttp.ClientError):
+class NotLeadingError(aiohttp.ClientError):
     """Nothing may be written: another operator may do so now."""
 
 

@@ -68,6 +68,7 @@ class PodStatus(TypedDict, total=False):
     reason: str
     message: str
     podIP: str
+    hostIP: str
     conditions: list[PodCondition]
     initContainerStatuses: list[PodContainer]
     containerStatuses: list[PodContainer]

@@ -5,6 +5,7 @@ import os
 import socket
 
 from tts_operator.api import API_VERSION, KIND, Json
+from tts_operator.desired.identity import NODE_UNREACHABLE
 
 CONTROLLER = "tts-operator.io/operator"
 PROGRESS = {
@@ -28,6 +29,15 @@ def transition_event(metadata: Json, before: Json, after: Json) -> Json | None:
     good = after["status"] == "True" or after["reason"] in PROGRESS
     if before.get("status") != "True" and after["status"] != "True" and good:
         return None  # a service on its way up: its end is the news
+    return _event(metadata, after["reason"], after["message"], good=good, action="Reconcile")
+
+
+def pod_event(metadata: Json, reason: str, note: str) -> Json:
+    """An event for the object of `metadata` about one of its pods that was fenced, or came back."""
+    return _event(metadata, reason, note, good=reason != NODE_UNREACHABLE, action="Fence")
+
+
+def _event(metadata: Json, reason: str, note: str, *, good: bool, action: str) -> Json:
     namespace, name = metadata["namespace"], metadata["name"]
     now = datetime.datetime.now(datetime.UTC)
     return {
@@ -36,9 +46,9 @@ def transition_event(metadata: Json, before: Json, after: Json) -> Json | None:
         "metadata": {"namespace": namespace, "name": f"{name}.{now.timestamp():.6f}".replace(".", "-")},
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "type": "Normal" if good else "Warning",
-        "reason": after["reason"],
-        "action": "Reconcile",
-        "note": after["message"].encode()[:NOTE_MAX].decode(errors="ignore"),
+        "reason": reason,
+        "action": action,
+        "note": note.encode()[:NOTE_MAX].decode(errors="ignore"),
         "regarding": {
             "apiVersion": API_VERSION,
             "kind": KIND,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tts_operator.api import Json
+from tts_operator.desired.identity import NODE_UNREACHABLE
 from tts_operator.printable import one_line
 from tts_operator.reconcile.verdict import seconds_between
 
@@ -22,6 +23,7 @@ CURES = {
     "VolumeNotBound": "set model.storage.persistentVolumeClaim.storageClassName to a class that makes such volumes "
     "(kubectl get storageclass), or model.storage.emptyDir",
     "InvalidImageName": "correct image.repository, image.tag or image.digest",
+    NODE_UNREACHABLE: "if the node works, look at its network: kubectl describe node, kubectl get pods -o wide",
     "OOMKilled": "raise resources.limits.memory, or lower server.cache.sizeMiB",
 }
 UNBOUND_CLAIM = "persistentvolumeclaim"
@@ -66,6 +68,11 @@ def is_ready(pod: Json) -> bool:
     return "deletionTimestamp" not in pod["metadata"] and _condition(pod, "Ready").get("status") == "True"
 
 
+def is_fenced(pod: Json) -> bool:
+    """Whether it gets no traffic because its node does not answer."""
+    return _condition(pod, "Ready").get("reason") == NODE_UNREACHABLE
+
+
 def seconds_unready(pod: Json, now: str) -> float:
     """For how long a pod has not been ready. `now` is an RFC 3339 time."""
     since = _condition(pod, "Ready").get("lastTransitionTime") or pod["metadata"].get("creationTimestamp", now)
@@ -103,6 +110,9 @@ def _failure(pod: Json) -> Failure | None:
         unbound = UNBOUND_CLAIM in said.lower()
         reason = "VolumeNotBound" if unbound else scheduled.get("reason", "Unschedulable")
         return Failure(pod=name, reason=reason, message=said)
+    if is_fenced(pod):
+        said = _condition(pod, "Ready").get("message", "")
+        return Failure(pod=name, reason=NODE_UNREACHABLE, message=_end(said))
     for container in _containers(pod):
         if failure := _container_failure(name, container):
             return failure

@@ -13,7 +13,7 @@ from tts_operator.desired.service import url
 from tts_operator.reconcile.absent import CONDITION_OF_KIND, disabled, unserved
 from tts_operator.reconcile.autoscaler import autoscaler
 from tts_operator.reconcile.observed import Observed, Outcome
-from tts_operator.reconcile.pods import last_failure, ready_zones
+from tts_operator.reconcile.pods import is_fenced, last_failure, ready_zones
 from tts_operator.reconcile.routes import certificate, route
 from tts_operator.reconcile.trial import is_candidate
 from tts_operator.reconcile.verdict import Verdict
@@ -63,6 +63,8 @@ def report(service: TTSService, observed: Observed, outcome: Outcome, now: str) 
     status |= {"currentRevision": current} if current else {}
     status |= {"targetRevision": outcome.revision} if outcome.revision else {}
     status |= {"zoneSpread": outcome.spread} if outcome.spread else {}
+    fenced = sum(map(is_fenced, observed.pods))
+    status |= {"fencedReplicas": fenced} if fenced else {}
     status |= {"canaryWeight": outcome.share} if outcome.share else {}
     status |= {"rollout": dict(outcome.state)} if outcome.state else {}
     status |= {"lastFailure": failure.as_status()} if failure and not works.ready else {}

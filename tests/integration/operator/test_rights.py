@@ -54,6 +54,7 @@ NEEDED: set[Right] = set().union(
     rights(TTSSERVICES, "update", sub="/finalizers"),  # clusters that check who may block an owner's deletion
     *(rights(kind, *WRITTEN) for kind in CHILDREN),
     rights(PODS, "list", "watch"),
+    rights(PODS, "patch", sub="/status"),
     rights(NODES, "list", "watch"),
     rights(CUSTOM_RESOURCE_DEFINITIONS, "list", "watch"),
     rights(EVENTS, "create"),

@@ -1,0 +1,105 @@
+"""Fencing as a part of the process: the operator's own pods are watched, and what happens is told in events."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+
+import aiohttp
+
+from tts_operator.api import Json
+from tts_operator.app.settings import Settings
+from tts_operator.fencing import Fence, Peers
+from tts_operator.kube.client import Client
+from tts_operator.kube.errors import ApiError
+from tts_operator.kube.resources import EVENTS, PODS
+from tts_operator.kube.source import ApiSource
+from tts_operator.reconcile.caches import service_of, trim_pod
+from tts_operator.reconcile.events import pod_event
+from tts_operator.runtime import Informer, Key, Lane, Store
+
+_log = logging.getLogger(__name__)
+
+
+class Fencing:
+    """Takes pods on nodes that do not answer out of their Services, on the holder of the lease and beside it."""
+
+    def __init__(
+        self,
+        client: Client,
+        settings: Settings,
+        *,
+        services: Store,
+        pods: Store,
+        zones: Mapping[str, str],
+        leading: Callable[[], bool],
+        changed: Callable[[Key, Lane], None],
+    ) -> None:
+        """`client` writes whether the lease is held or not. `changed`: the pods of a TTSService are different."""
+        self._client = client
+        self._pods = pods
+        self._changed = changed
+        self._services = services
+        own = Store(key_of=lambda _: None, trim=trim_pod)
+        self._informer = _watch_of_own_pods(client, settings, own)
+        port = settings.http.port if settings.http is not None else 0
+        self.fence = Fence(
+            client,
+            pods=pods,
+            zones=zones,
+            peers=Peers(lambda: own, own_name=settings.pod_name, port=port),
+            leading=leading,
+            seen=self._take,
+            tell=self._tell,
+        )
+        self._telling: set[asyncio.Task[None]] = set()
+
+    @property
+    def informers(self) -> list[Informer]:
+        """Those that it needs beside the caches."""
+        return [self._informer] if self._informer is not None else []
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.fence)
+            group = await stack.enter_async_context(asyncio.TaskGroup())
+            for informer in self.informers:
+                group.create_task(informer.run(), name=informer.name)
+                await informer.synced.wait()
+            group.create_task(self.fence.run())
+
+    def _take(self, pod: Json) -> None:
+        for key in self._pods.put(pod):
+            self._changed(key, Lane.SLOW)
+
+    def _tell(self, pod: Json, reason: str, note: str) -> None:
+        """An event of the TTSService: a courtesy, for which nothing waits."""
+        key = service_of(pod)
+        body = self._services.get(*key) if key is not None else None
+        _log.warning("%s", note, extra={"namespace": pod["metadata"]["namespace"], "object": pod["metadata"]["name"]})
+        if body is not None:
+            task = asyncio.create_task(self._create(pod_event(body["metadata"], reason, note)))
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
+
+    async def _create(self, event: Json) -> None:
+        try:
+            await self._client.create(EVENTS, event)
+        except (ApiError, aiohttp.ClientError, TimeoutError) as error:
+            _log.warning("an event could not be written: %s", str(error) or type(error).__name__)
+
+
+def _watch_of_own_pods(client: Client, settings: Settings, store: Store) -> Informer | None:
+    if not settings.peers or not settings.defaults.namespace or not settings.pod_name:
+        return None
+    source = ApiSource(
+        client,
+        PODS,
+        namespace=settings.defaults.namespace,
+        selector=settings.peers,
+        metadata_only=False,
+        trim=trim_pod,
+    )
+    without = "the replicas cannot ask each other, and only the holder of the lease fences"
+    return Informer("pods of the operator", source, store, lambda *_: None, without=without)

@@ -1,0 +1,267 @@
+"""Probe the nodes, compare with the other replicas, and take pods out of their Services, or back in."""
+
+import asyncio
+import datetime
+import logging
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from tts_operator.api import Json
+from tts_operator.desired.identity import NODE_UNREACHABLE
+from tts_operator.desired.pod import PORT
+from tts_operator.fencing.choose import (
+    Situation,
+    contesting,
+    is_fenced,
+    is_ready,
+    node_of,
+    to_fence,
+    to_restore,
+)
+from tts_operator.fencing.peers import Peers
+from tts_operator.fencing.probe import Target, probe
+from tts_operator.fencing.views import Nodes, Peer, Sight, View, agreed, is_to_act
+from tts_operator.kube.client import Client
+from tts_operator.kube.errors import ApiError
+from tts_operator.kube.resources import PODS
+from tts_operator.runtime import version_of
+
+ROUND_SECONDS = 1.0
+"""Each node is probed once in so long."""
+ANSWER_SECONDS = 0.6
+"""A node has so long to answer. Then all ways to it that are known are tried at once, for as long again."""
+COMPARE_SECONDS = 0.25
+"""While a node does not answer, the other replicas are asked so often."""
+KUBELET_PORT = 10250
+WAYS = 4
+"""Pods of one node that are tried, when the first did not answer, beside its kubelet."""
+RESTORED = "NodeReachable"
+"""Reason of the event that tells of a pod's return."""
+_OK, NOT_FOUND, CONFLICT = 200, 404, 409
+
+_log = logging.getLogger(__name__)
+
+
+class Fence:
+    """What one replica does about nodes that do not answer. Runs on every replica, whoever holds the lease."""
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        pods: Iterable[Json],
+        zones: Mapping[str, str],
+        peers: Peers,
+        leading: Callable[[], bool],
+        seen: Callable[[Json], object] = lambda _: None,
+        tell: Callable[[Json, str, str], None] = lambda *_: None,
+        knock: Callable[..., Awaitable[set[Target]]] = probe,
+    ) -> None:
+        """`pods` are those of all TTSServices, `zones` tells each node's zone.
+
+        `client` writes whether the lease is held or not. `seen` takes a pod as it is after a write. `tell` is called
+        with a pod that was fenced or restored, a reason in one word, and a sentence. `knock` asks targets for a sign of
+        life.
+        """
+        self._client = client
+        self._pods = pods
+        self._zones = zones
+        self._peers = peers
+        self._leading = leading
+        self._seen = seen
+        self._tell = tell
+        self._knock = knock
+        self._nodes = Nodes()
+        self._fenced: dict[str, int] = {}
+        """By this process: the uid of a pod, and the resource version that it had then."""
+        self._contested: set[str] = set()
+        self._suspect = asyncio.Event()
+        self._session: aiohttp.ClientSession | None = None
+        self.fenced_total = 0
+        """Pods that this process has taken out of their Services."""
+        self.restored_total = 0
+        """Pods that it has put back."""
+
+    async def __aenter__(self) -> Self:
+        """Replicas and pods are asked without credentials and without any proxy."""
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=64, force_close=True), trust_env=False, auto_decompress=False
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    @property
+    def fenced(self) -> int:
+        """How many pods are fenced, by whichever replica."""
+        return sum(map(is_fenced, self._pods))
+
+    def view(self, nodes: Iterable[str]) -> View:
+        """What this replica sees of some nodes."""
+        return self._nodes.view(nodes, leading=self._leading())
+
+    def count(self) -> dict[Sight, int]:
+        """How many nodes this replica sees in which state."""
+        return self._nodes.count()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._probe())
+            group.create_task(self._compare())
+
+    async def _probe(self) -> None:
+        while True:
+            begun = time.monotonic()
+            try:
+                await self._round(begun)
+            except Exception:  # noqa: BLE001 - one that breaks the code must not end the operator
+                _log.exception("probing the nodes failed")
+            await asyncio.sleep(max(0.0, begun + ROUND_SECONDS - time.monotonic()))
+
+    async def _round(self, begun: float) -> None:
+        ways = ways_to(self._pods)
+        first = {node: targets[0] for node, targets in ways.items()}
+        answering = await self._knock(first.values(), seconds=ANSWER_SECONDS)
+        silent = {node for node, target in first.items() if target not in answering}
+        if silent:
+            every = {target for node in silent for target in ways[node]}
+            answering |= await self._knock(every, seconds=ANSWER_SECONDS)
+            silent = {node for node in silent if answering.isdisjoint(ways[node])}
+        self._nodes.look(ways.keys() - silent, silent, begun=begun)
+        if self._nodes.unreachable or any(map(is_fenced, self._pods)):
+            self._suspect.set()
+
+    async def _compare(self) -> None:
+        while True:
+            await self._suspect.wait()
+            self._suspect.clear()
+            while self._nodes.unreachable:
+                begun = time.monotonic()
+                await self._look()
+                await asyncio.sleep(max(0.0, begun + COMPARE_SECONDS - time.monotonic()))
+            await self._look()
+
+    async def _look(self) -> None:
+        """Decide, and act where it is for this replica to act."""
+        assert self._session is not None  # noqa: S101 - for the type checker
+        try:
+            peers = await self._peers.ask(self._session, self._nodes.unreachable)
+            await self._act(peers)
+        except Exception:  # noqa: BLE001 - the API server may be away, or the code broken: pods stay as they are
+            _log.exception("fencing failed")
+            await asyncio.sleep(COMPARE_SECONDS)
+
+    async def _act(self, peers: list[Peer]) -> None:
+        if not is_to_act(self._nodes, peers, leading=self._leading()):
+            return
+        lost = self._nodes.unreachable
+        contested = contesting(self._pods, self._fenced, lost)
+        for node in contested - self._contested:
+            _log.warning("node %s does not answer, but its kubelet reports: its pods stay in service", node)
+        self._contested = {node for node in self._contested | contested if node in lost}
+        now = Situation(
+            pods=list(self._pods),
+            unreachable=agreed(self._nodes, peers),
+            reachable=self._nodes.reachable,
+            zones=self._zones,
+            contested=self._contested,
+        )
+        out, back = to_fence(now), to_restore(now)
+        await asyncio.gather(*map(self._take_out, out), *map(self._put_back, back))
+        silent = {pod["metadata"]["uid"] for pod in now.pods if node_of(pod) in lost}
+        self._fenced = {uid: version for uid, version in self._fenced.items() if uid in silent}
+
+    async def _take_out(self, pod: Json) -> None:
+        node = node_of(pod)
+        text = f"node {node} does not answer: the pod gets no traffic until it does"
+        written = await self._set_ready(pod, ready=False, message=text)
+        if written is not None:
+            self._fenced[pod["metadata"]["uid"]] = version_of(written)
+            self.fenced_total += 1
+            self._tell(
+                pod, NODE_UNREACHABLE, f"pod {pod['metadata']['name']} gets no traffic: its node {node} does not answer"
+            )
+
+    async def _put_back(self, pod: Json) -> None:
+        """Only where the pod itself says that it is ready: its kubelet looks again at each, but takes its time."""
+        if not await self._answers(pod):
+            return
+        self._fenced.pop(pod["metadata"]["uid"], None)
+        if await self._set_ready(pod, ready=True, message="") is not None:
+            self.restored_total += 1
+            note = f"pod {pod['metadata']['name']} gets traffic again: its node {node_of(pod)} answers"
+            self._tell(pod, RESTORED, note)
+
+    async def _answers(self, pod: Json) -> bool:
+        assert self._session is not None  # noqa: S101 - for the type checker
+        address = pod["status"].get("podIP", "")
+        host = f"[{address}]" if ":" in address else address
+        timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
+        try:
+            async with self._session.get(
+                f"http://{host}:{PORT}/ready", timeout=timeout, allow_redirects=False
+            ) as response:
+                return response.status == _OK
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            return False
+
+    async def _set_ready(self, pod: Json, *, ready: bool, message: str) -> Json | None:
+        """Write the condition to the version that was decided on. Returns the pod, or None where it was not written.
+
+        A conflict means that there is news of the pod, which another look decides on.
+        """
+        condition: Json = {
+            "type": "Ready",
+            "status": "True" if ready else "False",
+            "lastTransitionTime": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "reason": None if ready else NODE_UNREACHABLE,
+            "message": message or None,
+        }
+        names = {name: pod["metadata"][name] for name in ("namespace", "name", "uid", "resourceVersion")}
+        try:
+            written = await self._client.patch_status(PODS, {"metadata": names, "status": {"conditions": [condition]}})
+        except ApiError as error:
+            if error.status not in (NOT_FOUND, CONFLICT):
+                _log.warning("the condition Ready of a pod could not be written: %s", error, extra=_where(pod))
+            return None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            _log.warning("the API server cannot be reached: %s", str(error) or type(error).__name__, extra=_where(pod))
+            return None
+        self._seen(written)
+        return written
+
+
+def ways_to(pods: Iterable[Json]) -> dict[str, list[Target]]:
+    """For each node with pods of ours, where it may answer: by the pods themselves, then by its kubelet.
+
+    A pod first: that is the way of the clients, and a kubelet logs whoever connects and says nothing.
+    """
+    found: dict[str, list[str]] = {}
+    hosts: dict[str, str] = {}
+    for pod in pods:
+        node, status = node_of(pod), pod.get("status", {})
+        if not node or "deletionTimestamp" in pod["metadata"] or not (is_ready(pod) or is_fenced(pod)):
+            continue
+        if status.get("podIP"):
+            found.setdefault(node, []).append(status["podIP"])
+            hosts[node] = status.get("hostIP", "")
+    return {node: _targets(addresses, hosts[node]) for node, addresses in found.items()}
+
+
+def _targets(addresses: Collection[str], host: str) -> list[Target]:
+    ways = [Target(address, PORT) for address in sorted(addresses)[:WAYS]]
+    return [*ways, Target(host, KUBELET_PORT)] if host else ways
+
+
+def _where(pod: Json) -> dict[str, str]:
+    return {"namespace": pod["metadata"]["namespace"], "object": pod["metadata"]["name"]}

@@ -1,0 +1,78 @@
+"""The other replicas of the operator: where they run, and what they see of the nodes."""
+
+import asyncio
+import json
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+import aiohttp
+
+from tts_operator.api import Json
+from tts_operator.fencing.views import Peer, Sight, View
+
+PEERS_PATH = "/nodes"
+ANSWER_SECONDS = 0.5
+MAX_ANSWER_BYTES = 64 << 10
+MAX_NODES = 100
+"""About so many nodes at most is asked: of a larger zone the others follow, as the first are done with."""
+_OK = 200
+
+
+class Peers:
+    """The other replicas, by their pods."""
+
+    def __init__(self, pods: Callable[[], Iterable[Json]], *, own_name: str, port: int) -> None:
+        """`pods` are those of the operator, its own among them; they answer on `port`."""
+        self._pods = pods
+        self._own_name = own_name
+        self._port = port
+        self._unanswered: dict[str, int] = {}
+
+    async def ask(self, session: aiohttp.ClientSession, nodes: Collection[str]) -> list[Peer]:
+        """Ask each of them about some nodes, at once. Never raises."""
+        pods = [pod for pod in self._pods() if self._counts(pod)]
+        asked = sorted(nodes)[:MAX_NODES]
+        views = await asyncio.gather(*(self._view(session, pod["status"]["podIP"], asked) for pod in pods))
+        uids = [pod["metadata"]["uid"] for pod in pods]
+        self._unanswered = {
+            uid: 0 if view is not None else self._unanswered.get(uid, 0) + 1
+            for uid, view in zip(uids, views, strict=True)
+        }
+        return [
+            Peer(node=pod["spec"]["nodeName"], view=view, unanswered=self._unanswered[uid])
+            for pod, uid, view in zip(pods, uids, views, strict=True)
+        ]
+
+    def _counts(self, pod: Json) -> bool:
+        metadata, status = pod["metadata"], pod.get("status", {})
+        other = metadata["name"] != self._own_name and "deletionTimestamp" not in metadata
+        return bool(other and status.get("phase") == "Running" and status.get("podIP") and pod["spec"].get("nodeName"))
+
+    async def _view(self, session: aiohttp.ClientSession, address: str, nodes: list[str]) -> View | None:
+        host = f"[{address}]" if ":" in address else address
+        try:
+            async with session.get(
+                f"http://{host}:{self._port}{PEERS_PATH}",
+                params=[("node", node) for node in nodes],
+                timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS),
+                allow_redirects=False,
+            ) as response:
+                body = await response.content.readexactly(min(response.content_length or 0, MAX_ANSWER_BYTES))
+                return read_view(body) if response.status == _OK else None
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, EOFError):
+            return None
+
+
+def read_view(body: bytes) -> View:
+    """From what another replica has answered. Raises ValueError."""
+    try:
+        answer: Any = json.loads(body)
+        nodes = {str(node): Sight(sight) for node, sight in answer["nodes"].items()}
+        return View(leading=answer["leading"] is True, cut_off=answer["cutOff"] is True, nodes=nodes)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"no view of the nodes: {type(error).__name__}") from error
+
+
+def as_json(view: View) -> Json:
+    """What `read_view` reads."""
+    return {"leading": view.leading, "cutOff": view.cut_off, "nodes": {**view.nodes}}
