@@ -1,6 +1,6 @@
 """How pods that want API keys know the operator: what is put into their template, and what a template says of it."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tts_operator.api import Json
 from tts_operator.keyring import Keyring
@@ -29,8 +29,14 @@ def environment(keyring: Keyring) -> list[Json]:
 
 
 def admits(template: Json) -> Admits:
-    """By what the pods of a template, whoever has made it, know the operator."""
-    containers = template.get("spec", {}).get("containers", ())
-    env = next((each.get("env") or [] for each in containers if each.get("name") == CONTAINER), [])
-    public_key = next((each.get("value", "") for each in env if each.get("name") == _PUBLIC_KEY), "")
-    return Admits(public_key=public_key, uid=_KEY_IS_UID in env)
+    """By what the pods of a template, whoever has made it and whatever it holds, know the operator."""
+    server = next((each for each in _objects(template.get("spec"), "containers") if each.get("name") == CONTAINER), {})
+    env = _objects(server, "env")
+    public_key = next((each.get("value") for each in env if each.get("name") == _PUBLIC_KEY), "")
+    return Admits(public_key=public_key if isinstance(public_key, str) else "", uid=_KEY_IS_UID in env)
+
+
+def _objects(holder: Any, field: str) -> list[Json]:
+    """The objects of a list, where there is one: podTemplate may hold anything."""
+    found = holder.get(field) if isinstance(holder, dict) else None
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []

@@ -82,6 +82,7 @@ def test_of_a_pod_is_kept_where_it_is_and_how_it_does() -> None:
         "spec": {"nodeName": "n"},
         "status": {
             "phase": "Running",
+            "hostIP": "10.0.0.1",
             "podIP": "10.1.0.1",
             "conditions": [
                 {"type": "Ready", "status": "False", "lastTransitionTime": "t", "reason": "ContainersNotReady"}
