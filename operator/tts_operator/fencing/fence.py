@@ -4,7 +4,8 @@ import asyncio
 import datetime
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from itertools import zip_longest
 from types import TracebackType
 from typing import Self
 
@@ -37,8 +38,9 @@ ANSWER_SECONDS = 0.6
 COMPARE_SECONDS = 0.25
 """While a node does not answer, the other replicas are asked so often."""
 KUBELET_PORT = 10250
-WAYS = 4
-"""Pods of one node that are tried, when the first did not answer, beside its kubelet."""
+WAYS = 16
+"""Pods of one node that are tried, when the first did not answer, beside its kubelet. They are of as many namespaces as
+there are: a tenant whose pods fall silent on purpose must not have those of others fenced."""
 RESTORED = "NodeReachable"
 """Reason of the event that tells of a pod's return."""
 _OK, NOT_FOUND, CONFLICT = 200, 404, 409
@@ -79,6 +81,8 @@ class Fence:
         self._fenced: dict[str, int] = {}
         """By this process: the uid of a pod, and the resource version that it had then."""
         self._contested: set[str] = set()
+        self._way: dict[str, Target] = {}
+        """Where each node has answered last."""
         self._suspect = asyncio.Event()
         self._session: aiohttp.ClientSession | None = None
         self.fenced_total = 0
@@ -130,13 +134,17 @@ class Fence:
 
     async def _round(self, begun: float) -> None:
         ways = ways_to(self._pods)
-        first = {node: targets[0] for node, targets in ways.items()}
+        first = {node: way if (way := self._way.get(node)) in targets else targets[0] for node, targets in ways.items()}
         answering = await self._knock(first.values(), seconds=ANSWER_SECONDS)
         silent = {node for node, target in first.items() if target not in answering}
         if silent:
             every = {target for node in silent for target in ways[node]}
             answering |= await self._knock(every, seconds=ANSWER_SECONDS)
             silent = {node for node in silent if answering.isdisjoint(ways[node])}
+        found = {node: next((way for way in targets if way in answering), None) for node, targets in ways.items()}
+        self._way = {
+            node: first[node] if first[node] in answering else way or first[node] for node, way in found.items()
+        }
         self._nodes.look(ways.keys() - silent, silent, begun=begun)
         if self._nodes.unreachable or any(map(is_fenced, self._pods)):
             self._suspect.set()
@@ -246,20 +254,23 @@ def ways_to(pods: Iterable[Json]) -> dict[str, list[Target]]:
 
     A pod first: that is the way of the clients, and a kubelet logs whoever connects and says nothing.
     """
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, list[str]]] = {}
     hosts: dict[str, str] = {}
     for pod in pods:
-        node, status = node_of(pod), pod.get("status", {})
+        node, status, namespace = node_of(pod), pod.get("status", {}), pod["metadata"]["namespace"]
         if not node or "deletionTimestamp" in pod["metadata"] or not (is_ready(pod) or is_fenced(pod)):
             continue
         if status.get("podIP"):
-            found.setdefault(node, []).append(status["podIP"])
+            found.setdefault(node, {}).setdefault(namespace, []).append(status["podIP"])
             hosts[node] = status.get("hostIP", "")
-    return {node: _targets(addresses, hosts[node]) for node, addresses in found.items()}
+    return {node: _targets(by_namespace, hosts[node]) for node, by_namespace in found.items()}
 
 
-def _targets(addresses: Collection[str], host: str) -> list[Target]:
-    ways = [Target(address, PORT) for address in sorted(addresses)[:WAYS]]
+def _targets(by_namespace: Mapping[str, list[str]], host: str) -> list[Target]:
+    """The first pod of each namespace, then the second of each, and so on; then the kubelet."""
+    turns = zip_longest(*(sorted(addresses) for addresses in by_namespace.values()))
+    addresses = [address for turn in turns for address in turn if address is not None]
+    ways = [Target(address, PORT) for address in addresses[:WAYS]]
     return [*ways, Target(host, KUBELET_PORT)] if host else ways
 
 

@@ -36,6 +36,8 @@ class Cluster:
     told: list[tuple[str, str]] = field(default_factory=list)
     leading: bool = True
     unready: set[str] = field(default_factory=set)
+    quiet: set[str] = field(default_factory=set)
+    """Addresses that do not answer, though their nodes do."""
 
     def __post_init__(self) -> None:
         for number, node in enumerate(NODES):
@@ -58,7 +60,7 @@ class Cluster:
 
     async def knock(self, targets: Collection[Target], *, seconds: float) -> set[Target]:
         silent = {pod["status"]["podIP"] for pod in self.pods if pod["spec"]["nodeName"] in self.silent}
-        answers = {target for target in targets if target.address not in silent}
+        answers = {target for target in targets if target.address not in silent | self.quiet}
         await asyncio.sleep(0.001 if len(answers) == len(set(targets)) else seconds)
         return answers
 
@@ -228,6 +230,20 @@ async def test_pods_that_another_replica_has_fenced_come_back_too(cluster: Clust
     async with cluster.fencing():
         await asyncio.sleep(3)
         assert [(name, status) for _, name, status in cluster.written] == [("pod-c0", "True")]
+
+
+async def test_a_tenant_whose_pods_fall_silent_harms_nobody_else(cluster: Cluster) -> None:
+    """The hostile pods have the lowest addresses, and had answered first."""
+    for node in NODES:
+        other = copy.deepcopy(next(pod for pod in cluster.pods if pod["spec"]["nodeName"] == node))
+        other["metadata"] |= {"namespace": "hostile", "name": f"hostile-{node}", "uid": f"hostile-{node}"}
+        other["status"] |= {"podIP": f"10.0.0.0{node[0]}"}
+        cluster.pods.insert(0, other)
+    async with cluster.fencing() as fence:
+        cluster.quiet = {pod["status"]["podIP"] for pod in cluster.pods if pod["metadata"]["namespace"] == "hostile"}
+        await asyncio.sleep(30)
+        assert cluster.written == []
+        assert fence.count()[Sight.REACHABLE] == 3
 
 
 async def test_code_that_breaks_in_a_round_does_not_end_it(cluster: Cluster) -> None:

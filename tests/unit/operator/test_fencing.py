@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tts_operator.fencing.choose import Situation, contesting, is_fenced, is_ready, node_of, to_fence, to_restore
-from tts_operator.fencing.fence import ways_to
+from tts_operator.fencing.fence import WAYS, ways_to
 from tts_operator.fencing.peers import as_json, read_view
 from tts_operator.fencing.probe import Target
 from tts_operator.fencing.views import PATIENCE, Nodes, Peer, Sight, View, agreed, is_to_act
@@ -246,8 +246,18 @@ def test_nonsense_is_no_view(body: bytes) -> None:
 
 
 def test_the_ways_to_a_node_are_its_pods_and_then_its_kubelet() -> None:
-    pods = [pod(name, "a0") for name in "pqrstu"] + [pod("n", "b0", ready=False), pod("m", "c0", fenced=True)]
+    pods = [pod(f"p{number:02}", "a0") for number in range(30)] + [
+        pod("n", "b0", ready=False),
+        pod("m", "c0", fenced=True),
+    ]
     ways = ways_to(pods)
     assert ways.keys() == {"a0", "c0"}
-    assert [way.port for way in ways["a0"]] == [7860] * 4 + [10250]
+    assert [way.port for way in ways["a0"]] == [7860] * WAYS + [10250]
     assert ways["c0"] == [Target(pods[-1]["status"]["podIP"], 7860), Target("192.168.0.1", 10250)]
+
+
+def test_no_tenant_has_all_the_ways_to_a_node() -> None:
+    hostile = [pod(f"h{number:02}", "a0") for number in range(30)]
+    other = pod("z", "a0")
+    other["metadata"]["namespace"] = "other"
+    assert Target(other["status"]["podIP"], 7860) in ways_to([*hostile, other])["a0"][:2]
