@@ -49,6 +49,7 @@ POLICY: Json = {
             "hosts": ["speech.example.com"],
             "serviceAnnotations": [
                 "service.beta.kubernetes.io/aws-load-balancer-scheme",
+                "service.beta.kubernetes.io/load-balancer-source-ranges",
                 "networking.gke.io/load-balancer-type",
             ],
             "serviceTypes": ["ClusterIP", "NodePort", "LoadBalancer"],

@@ -22,6 +22,7 @@ POLICY = Policy.model_validate(
         "serviceTypes": ["ClusterIP", "NodePort", "LoadBalancer"],
         "serviceAnnotations": [
             "service.beta.kubernetes.io/aws-load-balancer-scheme",
+            "service.beta.kubernetes.io/load-balancer-source-ranges",
             "networking.gke.io/load-balancer-type",
         ],
         "issuers": ["Issuer/*", "ClusterIssuer/letsencrypt"],
