@@ -38,6 +38,8 @@ ANSWER_SECONDS = 0.6
 COMPARE_SECONDS = 0.25
 """While a node does not answer, the other replicas are asked so often."""
 KUBELET_PORT = 10250
+WAYS_SECONDS = 10.0
+"""Nodes on which there are pods for the first time are probed from then on at the latest."""
 WAYS = 16
 """Pods of one node that are tried, when the first did not answer, beside its kubelet. They are of as many namespaces as
 there are: a tenant whose pods fall silent on purpose must not have those of others fenced."""
@@ -81,8 +83,11 @@ class Fence:
         self._fenced: dict[str, int] = {}
         """By this process: the uid of a pod, and the resource version that it had then."""
         self._contested: set[str] = set()
-        self._way: dict[str, Target] = {}
+        self._ways: dict[str, list[Target]] = {}
+        self._ways_due = 0.0
+        self._first: dict[str, Target] = {}
         """Where each node has answered last."""
+        self._any_fenced = False
         self._suspect = asyncio.Event()
         self._session: aiohttp.ClientSession | None = None
         self.fenced_total = 0
@@ -133,21 +138,34 @@ class Fence:
             await asyncio.sleep(max(0.0, begun + ROUND_SECONDS - time.monotonic()))
 
     async def _round(self, begun: float) -> None:
-        ways = ways_to(self._pods)
-        first = {node: way if (way := self._way.get(node)) in targets else targets[0] for node, targets in ways.items()}
-        answering = await self._knock(first.values(), seconds=ANSWER_SECONDS)
-        silent = {node for node, target in first.items() if target not in answering}
+        if begun >= self._ways_due:
+            self._find_ways(begun)
+        answering = await self._knock(self._first.values(), seconds=ANSWER_SECONDS)
+        silent = {node for node, target in self._first.items() if target not in answering}
         if silent:
-            every = {target for node in silent for target in ways[node]}
-            answering |= await self._knock(every, seconds=ANSWER_SECONDS)
-            silent = {node for node in silent if answering.isdisjoint(ways[node])}
-        found = {node: next((way for way in targets if way in answering), None) for node, targets in ways.items()}
-        self._way = {
-            node: first[node] if first[node] in answering else way or first[node] for node, way in found.items()
-        }
-        self._nodes.look(ways.keys() - silent, silent, begun=begun)
-        if self._nodes.unreachable or any(map(is_fenced, self._pods)):
+            self._find_ways(begun)  # its pods may be gone, and others there
+            silent &= self._ways.keys()
+            answering |= await self._knock(
+                {target for node in silent for target in self._ways[node]}, seconds=ANSWER_SECONDS
+            )
+            for node in list(silent):
+                way = next((target for target in self._ways[node] if target in answering), None)
+                if way is not None:
+                    self._first[node] = way
+                    silent.discard(node)
+        self._nodes.look(self._ways.keys() - silent, silent, begun=begun)
+        if self._nodes.unreachable or self._any_fenced:
             self._suspect.set()
+
+    def _find_ways(self, now: float) -> None:
+        """Look through all pods for where the nodes may answer. Seldom: with thousands that costs more than to probe."""
+        self._ways_due = now + WAYS_SECONDS
+        self._ways = ways_to(self._pods)
+        self._first = {
+            node: first if (first := self._first.get(node)) in targets else targets[0]
+            for node, targets in self._ways.items()
+        }
+        self._any_fenced = any(map(is_fenced, self._pods))
 
     async def _compare(self) -> None:
         while True:
@@ -185,6 +203,7 @@ class Fence:
             contested=self._contested,
         )
         out, back = to_fence(now), to_restore(now)
+        self._any_fenced = bool(out) or any(map(is_fenced, now.pods))
         await asyncio.gather(*map(self._take_out, out), *map(self._put_back, back))
         silent = {pod["metadata"]["uid"] for pod in now.pods if node_of(pod) in lost}
         self._fenced = {uid: version for uid, version in self._fenced.items() if uid in silent}
