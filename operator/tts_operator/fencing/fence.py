@@ -158,7 +158,7 @@ class Fence:
             self._suspect.set()
 
     def _find_ways(self, now: float) -> None:
-        """Look through all pods for where the nodes may answer. Seldom: with thousands that costs more than to probe."""
+        """Look through all pods for where the nodes may answer. Seldom: of thousands it costs more than to probe."""
         self._ways_due = now + WAYS_SECONDS
         self._ways = ways_to(self._pods)
         self._first = {
