@@ -138,10 +138,15 @@ class Fence:
             await asyncio.sleep(max(0.0, begun + ROUND_SECONDS - time.monotonic()))
 
     async def _round(self, begun: float) -> None:
-        if begun >= self._ways_due:
+        due = begun >= self._ways_due
+        if due:
             self._find_ways(begun)
-        answering = await self._knock(self._first.values(), seconds=ANSWER_SECONDS)
-        silent = {node for node, target in self._first.items() if target not in answering}
+        # What has never answered is asked as seldom as it is looked for: its silence means nothing.
+        asked = {
+            node: target for node, target in self._first.items() if due or self._nodes.sight(node) is not Sight.UNKNOWN
+        }
+        answering = await self._knock(asked.values(), seconds=ANSWER_SECONDS)
+        silent = {node for node, target in asked.items() if target not in answering}
         if silent:
             self._find_ways(begun)  # its pods may be gone, and others there
             silent &= self._ways.keys()
@@ -153,7 +158,8 @@ class Fence:
                 if way is not None:
                     self._first[node] = way
                     silent.discard(node)
-        self._nodes.look(self._ways.keys() - silent, silent, begun=begun)
+        answered = (asked.keys() & self._ways.keys()) - silent
+        self._nodes.look(answered, self._ways.keys() - answered, begun=begun)
         if self._nodes.unreachable or self._any_fenced:
             self._suspect.set()
 

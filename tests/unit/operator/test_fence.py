@@ -246,6 +246,17 @@ async def test_a_tenant_whose_pods_fall_silent_harms_nobody_else(cluster: Cluste
         assert fence.count()[Sight.REACHABLE] == 3
 
 
+async def test_a_node_that_comes_while_another_falls_silent_has_not_answered_yet(cluster: Cluster) -> None:
+    async with cluster.fencing() as fence:
+        new = copy.deepcopy(cluster.pods[0])
+        new["metadata"] |= {"name": "pod-d0", "uid": "uid-d0"}
+        new["spec"], new["status"] = {"nodeName": "d0"}, {**new["status"], "podIP": "10.0.0.9"}
+        cluster.pods.append(new)
+        cluster.silent |= {"c0", "d0"}
+        await asyncio.sleep(30)
+        assert fence.count() == {Sight.REACHABLE: 2, Sight.UNREACHABLE: 1, Sight.UNKNOWN: 1}
+
+
 async def test_code_that_breaks_in_a_round_does_not_end_it(cluster: Cluster) -> None:
     async with cluster.fencing():
         pods, cluster.pods = cluster.pods, [{"metadata": {}}]
