@@ -37,6 +37,10 @@ ANSWER_SECONDS = 0.6
 """A node has so long to answer. Then all ways to it that are known are tried at once, for as long again."""
 COMPARE_SECONDS = 0.25
 """While a node does not answer, the other replicas are asked so often."""
+WRITE_SECONDS = 1.5
+"""The API server has so long to take a condition."""
+STANDBY_SECONDS = 2.5
+"""Who does not hold the lease takes a node for lost so much later, so that it sees first what the holder does."""
 KUBELET_PORT = 10250
 WAYS_SECONDS = 10.0
 """Nodes on which there are pods for the first time are probed from then on at the latest."""
@@ -140,7 +144,8 @@ class Fence:
     async def _round(self, begun: float) -> None:
         due = begun >= self._ways_due
         if due:
-            self._find_ways(begun)
+            self._ways_due = begun + WAYS_SECONDS
+            self._find_ways()
         # What has never answered is asked as seldom as it is looked for: its silence means nothing.
         asked = {
             node: target for node, target in self._first.items() if due or self._nodes.sight(node) is not Sight.UNKNOWN
@@ -148,7 +153,7 @@ class Fence:
         answering = await self._knock(asked.values(), seconds=ANSWER_SECONDS)
         silent = {node for node, target in asked.items() if target not in answering}
         if silent:
-            self._find_ways(begun)  # its pods may be gone, and others there
+            self._find_ways()  # its pods may be gone, and others there
             silent &= self._ways.keys()
             answering |= await self._knock(
                 {target for node in silent for target in self._ways[node]}, seconds=ANSWER_SECONDS
@@ -163,9 +168,8 @@ class Fence:
         if self._nodes.unreachable or self._any_fenced:
             self._suspect.set()
 
-    def _find_ways(self, now: float) -> None:
+    def _find_ways(self) -> None:
         """Look through all pods for where the nodes may answer. Seldom: of thousands it costs more than to probe."""
-        self._ways_due = now + WAYS_SECONDS
         self._ways = ways_to(self._pods)
         self._first = {
             node: first if (first := self._first.get(node)) in targets else targets[0]
@@ -203,7 +207,7 @@ class Fence:
         self._contested = {node for node in self._contested | contested if node in lost}
         now = Situation(
             pods=list(self._pods),
-            unreachable=agreed(self._nodes, peers),
+            unreachable=self._lasting(agreed(self._nodes, peers)),
             reachable=self._nodes.reachable,
             zones=self._zones,
             contested=self._contested,
@@ -213,6 +217,11 @@ class Fence:
         await asyncio.gather(*map(self._take_out, out), *map(self._put_back, back))
         silent = {pod["metadata"]["uid"] for pod in now.pods if node_of(pod) in lost}
         self._fenced = {uid: version for uid, version in self._fenced.items() if uid in silent}
+
+    def _lasting(self, lost: Mapping[str, float]) -> dict[str, float]:
+        """Those that have been silent for long enough to act on."""
+        least = 0.0 if self._leading() else STANDBY_SECONDS
+        return {node: since for node, since in lost.items() if time.monotonic() - since >= least}
 
     async def _take_out(self, pod: Json) -> None:
         node = node_of(pod)
@@ -262,7 +271,11 @@ class Fence:
         }
         names = {name: pod["metadata"][name] for name in ("namespace", "name", "uid", "resourceVersion")}
         try:
-            written = await self._client.patch_status(PODS, {"metadata": names, "status": {"conditions": [condition]}})
+            # A connection may lead to an API server that is lost too: the next look tries another one.
+            async with asyncio.timeout(WRITE_SECONDS):
+                written = await self._client.patch_status(
+                    PODS, {"metadata": names, "status": {"conditions": [condition]}}
+                )
         except ApiError as error:
             if error.status not in (NOT_FOUND, CONFLICT):
                 _log.warning("the condition Ready of a pod could not be written: %s", error, extra=_where(pod))
@@ -287,7 +300,7 @@ def ways_to(pods: Iterable[Json]) -> dict[str, list[Target]]:
             continue
         if status.get("podIP"):
             found.setdefault(node, {}).setdefault(namespace, []).append(status["podIP"])
-            hosts[node] = status.get("hostIP", "")
+            hosts[node] = status.get("hostIP") or hosts.get(node, "")
     return {node: _targets(by_namespace, hosts[node]) for node, by_namespace in found.items()}
 
 

@@ -14,7 +14,7 @@ PEERS_PATH = "/nodes"
 ANSWER_SECONDS = 0.5
 MAX_ANSWER_BYTES = 64 << 10
 MAX_NODES = 100
-"""About so many nodes at most is asked: of a larger zone the others follow, as the first are done with."""
+"""About so many nodes at most is asked. Of what was not asked about nothing is done."""
 _OK = 200
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 import select
 import socket
 import time
@@ -14,6 +15,9 @@ FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS = 0.004, 0.1
 ANSWERS = {0, errno.ECONNREFUSED, errno.ECONNRESET}
 """What an attempt to connect ends in where somebody is there: a refusal is an answer too."""
 
+NO_WAY = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENETDOWN}
+"""What it ends in at once where the network knows no way. Any other error is our own: too many files, no ports left."""
+
 
 class Target(NamedTuple):
     """Where to knock."""
@@ -24,7 +28,7 @@ class Target(NamedTuple):
 
 
 async def probe(targets: Collection[Target], *, seconds: float) -> set[Target]:
-    """Those of the targets that answer within so many seconds.
+    """Those of the targets that answer within so many seconds. Raises OSError where this machine lacks what it takes.
 
     The handshake is between two kernels: a process that is busy, or starved of CPU, on either side makes no difference.
     So after a late wake-up it is not the clock that decides, but whether the connection is there by then.
@@ -56,14 +60,17 @@ async def probe(targets: Collection[Target], *, seconds: float) -> set[Target]:
 
 
 def _begin(target: Target) -> socket.socket | None:
-    """A connection under way; None where there is no way at all."""
+    """A connection under way; None where there is no way at all. Raises OSError where this machine is at fault."""
     family = socket.AF_INET6 if ":" in target.address else socket.AF_INET
     try:
         socket.inet_pton(family, target.address)  # of a name DNS would be asked, and the loop would wait
-        made = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     except OSError:
         return None
-    if made.connect_ex((target.address, target.port)) in {errno.EINPROGRESS, *ANSWERS}:
+    made = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    error = made.connect_ex((target.address, target.port))
+    if error in {errno.EINPROGRESS, *ANSWERS}:
         return made
     made.close()
-    return None
+    if error in NO_WAY:
+        return None
+    raise OSError(error, f"no connection can be begun: {os.strerror(error)}")

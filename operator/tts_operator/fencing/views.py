@@ -132,5 +132,7 @@ def agreed(own: Nodes, peers: Iterable[Peer]) -> dict[str, float]:
             return {}  # it may see more than we do; it has another moment to say so
         if not peer.view.cut_off:
             seen = peer.view.nodes
-            found = {node: since for node, since in found.items() if seen.get(node) is not Sight.REACHABLE}
+            found = {
+                node: since for node, since in found.items() if seen.get(node, Sight.REACHABLE) is not Sight.REACHABLE
+            }
     return found

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from tts_operator.runtime.usual import Usual
 
 AT_ONCE = 20
-"""Measured with 300 new services at once: with 32, this process and the API server take a tenth longer for the same work.
-With 16, one service more waits for up to 0.56 s for its first child, and with 20 for up to 0.35."""
+"""Measured with 300 new services at once: with 32, this process and the API server take a tenth longer for the same
+work. With 16, one service more waits for up to 0.56 s for its first child, and with 20 for up to 0.35."""
 LATE_SECONDS = 1.0
 """A request that has waited for its answer for longer makes room for another; under load, for longer still."""
 

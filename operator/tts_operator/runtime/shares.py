@@ -78,7 +78,8 @@ class Shares:
             place = self._waiting[who].popleft()
             if not self._waiting[who]:
                 del self._waiting[who]
-            self._begin(place)
+            if not place.granted.cancelled():  # its job was ended, and has not yet left
+                self._begin(place)
 
     def _begin(self, place: _Place) -> None:
         loop = asyncio.get_running_loop()
@@ -113,7 +114,7 @@ class Shares:
             self._taken.remove(place)
             held = asyncio.get_running_loop().time() - place.since
             self._had[place.who] = self._had.get(place.who, 0.0) + held
-        elif place.who in self._waiting:
+        elif place in self._waiting.get(place.who, ()):
             self._waiting[place.who].remove(place)
             if not self._waiting[place.who]:
                 del self._waiting[place.who]

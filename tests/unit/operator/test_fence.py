@@ -31,6 +31,7 @@ class Cluster:
     pods: list[Json] = field(default_factory=list)
     silent: set[str] = field(default_factory=set)
     conflicts: int = 0
+    hanging: int = 0
     peer: Callable[[], list[Peer]] = list
     written: list[tuple[float, str, str]] = field(default_factory=list)
     told: list[tuple[str, str]] = field(default_factory=list)
@@ -66,6 +67,9 @@ class Cluster:
 
     async def patch_status(self, _: object, patch: Json) -> Json:
         await asyncio.sleep(0.01)
+        if self.hanging:
+            self.hanging -= 1
+            await asyncio.sleep(30)
         if self.conflicts:
             self.conflicts -= 1
             raise ApiError(status=409, reason="Conflict", message="it has changed")
@@ -255,6 +259,37 @@ async def test_a_node_that_comes_while_another_falls_silent_has_not_answered_yet
         cluster.silent |= {"c0", "d0"}
         await asyncio.sleep(30)
         assert fence.count() == {Sight.REACHABLE: 2, Sight.UNREACHABLE: 1, Sight.UNKNOWN: 1}
+
+
+async def test_who_does_not_hold_the_lease_acts_later(cluster: Cluster) -> None:
+    """Two replicas that cannot reach each other must not fence for each other at the same time."""
+    cluster.leading, cluster.peer = False, lambda: [Peer(node="c0", view=None)]
+    async with cluster.fencing():
+        begun = cluster.clock()
+        cluster.silent.add("c0")
+        await asyncio.sleep(10)
+        ((at, _, _),) = cluster.written
+        assert 2.5 < at - begun < 4
+
+
+async def test_an_api_server_that_hangs_is_tried_again(cluster: Cluster) -> None:
+    cluster.hanging = 1
+    async with cluster.fencing():
+        cluster.silent.add("c0")
+        await asyncio.sleep(5)
+        assert len(cluster.written) == 1
+
+
+async def test_new_nodes_are_found_while_another_is_silent(cluster: Cluster) -> None:
+    async with cluster.fencing() as fence:
+        cluster.silent.add("c0")
+        await asyncio.sleep(5)
+        new = copy.deepcopy(cluster.pods[0])
+        new["metadata"] |= {"name": "pod-d0", "uid": "uid-d0"}
+        new["spec"], new["status"] = {"nodeName": "d0"}, {**new["status"], "podIP": "10.0.0.9"}
+        cluster.pods.append(new)
+        await asyncio.sleep(15)
+        assert fence.count()[Sight.REACHABLE] == 3
 
 
 async def test_code_that_breaks_in_a_round_does_not_end_it(cluster: Cluster) -> None:

@@ -188,6 +188,7 @@ LEADER = Peer(node="b0", view=View(leading=True, cut_off=False, nodes={"c0": LOS
         pytest.param([peer(c0=SEES)], [], id="the other one reaches it"),
         pytest.param([peer(c0=KNOWS_NOT)], ["c0"], id="the other one cannot tell"),
         pytest.param([peer(c0=LOST), peer(c0=SEES)], [], id="all must agree"),
+        pytest.param([peer()], [], id="the other one was not asked"),
         pytest.param([SILENT], [], id="the other one may yet answer"),
         pytest.param([DEAD], ["c0"], id="the other one is dead"),
         pytest.param([Peer(node="c0", view=None)], ["c0"], id="the other one is on the lost node"),

@@ -135,3 +135,23 @@ async def test_what_a_job_raises_is_raised(clock: Clock) -> None:
         with pytest.raises(ValueError, match="no"):
             await shares.run("a", fails)
     assert await Jobs(shares, clock).begin("a", 1) == 0
+
+
+async def test_a_wait_that_is_cancelled_harms_no_other() -> None:
+    shares = Shares(places=1, each=1)
+    gate = asyncio.Event()
+
+    async def job() -> str:
+        await gate.wait()
+        return "done"
+
+    running = asyncio.create_task(shares.run("a", job))
+    await asyncio.sleep(0)
+    waiting = asyncio.create_task(shares.run("b", job))
+    await asyncio.sleep(0)
+    gate.set()
+    await asyncio.sleep(0)
+    waiting.cancel()
+    assert await running == "done"
+    await asyncio.wait({waiting})
+    assert await shares.run("c", job) == "done"
