@@ -107,7 +107,7 @@ def test_the_loss_of_a_zone(
         pods: list[Json] = place.get("pods", "-l", f"app.kubernetes.io/instance={NAME}")["items"]
         return pods
 
-    with loading([ingress_url], rate=RATE, timeout=10.0, begun=2 * RATE, headers={"Host": HOST}) as load:
+    with loading([ingress_url], rate=RATE, timeout=10.0, begun=5 * RATE, headers={"Host": HOST}) as load:
         sent = load.answered + len(load.failures)
         devcluster("zone", "down", lost)
         cut = time.monotonic()

@@ -42,7 +42,7 @@ WRITE_SECONDS = 1.5
 STANDBY_SECONDS = 2.5
 """Who does not hold the lease takes a node for lost so much later, so that it sees first what the holder does."""
 KUBELET_PORT = 10250
-WAYS_SECONDS = 10.0
+WAYS_SECONDS = 2.0
 """Nodes on which there are pods for the first time are probed from then on at the latest."""
 WAYS = 16
 """Pods of one node that are tried, when the first did not answer, beside its kubelet. They are of as many namespaces as
