@@ -91,8 +91,8 @@ class Fencing:
 
 
 def _watch_of_own_pods(client: Client, settings: Settings, store: Store) -> Informer | None:
-    if not settings.peers or not settings.defaults.namespace or not settings.pod_name:
-        return None
+    if not all((settings.peers, settings.defaults.namespace, settings.pod_name, settings.http)):
+        return None  # the holder of the lease decides alone
     source = ApiSource(
         client,
         PODS,

@@ -25,7 +25,8 @@ class Situation:
 def to_fence(now: Situation) -> list[Json]:
     """The ready pods that are to leave their Services.
 
-    Of each set of pods that a Service leads to: those of one zone, or a third of all, and never the last ready one.
+    Of each set of pods that a Service leads to: those of one zone of several, or one, or a third of all, and never the
+    last ready one.
     """
     lost = {node: since for node, since in now.unreachable.items() if node not in now.contested}
     if not lost:
@@ -94,11 +95,14 @@ def _of_set(pods: list[Json], lost: Mapping[str, float], zones: Mapping[str, str
     due = [pod for pod in pods if not is_fenced(pod) and node_of(pod) in lost]
     for pod in sorted(due, key=lambda pod: (lost[node_of(pod)], pod["metadata"]["name"])):
         together = [*out, *chosen, pod]
-        if left - len(chosen) > 1 and (_in_one_zone(together, zones) or 3 * len(together) <= len(pods)):
+        # Where all nodes are of one zone, its loss would be the loss of all: there it is one pod, or a third.
+        few = len(together) == 1 or 3 * len(together) <= len(pods)
+        one_of_several = _zones(together, zones) == 1 < _zones(pods, zones)
+        if left - len(chosen) > 1 and (few or one_of_several):
             chosen.append(pod)
     return chosen
 
 
-def _in_one_zone(pods: Iterable[Json], zones: Mapping[str, str]) -> bool:
-    """Nodes without a zone each count as one of their own."""
-    return len({zones.get(node_of(pod), f"node {node_of(pod)}") for pod in pods}) == 1
+def _zones(pods: Iterable[Json], zones: Mapping[str, str]) -> int:
+    """In how many zones they are. Nodes without a zone each count as one of their own."""
+    return len({zones.get(node_of(pod), f"node {node_of(pod)}") for pod in pods})
