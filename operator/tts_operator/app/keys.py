@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 
 import aiohttp
 
@@ -11,6 +12,9 @@ from tts_operator.kube.secret import ApiSecret
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 """Seconds between two tries to read the Secret."""
+FORBIDDEN_SECONDS = 30.0
+"""At an upgrade the operator may ask before the API server has seen its new Role: a 403 counts after so long."""
+FORBIDDEN = 403
 ALONE = (
     "no other operator knows the keys of this one, nor does itself after a restart: revisions with server.auth that "
     "were made by then are not checked, and caches that pods share in Redis begin anew"
@@ -27,12 +31,12 @@ async def load_keyring(secret: ApiSecret | None) -> Keyring:
     if secret is None:
         _log.info("there is no --key-secret: %s", ALONE)
         return Keyring(new_secret())
-    pause = FIRST_PAUSE
+    begun, pause = time.monotonic(), FIRST_PAUSE
     while True:
         try:
             return Keyring(await secret.read_or_create(new_secret))
         except (ApiError, ValueError) as error:
-            if not isinstance(error, ApiError) or not error.transient:
+            if not _may_pass(error, time.monotonic() - begun):
                 _log.error("%s cannot be used (%s): %s", secret, error, ALONE)
                 return Keyring(new_secret())
             problem = str(error)
@@ -41,3 +45,9 @@ async def load_keyring(secret: ApiSecret | None) -> Keyring:
         _log.warning("%s cannot be read, trying on: %s", secret, problem)
         await asyncio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _may_pass(error: ApiError | ValueError, seconds: float) -> bool:
+    if not isinstance(error, ApiError):
+        return False
+    return error.transient or (error.status == FORBIDDEN and seconds < FORBIDDEN_SECONDS)

@@ -74,10 +74,17 @@ async def test_an_api_server_that_does_not_answer_is_waited_for(clock: Any, fail
     assert (await load_keyring(server.secret())).public_key == there.public_key
 
 
+async def test_a_role_that_is_not_seen_yet_is_waited_for(clock: Any) -> None:
+    del clock
+    there = await load_keyring((server := ApiServer()).secret())
+    server.failures = [refusal(403)] * 4
+    assert (await load_keyring(server.secret())).public_key == there.public_key
+
+
 @pytest.mark.parametrize(
     "server, said",
     [
-        (ApiServer(failures=[refusal(403)]), "403"),
+        (ApiServer(failures=[refusal(403)] * 99), "403"),
         (ApiServer(refuses_to_create=refusal(403)), "403"),
         (ApiServer(body={"data": {"other": ""}}), "it has no value secret"),
         (ApiServer(body={}), "it has no value secret"),
@@ -87,8 +94,9 @@ async def test_an_api_server_that_does_not_answer_is_waited_for(clock: Any, fail
     ids=["may not be read", "may not be made", "another value", "none", "no base64", "short"],
 )
 async def test_a_secret_that_cannot_be_had_does_not_stop_the_operator_and_is_told(
-    server: ApiServer, said: str, caplog: pytest.LogCaptureFixture
+    server: ApiServer, said: str, caplog: pytest.LogCaptureFixture, clock: Any
 ) -> None:
+    del clock
     first, second = [await load_keyring(each) for each in (server.secret(), None)]
     assert first.public_key != second.public_key
     (error,) = (record.getMessage() for record in caplog.records if record.levelno == logging.ERROR)
