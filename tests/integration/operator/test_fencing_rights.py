@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -27,7 +28,6 @@ def ready(status: str, reason: str | None = None, **more: Any) -> Json:
     return {"status": {"conditions": [condition], **more}}
 
 
-HARMLESS: Json = {"status": {"conditions": [{"type": "example.com/harmless", "status": "True"}]}}
 FENCE = ready("False", "NodeUnreachable")
 
 
@@ -65,9 +65,13 @@ async def pod(world: World, policy: None, operator: Client) -> Json:
         await world.ready("narrator")
     (found,) = await world.children("narrator", PODS)
 
+    numbers = itertools.count()
+
     async def in_force() -> bool:
+        # Each time another message: what changes nothing is not refused.
+        harmless = {"type": "example.com/harmless", "status": "True", "message": str(next(numbers))}
         try:
-            await patch(operator, found, HARMLESS)
+            await patch(operator, found, {"status": {"conditions": [harmless]}})
         except ApiError as error:
             return NOT_THIS in error.message
         return False

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import sys
 import time
+from pathlib import Path
 
 import aiohttp
 
@@ -28,6 +28,12 @@ async def _watch(longest: list[float]) -> None:
         longest[0] = max(longest[0], time.perf_counter() - before - 0.005)
 
 
+def _peak() -> int:
+    """Not ru_maxrss: that begins with what the process that started this one has taken."""
+    (line,) = [each for each in Path("/proc/self/status").read_text().splitlines() if each.startswith("VmHWM:")]
+    return int(line.split()[1]) * 1024
+
+
 async def _main(urls: list[str]) -> None:
     longest = [0.0]
     watch = asyncio.create_task(_watch(longest))
@@ -37,7 +43,7 @@ async def _main(urls: list[str]) -> None:
         checks = (check(session, pods, plan) for _ in range(CHECKS_AT_ONCE + LATE_CHECKS))
         results = await asyncio.gather(*checks)
     watch.cancel()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = _peak()
     sys.stdout.write(json.dumps({"peak": peak, "blocked": longest[0], "summaries": [each.summary for each in results]}))
 
 
