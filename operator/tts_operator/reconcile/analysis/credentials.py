@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from tts_operator.keyring import Keyring
-from tts_operator.reconcile.analysis.model import Reachable
+from tts_operator.reconcile.analysis.model import PodEndpoint
 
 WITHOUT = "set rollout.speechCheck.enabled: false"
 STRANGER = (
@@ -15,7 +15,7 @@ STRANGER = (
 NOT_COMPARED = " Not compared: the stable revision's pods know the operator by another key than it has now."
 
 
-def credential(pod: Reachable, keyring: Keyring) -> Callable[[], str] | None:
+def credential(pod: PodEndpoint, keyring: Keyring) -> Callable[[], str] | None:
     """What makes the key for one request to a pod; None where it is to be asked without."""
     if pod.admits.public_key == keyring.public_key:
         return lambda: keyring.token(pod.uid, time.time())
@@ -26,12 +26,12 @@ def credential(pod: Reachable, keyring: Keyring) -> Callable[[], str] | None:
     return None
 
 
-def is_stranger(pod: Reachable, keyring: Keyring) -> bool:
+def is_stranger(pod: PodEndpoint, keyring: Keyring) -> bool:
     """Whether a pod takes the tokens of another operator only."""
     return pod.admits.public_key not in ("", keyring.public_key)
 
 
-def refused(pod: Reachable) -> str:
+def refused(pod: PodEndpoint) -> str:
     """Why a pod has answered 401, as far as its template tells, and what to do."""
     if pod.admits.public_key:
         return (

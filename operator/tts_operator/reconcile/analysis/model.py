@@ -8,7 +8,7 @@ from tts_operator.api import Json
 from tts_operator.desired.probe import Admits, admits
 
 
-class Reachable(NamedTuple):
+class PodEndpoint(NamedTuple):
     """Where a pod answers."""
 
     url: str
@@ -19,14 +19,14 @@ class Reachable(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Examination:
+class AnalysisRequest:
     """What is to be found out now."""
 
     subject: str
     """What it is about: findings count only for the subject that they were made for."""
-    pods: Mapping[str, Reachable]
+    pods: Mapping[str, PodEndpoint]
     """Pods of the new revision, by name."""
-    stable: Mapping[str, Reachable] = field(default_factory=dict)
+    stable: Mapping[str, PodEndpoint] = field(default_factory=dict)
     """The same of the revision that serves."""
     speaks: bool
     """True: whether they speak. False: how they do with the traffic that they have."""
@@ -45,7 +45,7 @@ class Examination:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class RollbackReason:
     """Something that speaks against a new revision."""
 
     reason: str
@@ -54,7 +54,7 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class AnalysisResult:
     """What has been found out so far about one subject."""
 
     subject: str = ""
@@ -62,17 +62,17 @@ class Evidence:
     """The uids of the pods that were asked to speak: without one of them it counts no longer."""
     passed: str = ""
     """How the pods have spoken, in words, once all have; empty before."""
-    finding: Finding | None = None
+    rollback_reason: RollbackReason | None = None
 
 
-NOTHING = Evidence()
+NO_RESULT = AnalysisResult()
 
 
-def reachable(pods: Sequence[Json], port: int, template: Json) -> dict[str, Reachable]:
+def pod_endpoints(pods: Sequence[Json], port: int, template: Json) -> dict[str, PodEndpoint]:
     """Where the pods of a template answer, by their name; without those that have no address yet."""
     by = admits(template)
     return {
-        pod["metadata"]["name"]: Reachable(f"http://[{ip}]:{port}" if ":" in ip else f"http://{ip}:{port}", uid, by)
+        pod["metadata"]["name"]: PodEndpoint(f"http://[{ip}]:{port}" if ":" in ip else f"http://{ip}:{port}", uid, by)
         for pod in pods
         if (ip := pod.get("status", {}).get("podIP")) and (uid := pod["metadata"]["uid"])
     }

@@ -20,7 +20,13 @@ from tts_operator.api.rollout import PrometheusQuery
 from tts_operator.keyring import Keyring
 from tts_operator.policy import is_forbidden
 from tts_operator.reconcile.analysis.credentials import NOT_COMPARED, STRANGER, credential, is_stranger, refused
-from tts_operator.reconcile.analysis.model import NOTHING, Evidence, Examination, Finding, Reachable
+from tts_operator.reconcile.analysis.model import (
+    NO_RESULT,
+    AnalysisRequest,
+    AnalysisResult,
+    PodEndpoint,
+    RollbackReason,
+)
 from tts_operator.reconcile.analysis.traffic_window import Usual, Window
 from tts_operator.runtime.shares import GivenUpError, Shares
 from tts_operator.runtime.store import Key
@@ -56,18 +62,18 @@ class _Work:
     """What is being found out about one service, as its spec and its pods are now."""
 
     service: TTSService
-    examination: Examination
+    request: AnalysisRequest
     task: asyncio.Task[None] | None = None
     """None: it has not begun."""
-    asked: Mapping[str, Reachable] = field(default_factory=dict)
+    asked: Mapping[str, PodEndpoint] = field(default_factory=dict)
     """The pods that a check has begun with."""
 
-    def goes_on(self, service: TTSService, examination: Examination) -> bool:
+    def goes_on(self, service: TTSService, request: AnalysisRequest) -> bool:
         """Whether it is the same that is to be found out now."""
-        if self.examination.subject != examination.subject:
+        if self.request.subject != request.subject:
             return False
         asks = self.service.spec.rollout.speech_check == service.spec.rollout.speech_check
-        return not examination.speaks or (asks and not examination.misses(self.uids))
+        return not request.speaks or (asks and not request.misses(self.uids))
 
     @property
     def uids(self) -> frozenset[str]:
@@ -75,7 +81,7 @@ class _Work:
         return frozenset(pod.uid for pod in self.asked.values())
 
 
-class Examiner:
+class AnalysisRunner:
     """Carries examinations out, one for each service at most."""
 
     def __init__(
@@ -93,7 +99,7 @@ class Examiner:
         self._keyring = keyring
         self._never_asked = never_asked
         self._work: dict[Key, _Work] = {}
-        self._evidence: dict[Key, Evidence] = {}
+        self._results: dict[Key, AnalysisResult] = {}
         # Pods may be anybody's, and as slow as they like: none keeps another namespace's waiting for long.
         self._checks = Shares(places=CHECKS_AT_ONCE, each=CHECKS_AT_ONCE // 2, patience=CHECK_SECONDS, late=LATE_CHECKS)
         self._scrapes = Shares(places=SCRAPES_AT_ONCE, each=SCRAPES_AT_ONCE // 4)
@@ -118,23 +124,23 @@ class Examiner:
         for session in filter(None, (self._session, self._prometheus)):
             await session.close()
 
-    def evidence(self, key: Key) -> Evidence:
+    def result(self, key: Key) -> AnalysisResult:
         """What has been found out so far."""
-        return self._evidence.get(key, NOTHING)
+        return self._results.get(key, NO_RESULT)
 
-    def want(self, service: TTSService, examination: Examination | None) -> None:
+    def want(self, service: TTSService, request: AnalysisRequest | None) -> None:
         """Find this out, and nothing else, about a service."""
         key = service.namespace, service.name
         work = self._work.get(key)
-        if examination is None:
+        if request is None:
             self.forget(key, keep=True)
             return
-        if work is None or not work.goes_on(service, examination):
+        if work is None or not work.goes_on(service, request):
             self.forget(key)
-            work = self._work[key] = _Work(service, examination)
-        work.service, work.examination = service, examination  # limits are changed, pods come and go
-        if work.task is None and examination.ready:
-            run = self._speaks if examination.speaks else self._watches
+            work = self._work[key] = _Work(service, request)
+        work.service, work.request = service, request  # limits are changed, pods come and go
+        if work.task is None and request.ready:
+            run = self._speaks if request.speaks else self._watches
             work.task = asyncio.create_task(self._guarded(key, work, run))
 
     def forget(self, key: Key, *, keep: bool = False) -> None:
@@ -143,7 +149,7 @@ class Examiner:
         if work is not None and work.task is not None:
             work.task.cancel()
         if not keep:
-            self._evidence.pop(key, None)
+            self._results.pop(key, None)
 
     async def _guarded(self, key: Key, work: _Work, run: Callable[[Key, _Work], Coroutine[Any, Any, None]]) -> None:
         try:
@@ -154,10 +160,12 @@ class Examiner:
             await asyncio.sleep(AGAIN_SECONDS)
             self._found(key)
 
-    def _tell(self, key: Key, work: _Work, *, passed: str = "", finding: Finding | None = None) -> None:
-        subject = work.examination.subject
-        self._evidence[key] = Evidence(subject=subject, asked=work.uids, passed=passed, finding=finding)
-        told = finding.message if finding else passed
+    def _tell(self, key: Key, work: _Work, *, passed: str = "", rollback_reason: RollbackReason | None = None) -> None:
+        subject = work.request.subject
+        self._results[key] = AnalysisResult(
+            subject=subject, asked=work.uids, passed=passed, rollback_reason=rollback_reason
+        )
+        told = rollback_reason.message if rollback_reason else passed
         _log.info("%s", told, extra=_about(key))
         self._found(key)
 
@@ -173,50 +181,54 @@ class Examiner:
             if result is None:
                 work.task = None  # so that the next look that finds them ready begins anew
                 return
-            if isinstance(result, Finding):
-                self._tell(key, work, finding=result)
+            if isinstance(result, RollbackReason):
+                self._tell(key, work, rollback_reason=result)
                 return
             tries += 1
             if result.passed or not result.unreachable or tries == UNREACHABLE_TRIES:
                 break
             await asyncio.sleep(AGAIN_SECONDS)
         if result.passed:
-            alone = work.service.spec.rollout.speech_check.compare_with_stable and work.examination.stable
-            plan = speech_plan(work.service, work.examination, self._keyring)
+            alone = work.service.spec.rollout.speech_check.compare_with_stable and work.request.stable
+            plan = speech_plan(work.service, work.request, self._keyring)
             note = NOT_COMPARED if alone and plan.stable is None else ""
             self._tell(key, work, passed=result.summary + note)
         else:
-            self._tell(key, work, finding=Finding(reason="SpeechCheckFailed", message=_failed(result, work.asked)))
+            self._tell(
+                key,
+                work,
+                rollback_reason=RollbackReason(reason="SpeechCheckFailed", message=_failed(result, work.asked)),
+            )
 
-    async def _check(self, work: _Work) -> GateResult | Finding | None:
+    async def _check(self, work: _Work) -> GateResult | RollbackReason | None:
         """Let the pods speak; a finding where they cannot be asked, None where they are not ready for it."""
         assert self._session is not None  # noqa: S101 - for the type checker
-        if not work.asked and not work.examination.ready:
+        if not work.asked and not work.request.ready:
             return None
-        work.asked = work.asked or work.examination.pods
+        work.asked = work.asked or work.request.pods
         if any(is_stranger(pod, self._keyring) for pod in work.asked.values()):
-            return Finding(reason="SpeechCheckFailed", message=STRANGER)
+            return RollbackReason(reason="SpeechCheckFailed", message=STRANGER)
         pods = [Target(name, pod.url, credential(pod, self._keyring)) for name, pod in work.asked.items()]
-        return await check(self._session, pods, speech_plan(work.service, work.examination, self._keyring))
+        return await check(self._session, pods, speech_plan(work.service, work.request, self._keyring))
 
     async def _watches(self, key: Key, work: _Work) -> None:
         """Watch the live traffic, until told otherwise."""
         new, stable, usual, asked = Window(), Window(), Usual(), 0.0
         while True:
-            pods, others = work.examination.pods, work.examination.stable
+            pods, others = work.request.pods, work.request.stable
             await asyncio.gather(self._scrape(key, new, pods), self._scrape(key, stable, others))
             analysis = work.service.spec.rollout.analysis
             slow = usual.look(stable, analysis.min_requests)
-            finding = live_finding(work.service, new.traffic(), stable.traffic(), slow)
-            if finding is None and analysis.prometheus and time.monotonic() - asked >= QUERY_SECONDS:
+            rollback_reason = traffic_problem(work.service, new.traffic(), stable.traffic(), slow)
+            if rollback_reason is None and analysis.prometheus and time.monotonic() - asked >= QUERY_SECONDS:
                 asked = time.monotonic()
-                finding = await self._ask(key, analysis.prometheus.url, analysis.prometheus.queries)
-            if finding is not None:
-                self._tell(key, work, finding=finding)
+                rollback_reason = await self._ask(key, analysis.prometheus.url, analysis.prometheus.queries)
+            if rollback_reason is not None:
+                self._tell(key, work, rollback_reason=rollback_reason)
                 return
             await asyncio.sleep(SCRAPE_SECONDS)
 
-    async def _scrape(self, key: Key, window: Window, pods: Mapping[str, Reachable]) -> None:
+    async def _scrape(self, key: Key, window: Window, pods: Mapping[str, PodEndpoint]) -> None:
         assert self._session is not None  # noqa: S101 - for the type checker
         looked_at = dict(list(pods.items())[:PODS_WATCHED])
         requests = [partial(scrape, self._session, pod.url) for pod in looked_at.values()]
@@ -227,7 +239,7 @@ class Examiner:
                 window.add(name, now, answer)
         window.forget(now, pods)
 
-    async def _ask(self, key: Key, url: str, queries: list[PrometheusQuery]) -> Finding | None:
+    async def _ask(self, key: Key, url: str, queries: list[PrometheusQuery]) -> RollbackReason | None:
         assert self._prometheus is not None  # noqa: S101 - for the type checker
         for query in queries:
             request = partial(ask, self._prometheus, url, metric_check(query))
@@ -235,7 +247,7 @@ class Examiner:
             if result.ok is None:
                 _log.warning("rollout.analysis.prometheus, %s: %s", query.name, result.message, extra=_about(key))
             elif not result.ok:
-                return Finding(reason="PrometheusQuery", message=f"{query.name}: {result.message}")
+                return RollbackReason(reason="PrometheusQuery", message=f"{query.name}: {result.message}")
         return None
 
 
@@ -243,7 +255,7 @@ def _about(key: Key) -> dict[str, str]:
     return {"namespace": key[0], "object": key[1]}
 
 
-def live_finding(service: TTSService, new: Traffic, stable: Traffic, usual: float | None) -> Finding | None:
+def traffic_problem(service: TTSService, new: Traffic, stable: Traffic, usual: float | None) -> RollbackReason | None:
     """What the live traffic says against a new revision. `usual` is the P99 of the stable one, in seconds."""
     rollout = service.spec.rollout
     limits = LiveLimits(
@@ -256,33 +268,33 @@ def live_finding(service: TTSService, new: Traffic, stable: Traffic, usual: floa
     if message is None:
         return None
     if new.error_rate > limits.max_error_rate:
-        return Finding(reason="ErrorRate", message=message)
-    return Finding(reason="Overloaded" if "503" in message else "SlowAnswers", message=message)
+        return RollbackReason(reason="ErrorRate", message=message)
+    return RollbackReason(reason="Overloaded" if "503" in message else "SlowAnswers", message=message)
 
 
-def speech_plan(service: TTSService, examination: Examination, keyring: Keyring) -> SpeechPlan:
+def speech_plan(service: TTSService, request: AnalysisRequest, keyring: Keyring) -> SpeechPlan:
     """What the pods have to say: in the language, and at the length, of their own revision."""
     asked = service.spec.rollout.speech_check
     stable = next(
         (
             Target(name, pod.url, credential(pod, keyring))
-            for name, pod in examination.stable.items()
+            for name, pod in request.stable.items()
             if not is_stranger(pod, keyring)
         ),
         None,
     )
-    longest = examination.max_characters
+    longest = request.max_characters
     # The spec's texts fit its own limit; a revision that somebody goes back to may have another one.
     texts = [text for text in asked.texts if len(text) <= longest]
     return SpeechPlan(
-        texts=tuple(texts) or default_texts(examination.language, max_characters=longest),
-        language=examination.language,
+        texts=tuple(texts) or default_texts(request.language, max_characters=longest),
+        language=request.language,
         max_seconds=float(asked.timeout_seconds),
         stable=stable if asked.compare_with_stable else None,
     )
 
 
-def _failed(result: GateResult, asked: Mapping[str, Reachable]) -> str:
+def _failed(result: GateResult, asked: Mapping[str, PodEndpoint]) -> str:
     if result.unauthorized:
         return f"{result.summary} {refused(next(iter(asked.values())))}"
     if not result.unreachable:

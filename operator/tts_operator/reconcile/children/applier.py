@@ -35,7 +35,7 @@ with a conflict where there is one: the only request that creates by server-side
 INVALID, CONFLICT, NOT_FOUND, FORBIDDEN = 422, 409, 404, 403
 
 
-class Actor:
+class ChildApplier:
     """Changes children in the cluster, and takes what the API server answers into the cache."""
 
     def __init__(self, client: Client, children: Mapping[Resource, Store]) -> None:

@@ -8,7 +8,7 @@ from tts_operator.api import Json, TTSService
 from tts_operator.api.model import Model
 from tts_operator.kube.resources import CONTROLLER_REVISIONS
 from tts_operator.reconcile.observed.ownership import owned_by
-from tts_operator.reconcile.status.conditions import Verdict
+from tts_operator.reconcile.status.conditions import ConditionState
 
 Address = tuple[str, str, str]
 """apiVersion, kind and name of a child; its namespace is that of the TTSService."""
@@ -84,9 +84,9 @@ class Outcome:
     """The model of the revision that serves; None where none is known."""
     current: str = ""
     """Name of the revision that has just been rolled out in full."""
-    rollout: Verdict | None = None
+    rollout: ConditionState | None = None
     """How the rollout is doing; None where there is none."""
-    undone: Verdict | None = None
+    undone: ConditionState | None = None
     """What is wrong though all works: somebody has asked for an older revision than the spec."""
     state: Mapping[str, Any] | None = None
     """Becomes `status.rollout`."""

@@ -8,7 +8,7 @@ import msgspec
 from tts_operator.api import GROUP, KIND
 from tts_operator.desired.identity import INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL
 from tts_operator.kube.client import FIELD_MANAGER
-from tts_operator.kube.sealed import Json, Sealed, read_whole, seal
+from tts_operator.kube.lazy_object import Json, LazyObject, as_lazy_object, read_whole
 from tts_operator.reconcile.observed.pod_output import Speaks, quiet
 from tts_operator.runtime.store import Key, Store
 
@@ -139,7 +139,7 @@ def trim(body: Json) -> Json:
     """
     if isinstance(body, Kept):
         return body
-    found = seal(body)
+    found = as_lazy_object(body)
     metadata = found["metadata"]
     ours = [entry for entry in metadata.get("managedFields", ()) if entry.get("manager") == FIELD_MANAGER]
     rest = {name: value for name, value in found.items() if name != "status"}
@@ -168,7 +168,7 @@ def trim_service(body: dict[str, Any]) -> dict[str, Any]:
     return {**body, "metadata": {name: value for name, value in body["metadata"].items() if name != "managedFields"}}
 
 
-def _content(found: Sealed, ours: list[Json]) -> tuple[Any, ...]:
+def _content(found: LazyObject, ours: list[Json]) -> tuple[Any, ...]:
     """What the decisions about a child are made of, for comparison."""
     metadata = found["metadata"]
     if found["kind"] not in RESTLESS:
@@ -183,7 +183,7 @@ def trim_pod(body: Json, *, speaks: Speaks | None = None) -> Json:
     """What the status is made of: where the pod is, and how it does, as far as it may be repeated (None: all may)."""
     if isinstance(body, Kept):
         return body
-    found = seal(body)
+    found = as_lazy_object(body)
     status = _pod_status.decode(found["status"]) if "status" in found else PodStatus()
     if speaks is not None and "spec" in found:
         status = quiet(status, found["spec"], found["metadata"], speaks)

@@ -7,11 +7,11 @@ from tts_operator.api.model import Model
 from tts_operator.desired.identity import CANDIDATE, NAME_LABEL
 from tts_operator.desired.pod import PORT
 from tts_operator.desired.revision import TEMPLATE_LABEL, Revision
-from tts_operator.reconcile.analysis.model import Evidence, Examination, Finding, reachable
+from tts_operator.reconcile.analysis.model import AnalysisRequest, AnalysisResult, RollbackReason, pod_endpoints
 from tts_operator.reconcile.observed.pods import has_ended, is_ready, last_failure, seconds_unready
 from tts_operator.reconcile.observed.snapshot import Observed
-from tts_operator.reconcile.rollout.context import Situation
-from tts_operator.reconcile.rollout.state import Phase, State
+from tts_operator.reconcile.rollout.context import RolloutContext
+from tts_operator.reconcile.rollout.state import Phase, RolloutState
 from tts_operator.reconcile.status.conditions import condition_of, seconds_between
 from tts_operator.reconcile.status.deployment import deployment_problem, is_complete
 
@@ -39,20 +39,20 @@ def pods_of(observed: Observed, revision: Revision, *, in_place: bool, ready: bo
     ]
 
 
-def examination(at: Situation, state: State, pods: list[Json]) -> Examination | None:
+def analysis_request(context: RolloutContext, state: RolloutState, pods: list[Json]) -> AnalysisRequest | None:
     """What is to be found out in a state about these pods; None where nothing."""
     speaks = state.phase in (Phase.CHECKING, Phase.CHECKING_IN_PLACE)
-    if speaks and not at.service.spec.rollout.speech_check.enabled:
+    if speaks and not context.service.spec.rollout.speech_check.enabled:
         return None
     if not speaks and state.phase not in (Phase.SCALING, Phase.STEPPING, Phase.SWITCHED, Phase.PROMOTING):
         return None
     there = [pod for pod in pods if not has_ended(pod)]
-    asked = at.towards.spec  # not the service's: in an undo it is about another revision
-    others = pods_of(at.observed, at.stable, in_place=True, ready=True)
-    return Examination(
+    asked = context.update_revision.spec  # not the service's: in an undo it is about another revision
+    others = pods_of(context.observed, context.stable, in_place=True, ready=True)
+    return AnalysisRequest(
         subject=state.subject,
-        pods=reachable(there[:LISTENED_TO] if speaks else there, PORT, at.towards.template),
-        stable=reachable(others, PORT, at.stable.template),
+        pods=pod_endpoints(there[:LISTENED_TO] if speaks else there, PORT, context.update_revision.template),
+        stable=pod_endpoints(others, PORT, context.stable.template),
         speaks=speaks,
         ready=not speaks or (bool(there) and all(map(is_ready, there))),
         present=frozenset(pod["metadata"]["uid"] for pod in there),
@@ -67,7 +67,7 @@ def language_of(model: Model) -> str:
     return told[1] if told else "zh-CN"
 
 
-def still_counts(evidence: Evidence, state: State, observed: Observed) -> bool:
+def still_counts(analysis_result: AnalysisResult, state: RolloutState, observed: Observed) -> bool:
     """Whether what was found out is about this state, and about pods that are still there.
 
     A pod that was drained while it was asked has not answered: that says nothing of its version.
@@ -77,20 +77,22 @@ def still_counts(evidence: Evidence, state: State, observed: Observed) -> bool:
         for pod in observed.pods
         if "deletionTimestamp" not in pod["metadata"] and not has_ended(pod)
     }
-    return evidence.subject == state.subject and evidence.asked <= there
+    return analysis_result.subject == state.subject and analysis_result.asked <= there
 
 
-def crash(pods: list[Json]) -> Finding | None:
+def crash(pods: list[Json]) -> RollbackReason | None:
     """A container that ends again and again."""
     for pod in pods:
         for container in pod.get("status", {}).get("containerStatuses", ()):
             if container.get("state", {}).get("waiting", {}).get("reason") == CRASH:
                 failure = last_failure([pod])
-                return Finding(reason="CrashLoop", message=failure.describe() if failure else f"a container of {CRASH}")
+                return RollbackReason(
+                    reason="CrashLoop", message=failure.describe() if failure else f"a container of {CRASH}"
+                )
     return None
 
 
-def overdue(live: Json | None, pods: list[Json]) -> Finding | None:
+def overdue(live: Json | None, pods: list[Json]) -> RollbackReason | None:
     """A Deployment that makes no progress for longer than the spec allows."""
     if live is None or condition_of(live, "Progressing").get("reason") != "ProgressDeadlineExceeded":
         return None
@@ -98,7 +100,7 @@ def overdue(live: Json | None, pods: list[Json]) -> Finding | None:
     return _late(live, failure.describe() if failure else "")
 
 
-def stuck(live: Json | None, pods: list[Json], now: str) -> Finding | None:
+def stuck(live: Json | None, pods: list[Json], now: str) -> RollbackReason | None:
     """Pods that are not ready for longer than the spec allows, of a Deployment that was complete before.
 
     For such a one its controller knows no deadline any more: not where a pod is no longer ready, nor where it grows
@@ -117,7 +119,7 @@ def stuck(live: Json | None, pods: list[Json], now: str) -> Finding | None:
     return None
 
 
-def _late(live: Json, cause: str) -> Finding:
+def _late(live: Json, cause: str) -> RollbackReason:
     seconds = live["spec"].get("progressDeadlineSeconds", "")
     text = f"its pods were not ready within rollout.progressDeadlineSeconds ({seconds} s)"
-    return Finding(reason="ProgressDeadlineExceeded", message=f"{text}: {cause}" if cause else text)
+    return RollbackReason(reason="ProgressDeadlineExceeded", message=f"{text}: {cause}" if cause else text)

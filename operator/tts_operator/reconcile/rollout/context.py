@@ -8,27 +8,27 @@ from tts_operator.desired.deployment import REVISION_ANNOTATION
 from tts_operator.desired.identity import candidate_name
 from tts_operator.desired.ingress import shares_by_weight
 from tts_operator.desired.revision import Revision
-from tts_operator.reconcile.analysis.model import Evidence
+from tts_operator.reconcile.analysis.model import AnalysisResult
 from tts_operator.reconcile.observed.ownership import owned_by
 from tts_operator.reconcile.observed.snapshot import Observed
 from tts_operator.reconcile.rollout.replicas import is_autoscaled
-from tts_operator.reconcile.rollout.state import State
+from tts_operator.reconcile.rollout.state import RolloutState
 
 
 @dataclass(frozen=True, kw_only=True)
-class Situation:
+class RolloutContext:
     """What is decided on."""
 
     service: TTSService
     observed: Observed
-    target: Revision
-    towards: Revision
+    spec_revision: Revision
+    update_revision: Revision
     stable: Revision
-    evidence: Evidence
+    analysis_result: AnalysisResult
     started: str
     """When the rollout began."""
     now: str
-    final: bool = False
+    no_way_back: bool = False
     """Whether there is no way back: the stable revision is lost, and its Deployment has the new one already."""
 
     @property
@@ -37,7 +37,7 @@ class Situation:
         return self._ours(self.service.name)
 
     @property
-    def second(self) -> Json | None:
+    def candidate_deployment(self) -> Json | None:
         """The candidate's Deployment."""
         return self._ours(candidate_name(self.service))
 
@@ -67,9 +67,9 @@ class Situation:
     @property
     def has_candidate(self) -> bool:
         """Whether there is a candidate of this revision; there is none on the way from a stable one that is broken."""
-        annotations = (self.second or {}).get("metadata", {}).get("annotations", {})
-        return bool(annotations.get(REVISION_ANNOTATION) == self.towards.name)
+        annotations = (self.candidate_deployment or {}).get("metadata", {}).get("annotations", {})
+        return bool(annotations.get(REVISION_ANNOTATION) == self.update_revision.name)
 
-    def step_of(self, state: State) -> int:
+    def step_of(self, state: RolloutState) -> int:
         """The step of a canary, also where the spec now has fewer."""
         return min(state.step or 0, len(self.steps) - 1)

@@ -23,7 +23,7 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class State:
+class RolloutState:
     """Where a rollout is."""
 
     revision: str
@@ -39,7 +39,7 @@ class State:
     message: str = ""
 
     @classmethod
-    def read(cls, status: Mapping[str, Any]) -> "State | None":
+    def read(cls, status: Mapping[str, Any]) -> "RolloutState | None":
         """From the status of a TTSService; None where no rollout is told of, or none that this operator knows."""
         told = status.get("rollout")
         if not told or told.get("phase") not in list(Phase):

@@ -3,7 +3,7 @@
 from tts_operator.api import Json, TTSService
 from tts_operator.kube.resources import HORIZONTAL_POD_AUTOSCALERS
 from tts_operator.reconcile.observed.snapshot import Observed
-from tts_operator.reconcile.status.conditions import Verdict, condition_of, seconds_between
+from tts_operator.reconcile.status.conditions import ConditionState, condition_of, seconds_between
 
 PATIENCE_SECONDS = 120.0
 """For so long an autoscaler may be without figures: those of new pods take a minute to come in."""
@@ -16,7 +16,7 @@ CURES = {
 }
 
 
-def autoscaler(service: TTSService, observed: Observed, now: str) -> Verdict | None:
+def autoscaler(service: TTSService, observed: Observed, now: str) -> ConditionState | None:
     """Whether the autoscaler can do its work; None where the spec asks for none.
 
     Only its reasons are told, not its messages: they hold figures, and every new one would be a write.
@@ -27,10 +27,10 @@ def autoscaler(service: TTSService, observed: Observed, now: str) -> Verdict | N
     if failing is not None and seconds_until_it_counts(service, observed, now) is None:
         reason = failing["reason"]
         cure = CURES.get(reason, f"kubectl describe hpa {service.name} says more")
-        return Verdict(ready=False, reason=reason, message=f"the number of pods stays as it is: {cure}")
+        return ConditionState(ready=False, reason=reason, message=f"the number of pods stays as it is: {cure}")
     if condition_of(_live(service, observed), "ScalingActive").get("status") == "True":
-        return Verdict(ready=True, reason="ScalingActive", message="the number of pods follows the load")
-    return Verdict(ready=None, reason="Pending", message="the autoscaler has no figures yet")
+        return ConditionState(ready=True, reason="ScalingActive", message="the number of pods follows the load")
+    return ConditionState(ready=None, reason="Pending", message="the autoscaler has no figures yet")
 
 
 def seconds_until_it_counts(service: TTSService, observed: Observed, now: str) -> float | None:

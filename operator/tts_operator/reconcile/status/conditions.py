@@ -7,7 +7,7 @@ from tts_operator.api import Json
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class ConditionState:
     """How one part of a service is doing."""
 
     ready: bool | None

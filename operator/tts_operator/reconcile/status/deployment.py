@@ -3,13 +3,13 @@
 from tts_operator.api import Json
 from tts_operator.api.model import Model
 from tts_operator.reconcile.observed.pods import Failure
-from tts_operator.reconcile.status.conditions import Verdict, condition_of
+from tts_operator.reconcile.status.conditions import ConditionState, condition_of
 
 
-def workload(live: Json | None, failure: Failure | None) -> Verdict:
+def workload(live: Json | None, failure: Failure | None) -> ConditionState:
     """Whether what the spec asks for is what runs. `live` is the Deployment."""
     if live is None or "deletionTimestamp" in live["metadata"]:
-        return Verdict(ready=False, reason="Creating", message="the Deployment does not exist yet")
+        return ConditionState(ready=False, reason="Creating", message="the Deployment does not exist yet")
     wanted = live["spec"].get("replicas", 1)
     counts = live.get("status", {})
     total, updated = counts.get("replicas", 0), counts.get("updatedReplicas", 0)
@@ -17,38 +17,40 @@ def workload(live: Json | None, failure: Failure | None) -> Verdict:
     seen = is_seen(live)
     if is_complete(live):
         if wanted == 0:
-            return Verdict(ready=True, reason="ScaledToZero", message="replicas is 0: nothing runs, as asked for")
-        return Verdict(ready=True, reason="Ready", message=f"all {wanted} pods are ready")
+            return ConditionState(
+                ready=True, reason="ScaledToZero", message="replicas is 0: nothing runs, as asked for"
+            )
+        return ConditionState(ready=True, reason="Ready", message=f"all {wanted} pods are ready")
     progress = f"{available} of {wanted} pods can serve, {updated} of {total} are as the spec wants them"
     cause = deployment_problem(live) or (failure.describe() if failure else "")
     text = f"{progress}; {cause}" if cause else progress
     if seen and condition_of(live, "Progressing").get("reason") == "ProgressDeadlineExceeded":
-        return Verdict(ready=False, reason="ProgressDeadlineExceeded", message=text, stalled=True)
+        return ConditionState(ready=False, reason="ProgressDeadlineExceeded", message=text, stalled=True)
     if not seen or total > updated:
-        return Verdict(ready=False, reason="RolloutInProgress", message=text)
-    return Verdict(ready=False, reason=failure.reason if failure else "PodsNotReady", message=text)
+        return ConditionState(ready=False, reason="RolloutInProgress", message=text)
+    return ConditionState(ready=False, reason=failure.reason if failure else "PodsNotReady", message=text)
 
 
-def availability(live: Json | None) -> Verdict:
+def availability(live: Json | None) -> ConditionState:
     """Whether anybody can be served now, by whatever revision."""
     available = (live or {}).get("status", {}).get("availableReplicas", 0)
     if available:
-        return Verdict(ready=True, reason="PodsAvailable", message=f"{available} pods can serve")
+        return ConditionState(ready=True, reason="PodsAvailable", message=f"{available} pods can serve")
     if live is not None and live["spec"].get("replicas") == 0:
-        return Verdict(ready=False, reason="ScaledToZero", message="replicas is 0")
-    return Verdict(ready=False, reason="NoPodsAvailable", message="no pod can serve")
+        return ConditionState(ready=False, reason="ScaledToZero", message="replicas is 0")
+    return ConditionState(ready=False, reason="NoPodsAvailable", message="no pod can serve")
 
 
-def model(asked: Model, available: Verdict, failure: Failure | None) -> Verdict | None:
+def model(asked: Model, available: ConditionState, failure: Failure | None) -> ConditionState | None:
     """Whether the model is loaded; None where it is part of the image, and so no news of its own."""
     if asked.engine == "fastspeech2":
         return None
     name = f"{asked.name} {asked.revision}"
     if available.ready:
-        return Verdict(ready=True, reason="ModelLoaded", message=f"{name} speaks")
+        return ConditionState(ready=True, reason="ModelLoaded", message=f"{name} speaks")
     if failure is not None:
-        return Verdict(ready=False, reason=failure.reason, message=f"{name} is not loaded: {failure.describe()}")
-    return Verdict(ready=False, reason="ModelLoading", message=f"{name} is being fetched or loaded")
+        return ConditionState(ready=False, reason=failure.reason, message=f"{name} is not loaded: {failure.describe()}")
+    return ConditionState(ready=False, reason="ModelLoading", message=f"{name} is being fetched or loaded")
 
 
 def is_seen(live: Json) -> bool:

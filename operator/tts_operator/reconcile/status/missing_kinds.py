@@ -4,7 +4,7 @@ from tts_operator.api import TTSService
 from tts_operator.api.rollout import Disruption
 from tts_operator.kube.resources import POD_DISRUPTION_BUDGETS
 from tts_operator.reconcile.observed.snapshot import Observed, Outcome
-from tts_operator.reconcile.status.conditions import Verdict
+from tts_operator.reconcile.status.conditions import ConditionState
 
 INSTALL = {
     "HTTPRoute": ("GatewayAPIMissing", "the Gateway API", "spec.gateway"),
@@ -33,13 +33,13 @@ CONDITION_OF_KIND = {
 }
 
 
-def unserved(observed: Observed, outcome: Outcome) -> dict[str, Verdict]:
+def unserved(observed: Observed, outcome: Outcome) -> dict[str, ConditionState]:
     """What the cluster does not have, by kind."""
     off = _off(observed)
     return {kind: _missing(kind) for kind in outcome.missing if kind not in off}
 
 
-def disabled(service: TTSService, observed: Observed, outcome: Outcome) -> dict[str, Verdict]:
+def disabled(service: TTSService, observed: Observed, outcome: Outcome) -> dict[str, ConditionState]:
     """What this operator does without, by kind."""
     off = _off(observed)
     if service.spec.disruption == Disruption():  # every service has a budget; only who changes it has asked for it
@@ -51,16 +51,16 @@ def _off(observed: Observed) -> set[str]:
     return {kind for _, kind in observed.without}
 
 
-def _missing(kind: str) -> Verdict:
+def _missing(kind: str) -> ConditionState:
     reason, product, field = INSTALL[kind]
     text = f"the cluster has no {kind}: install {product}, which is noticed at once, or remove {field}"
-    return Verdict(ready=False, reason=reason, message=text, stalled=True)
+    return ConditionState(ready=False, reason=reason, message=text, stalled=True)
 
 
-def _disabled(kind: str) -> Verdict:
+def _disabled(kind: str) -> ConditionState:
     feature, field = FEATURES[kind]
     text = (
         f"this operator may not make a {kind}: remove {field}, or ask the cluster's administrator to install the "
         f"operator with the Helm value features.{feature}: true. All else is applied"
     )
-    return Verdict(ready=False, reason="FeatureDisabled", message=text, stalled=True)
+    return ConditionState(ready=False, reason="FeatureDisabled", message=text, stalled=True)

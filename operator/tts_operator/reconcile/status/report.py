@@ -14,16 +14,16 @@ from tts_operator.reconcile.observed.pods import is_fenced, last_failure, ready_
 from tts_operator.reconcile.observed.snapshot import Observed, Outcome
 from tts_operator.reconcile.rollout.candidate_pods import is_candidate
 from tts_operator.reconcile.status.autoscaler import autoscaler
-from tts_operator.reconcile.status.conditions import Verdict
+from tts_operator.reconcile.status.conditions import ConditionState
 from tts_operator.reconcile.status.deployment import availability, is_seen, model, workload
 from tts_operator.reconcile.status.missing_kinds import CONDITION_OF_KIND, disabled, unserved
 from tts_operator.reconcile.status.routes import certificate, route
 
-Conditions = dict[str, Verdict]
+Conditions = dict[str, ConditionState]
 """Verdicts by the type of the condition, in the order in which they are told."""
 
 
-def report(service: TTSService, observed: Observed, outcome: Outcome, now: str) -> Json:
+def compute_status(service: TTSService, observed: Observed, outcome: Outcome, now: str) -> Json:
     """The whole status. `now` is an RFC 3339 time, used for conditions that have changed."""
     live = observed.child("apps/v1", "Deployment", service.name)
     counts: Json = live.get("status", {}) if live else {}
@@ -71,7 +71,7 @@ def report(service: TTSService, observed: Observed, outcome: Outcome, now: str) 
     return status
 
 
-def report_invalid(body: Json, message: str, now: str) -> Json:
+def invalid_spec_status(body: Json, message: str, now: str) -> Json:
     """The status of an object whose spec this operator cannot read.
 
     All that was known stays: which revision is the stable one, and where a rollout is, are told nowhere else.
@@ -79,8 +79,8 @@ def report_invalid(body: Json, message: str, now: str) -> Json:
     generation = body["metadata"]["generation"]
     before = {condition["type"]: condition for condition in body.get("status", {}).get("conditions", ())}
     wanted = {
-        "Ready": Verdict(ready=False, reason="InvalidSpec", message=message),
-        "Stalled": Verdict(ready=True, reason="InvalidSpec", message=message),
+        "Ready": ConditionState(ready=False, reason="InvalidSpec", message=message),
+        "Stalled": ConditionState(ready=True, reason="InvalidSpec", message=message),
     }
     told = {"observedGeneration": generation, "conditions": _dated(wanted, before, generation, now)}
     return {**body.get("status", {}), **told}
@@ -100,24 +100,24 @@ def ready_condition(status: Any) -> Json:
     return next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), {})
 
 
-def _problem(outcome: Outcome) -> Verdict | None:
+def _problem(outcome: Outcome) -> ConditionState | None:
     """What stands in the way of the children being as the spec wants them."""
     if outcome.refusals:
         refusal = outcome.refusals[0]
         text = f"{refusal.child} was refused: {refusal.message}"
-        return Verdict(ready=False, reason=refusal.reason, message=text, stalled=True)
+        return ConditionState(ready=False, reason=refusal.reason, message=text, stalled=True)
     if outcome.violation:
-        return Verdict(ready=False, reason="PolicyViolation", message=outcome.violation, stalled=True)
+        return ConditionState(ready=False, reason="PolicyViolation", message=outcome.violation, stalled=True)
     if outcome.held:
         text = "spec.paused is true, and the spec is not what runs: set it to false to have it applied"
-        return Verdict(ready=False, reason="Paused", message=text)
+        return ConditionState(ready=False, reason="Paused", message=text)
     if outcome.trouble:
         text = f"the API server cannot do as asked, another try follows: {outcome.trouble}"
-        return Verdict(ready=False, reason="ApiServerError", message=text)
+        return ConditionState(ready=False, reason="ApiServerError", message=text)
     return None
 
 
-def _first_problem(*verdicts: Verdict | None) -> Verdict | None:
+def _first_problem(*verdicts: ConditionState | None) -> ConditionState | None:
     return next((verdict for verdict in verdicts if verdict is not None and verdict.ready is False), None)
 
 
@@ -126,12 +126,12 @@ def _conditions(service: TTSService, wanted: Conditions, now: str) -> list[Json]
     # Stalled is what cannot go on by itself; whatever else is wrong may still pass.
     lasting = next((verdict for verdict in wanted.values() if verdict.ready is False and verdict.stalled), None)
     if lasting is not None:
-        wanted |= {"Stalled": Verdict(ready=True, reason=lasting.reason, message=lasting.message)}
+        wanted |= {"Stalled": ConditionState(ready=True, reason=lasting.reason, message=lasting.message)}
     elif not ready.ready and not paused:
-        wanted |= {"Reconciling": Verdict(ready=True, reason=ready.reason, message=ready.message)}
+        wanted |= {"Reconciling": ConditionState(ready=True, reason=ready.reason, message=ready.message)}
     if paused:
         text = "spec.paused is true: the operator changes nothing"
-        wanted |= {"Paused": Verdict(ready=True, reason="Paused", message=text)}
+        wanted |= {"Paused": ConditionState(ready=True, reason="Paused", message=text)}
     before = {condition["type"]: condition for condition in service.status.get("conditions", ())}
     return _dated(wanted, before, service.generation, now)
 

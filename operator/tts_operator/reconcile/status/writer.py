@@ -27,7 +27,7 @@ VERDICTS = ("Ready", "Stalled", "Reconciling", "Paused", "RouteReady", "Certific
 _log = logging.getLogger(__name__)
 
 
-class Reporter:
+class StatusWriter:
     """Writes what is news."""
 
     def __init__(self, client: Client, services: Store) -> None:

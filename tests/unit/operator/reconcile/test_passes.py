@@ -9,7 +9,7 @@ from tests.unit.operator.worlds import body
 from tts_operator.kube.resources import HORIZONTAL_POD_AUTOSCALERS, SERVICES
 from tts_operator.reconcile.observed.trimming import whole
 from tts_operator.reconcile.status.autoscaler import PATIENCE_SECONDS
-from tts_operator.reconcile.status.writer import FIRST_SECONDS, Reporter
+from tts_operator.reconcile.status.writer import FIRST_SECONDS, StatusWriter
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -91,7 +91,7 @@ async def test_an_autoscaler_without_figures_is_looked_at_again() -> None:
     world = await converged({"autoscaling": {"minReplicas": 3}})
     live = whole(*world.children[HORIZONTAL_POD_AUTOSCALERS])
     condition = {"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric"}
-    condition["lastTransitionTime"] = Reporter.now()
+    condition["lastTransitionTime"] = StatusWriter.now()
     status, metadata = {"conditions": [condition]}, {**live["metadata"], "resourceVersion": "999"}
     world.children[HORIZONTAL_POD_AUTOSCALERS].put({**live, "metadata": metadata, "status": status})
     assert await world.reconcile() == pytest.approx(PATIENCE_SECONDS, abs=5)

@@ -31,7 +31,7 @@ def steps(asked: TTSService, observed: Observed, defaults: Defaults = DEFAULTS) 
 
 
 IN_OTHER_WORDS: Json = {"resources": {"requests": {"cpu": "1000m"}, "limits": {"cpu": "2.0"}}}
-NOTHING: tuple[list[str], list[Json]] = ([], [])
+NO_RESULT: tuple[list[str], list[Json]] = ([], [])
 
 
 def edited(observed: Observed, kind: str, edit: Callable[[Json], object]) -> Observed:
@@ -44,7 +44,7 @@ def edited(observed: Observed, kind: str, edit: Callable[[Json], object]) -> Obs
 @pytest.mark.parametrize("spec", [{}, EVERYTHING, {"replicas": 0}, {"disruption": {"minAvailable": 1}}])
 def test_an_unchanged_world_wants_nothing(spec: Json) -> None:
     asked = service(spec)
-    assert steps(asked, world(asked)) == NOTHING
+    assert steps(asked, world(asked)) == NO_RESULT
 
 
 def test_a_new_service_wants_everything_in_order() -> None:
@@ -83,7 +83,7 @@ def test_what_drifted_is_applied_alone(kind: str, edit: Callable[[Json], object]
 def test_what_is_going_is_waited_for(kind: str) -> None:
     asked = service()
     going = edited(world(asked), kind, lambda live: live["metadata"].update(deletionTimestamp=NOW))
-    assert steps(asked, going) == NOTHING
+    assert steps(asked, going) == NO_RESULT
 
 
 @pytest.mark.parametrize(
@@ -116,15 +116,15 @@ def test_what_the_spec_gives_up_is_given_up(spec: Json) -> None:
 
 def test_other_defaults_of_a_new_operator_change_nothing() -> None:
     other = Defaults(image="ghcr.io/tts-operator/tts-server:v9")
-    assert steps(service(), world(service()), other) == NOTHING
+    assert steps(service(), world(service()), other) == NO_RESULT
 
 
 @pytest.mark.parametrize(
     "asked", [service({"paused": True}), service(deletionTimestamp=NOW)], ids=["paused", "deleted"]
 )
 def test_hands_off(asked: Any) -> None:
-    assert steps(asked, Observed()) == NOTHING
-    assert steps(asked, world(service({"replicas": 7}), without="Service")) == NOTHING
+    assert steps(asked, Observed()) == NO_RESULT
+    assert steps(asked, world(service({"replicas": 7}), without="Service")) == NO_RESULT
 
 
 OWNER = {"apiVersion": "tts-operator.io/v1alpha1", "kind": "TTSService", "name": "narrator", "uid": UID}

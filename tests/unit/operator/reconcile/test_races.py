@@ -14,8 +14,8 @@ from tts_operator.desired import children
 from tts_operator.desired.pod import image_reference
 from tts_operator.kube import Resource
 from tts_operator.kube.client import FIELD_MANAGER
+from tts_operator.kube.lazy_object import LazyObject
 from tts_operator.kube.resources import CONTROLLER_REVISIONS
-from tts_operator.kube.sealed import Sealed
 from tts_operator.reconcile.children.diff import in_order
 from tts_operator.reconcile.reconciler import LASTING_FAILURES
 from tts_operator.runtime import WorkQueue
@@ -96,7 +96,9 @@ async def test_no_request_goes_on_after_the_pass_has_ended() -> None:
     running = 0
     real = world.api.apply
 
-    async def apply(resource: Resource, manifest: Json, *, force: bool = True, manager: str = FIELD_MANAGER) -> Sealed:
+    async def apply(
+        resource: Resource, manifest: Json, *, force: bool = True, manager: str = FIELD_MANAGER
+    ) -> LazyObject:
         nonlocal running
         if manifest["kind"] == "Service":
             raise refusal(503, "ServiceUnavailable")

@@ -270,7 +270,7 @@ async def test_nothing_is_remembered_of_what_is_gone() -> None:
     assert found is not None
     world.services.remove(found)
     await world.reconcile()
-    assert not world.reconciler._reporter._written
+    assert not world.reconciler._status_writer._written
 
 
 @pytest.mark.parametrize("edit", [lambda s: s.update(replicas=5), lambda s: s.update(paused=True)])

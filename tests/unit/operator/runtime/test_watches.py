@@ -10,6 +10,7 @@ import pytest
 from tts_operator.app.caches import Caches
 from tts_operator.app.metrics import Metrics, State
 from tts_operator.kube import ApiError, Client, Resource
+from tts_operator.kube.lazy_object import LazyObject, as_lazy_object
 from tts_operator.kube.resources import (
     CHILDREN,
     CUSTOM_RESOURCE_DEFINITIONS,
@@ -20,7 +21,6 @@ from tts_operator.kube.resources import (
     PODS,
     SERVICES,
 )
-from tts_operator.kube.sealed import Sealed, seal
 from tts_operator.runtime import WorkQueue
 from tts_operator.runtime.informer import ABSENT_SECONDS
 from tts_operator.runtime.store import Json
@@ -51,9 +51,9 @@ class Api(Client):
             raise ConnectionError("down")
         if asked[1] in self.forbidden:
             raise ApiError(status=403, reason="Forbidden", message="no")
-        keep: Callable[[Sealed], Json] = how.get("keep", lambda body: body)
+        keep: Callable[[LazyObject], Json] = how.get("keep", lambda body: body)
         names = [kind.crd for kind in OPTIONAL] if resource is CUSTOM_RESOURCE_DEFINITIONS else []
-        return [keep(seal(_definition(name))) for name in names], "10"
+        return [keep(as_lazy_object(_definition(name))) for name in names], "10"
 
     async def watch(self, resource: Resource, **how: Any) -> AsyncIterator[Json]:
         self.watched.append((resource.plural, how.get("namespace")))

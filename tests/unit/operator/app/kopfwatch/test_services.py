@@ -19,7 +19,7 @@ from tts_operator.app.kopfwatch.services import (
     Services,
 )
 from tts_operator.kube import ApiError, Client, Resource
-from tts_operator.kube.sealed import Sealed
+from tts_operator.kube.lazy_object import LazyObject
 from tts_operator.runtime import Key, Lane
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -57,7 +57,7 @@ class Api(Client):
         namespace: str | None = None,
         selector: str = "",
         metadata_only: bool = False,
-        keep: Callable[[Sealed], Json] = lambda body: body,
+        keep: Callable[[LazyObject], Json] = lambda body: body,
     ) -> tuple[list[Json], str]:
         del resource, selector
         self.lists += 1
@@ -68,7 +68,7 @@ class Api(Client):
             raise ApiError(status=403, reason="Forbidden", message=f"cannot list in the namespace {namespace}")
         assert metadata_only
         found = [each for each in self.bodies.values() if namespace in (None, each["metadata"]["namespace"])]
-        return [keep(Sealed(metadata=each["metadata"])) for each in found], str(self.version)
+        return [keep(LazyObject(metadata=each["metadata"])) for each in found], str(self.version)
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Json:
         del resource, namespace

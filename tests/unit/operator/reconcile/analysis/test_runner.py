@@ -12,14 +12,14 @@ from tts_operator.api.rollout import PrometheusQuery
 from tts_operator.desired.probe import Admits
 from tts_operator.keyring import Keyring
 from tts_operator.reconcile.analysis import runner
-from tts_operator.reconcile.analysis.model import NOTHING, Evidence, Examination, Reachable
+from tts_operator.reconcile.analysis.model import NO_RESULT, AnalysisRequest, AnalysisResult, PodEndpoint
 from tts_operator.reconcile.analysis.runner import (
     CHECKS_AT_ONCE,
     LATE_CHECKS,
-    Examiner,
-    live_finding,
+    AnalysisRunner,
     metric_check,
     speech_plan,
+    traffic_problem,
 )
 from tts_operator.reconcile.analysis.traffic_window import MOST_SHAPES, Usual, Window
 from tts_operator.speech.check import GateResult, PodResult, SpeechPlan, Target
@@ -29,7 +29,7 @@ from tts_operator.speech.prometheus import MetricResult
 
 KEY = NAMESPACE, NAME
 NOTHING_KNOWN = Admits()
-POD = Reachable("http://10.0.0.1:7860", "uid")
+POD = PodEndpoint("http://10.0.0.1:7860", "uid")
 
 
 def asked(**speech_check: object) -> Json:
@@ -38,7 +38,9 @@ def asked(**speech_check: object) -> Json:
 
 @pytest.mark.parametrize("language", ["zh-cn", "en-us", "zh-CN"])
 def test_texts_are_in_the_language_of_the_revision(language: str) -> None:
-    plan = speech_plan(service(), Examination(subject="s", pods={"new": POD}, speaks=True, language=language), KEYRING)
+    plan = speech_plan(
+        service(), AnalysisRequest(subject="s", pods={"new": POD}, speaks=True, language=language), KEYRING
+    )
     assert plan.language == language
     assert ("。" in "".join(plan.texts)) is language.lower().startswith("zh")
 
@@ -56,15 +58,15 @@ def test_texts_are_in_the_language_of_the_revision(language: str) -> None:
 def test_texts_that_the_revision_does_not_take_are_left_out(
     texts: list[str], longest: int, said: tuple[str, ...]
 ) -> None:
-    examination = Examination(subject="s", pods={"new": POD}, speaks=True, max_characters=longest)
-    assert speech_plan(service(asked(texts=texts)), examination, KEYRING).texts == said
+    analysis_request = AnalysisRequest(subject="s", pods={"new": POD}, speaks=True, max_characters=longest)
+    assert speech_plan(service(asked(texts=texts)), analysis_request, KEYRING).texts == said
 
 
 def test_own_texts_and_limits() -> None:
-    examination = Examination(subject="s", pods={"new": POD}, stable={"old": POD}, speaks=True)
-    plan = speech_plan(service(asked(texts=["您好"], timeoutSeconds=3)), examination, KEYRING)
+    analysis_request = AnalysisRequest(subject="s", pods={"new": POD}, stable={"old": POD}, speaks=True)
+    plan = speech_plan(service(asked(texts=["您好"], timeoutSeconds=3)), analysis_request, KEYRING)
     assert (plan.texts, plan.max_seconds, plan.stable) == (("您好",), 3.0, None)
-    compared = speech_plan(service(asked(compareWithStable=True)), examination, KEYRING)
+    compared = speech_plan(service(asked(compareWithStable=True)), analysis_request, KEYRING)
     assert compared.stable is not None
     assert compared.stable.name == "old"
 
@@ -81,8 +83,8 @@ def test_own_texts_and_limits() -> None:
     ids=["good", "too few to tell", "errors", "slow", "refuses"],
 )
 def test_live_traffic(new: Traffic, reason: str | None) -> None:
-    finding = live_finding(service(), new, Traffic(), None)
-    assert (finding and finding.reason) == reason
+    rollback_reason = traffic_problem(service(), new, Traffic(), None)
+    assert (rollback_reason and rollback_reason.reason) == reason
 
 
 def answers(requests: float, *, seconds: float) -> Counters:
@@ -185,31 +187,31 @@ def servers(monkeypatch: pytest.MonkeyPatch, clock: object) -> Servers:
 
 
 @pytest.fixture
-async def examining(servers: Servers) -> AsyncIterator[Examiner]:
+async def examining(servers: Servers) -> AsyncIterator[AnalysisRunner]:
     del servers
-    async with Examiner(lambda _: None, KEYRING) as made:
+    async with AnalysisRunner(lambda _: None, KEYRING) as made:
         yield made
 
 
 def about(
     *names: str, speaks: bool = True, ready: bool = True, subject: str = "s", admits: Admits = NOTHING_KNOWN
-) -> Examination:
-    pods = {name: Reachable(f"http://{name}:7860", f"uid-{name}", admits) for name in names}
+) -> AnalysisRequest:
+    pods = {name: PodEndpoint(f"http://{name}:7860", f"uid-{name}", admits) for name in names}
     present = frozenset(pod.uid for pod in pods.values())
-    return Examination(subject=subject, pods=pods, speaks=speaks, ready=ready, present=present)
+    return AnalysisRequest(subject=subject, pods=pods, speaks=speaks, ready=ready, present=present)
 
 
-async def test_a_check_begins_once_all_pods_are_ready(examining: Examiner, servers: Servers) -> None:
+async def test_a_check_begins_once_all_pods_are_ready(examining: AnalysisRunner, servers: Servers) -> None:
     examining.want(service(), about("a", "b", ready=False))
     await asyncio.sleep(CHECK_SECONDS)
     assert not servers.checks
     examining.want(service(), about("a", "b"))
     await asyncio.sleep(CHECK_SECONDS + 1)
     assert servers.checks == [["a", "b"]]
-    assert examining.evidence(KEY) == Evidence(subject="s", asked=frozenset({"uid-a", "uid-b"}), passed="all speak")
+    assert examining.result(KEY) == AnalysisResult(subject="s", asked=frozenset({"uid-a", "uid-b"}), passed="all speak")
 
 
-async def test_a_check_goes_on_where_a_pod_is_no_longer_ready(examining: Examiner, servers: Servers) -> None:
+async def test_a_check_goes_on_where_a_pod_is_no_longer_ready(examining: AnalysisRunner, servers: Servers) -> None:
     examining.want(service(), about("a", "b"))
     await asyncio.sleep(1)
     examining.want(service(), about("a", "b", ready=False))
@@ -217,17 +219,17 @@ async def test_a_check_goes_on_where_a_pod_is_no_longer_ready(examining: Examine
     examining.want(service(), about("a", "b"))
     await asyncio.sleep(CHECK_SECONDS)
     assert len(servers.checks) == servers.ended == 1
-    assert examining.evidence(KEY).passed
+    assert examining.result(KEY).passed
 
 
 @pytest.mark.parametrize("after", [1.0, CHECK_SECONDS + 1], ids=["during the check", "after it"])
 async def test_pods_that_take_the_place_of_others_speak_too(
-    examining: Examiner, servers: Servers, after: float
+    examining: AnalysisRunner, servers: Servers, after: float
 ) -> None:
     examining.want(service(), about("a", "b"))
     await asyncio.sleep(after)
     examining.want(service(), about("b", ready=False))
-    assert examining.evidence(KEY) == NOTHING
+    assert examining.result(KEY) == NO_RESULT
     await asyncio.sleep(CHECK_SECONDS * 2)
     examining.want(service(), about("b", "c", ready=False))
     await asyncio.sleep(1)
@@ -235,10 +237,10 @@ async def test_pods_that_take_the_place_of_others_speak_too(
     examining.want(service(), about("b", "c"))
     await asyncio.sleep(CHECK_SECONDS + 1)
     assert servers.checks == [["a", "b"], ["b", "c"]]
-    assert examining.evidence(KEY).asked == {"uid-b", "uid-c"}
+    assert examining.result(KEY).asked == {"uid-b", "uid-c"}
 
 
-async def test_a_check_with_other_texts_begins_anew(examining: Examiner, servers: Servers) -> None:
+async def test_a_check_with_other_texts_begins_anew(examining: AnalysisRunner, servers: Servers) -> None:
     examining.want(service(asked(timeoutSeconds=3)), about("a"))
     await asyncio.sleep(1)
     for _ in range(3):
@@ -249,23 +251,23 @@ async def test_a_check_with_other_texts_begins_anew(examining: Examiner, servers
 
 @pytest.mark.parametrize("percent, found", [(10, ""), (1, "ErrorRate")])
 async def test_the_limits_that_count_are_those_of_the_spec_of_now(
-    examining: Examiner, servers: Servers, percent: int, found: str
+    examining: AnalysisRunner, servers: Servers, percent: int, found: str
 ) -> None:
     servers.errors = 0.05
     limits: Json = {"rollout": {"analysis": {"maxErrorPercent": 6}}}
     examining.want(service(limits), about("a", speaks=False))
     await asyncio.sleep(60)
-    assert examining.evidence(KEY) == NOTHING
+    assert examining.result(KEY) == NO_RESULT
     limits["rollout"]["analysis"]["maxErrorPercent"] = percent
     examining.want(service(limits), about("a", speaks=False))
     await asyncio.sleep(5)
-    finding = examining.evidence(KEY).finding
-    assert (finding.reason if finding else "") == found
+    rollback_reason = examining.result(KEY).rollback_reason
+    assert (rollback_reason.reason if rollback_reason else "") == found
 
 
 @pytest.mark.parametrize("before, found", [(8.0, ""), (1.0, "SlowAnswers")], ids=["as ever", "slower"])
 async def test_long_texts_take_long_with_any_version(
-    examining: Examiner, monkeypatch: pytest.MonkeyPatch, before: float, found: str
+    examining: AnalysisRunner, monkeypatch: pytest.MonkeyPatch, before: float, found: str
 ) -> None:
     async def scrape(_: object, url: str) -> Counters:
         return answers(100, seconds=before) if "old" in url else answers(asyncio.get_running_loop().time(), seconds=8)
@@ -276,12 +278,12 @@ async def test_long_texts_take_long_with_any_version(
     await asyncio.sleep(10)
     examining.want(service(), about("a", speaks=False))  # the last of the old ones is gone
     await asyncio.sleep(60)
-    finding = examining.evidence(KEY).finding
-    assert (finding.reason if finding else "") == found
+    rollback_reason = examining.result(KEY).rollback_reason
+    assert (rollback_reason.reason if rollback_reason else "") == found
 
 
 async def test_figures_that_are_asked_for_later_are_asked_for(
-    examining: Examiner, monkeypatch: pytest.MonkeyPatch
+    examining: AnalysisRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def exceeds(*_: object) -> MetricResult:
         return MetricResult(ok=False, message="5 is above 1")
@@ -289,28 +291,28 @@ async def test_figures_that_are_asked_for_later_are_asked_for(
     monkeypatch.setattr(runner, "ask", exceeds)
     examining.want(service(), about("a", speaks=False))
     await asyncio.sleep(30)
-    assert examining.evidence(KEY) == NOTHING
+    assert examining.result(KEY) == NO_RESULT
     prometheus = {"url": "http://prometheus", "queries": [{"name": "refused", "query": "up", "max": 1}]}
     examining.want(service({"rollout": {"analysis": {"prometheus": prometheus}}}), about("a", speaks=False))
     await asyncio.sleep(15)
-    finding = examining.evidence(KEY).finding
-    assert finding is not None
-    assert finding.message == "refused: 5 is above 1"
+    rollback_reason = examining.result(KEY).rollback_reason
+    assert rollback_reason is not None
+    assert rollback_reason.message == "refused: 5 is above 1"
 
 
 OURS, ANOTHERS = Admits(public_key=KEYRING.public_key), Admits(public_key=Keyring(b"2" * 32).public_key)
 
 
 async def test_pods_that_know_another_operator_are_not_asked_and_the_cure_is_told(
-    examining: Examiner, servers: Servers
+    examining: AnalysisRunner, servers: Servers
 ) -> None:
     examining.want(service(), about("a", admits=ANOTHERS))
     await asyncio.sleep(1)
-    finding = examining.evidence(KEY).finding
-    assert finding is not None
-    assert finding.reason == "SpeechCheckFailed"
-    assert "know the operator by another key" in finding.message
-    assert "tts-operator.io/refresh" in finding.message
+    rollback_reason = examining.result(KEY).rollback_reason
+    assert rollback_reason is not None
+    assert rollback_reason.reason == "SpeechCheckFailed"
+    assert "know the operator by another key" in rollback_reason.message
+    assert "tts-operator.io/refresh" in rollback_reason.message
     assert not servers.checks
 
 
@@ -318,13 +320,13 @@ async def test_pods_that_know_another_operator_are_not_asked_and_the_cure_is_tol
     "known, said", [(ANOTHERS, "all speak Not compared"), (OURS, "all speak"), (Admits(uid=True), "all speak")]
 )
 async def test_a_stable_revision_that_knows_another_operator_is_not_compared(
-    examining: Examiner, servers: Servers, known: Admits, said: str
+    examining: AnalysisRunner, servers: Servers, known: Admits, said: str
 ) -> None:
     old = about("old", admits=known).pods
     examining.want(service(asked(compareWithStable=True)), replace(about("a", admits=OURS), stable=old))
     await asyncio.sleep(CHECK_SECONDS + 1)
-    assert examining.evidence(KEY).passed.startswith(said)
-    assert ("Not compared" in examining.evidence(KEY).passed) is (known is ANOTHERS)
+    assert examining.result(KEY).passed.startswith(said)
+    assert ("Not compared" in examining.result(KEY).passed) is (known is ANOTHERS)
     assert (servers.plans[0].stable is None) is (known is ANOTHERS)
 
 
@@ -337,16 +339,16 @@ async def test_a_stable_revision_that_knows_another_operator_is_not_compared(
     ],
 )
 async def test_a_401_is_told_with_its_cause_and_cure(
-    examining: Examiner, servers: Servers, known: Admits, cure: str
+    examining: AnalysisRunner, servers: Servers, known: Admits, cure: str
 ) -> None:
     servers.unauthorized = True
     examining.want(service(), about("a", admits=known))
     await asyncio.sleep(CHECK_SECONDS + 1)
-    finding = examining.evidence(KEY).finding
-    assert finding is not None
-    assert finding.message.startswith("It answers 401. ")
-    assert cure in finding.message
-    assert "rollout.speechCheck.enabled: false" in finding.message
+    rollback_reason = examining.result(KEY).rollback_reason
+    assert rollback_reason is not None
+    assert rollback_reason.message.startswith("It answers 401. ")
+    assert cure in rollback_reason.message
+    assert "rollout.speechCheck.enabled: false" in rollback_reason.message
 
 
 class Pods:
@@ -385,18 +387,18 @@ def one_of_many(number: int, namespace: str) -> TTSService:
 
 
 async def test_a_hundred_services_that_hang_keep_no_other_namespace_waiting(pods: Pods) -> None:
-    async with Examiner(lambda _: None, KEYRING) as examining:
+    async with AnalysisRunner(lambda _: None, KEYRING) as examining:
         for number in range(100):
             examining.want(one_of_many(number, "hostile"), about(f"hostile-{number}"))
         await asyncio.sleep(100)
         examining.want(one_of_many(0, "other"), about("honest"))
         await asyncio.sleep(5)
-        assert examining.evidence(("other", "narrator-0")).passed
+        assert examining.result(("other", "narrator-0")).passed
         assert pods.most <= CHECKS_AT_ONCE + LATE_CHECKS
 
 
 async def test_a_thousand_pods_that_hang_keep_no_other_namespaces_figures_waiting(pods: Pods) -> None:
-    async with Examiner(lambda _: None, KEYRING) as examining:
+    async with AnalysisRunner(lambda _: None, KEYRING) as examining:
         for number in range(100):
             names = [f"hostile-{number}-{pod}" for pod in range(10)]
             examining.want(one_of_many(number, "hostile"), about(*names, speaks=False))

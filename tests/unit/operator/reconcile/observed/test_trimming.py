@@ -12,7 +12,15 @@ import pytest
 from tests.unit.operator import record_live
 from tts_operator.api import Json
 from tts_operator.kube.client import FIELD_MANAGER
-from tts_operator.kube.sealed import Sealed, opened, read_event, read_page, read_sealed, seal, sealed
+from tts_operator.kube.lazy_object import (
+    LazyObject,
+    as_lazy_object,
+    fully_read,
+    lazy_object,
+    read_event,
+    read_lazy_object,
+    read_page,
+)
 from tts_operator.reconcile.observed.trimming import trim, trim_pod, whole
 
 LIVE = sorted(record_live.LIVE.glob("*.json"))
@@ -43,9 +51,9 @@ POD: Json = {
 }
 
 
-def from_wire(body: Json) -> Sealed:
+def from_wire(body: Json) -> LazyObject:
     """As it comes in a watch, by way of the client."""
-    return read_sealed(msgspec.json.encode(body), body["apiVersion"], body["kind"])
+    return read_lazy_object(msgspec.json.encode(body), body["apiVersion"], body["kind"])
 
 
 def values(found: Any) -> Iterator[Any]:
@@ -73,7 +81,7 @@ def test_of_a_child_all_is_kept_but_its_status_and_what_others_own(path: Path) -
 def test_what_is_kept_does_not_keep_the_whole_answer_in_memory(keep: Any, body: Json) -> None:
     """A view of it would."""
     kept = keep(from_wire(body))
-    assert not [each for each in values(kept) if isinstance(each, msgspec.Raw | memoryview | Sealed)]
+    assert not [each for each in values(kept) if isinstance(each, msgspec.Raw | memoryview | LazyObject)]
 
 
 def test_of_a_pod_is_kept_where_it_is_and_how_it_does() -> None:
@@ -101,7 +109,7 @@ def test_the_items_of_a_list_are_of_its_kind() -> None:
     bare = {name: value for name, value in POD.items() if name not in {"apiVersion", "kind"}}
     page = read_page(msgspec.json.encode({"metadata": {"resourceVersion": "9", "continue": "c"}, "items": [bare]}))
     assert (page.metadata.resource_version, page.metadata.continue_) == ("9", "c")
-    [found] = [sealed(item, "v1", "Pod") for item in page.items or ()]
+    [found] = [lazy_object(item, "v1", "Pod") for item in page.items or ()]
     assert (found["apiVersion"], found["kind"]) == ("v1", "Pod")
     assert found["metadata"]["labels"] == {"a": "b"}
     assert trim_pod(found) == trim_pod(POD)
@@ -115,11 +123,11 @@ def test_a_bookmark_of_an_older_api_server_has_no_time_of_creation() -> None:
     )
     event = read_event(line)
     assert event.type == "BOOKMARK"
-    assert read_sealed(event.object, "v1", "Pod")["metadata"]["resourceVersion"] == "9"
+    assert read_lazy_object(event.object, "v1", "Pod")["metadata"]["resourceVersion"] == "9"
 
 
 def test_a_body_that_is_sealed_stays_so() -> None:
-    found = seal(POD)
-    assert seal(found) is found
+    found = as_lazy_object(POD)
+    assert as_lazy_object(found) is found
     assert isinstance(found["spec"], msgspec.Raw)
-    assert opened(found) == POD
+    assert fully_read(found) == POD

@@ -7,14 +7,14 @@ import pytest
 from tests.unit.operator.worlds import DEFAULTS, EARLIER, NAME, NOW, condition, container, counts, pod, service
 from tts_operator.api import Json
 from tts_operator.desired.revision import Revision, wanted_revision
-from tts_operator.reconcile.analysis.model import NOTHING, Evidence
+from tts_operator.reconcile.analysis.model import NO_RESULT, AnalysisResult
 from tts_operator.reconcile.observed.snapshot import Observed
-from tts_operator.reconcile.rollout.candidate_pods import examination, still_counts, stuck
-from tts_operator.reconcile.rollout.context import Situation
-from tts_operator.reconcile.rollout.state import Phase, State
+from tts_operator.reconcile.rollout.candidate_pods import analysis_request, still_counts, stuck
+from tts_operator.reconcile.rollout.context import RolloutContext
+from tts_operator.reconcile.rollout.state import Phase, RolloutState
 
 LONG_AGO, JUST_NOW = EARLIER, "2026-01-01T23:59:30Z"
-CHECKING = State(revision="r", phase=Phase.CHECKING, started=EARLIER, since=EARLIER)
+CHECKING = RolloutState(revision="r", phase=Phase.CHECKING, started=EARLIER, since=EARLIER)
 COMPLETE = condition("Progressing", "True", reason="NewReplicaSetAvailable", lastUpdateTime=LONG_AGO)
 HUB = "damo/speech_sambert-hifigan_tts_{}_16k"
 REFUSED = "exceeded quota"
@@ -24,15 +24,15 @@ def revision(**spec: Any) -> Revision:
     return wanted_revision(service(spec), DEFAULTS.image, ())
 
 
-def situation(*pods: Json, towards: Revision | None = None, **spec: Any) -> Situation:
+def situation(*pods: Json, update_revision: Revision | None = None, **spec: Any) -> RolloutContext:
     stable = revision()
-    return Situation(
+    return RolloutContext(
         service=service(spec),
         observed=Observed(pods=pods),
-        target=stable,
-        towards=towards or stable,
+        spec_revision=stable,
+        update_revision=update_revision or stable,
         stable=stable,
-        evidence=NOTHING,
+        analysis_result=NO_RESULT,
         started=EARLIER,
         now=NOW,
     )
@@ -121,8 +121,8 @@ def test_pods_that_are_no_longer_ready(live: Json | None, pods: list[Json], said
 )
 def test_what_counts_still(asked: set[str], subject: str, counts_still: bool) -> None:
     pods = [pod("here"), pod("there"), pod("drained", deleted=True), pod("evicted", phase="Failed")]
-    evidence = Evidence(subject=subject, asked=frozenset(asked))
-    assert still_counts(evidence, CHECKING, Observed(pods=pods)) is counts_still
+    analysis_result = AnalysisResult(subject=subject, asked=frozenset(asked))
+    assert still_counts(analysis_result, CHECKING, Observed(pods=pods)) is counts_still
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_what_counts_still(asked: set[str], subject: str, counts_still: bool) ->
     ids=["none yet", "ready", "one is not", "an evicted one lies about"],
 )
 def test_when_a_check_may_begin(pods: list[Json], ready: bool, present: set[str]) -> None:
-    found = examination(situation(), CHECKING, pods)
+    found = analysis_request(situation(), CHECKING, pods)
     assert found is not None
     assert found.speaks
     assert (found.ready, set(found.present)) == (ready, present)
@@ -153,7 +153,7 @@ def test_when_a_check_may_begin(pods: list[Json], ready: bool, present: set[str]
 )
 def test_the_language_is_that_of_the_model(name: str, language: str) -> None:
     model = {"model": {"engine": "modelscope", "name": name, "revision": "v1"}} if name else {}
-    found = examination(situation(towards=revision(**model)), CHECKING, [pod("a", ready=True)])
+    found = analysis_request(situation(update_revision=revision(**model)), CHECKING, [pod("a", ready=True)])
     assert found is not None
     assert found.language == language
 
@@ -163,11 +163,13 @@ def test_an_older_revision_is_asked_for_what_it_was_made_for() -> None:
         model={"engine": "modelscope", "name": HUB.format("en-us"), "revision": "v1"},
         server={"maxInputCharacters": 20},
     )
-    found = examination(situation(towards=older, server={"maxInputCharacters": 300}), CHECKING, [pod("a", ready=True)])
+    found = analysis_request(
+        situation(update_revision=older, server={"maxInputCharacters": 300}), CHECKING, [pod("a", ready=True)]
+    )
     assert found is not None
     assert (found.language, found.max_characters) == ("en-us", 20)
 
 
 def test_nobody_is_made_to_speak_where_the_check_is_off() -> None:
     off = {"speechCheck": {"enabled": False}}
-    assert examination(situation(rollout=off), CHECKING, [pod("a", ready=True)]) is None
+    assert analysis_request(situation(rollout=off), CHECKING, [pod("a", ready=True)]) is None

@@ -24,7 +24,7 @@ from tts_operator.api import Json
 from tts_operator.api.status import Status
 from tts_operator.desired import children
 from tts_operator.reconcile.observed.snapshot import Outcome
-from tts_operator.reconcile.status.report import report
+from tts_operator.reconcile.status.report import compute_status
 
 GATEWAY: Json = {"gateway": {"parentRefs": [{"name": "public", "namespace": "gateways"}, {"name": "private"}]}}
 INGRESS: Json = {"ingress": {"host": "speech.example.com", "className": "nginx"}}
@@ -272,7 +272,7 @@ def told(case: Case) -> Json:
         if manifest["kind"] == case.kind
     ]
     observed = world(asked, deployment=case.deployment, pods=case.pods, live=live)
-    return report(asked, observed, Outcome(missing=case.missing, revision=f"{NAME}-1"), NOW)
+    return compute_status(asked, observed, Outcome(missing=case.missing, revision=f"{NAME}-1"), NOW)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
@@ -293,14 +293,14 @@ def test_condition(case: Case) -> None:
 )
 def test_what_nobody_asked_for_is_not_told(spec: Json, absent: set[str]) -> None:
     asked = service(spec)
-    status = report(asked, world(asked), Outcome(), NOW)
+    status = compute_status(asked, world(asked), Outcome(), NOW)
     assert not absent & {each["type"] for each in status["conditions"]}
 
 
 def test_revisions() -> None:
     asked = service()
-    done = report(asked, world(asked), Outcome(revision="narrator-2"), NOW)
+    done = compute_status(asked, world(asked), Outcome(revision="narrator-2"), NOW)
     assert (done["currentRevision"], done["targetRevision"]) == ("narrator-2", "narrator-2")
     rolling = service(status=done)
-    half = report(rolling, world(rolling, deployment=counts(replicas=4)), Outcome(revision="narrator-3"), NOW)
+    half = compute_status(rolling, world(rolling, deployment=counts(replicas=4)), Outcome(revision="narrator-3"), NOW)
     assert (half["currentRevision"], half["targetRevision"]) == ("narrator-2", "narrator-3")

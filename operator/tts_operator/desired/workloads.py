@@ -31,7 +31,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sets:
+class DesiredWorkloads:
     """What pods there are to be, and who gets which traffic."""
 
     revision: Revision

@@ -12,7 +12,7 @@ from msgspec import Raw
 Json = dict[str, Any]
 
 
-class Sealed(dict[str, Any]):
+class LazyObject(dict[str, Any]):
     """An object whose `metadata` is open, but for who owns which field; all else is text (`msgspec.Raw`).
 
     The text is a view of the whole answer: whoever keeps some of it keeps a copy.
@@ -79,24 +79,24 @@ read_whole = msgspec.json.Decoder().decode
 """All of an object. Raises msgspec.DecodeError, as the others do."""
 
 
-def sealed(fields: dict[str, Raw], api_version: str, kind: str) -> Sealed:
+def lazy_object(fields: dict[str, Raw], api_version: str, kind: str) -> LazyObject:
     """Open the metadata of an object; those of a list come without API version and kind."""
-    return Sealed(fields, metadata=_metadata.decode(fields["metadata"]), apiVersion=api_version, kind=kind)
+    return LazyObject(fields, metadata=_metadata.decode(fields["metadata"]), apiVersion=api_version, kind=kind)
 
 
-def read_sealed(text: bytes | Raw, api_version: str, kind: str) -> Sealed:
+def read_lazy_object(text: bytes | Raw, api_version: str, kind: str) -> LazyObject:
     """Read an object."""
-    return sealed(_top.decode(text), api_version, kind)
+    return lazy_object(_top.decode(text), api_version, kind)
 
 
-def seal(body: Json) -> Sealed:
+def as_lazy_object(body: Json) -> LazyObject:
     """An object as it would come from the API server, whether it is open or not."""
-    if isinstance(body, Sealed):
+    if isinstance(body, LazyObject):
         return body
-    return read_sealed(msgspec.json.encode(body), body.get("apiVersion", ""), body.get("kind", ""))
+    return read_lazy_object(msgspec.json.encode(body), body.get("apiVersion", ""), body.get("kind", ""))
 
 
-def opened(body: Json) -> Json:
+def fully_read(body: Json) -> Json:
     """All of an object, sealed or not."""
     whole: Json = read_whole(msgspec.json.encode(body))
     return whole
