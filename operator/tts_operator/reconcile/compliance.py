@@ -21,7 +21,7 @@ def of_spec(service: TTSService, bounds: Bounds) -> str:
     return message(found, service.namespace) if found else ""
 
 
-def of_target(service: TTSService, spec_revision: Revision, defaults: Defaults, bounds: Bounds) -> str:
+def of_spec_revision(service: TTSService, spec_revision: Revision, defaults: Defaults, bounds: Bounds) -> str:
     """What the revision that the spec asks for may not have; empty where nothing.
 
     A revision keeps the template that an older operator has made. Where only that is at fault, a new one helps.

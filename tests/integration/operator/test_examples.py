@@ -10,11 +10,11 @@ import yaml
 
 from devcluster.product import ROOT, Product
 from tests.integration.operator.world import IMAGE
+from tests.unit.operator.worlds import plan
 from tts_operator.api import KIND, TTSService
 from tts_operator.desired import Defaults, children
 from tts_operator.policy import Policy
 from tts_operator.reconcile.observed.snapshot import Observed
-from tts_operator.reconcile.plan import plan
 
 POLICY = Policy.model_validate(
     {

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import yaml
 
-from tests.unit.operator.reconcile.status.test_report import CASES, Case, observed, outcome
+from tests.unit.operator.reconcile.status.test_report import CASES, Case, told
 from tests.unit.operator.worlds import EARLIER, body, service
 from tts_operator.api import GROUP, KIND, Json
-from tts_operator.reconcile.status.report import compute_status, invalid_spec_status
+from tts_operator.reconcile.status.report import invalid_spec_status
 
 ROOT = Path(__file__).parents[3]
 ARGOCD = ROOT / "integrations" / "argocd"
@@ -88,7 +88,7 @@ def _reported(name: str) -> Json:
 def reported(case: Case) -> Json:
     """The TTSService of a situation, with the status that the operator gives it."""
     asked = service(case.spec)
-    return body(case.spec, status=compute_status(asked, observed(asked, case), outcome(case), EARLIER))
+    return body(case.spec, status=told(asked, case, EARLIER))
 
 
 class _Dumper(yaml.SafeDumper):

@@ -22,7 +22,7 @@ from tts_operator.desired import Defaults
 from tts_operator.desired.identity import CANDIDATE, NAME_LABEL
 from tts_operator.desired.revision import TEMPLATE_LABEL
 from tts_operator.kube.resources import CONTROLLER_REVISIONS, DEPLOYMENTS
-from tts_operator.reconcile.status.deployment import is_complete
+from tts_operator.reconcile.observed.deployments import is_complete
 from tts_operator.reconcile.status.writer import StatusWriter
 
 LEAST = 3

@@ -9,10 +9,14 @@ import yaml
 
 from tts_operator.api import Json, TTSService
 from tts_operator.desired import Defaults, children
+from tts_operator.desired.revision import Revision, inputs
+from tts_operator.desired.workloads import DesiredWorkloads
 from tts_operator.keyring import Keyring
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.policy import Policy
 from tts_operator.reconcile.observed.snapshot import Observed, address
+from tts_operator.reconcile.plan import Plan, compare, decide
+from tts_operator.reconcile.rollout.decision import RolloutDecision
 
 ALL = ("*",)
 OPEN = Policy(
@@ -27,6 +31,7 @@ OPEN = Policy(
     prometheus=ALL,
 )
 """Everything is allowed: for tests that are about something else."""
+POLICY = Policy()
 KEYRING = Keyring(b"a secret of thirty-two bytes 1234")
 DEFAULTS = Defaults(image="ghcr.io/tts-operator/tts-server:v0.1.0", keyring=KEYRING)
 NAMESPACE, NAME, UID = "speech", "narrator", "7f3c2f2e-0000-4000-8000-000000000001"
@@ -187,3 +192,17 @@ def pod(
 def container(state: Json | None = None, *, last: Json | None = None, name: str = "server") -> Json:
     """A container's status: what it does now, and how it ended last time."""
     return {"name": name, "state": state or {}, "lastState": last or {}}
+
+
+def plan(asked: TTSService, observed: Observed, defaults: Defaults, *, now: str, policy: Policy = POLICY) -> Plan:
+    """What a pass decides to do."""
+    bounds = policy.for_namespace(asked.namespace, defaults.image)
+    return compare(asked, observed, decide(asked, observed, defaults, bounds, now=now), defaults, bounds)
+
+
+def plan_for(asked: TTSService, revision: str, *, missing: Sequence[str] = (), spread: str = "") -> Plan:
+    """A plan by which there is nothing to do, and a revision of this name runs; `missing` are kinds."""
+    runs = Revision(name=revision, number=1, inputs=inputs(asked), template={"metadata": {}, "spec": {}}, spread=spread)
+    workloads = DesiredWorkloads(revision=runs, replicas=asked.spec.replicas)
+    decision = RolloutDecision(spec_revision=runs, update_revision=runs, workloads=workloads)
+    return Plan(decision=decision, missing=[{"kind": kind} for kind in missing])

@@ -1,4 +1,4 @@
-"""Carry out a plan: apply and prune, and tell what was refused for good from what may go well the next time."""
+"""Apply and delete children, and tell what was refused for good from what may succeed next time."""
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
@@ -17,11 +17,11 @@ from tts_operator.kube.resources import (
     SERVICES,
     Resource,
 )
+from tts_operator.reconcile.children.changes import Applied, Changes, Refusal
 from tts_operator.reconcile.children.overlay import overlay
 from tts_operator.reconcile.observed.ownership import is_ours
-from tts_operator.reconcile.observed.snapshot import Refusal, address
+from tts_operator.reconcile.observed.snapshot import address
 from tts_operator.reconcile.observed.trimming import whole
-from tts_operator.reconcile.plan import Plan
 from tts_operator.runtime.store import Store
 
 FIRST = {SERVICE_ACCOUNTS.kind, CONTROLLER_REVISIONS.kind, PERSISTENT_VOLUME_CLAIMS.kind}
@@ -42,12 +42,11 @@ class ChildApplier:
         self._client = client
         self._children = children
 
-    async def act(self, service: TTSService, todo: Plan) -> tuple[list[Refusal], ApiError | None]:
+    async def apply(self, service: TTSService, changes: Changes) -> Applied:
         """Apply and prune.
 
-        Returns what was refused for good, and an answer that asks for another try, if there was one. Raises whatever
-        else fails, once every request has ended: none may still be under way when the next pass begins. Nothing is
-        deleted after a failure.
+        Raises whatever fails otherwise than `Applied` tells, once every request has ended: none may still be under way
+        when the next pass begins. Nothing is deleted after a failure.
         """
         refusals: list[Refusal] = []
         failures: list[BaseException] = []
@@ -60,8 +59,8 @@ class ChildApplier:
                     elif result is not None:
                         failures.append(result)
 
-        await carry_out(self._applies(service, todo))
-        for unwanted in _in_order_of_use(todo.delete):
+        await carry_out(self._applies(service, changes))
+        for unwanted in _in_order_of_use(changes.delete):
             # As long as a way in could not be changed, it may lead to what would be deleted here.
             if failures or any(refusal.child.split()[0] in WAYS_IN for refusal in refusals):
                 break
@@ -69,18 +68,19 @@ class ChildApplier:
         for failure in failures:
             if not isinstance(failure, ApiError) or failure.status == NOT_FOUND or failure.namespace_ends:
                 raise failure
-        return refusals, next((failure for failure in failures if isinstance(failure, ApiError)), None)
+        another_try = next((each for each in failures if isinstance(each, ApiError)), None)
+        return Applied(refusals=refusals, failure=another_try)
 
-    def _applies(self, service: TTSService, todo: Plan) -> Iterator[list[Awaitable[Refusal | None]]]:
+    def _applies(self, service: TTSService, changes: Changes) -> Iterator[list[Awaitable[Refusal | None]]]:
         """What can be done at once, one such after the other: what pods need comes before them.
 
         An autoscaler goes before the replicas are set that it would set otherwise.
         """
-        yield [self._delete(live) for live in todo.delete if live["kind"] == HORIZONTAL_POD_AUTOSCALERS.kind]
+        yield [self._delete(live) for live in changes.delete if live["kind"] == HORIZONTAL_POD_AUTOSCALERS.kind]
         for first in (True, False):
             yield [
-                self._apply(service, manifest, todo.kept.get(address(manifest)))
-                for manifest in todo.apply
+                self._apply(service, manifest, changes.kept.get(address(manifest)))
+                for manifest in changes.apply
                 if (manifest["kind"] in FIRST) is first
             ]
 

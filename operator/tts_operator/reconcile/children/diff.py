@@ -16,6 +16,7 @@ import msgspec
 
 from tts_operator.api import Json
 from tts_operator.api.quantity import quantity
+from tts_operator.reconcile.observed.managed_fields import fields_of
 
 NOT_RECORDED = {"apiVersion", "kind"}
 NOT_RECORDED_METADATA = {"name", "namespace"}
@@ -32,15 +33,6 @@ DEFAULTS: dict[str, tuple[str | int, ...]] = {
     "weight": (1,),
 }
 """What the API server fills in inside of what is recorded as a whole."""
-
-
-def fields_of(body: Json, manager: str) -> Json:
-    """The fields (fieldsV1) that `manager` owns through server-side apply; empty where it never applied."""
-    for entry in body["metadata"].get("managedFields", ()):
-        if entry["manager"] == manager and entry["operation"] == "Apply" and not entry.get("subresource"):
-            fields: Json = entry.get("fieldsV1", {})
-            return fields
-    return {}
 
 
 def in_order(live: Json, desired: Json, manager: str) -> bool:

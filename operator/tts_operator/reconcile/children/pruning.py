@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from tts_operator.api import Json, TTSService
 from tts_operator.desired.identity import candidate_name
 from tts_operator.kube.resources import CONTROLLER_REVISIONS
+from tts_operator.reconcile.observed.deployments import rolled_out
 from tts_operator.reconcile.observed.ownership import owned_by
+from tts_operator.reconcile.observed.routes import route_accepted
 from tts_operator.reconcile.observed.snapshot import Observed, address
-from tts_operator.reconcile.status.deployment import rolled_out
-from tts_operator.reconcile.status.routes import route_accepted
 
 
 def outdated(service: TTSService, observed: Observed, wanted: Sequence[Json]) -> tuple[list[Json], bool]:

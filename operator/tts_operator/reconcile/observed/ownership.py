@@ -2,7 +2,7 @@
 
 from tts_operator.api import Json, TTSService
 from tts_operator.kube.client import FIELD_MANAGER
-from tts_operator.reconcile.children.diff import fields_of
+from tts_operator.reconcile.observed.managed_fields import fields_of
 
 
 def owned_by(live: Json, service: TTSService) -> bool:

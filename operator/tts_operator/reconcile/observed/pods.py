@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tts_operator.api import Json
-from tts_operator.desired.identity import NODE_UNREACHABLE
+from tts_operator.desired.identity import CANDIDATE, NAME_LABEL, NODE_UNREACHABLE
 from tts_operator.printable import one_line
-from tts_operator.reconcile.status.conditions import seconds_between
+from tts_operator.reconcile.observed.conditions import seconds_between
 
 MESSAGE_MAX = 600
 """Longest message of a container that is repeated in the status, in characters. Its end says most."""
@@ -71,6 +71,11 @@ def is_ready(pod: Json) -> bool:
 def is_fenced(pod: Json) -> bool:
     """Whether it gets no traffic because its node does not answer."""
     return _condition(pod, "Ready").get("reason") == NODE_UNREACHABLE
+
+
+def is_candidate(pod: Json) -> bool:
+    """Whether a pod is of a candidate."""
+    return bool(pod["metadata"].get("labels", {}).get(NAME_LABEL) == CANDIDATE)
 
 
 def seconds_unready(pod: Json, now: str) -> float:

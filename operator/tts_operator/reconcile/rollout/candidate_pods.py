@@ -4,39 +4,21 @@ import re
 
 from tts_operator.api import Json
 from tts_operator.api.model import Model
-from tts_operator.desired.identity import CANDIDATE, NAME_LABEL
 from tts_operator.desired.pod import PORT
-from tts_operator.desired.revision import TEMPLATE_LABEL, Revision
 from tts_operator.reconcile.analysis.model import AnalysisRequest, AnalysisResult, RollbackReason, pod_endpoints
+from tts_operator.reconcile.observed.conditions import condition_of, seconds_between
+from tts_operator.reconcile.observed.deployments import deployment_problem, is_complete
 from tts_operator.reconcile.observed.pods import has_ended, is_ready, last_failure, seconds_unready
+from tts_operator.reconcile.observed.revision_pods import pods_of
 from tts_operator.reconcile.observed.snapshot import Observed
 from tts_operator.reconcile.rollout.context import RolloutContext
 from tts_operator.reconcile.rollout.state import Phase, RolloutState
-from tts_operator.reconcile.status.conditions import condition_of, seconds_between
-from tts_operator.reconcile.status.deployment import deployment_problem, is_complete
 
 LISTENED_TO = 5
 """So many new pods at most are made to speak."""
 CRASH = "CrashLoopBackOff"
 COMPLETE = "NewReplicaSetAvailable"
 """What a Deployment's condition Progressing says once all pods of its template have been there."""
-
-
-def is_candidate(pod: Json) -> bool:
-    """Whether a pod is of a candidate."""
-    return bool(pod["metadata"].get("labels", {}).get(NAME_LABEL) == CANDIDATE)
-
-
-def pods_of(observed: Observed, revision: Revision, *, in_place: bool, ready: bool = False) -> list[Json]:
-    """The pods of a revision: those of the candidate, or (`in_place`) those of the other Deployment."""
-    return [
-        pod
-        for pod in observed.pods
-        if "deletionTimestamp" not in pod["metadata"]
-        and is_candidate(pod) is not in_place
-        and pod["metadata"].get("labels", {}).get(TEMPLATE_LABEL, "") == revision.template_hash
-        and (not ready or is_ready(pod))
-    ]
 
 
 def analysis_request(context: RolloutContext, state: RolloutState, pods: list[Json]) -> AnalysisRequest | None:

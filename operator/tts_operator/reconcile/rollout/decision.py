@@ -16,23 +16,16 @@ from tts_operator.desired.deployment import REVISION_ANNOTATION
 from tts_operator.desired.revision import Revision
 from tts_operator.desired.workloads import DesiredWorkloads, Traffic
 from tts_operator.reconcile.analysis.model import NO_RESULT, AnalysisRequest, AnalysisResult, RollbackReason
-from tts_operator.reconcile.observed.pods import is_ready
+from tts_operator.reconcile.observed.deployments import is_complete, is_seen
+from tts_operator.reconcile.observed.pods import is_candidate, is_ready
+from tts_operator.reconcile.observed.revision_pods import pods_of
 from tts_operator.reconcile.observed.snapshot import Observed
-from tts_operator.reconcile.rollout.candidate_pods import (
-    analysis_request,
-    crash,
-    is_candidate,
-    overdue,
-    pods_of,
-    still_counts,
-    stuck,
-)
+from tts_operator.reconcile.rollout.candidate_pods import analysis_request, crash, overdue, still_counts, stuck
 from tts_operator.reconcile.rollout.context import RolloutContext
 from tts_operator.reconcile.rollout.replicas import replicas
 from tts_operator.reconcile.rollout.stable_revision import is_lost, stable_revision
 from tts_operator.reconcile.rollout.state import Phase, RolloutState
 from tts_operator.reconcile.rollout.workloads import desired_workloads, weight_of
-from tts_operator.reconcile.status.deployment import is_complete, is_seen
 
 WAITING_SECONDS = 5.0
 """What is waited for is looked at again so often, in case its news are lost."""
@@ -79,7 +72,7 @@ class RolloutDecision:
         )
 
 
-def decision(
+def decide_rollout(
     service: TTSService,
     observed: Observed,
     spec_revision: Revision,
@@ -88,7 +81,7 @@ def decision(
     analysis_result: AnalysisResult,
     now: str,
 ) -> RolloutDecision:
-    """Decide. `revisions` are those that there have been, by name; `now` is an RFC 3339 time."""
+    """Where the rollout goes next. `revisions` are all recorded ones, by name; `now` is an RFC 3339 time."""
     update_revision = _undone(service, spec_revision, revisions) or spec_revision
     state = RolloutState.read(service.status)
     if state is not None and state.revision != update_revision.name:
@@ -132,7 +125,7 @@ def _goes_on(context: RolloutContext, state: RolloutState) -> RolloutDecision:
             current=context.update_revision.name,
             again=0.0,
         )
-    return _course(context, following)
+    return _decision(context, following)
 
 
 def _undone(service: TTSService, spec_revision: Revision, revisions: Mapping[str, Revision]) -> Revision | None:
@@ -161,12 +154,12 @@ def _begin(context: RolloutContext) -> RolloutDecision:
             spec_revision=context.spec_revision, update_revision=context.update_revision, workloads=workloads, held=True
         )
     if not _serves(context):  # nothing to protect: a fix must not wait for what it repairs
-        return _course(context, _enter(context, Phase.PROMOTING))
+        return _decision(context, _enter(context, Phase.PROMOTING))
     if rollout.strategy == "Rolling" and not rollout.speech_check.enabled:
-        return _course(context, _enter(context, Phase.PROMOTING))
+        return _decision(context, _enter(context, Phase.PROMOTING))
     if rollout.strategy == "Rolling" and str(rollout.max_surge) in ("0", "0%"):
-        return _course(context, _enter(context, Phase.CHECKING_IN_PLACE))
-    return _course(context, _enter(context, Phase.CHECKING))
+        return _decision(context, _enter(context, Phase.CHECKING_IN_PLACE))
+    return _decision(context, _enter(context, Phase.CHECKING))
 
 
 def _serves(context: RolloutContext) -> bool:
@@ -175,7 +168,7 @@ def _serves(context: RolloutContext) -> bool:
     return bool(available) or any(is_ready(pod) and not is_candidate(pod) for pod in context.observed.pods)
 
 
-def _course(context: RolloutContext, state: RolloutState) -> RolloutDecision:
+def _decision(context: RolloutContext, state: RolloutState) -> RolloutDecision:
     """What follows from a state."""
     found = RolloutDecision(
         spec_revision=context.spec_revision,

@@ -10,12 +10,11 @@ from tts_operator.api import Json, TTSService
 from tts_operator.desired.deployment import REVISION_ANNOTATION
 from tts_operator.desired.revision import Revision
 from tts_operator.kube.client import FIELD_MANAGER
-from tts_operator.reconcile.children.diff import fields_of
-from tts_operator.reconcile.observed.extract import extract
+from tts_operator.reconcile.observed.deployments import is_complete
+from tts_operator.reconcile.observed.managed_fields import extract, fields_of
 from tts_operator.reconcile.observed.ownership import owned_by
+from tts_operator.reconcile.observed.revision_pods import pods_of
 from tts_operator.reconcile.observed.snapshot import Observed
-from tts_operator.reconcile.rollout.candidate_pods import pods_of
-from tts_operator.reconcile.status.deployment import is_complete
 
 
 def stable_revision(service: TTSService, observed: Observed, revisions: Mapping[str, Revision]) -> Revision | None:

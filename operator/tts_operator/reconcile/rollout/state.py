@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from tts_operator.api import Json
-from tts_operator.reconcile.status.conditions import seconds_between
+from tts_operator.reconcile.observed.conditions import seconds_between
 
 
 class Phase(StrEnum):

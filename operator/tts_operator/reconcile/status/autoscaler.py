@@ -2,8 +2,9 @@
 
 from tts_operator.api import Json, TTSService
 from tts_operator.kube.resources import HORIZONTAL_POD_AUTOSCALERS
+from tts_operator.reconcile.observed.conditions import condition_of, seconds_between
 from tts_operator.reconcile.observed.snapshot import Observed
-from tts_operator.reconcile.status.conditions import ConditionState, condition_of, seconds_between
+from tts_operator.reconcile.status.conditions import ConditionState
 
 PATIENCE_SECONDS = 120.0
 """For so long an autoscaler may be without figures: those of new pods take a minute to come in."""

@@ -2,8 +2,10 @@
 
 from tts_operator.api import Json
 from tts_operator.api.model import Model
+from tts_operator.reconcile.observed.conditions import condition_of
+from tts_operator.reconcile.observed.deployments import deployment_problem, is_complete, is_seen
 from tts_operator.reconcile.observed.pods import Failure
-from tts_operator.reconcile.status.conditions import ConditionState, condition_of
+from tts_operator.reconcile.status.conditions import ConditionState
 
 
 def workload(live: Json | None, failure: Failure | None) -> ConditionState:
@@ -51,35 +53,3 @@ def model(asked: Model, available: ConditionState, failure: Failure | None) -> C
     if failure is not None:
         return ConditionState(ready=False, reason=failure.reason, message=f"{name} is not loaded: {failure.describe()}")
     return ConditionState(ready=False, reason="ModelLoading", message=f"{name} is being fetched or loaded")
-
-
-def is_seen(live: Json) -> bool:
-    """Whether the Deployment's controller has looked at its present generation; before, its counts mean nothing."""
-    seen: int = live.get("status", {}).get("observedGeneration", 0)
-    generation: int = live["metadata"].get("generation", 0)
-    return seen >= generation
-
-
-def is_complete(live: Json) -> bool:
-    """Whether a Deployment has as many pods as it is to have, all of its present template, and all can serve."""
-    counts = live.get("status", {})
-    wanted = live["spec"].get("replicas", 1)
-    numbers = {counts.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")}
-    return is_seen(live) and numbers == {wanted}
-
-
-def rolled_out(live: Json | None, *, claim: str) -> bool:
-    """Whether every pod of the Deployment is one that does not mount the claim."""
-    if live is None:
-        return True
-    volumes = live["spec"]["template"]["spec"].get("volumes", ())
-    if any(volume.get("persistentVolumeClaim", {}).get("claimName") == claim for volume in volumes):
-        return False
-    counts = live.get("status", {})
-    return is_seen(live) and counts.get("replicas", 0) == counts.get("updatedReplicas", 0)
-
-
-def deployment_problem(live: Json) -> str:
-    """Why pods cannot even be created: a quota, a policy, a missing ServiceAccount."""
-    condition = condition_of(live, "ReplicaFailure")
-    return f"pods cannot be created: {condition['message']}" if condition.get("status") == "True" else ""

@@ -1,9 +1,11 @@
 """What the spec asks for and cannot be made: the cluster does not have the kind, or this operator does without it."""
 
+from collections.abc import Collection
+
 from tts_operator.api import TTSService
 from tts_operator.api.rollout import Disruption
 from tts_operator.kube.resources import POD_DISRUPTION_BUDGETS
-from tts_operator.reconcile.observed.snapshot import Observed, Outcome
+from tts_operator.reconcile.observed.snapshot import Observed
 from tts_operator.reconcile.status.conditions import ConditionState
 
 INSTALL = {
@@ -33,18 +35,18 @@ CONDITION_OF_KIND = {
 }
 
 
-def unserved(observed: Observed, outcome: Outcome) -> dict[str, ConditionState]:
-    """What the cluster does not have, by kind."""
+def unserved(observed: Observed, missing: Collection[str]) -> dict[str, ConditionState]:
+    """Of the `missing` kinds, those that the cluster does not have."""
     off = _off(observed)
-    return {kind: _missing(kind) for kind in outcome.missing if kind not in off}
+    return {kind: _missing(kind) for kind in missing if kind not in off}
 
 
-def disabled(service: TTSService, observed: Observed, outcome: Outcome) -> dict[str, ConditionState]:
-    """What this operator does without, by kind."""
+def disabled(service: TTSService, observed: Observed, missing: Collection[str]) -> dict[str, ConditionState]:
+    """Of the `missing` kinds, those that this operator does without."""
     off = _off(observed)
     if service.spec.disruption == Disruption():  # every service has a budget; only who changes it has asked for it
         off = off - {POD_DISRUPTION_BUDGETS.kind}
-    return {kind: _disabled(kind) for kind in outcome.missing if kind in off}
+    return {kind: _disabled(kind) for kind in missing if kind in off}
 
 
 def _off(observed: Observed) -> set[str]:

@@ -10,28 +10,33 @@ from typing import Any
 from tts_operator.api import Json, TTSService
 from tts_operator.desired.identity import selector_labels
 from tts_operator.desired.service import url
-from tts_operator.reconcile.observed.pods import is_fenced, last_failure, ready_zones
-from tts_operator.reconcile.observed.snapshot import Observed, Outcome
-from tts_operator.reconcile.rollout.candidate_pods import is_candidate
+from tts_operator.reconcile.children.changes import Applied
+from tts_operator.reconcile.observed.deployments import is_seen
+from tts_operator.reconcile.observed.pods import is_candidate, is_fenced, last_failure, ready_zones
+from tts_operator.reconcile.observed.snapshot import Observed
+from tts_operator.reconcile.plan import Plan
 from tts_operator.reconcile.status.autoscaler import autoscaler
 from tts_operator.reconcile.status.conditions import ConditionState
-from tts_operator.reconcile.status.deployment import availability, is_seen, model, workload
+from tts_operator.reconcile.status.deployment import availability, model, workload
 from tts_operator.reconcile.status.missing_kinds import CONDITION_OF_KIND, disabled, unserved
+from tts_operator.reconcile.status.rollout import rollout_report
 from tts_operator.reconcile.status.routes import certificate, route
 
 Conditions = dict[str, ConditionState]
-"""Verdicts by the type of the condition, in the order in which they are told."""
+"""By type, in the order in which they are told."""
 
 
-def compute_status(service: TTSService, observed: Observed, outcome: Outcome, now: str) -> Json:
+def compute_status(service: TTSService, observed: Observed, plan: Plan, applied: Applied, now: str) -> Json:
     """The whole status. `now` is an RFC 3339 time, used for conditions that have changed."""
     live = observed.child("apps/v1", "Deployment", service.name)
     counts: Json = live.get("status", {}) if live else {}
     failure = last_failure([pod for pod in observed.pods if not is_candidate(pod)])
-    problem = _problem(outcome)
-    works = problem or outcome.rollout or workload(live, failure)
+    rollout = rollout_report(service, observed, plan)
+    missing = [manifest["kind"] for manifest in plan.missing]
+    problem = _problem(plan, applied)
+    works = problem or rollout.progress or workload(live, failure)
     available = availability(live)
-    speaks = outcome.model or service.spec.model
+    speaks = rollout.model or service.spec.model
     parts: Conditions = {"WorkloadReady": works}
     optional = {
         "ModelReady": model(speaks, available, failure),
@@ -39,14 +44,14 @@ def compute_status(service: TTSService, observed: Observed, outcome: Outcome, no
         "CertificateReady": certificate(service, observed),
         "AutoscalingReady": autoscaler(service, observed, now),
     }
-    parts |= {kind: verdict for kind, verdict in optional.items() if verdict is not None}
-    off, lacks = disabled(service, observed, outcome), unserved(observed, outcome)
-    parts |= {CONDITION_OF_KIND[kind]: verdict for kind, verdict in (off | lacks).items() if kind in CONDITION_OF_KIND}
+    parts |= {kind: state for kind, state in optional.items() if state is not None}
+    off, lacks = disabled(service, observed, missing), unserved(observed, missing)
+    parts |= {CONDITION_OF_KIND[kind]: state for kind, state in (off | lacks).items() if kind in CONDITION_OF_KIND}
     routes = parts.get("RouteReady"), parts.get("CertificateReady")
     # What is disabled may be why the pods are not ready, and then they will not be.
-    ready = _first_problem(problem, *off.values(), works, outcome.undone, *lacks.values(), *routes) or works
+    ready = _first_problem(problem, *off.values(), works, rollout.undone, *lacks.values(), *routes) or works
     # A host that is not allowed leads nowhere.
-    reached = service.status.get("url") if outcome.violation else url(service)
+    reached = service.status.get("url") if plan.violation else url(service)
     status: Json = {
         "observedGeneration": service.generation,
         "conditions": _conditions(service, {"Ready": ready, "Available": available, **parts}, now),
@@ -54,19 +59,18 @@ def compute_status(service: TTSService, observed: Observed, outcome: Outcome, no
         "model": speaks.name or speaks.engine,
         "replicas": counts.get("replicas", 0),
         "readyReplicas": counts.get("readyReplicas", 0),
-        "updatedReplicas": counts.get("updatedReplicas", 0) if outcome.updated is None else outcome.updated,
+        "updatedReplicas": counts.get("updatedReplicas", 0) if rollout.updated is None else rollout.updated,
         "selector": ",".join(f"{key}={value}" for key, value in sorted(selector_labels(service).items())),
         "zones": ready_zones(observed.pods, observed.zones),
     }
-    running = outcome.running or outcome.revision
-    current = outcome.current or (running if works.ready else service.status.get("currentRevision"))
+    current = rollout.current or (rollout.running if works.ready else service.status.get("currentRevision"))
     status |= {"currentRevision": current} if current else {}
-    status |= {"targetRevision": outcome.revision} if outcome.revision else {}
-    status |= {"zoneSpread": outcome.spread} if outcome.spread else {}
+    status |= {"targetRevision": rollout.asked} if rollout.asked else {}
+    status |= {"zoneSpread": rollout.spread} if rollout.spread else {}
     fenced = sum(map(is_fenced, observed.pods))
     status |= {"fencedReplicas": fenced} if fenced else {}
-    status |= {"canaryWeight": outcome.share} if outcome.share else {}
-    status |= {"rollout": dict(outcome.state)} if outcome.state else {}
+    status |= {"canaryWeight": rollout.weight} if rollout.weight else {}
+    status |= {"rollout": dict(rollout.state)} if rollout.state else {}
     status |= {"lastFailure": failure.as_status()} if failure and not works.ready else {}
     return status
 
@@ -100,31 +104,31 @@ def ready_condition(status: Any) -> Json:
     return next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), {})
 
 
-def _problem(outcome: Outcome) -> ConditionState | None:
+def _problem(plan: Plan, applied: Applied) -> ConditionState | None:
     """What stands in the way of the children being as the spec wants them."""
-    if outcome.refusals:
-        refusal = outcome.refusals[0]
+    if applied.refusals:
+        refusal = applied.refusals[0]
         text = f"{refusal.child} was refused: {refusal.message}"
         return ConditionState(ready=False, reason=refusal.reason, message=text, stalled=True)
-    if outcome.violation:
-        return ConditionState(ready=False, reason="PolicyViolation", message=outcome.violation, stalled=True)
-    if outcome.held:
+    if plan.violation:
+        return ConditionState(ready=False, reason="PolicyViolation", message=plan.violation, stalled=True)
+    if plan.held:
         text = "spec.paused is true, and the spec is not what runs: set it to false to have it applied"
         return ConditionState(ready=False, reason="Paused", message=text)
-    if outcome.trouble:
-        text = f"the API server cannot do as asked, another try follows: {outcome.trouble}"
+    if applied.failure is not None:
+        text = f"the API server cannot do as asked, another try follows: {applied.failure.message}"
         return ConditionState(ready=False, reason="ApiServerError", message=text)
     return None
 
 
-def _first_problem(*verdicts: ConditionState | None) -> ConditionState | None:
-    return next((verdict for verdict in verdicts if verdict is not None and verdict.ready is False), None)
+def _first_problem(*states: ConditionState | None) -> ConditionState | None:
+    return next((state for state in states if state is not None and state.ready is False), None)
 
 
 def _conditions(service: TTSService, wanted: Conditions, now: str) -> list[Json]:
     ready, paused = wanted["Ready"], service.spec.paused
     # Stalled is what cannot go on by itself; whatever else is wrong may still pass.
-    lasting = next((verdict for verdict in wanted.values() if verdict.ready is False and verdict.stalled), None)
+    lasting = next((state for state in wanted.values() if state.ready is False and state.stalled), None)
     if lasting is not None:
         wanted |= {"Stalled": ConditionState(ready=True, reason=lasting.reason, message=lasting.message)}
     elif not ready.ready and not paused:
@@ -141,13 +145,13 @@ def _dated(wanted: Conditions, before: Mapping[str, Json], generation: int, now:
     return [
         {
             "type": kind,
-            "status": verdict.status,
+            "status": state.status,
             "observedGeneration": generation,
-            "lastTransitionTime": _since(before.get(kind), verdict.status, now),
-            "reason": verdict.reason,
-            "message": verdict.message,
+            "lastTransitionTime": _since(before.get(kind), state.status, now),
+            "reason": state.reason,
+            "message": state.message,
         }
-        for kind, verdict in wanted.items()
+        for kind, state in wanted.items()
     ]
 
 

@@ -1,9 +1,15 @@
 """What is said of a rollout that is going on, or has failed. Pure."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from tts_operator.api import TTSService
+from tts_operator.api.model import Model
 from tts_operator.reconcile.observed.pods import last_failure
+from tts_operator.reconcile.observed.revision_pods import pods_of
 from tts_operator.reconcile.observed.snapshot import Observed
-from tts_operator.reconcile.rollout.candidate_pods import pods_of
+from tts_operator.reconcile.plan import Plan
 from tts_operator.reconcile.rollout.decision import RolloutDecision
 from tts_operator.reconcile.rollout.state import Phase, RolloutState
 from tts_operator.reconcile.status.conditions import ConditionState
@@ -18,8 +24,68 @@ WORDS = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class RolloutReport:
+    """What the status tells of revisions and of a rollout."""
+
+    asked: str = ""
+    """`status.targetRevision`: name of the revision that the spec asks for."""
+    running: str = ""
+    """Name of the revision that the Deployment is given."""
+    current: str = ""
+    """Name of the revision that was last rolled out in full, where the decision or the last status tells it."""
+    model: Model | None = None
+    """The model that serves; None where none is known."""
+    spread: str = ""
+    """`status.zoneSpread` of the revision that serves; empty where that is not known."""
+    state: Mapping[str, Any] | None = None
+    """`status.rollout`."""
+    weight: int = 0
+    """Percent of the traffic that a canary has."""
+    updated: int | None = None
+    """How many pods are of the revision that is being rolled out; None: as the Deployment counts them."""
+    progress: ConditionState | None = None
+    """How the rollout is doing; None where there is none."""
+    undone: ConditionState | None = None
+    """What is wrong though everything works: somebody has asked for an older revision than the spec does."""
+
+
+def rollout_report(service: TTSService, observed: Observed, plan: Plan) -> RolloutReport:
+    """What follows from a plan; where nothing was decided, what the status has said before."""
+    decision, before = plan.decision, service.status
+    if plan.not_allowed is not None:
+        return RolloutReport(
+            asked=before.get("targetRevision", ""),
+            running=before.get("targetRevision", ""),
+            current=before.get("currentRevision", ""),
+            model=plan.not_allowed.serving,
+            state=before.get("rollout"),
+            weight=before.get("canaryWeight", 0),
+        )
+    if decision is None:
+        return RolloutReport()
+    serving, state = decision.workloads.serving, decision.state
+    updated = [
+        pod
+        for in_place in (False, True)
+        for pod in (pods_of(observed, decision.update_revision, in_place=in_place) if state else ())
+    ]
+    return RolloutReport(
+        asked=decision.spec_revision.name,
+        running=decision.workloads.revision.name,
+        current=decision.current or "",
+        model=serving.model,
+        spread=serving.spread,
+        state=state.as_status() if state else None,
+        weight=decision.share,
+        updated=len(updated) if state else None,
+        progress=progress(service, decision, observed),
+        undone=undone(decision),
+    )
+
+
 def progress(service: TTSService, decision: RolloutDecision, observed: Observed) -> ConditionState | None:
-    """The verdict on a rollout; None where there is none."""
+    """How a rollout is doing; None where there is none."""
     state = decision.state
     if state is None:
         if decision.held:
@@ -50,7 +116,7 @@ def progress(service: TTSService, decision: RolloutDecision, observed: Observed)
 
 
 def undone(decision: RolloutDecision) -> ConditionState | None:
-    """The verdict where somebody has asked for an older revision than the spec does; None where nobody has."""
+    """What is wrong where somebody has asked for an older revision than the spec does; None where nobody has."""
     update = decision.update_revision
     if update.name == decision.spec_revision.name:
         return None

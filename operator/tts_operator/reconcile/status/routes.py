@@ -1,12 +1,11 @@
 """How the ways into the service are doing: Ingress, HTTPRoute, Certificate."""
 
 from tts_operator.api import Json, TTSService
-from tts_operator.api.network import ParentReference
-from tts_operator.kube.resources import CERTIFICATES, HTTP_ROUTES, INGRESSES, Resource
+from tts_operator.kube.resources import CERTIFICATES, INGRESSES, Resource
+from tts_operator.reconcile.observed.conditions import condition_of
+from tts_operator.reconcile.observed.routes import unaccepted_route
 from tts_operator.reconcile.observed.snapshot import Observed
-from tts_operator.reconcile.status.conditions import ConditionState, condition_of
-
-ACCEPTED, RESOLVED = "Accepted", "ResolvedRefs"
+from tts_operator.reconcile.status.conditions import ConditionState
 
 
 def route(service: TTSService, observed: Observed) -> ConditionState | None:
@@ -16,11 +15,6 @@ def route(service: TTSService, observed: Observed) -> ConditionState | None:
     if service.spec.ingress is not None:
         return _ingress(service, observed)
     return None
-
-
-def route_accepted(service: TTSService, observed: Observed) -> bool:
-    """Whether every Gateway has taken the route."""
-    return service.spec.gateway is not None and _http_route(service, observed).ready is True
 
 
 def certificate(service: TTSService, observed: Observed) -> ConditionState | None:
@@ -57,39 +51,15 @@ def _ingress(service: TTSService, observed: Observed) -> ConditionState:
 
 
 def _http_route(service: TTSService, observed: Observed) -> ConditionState:
-    live = _live(service, observed, HTTP_ROUTES)
-    gateway = service.spec.gateway
-    for parent in gateway.parent_refs if gateway else ():
-        told = _answer(live, parent, service.namespace)
-        where = f"Gateway {parent.namespace or service.namespace}/{parent.name}"
-        for kind in (ACCEPTED, RESOLVED):
-            condition = next((each for each in told if each["type"] == kind), None)
-            if condition is None or condition.get("observedGeneration", 0) < _generation(live):
-                text = f"{where} has not answered yet: does it exist, and does its controller run?"
-                return ConditionState(ready=False, reason="RoutePending", message=text)
-            if condition["status"] != "True":
-                text = f"{where} does not take the route ({condition['reason']}): {condition.get('message', '')}"
-                return ConditionState(ready=False, reason="RouteNotAccepted", message=text)
-    return ConditionState(ready=True, reason=ACCEPTED, message="every Gateway has taken the route")
-
-
-def _answer(live: Json | None, parent: ParentReference, namespace: str) -> list[Json]:
-    """The conditions by which a Gateway's controller answers to the route."""
-
-    def meant(reference: Json) -> bool:
-        return (reference["name"], reference.get("namespace", namespace), reference.get("sectionName")) == (
-            parent.name,
-            parent.namespace or namespace,
-            parent.section_name,
-        )
-
-    answers = (live or {}).get("status", {}).get("parents", ())
-    return [condition for answer in answers if meant(answer["parentRef"]) for condition in answer.get("conditions", ())]
-
-
-def _generation(live: Json | None) -> int:
-    generation: int = (live or {}).get("metadata", {}).get("generation", 0)
-    return generation
+    found = unaccepted_route(service, observed)
+    if found is None:
+        return ConditionState(ready=True, reason="Accepted", message="every Gateway has taken the route")
+    if found.refusal is None:
+        text = f"Gateway {found.gateway} has not answered yet: does it exist, and does its controller run?"
+        return ConditionState(ready=False, reason="RoutePending", message=text)
+    reason, message = found.refusal["reason"], found.refusal.get("message", "")
+    text = f"Gateway {found.gateway} does not take the route ({reason}): {message}"
+    return ConditionState(ready=False, reason="RouteNotAccepted", message=text)
 
 
 def _live(service: TTSService, observed: Observed, resource: Resource) -> Json | None:

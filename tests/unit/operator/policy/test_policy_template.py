@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.operator.worlds import ALL, DEFAULTS, NAME, NOW, OPEN, applied, service, world
+from tests.unit.operator.worlds import ALL, DEFAULTS, NAME, NOW, OPEN, applied, plan, service, world
 from tts_operator.api import Json
 from tts_operator.desired.pod import pod_template
 from tts_operator.kube.client import FIELD_MANAGER
@@ -17,7 +17,6 @@ from tts_operator.policy import Policy, message, misshapen, template_violations
 from tts_operator.policy.shape import CHARACTERS_MAX, DEPTH_MAX, NODES_MAX
 from tts_operator.reconcile.children.diff import has_template
 from tts_operator.reconcile.observed.snapshot import Observed, address
-from tts_operator.reconcile.plan import plan
 
 RESTRICTED = Policy(images=ALL, priority_classes=ALL)
 BOUNDS = RESTRICTED.for_namespace("speech", DEFAULTS.image)

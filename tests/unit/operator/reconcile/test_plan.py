@@ -3,13 +3,12 @@ from typing import Any
 
 import pytest
 
-from tests.unit.operator.worlds import DEFAULTS, NAMESPACE, NOW, OPEN, UID, applied, everything, service, world
+from tests.unit.operator.worlds import DEFAULTS, NAMESPACE, NOW, OPEN, UID, applied, everything, plan, service, world
 from tts_operator.api import Json, TTSService
 from tts_operator.desired import Defaults, children
 from tts_operator.kube.resources import CHILDREN, DISPENSABLE, Resource
 from tts_operator.reconcile.observed.ownership import owned_by
 from tts_operator.reconcile.observed.snapshot import Observed, address
-from tts_operator.reconcile.plan import plan
 from tts_operator.reconcile.status.missing_kinds import FEATURES
 
 KINDS = ["ServiceAccount", "ControllerRevision", "Service", "PodDisruptionBudget", "Deployment"]
@@ -31,7 +30,7 @@ def steps(asked: TTSService, observed: Observed, defaults: Defaults = DEFAULTS) 
 
 
 IN_OTHER_WORDS: Json = {"resources": {"requests": {"cpu": "1000m"}, "limits": {"cpu": "2.0"}}}
-NO_RESULT: tuple[list[str], list[Json]] = ([], [])
+NOTHING: tuple[list[str], list[Json]] = ([], [])
 
 
 def edited(observed: Observed, kind: str, edit: Callable[[Json], object]) -> Observed:
@@ -44,7 +43,7 @@ def edited(observed: Observed, kind: str, edit: Callable[[Json], object]) -> Obs
 @pytest.mark.parametrize("spec", [{}, EVERYTHING, {"replicas": 0}, {"disruption": {"minAvailable": 1}}])
 def test_an_unchanged_world_wants_nothing(spec: Json) -> None:
     asked = service(spec)
-    assert steps(asked, world(asked)) == NO_RESULT
+    assert steps(asked, world(asked)) == NOTHING
 
 
 def test_a_new_service_wants_everything_in_order() -> None:
@@ -83,7 +82,7 @@ def test_what_drifted_is_applied_alone(kind: str, edit: Callable[[Json], object]
 def test_what_is_going_is_waited_for(kind: str) -> None:
     asked = service()
     going = edited(world(asked), kind, lambda live: live["metadata"].update(deletionTimestamp=NOW))
-    assert steps(asked, going) == NO_RESULT
+    assert steps(asked, going) == NOTHING
 
 
 @pytest.mark.parametrize(
@@ -116,15 +115,15 @@ def test_what_the_spec_gives_up_is_given_up(spec: Json) -> None:
 
 def test_other_defaults_of_a_new_operator_change_nothing() -> None:
     other = Defaults(image="ghcr.io/tts-operator/tts-server:v9")
-    assert steps(service(), world(service()), other) == NO_RESULT
+    assert steps(service(), world(service()), other) == NOTHING
 
 
 @pytest.mark.parametrize(
     "asked", [service({"paused": True}), service(deletionTimestamp=NOW)], ids=["paused", "deleted"]
 )
 def test_hands_off(asked: Any) -> None:
-    assert steps(asked, Observed()) == NO_RESULT
-    assert steps(asked, world(service({"replicas": 7}), without="Service")) == NO_RESULT
+    assert steps(asked, Observed()) == NOTHING
+    assert steps(asked, world(service({"replicas": 7}), without="Service")) == NOTHING
 
 
 OWNER = {"apiVersion": "tts-operator.io/v1alpha1", "kind": "TTSService", "name": "narrator", "uid": UID}

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from tests.unit.operator.record_live import EDITS, LIVE, MANAGER
-from tts_operator.reconcile.children.diff import fields_of, in_order
+from tts_operator.reconcile.children.diff import in_order
+from tts_operator.reconcile.observed.managed_fields import fields_of
 
 Json = dict[str, Any]
 

@@ -8,8 +8,8 @@ import pytest
 from tests.unit.operator.reconcile.children.test_diff import LEFT_ALONE
 from tests.unit.operator.record_live import LIVE, MANAGER
 from tts_operator.api import Json
-from tts_operator.reconcile.children.diff import fields_of, in_order
-from tts_operator.reconcile.observed.extract import extract
+from tts_operator.reconcile.children.diff import in_order
+from tts_operator.reconcile.observed.managed_fields import extract, fields_of
 
 ALIKE = sorted(path.stem for path in Path(LIVE).glob("*.json") if path.stem in LEFT_ALONE)
 

@@ -16,6 +16,7 @@ from tests.unit.operator.worlds import (
     body,
     condition,
     counts,
+    plan_for,
     pod,
     service,
     world,
@@ -23,7 +24,8 @@ from tests.unit.operator.worlds import (
 from tts_operator.api import Json
 from tts_operator.api.status import Status
 from tts_operator.desired import children
-from tts_operator.reconcile.observed.snapshot import Outcome
+from tts_operator.reconcile.children.changes import Applied
+from tts_operator.reconcile.plan import Plan
 from tts_operator.reconcile.status.report import compute_status
 
 GATEWAY: Json = {"gateway": {"parentRefs": [{"name": "public", "namespace": "gateways"}, {"name": "private"}]}}
@@ -272,7 +274,7 @@ def told(case: Case) -> Json:
         if manifest["kind"] == case.kind
     ]
     observed = world(asked, deployment=case.deployment, pods=case.pods, live=live)
-    return compute_status(asked, observed, Outcome(missing=case.missing, revision=f"{NAME}-1"), NOW)
+    return compute_status(asked, observed, plan_for(asked, f"{NAME}-1", missing=case.missing), Applied(), NOW)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
@@ -293,14 +295,16 @@ def test_condition(case: Case) -> None:
 )
 def test_what_nobody_asked_for_is_not_told(spec: Json, absent: set[str]) -> None:
     asked = service(spec)
-    status = compute_status(asked, world(asked), Outcome(), NOW)
+    status = compute_status(asked, world(asked), Plan(), Applied(), NOW)
     assert not absent & {each["type"] for each in status["conditions"]}
 
 
 def test_revisions() -> None:
     asked = service()
-    done = compute_status(asked, world(asked), Outcome(revision="narrator-2"), NOW)
+    done = compute_status(asked, world(asked), plan_for(asked, "narrator-2"), Applied(), NOW)
     assert (done["currentRevision"], done["targetRevision"]) == ("narrator-2", "narrator-2")
     rolling = service(status=done)
-    half = compute_status(rolling, world(rolling, deployment=counts(replicas=4)), Outcome(revision="narrator-3"), NOW)
+    half = compute_status(
+        rolling, world(rolling, deployment=counts(replicas=4)), plan_for(asked, "narrator-3"), Applied(), NOW
+    )
     assert (half["currentRevision"], half["targetRevision"]) == ("narrator-2", "narrator-3")

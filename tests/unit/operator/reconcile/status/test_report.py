@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from tests.unit.operator.kstatus import kstatus
-from tests.unit.operator.worlds import EARLIER, NOW, body, condition, container, counts, pod, service, world
+from tests.unit.operator.worlds import EARLIER, NOW, body, condition, container, counts, plan_for, pod, service, world
 from tts_operator.api import Json, TTSService
 from tts_operator.api.status import Status
-from tts_operator.reconcile.observed.snapshot import Observed, Outcome, Refusal
+from tts_operator.reconcile.children.changes import Applied, Refusal
+from tts_operator.reconcile.observed.snapshot import Observed
 from tts_operator.reconcile.status.report import compute_status, ready_condition, unsettled
 
 OOM = pod(containers=[container(last={"terminated": {"exitCode": 137, "reason": "OOMKilled"}})])
@@ -17,7 +18,6 @@ STARTING = pod(containers=[container({"waiting": {"reason": "ContainerCreating"}
 DEADLINE = [condition("Progressing", "False", reason="ProgressDeadlineExceeded")]
 FULL_QUOTA = [condition("ReplicaFailure", "True", message="exceeded quota: cpu")]
 REVISION = "narrator-1"
-DONE = Outcome(revision=REVISION)
 TAKEN = Refusal(child="Service narrator", reason="NameTaken", message="it is somebody else's")
 
 
@@ -274,8 +274,13 @@ def observed(asked: TTSService, case: Case) -> Observed:
     return dataclasses.replace(found, without=frozenset(case.off))
 
 
-def outcome(case: Case) -> Outcome:
-    return Outcome(refusals=case.refusals, missing=case.missing, revision=REVISION)
+def told(asked: TTSService, case: Case, now: str) -> Json:
+    plan = plan_for(asked, REVISION, missing=case.missing)
+    return compute_status(asked, observed(asked, case), plan, Applied(refusals=case.refusals), now)
+
+
+def of_world(asked: TTSService, now: str = NOW, *, spread: str = "", **what: Any) -> Json:
+    return compute_status(asked, world(asked, **what), plan_for(asked, REVISION, spread=spread), Applied(), now)
 
 
 def by_type(status: Json) -> dict[str, Json]:
@@ -285,7 +290,7 @@ def by_type(status: Json) -> dict[str, Json]:
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_verdict(case: Case) -> None:
     asked = service(case.spec)
-    status = compute_status(asked, observed(asked, case), outcome(case), NOW)
+    status = told(asked, case, NOW)
     conditions = by_type(status)
     assert conditions.keys() == {"Ready", "Available", "WorkloadReady"} | case.more
     assert (conditions["Ready"]["status"], conditions["Ready"]["reason"]) == (case.ready, case.reason)
@@ -299,7 +304,7 @@ def test_verdict(case: Case) -> None:
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_status_fits_the_schema(case: Case) -> None:
     asked = service(case.spec, generation=4)
-    status = compute_status(asked, observed(asked, case), outcome(case), NOW)
+    status = told(asked, case, NOW)
     assert Status.model_validate(status).model_dump(by_alias=True, exclude_none=True) == status
     assert {condition["observedGeneration"] for condition in status["conditions"]} == {4}
 
@@ -307,9 +312,9 @@ def test_status_fits_the_schema(case: Case) -> None:
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_a_status_that_was_written_is_not_written_again(case: Case) -> None:
     asked = service(case.spec)
-    status = compute_status(asked, observed(asked, case), outcome(case), EARLIER)
+    status = told(asked, case, EARLIER)
     again = service(case.spec, status=status)
-    assert compute_status(again, observed(again, case), outcome(case), NOW) == status
+    assert told(again, case, NOW) == status
 
 
 def test_before_the_operator_has_seen_it() -> None:
@@ -322,16 +327,14 @@ def test_while_it_is_deleted() -> None:
 
 def test_a_status_of_another_generation_is_in_progress() -> None:
     asked = service()
-    assert kstatus(body(generation=2, status=compute_status(asked, world(asked), DONE, NOW))) == "InProgress"
+    assert kstatus(body(generation=2, status=of_world(asked))) == "InProgress"
 
 
 def test_fields() -> None:
     asked = service({"service": {"port": 8080}})
     deployment = counts(replicas=4, updatedReplicas=2, readyReplicas=3)
     pods = [pod("a", ready=True, node="n1"), pod("b", ready=True, node="n2"), pod("c", node="n3")]
-    status = compute_status(
-        asked, world(asked, deployment=deployment, pods=pods, zones={"n1": "z", "n2": "a", "n3": "b"}), DONE, NOW
-    )
+    status = of_world(asked, deployment=deployment, pods=pods, zones={"n1": "z", "n2": "a", "n3": "b"})
     del status["conditions"]
     assert status == {
         "observedGeneration": 1,
@@ -348,15 +351,15 @@ def test_fields() -> None:
 
 @pytest.mark.parametrize("spread", ["DoNotSchedule", "ScheduleAnyway", "NoZones"])
 def test_how_strictly_the_pods_are_spread(spread: str) -> None:
-    status = compute_status(service(), world(service()), dataclasses.replace(DONE, spread=spread), NOW)
+    status = of_world(service(), spread=spread)
     assert Status.model_validate(status).zone_spread == status["zoneSpread"] == spread
 
 
 def test_the_last_failure_is_told_while_it_lasts() -> None:
     asked = service()
-    failing = compute_status(asked, world(asked, deployment=counts(**NONE_AVAILABLE), pods=[OOM]), DONE, NOW)
+    failing = of_world(asked, deployment=counts(**NONE_AVAILABLE), pods=[OOM])
     assert failing["lastFailure"]["reason"] == "OOMKilled"
-    assert "lastFailure" not in compute_status(asked, world(asked, pods=[OOM]), DONE, NOW)
+    assert "lastFailure" not in of_world(asked, pods=[OOM])
 
 
 @pytest.mark.parametrize(
@@ -368,16 +371,16 @@ def test_the_last_failure_is_told_while_it_lasts() -> None:
 )
 def test_a_transition_has_its_own_time(deployment: Json, since: str) -> None:
     asked = service()
-    before = compute_status(asked, world(asked), DONE, EARLIER)
-    after = by_type(compute_status(service(status=before), world(asked, deployment=deployment), DONE, NOW))
+    before = of_world(asked, EARLIER)
+    after = by_type(of_world(service(status=before), deployment=deployment))
     assert after["Ready"]["lastTransitionTime"] == since
     assert after["Available"]["lastTransitionTime"] == EARLIER
 
 
 def test_another_reason_is_no_transition() -> None:
     asked, rolling, missing = service(), counts(replicas=4), counts(readyReplicas=2, availableReplicas=2)
-    before = compute_status(asked, world(asked, deployment=rolling), DONE, EARLIER)
-    after = by_type(compute_status(service(status=before), world(asked, deployment=missing), DONE, NOW))
+    before = of_world(asked, EARLIER, deployment=rolling)
+    after = by_type(of_world(service(status=before), deployment=missing))
     assert after["Ready"]["reason"] == "PodsNotReady"
     assert after["Ready"]["lastTransitionTime"] == after["Reconciling"]["lastTransitionTime"] == EARLIER
 

@@ -1,7 +1,7 @@
-"""What we have applied of a live object, as the record of its fields tells.
+"""Which fields of a live object are ours (`managedFields`), and what we have applied of it.
 
-As client-go's Extract functions (https://pkg.go.dev/k8s.io/client-go/applyconfigurations): applied again in this form,
-it changes nothing.
+`extract` does as client-go's Extract functions (https://pkg.go.dev/k8s.io/client-go/applyconfigurations) do:
+applying its result again changes nothing.
 """
 
 from typing import Any
@@ -9,6 +9,15 @@ from typing import Any
 import msgspec
 
 from tts_operator.api import Json
+
+
+def fields_of(body: Json, manager: str) -> Json:
+    """The fields (fieldsV1) that `manager` owns through server-side apply; empty where it never applied."""
+    for entry in body["metadata"].get("managedFields", ()):
+        if entry["manager"] == manager and entry["operation"] == "Apply" and not entry.get("subresource"):
+            fields: Json = entry.get("fieldsV1", {})
+            return fields
+    return {}
 
 
 def extract(live: Json, owned: Json) -> Json:

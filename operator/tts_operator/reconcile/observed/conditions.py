@@ -1,0 +1,16 @@
+"""Conditions of live objects, and the time between two of their timestamps."""
+
+import datetime
+
+from tts_operator.api import Json
+
+
+def seconds_between(earlier: str, later: str) -> float:
+    """Seconds from one RFC 3339 time to another."""
+    return (datetime.datetime.fromisoformat(later) - datetime.datetime.fromisoformat(earlier)).total_seconds()
+
+
+def condition_of(live: Json | None, kind: str) -> Json:
+    """One condition of a live object; empty where it has none of this type."""
+    conditions = (live or {}).get("status", {}).get("conditions", ())
+    return next((condition for condition in conditions if condition["type"] == kind), {})
