@@ -3,16 +3,17 @@
 from dataclasses import dataclass
 
 from tts_operator.api import Json, TTSService
-from tts_operator.api.rollout import Canary, CanaryStep
+from tts_operator.api.rollout import BlueGreen, Canary, CanaryStep
 from tts_operator.desired.deployment import REVISION_ANNOTATION
 from tts_operator.desired.identity import candidate_name
 from tts_operator.desired.ingress import shares_by_weight
 from tts_operator.desired.revision import Revision
 from tts_operator.reconcile.analysis.model import AnalysisResult
+from tts_operator.reconcile.observed.deployments import is_seen
 from tts_operator.reconcile.observed.ownership import owned_by
 from tts_operator.reconcile.observed.snapshot import Observed
 from tts_operator.reconcile.rollout.replicas import is_autoscaled
-from tts_operator.reconcile.rollout.state import RolloutState
+from tts_operator.reconcile.rollout.state import Phase, RolloutState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,7 @@ class RolloutContext:
     """Whether there is no way back: the stable revision is lost, and its Deployment has the new one already."""
 
     @property
-    def live(self) -> Json | None:
+    def stable_deployment(self) -> Json | None:
         """The Deployment that bears the service's name."""
         return self._ours(self.service.name)
 
@@ -48,7 +49,7 @@ class RolloutContext:
     @property
     def stable_replicas(self) -> int:
         """How many pods the Deployment is to have."""
-        live = self.live
+        live = self.stable_deployment
         if live is not None and is_autoscaled(self.service, self.observed):
             count: int = live["spec"].get("replicas", 1)
             return count
@@ -73,3 +74,43 @@ class RolloutContext:
     def step_of(self, state: RolloutState) -> int:
         """The step of a canary, also where the spec now has fewer."""
         return min(state.step or 0, len(self.steps) - 1)
+
+    @property
+    def waits_for_promotion(self) -> bool:
+        """Whether somebody must promote the switch of a blue-green rollout."""
+        rollout = self.service.spec.rollout
+        return rollout.strategy == "BlueGreen" and not (rollout.blue_green or BlueGreen()).auto_promote
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether the new pods have passed the speech check, or need not."""
+        return not self.service.spec.rollout.speech_check.enabled or bool(self.analysis_result.passed)
+
+    def is_promoted(self, state: RolloutState) -> bool:
+        """Whether somebody has asked to go on from here, or to the end."""
+        return self.service.wishes.promote in (state.rollout, f"{state.rollout}/{state.place}")
+
+    def waits_for_pods(self, state: RolloutState) -> bool:
+        """Whether only pods that are not ready keep the rollout from going on."""
+        if state.phase is Phase.PREVIEWING:
+            return not self.waits_for_promotion or self.is_promoted(state)
+        return state.phase in (Phase.CHECKING, Phase.CHECKING_IN_PLACE, Phase.SCALING)
+
+    def runs_update(self, live: Json | None) -> bool:
+        """Whether a Deployment was given the update revision, and its controller has seen that."""
+        if live is None or "deletionTimestamp" in live["metadata"]:
+            return False
+        told = live["metadata"].get("annotations", {}).get(REVISION_ANNOTATION)
+        return bool(told == self.update_revision.name) and is_seen(live)
+
+    def enter(self, phase: Phase, *, step: int | None = None, message: str = "") -> RolloutState:
+        """The state at the beginning of a phase, or of a step."""
+        return RolloutState(
+            revision=self.update_revision.name,
+            phase=phase,
+            started=self.started,
+            since=self.now,
+            step=step,
+            steps=len(self.steps) if self.service.spec.rollout.strategy == "Canary" else None,
+            message=message,
+        )

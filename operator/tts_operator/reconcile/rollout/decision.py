@@ -7,22 +7,21 @@ service's name gets the new revision, and the candidate goes. The stable one is 
 Each decision is written to the status before it is carried out, so that a restarted operator goes on from there.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from tts_operator.api import Json, TTSService
-from tts_operator.api.rollout import BlueGreen
-from tts_operator.desired.deployment import REVISION_ANNOTATION
+from tts_operator.api import TTSService
 from tts_operator.desired.revision import Revision
 from tts_operator.desired.workloads import DesiredWorkloads, Traffic
 from tts_operator.reconcile.analysis.model import NO_RESULT, AnalysisRequest, AnalysisResult, RollbackReason
-from tts_operator.reconcile.observed.deployments import is_complete, is_seen
 from tts_operator.reconcile.observed.pods import is_candidate, is_ready
 from tts_operator.reconcile.observed.revision_pods import pods_of
 from tts_operator.reconcile.observed.snapshot import Observed
-from tts_operator.reconcile.rollout.candidate_pods import analysis_request, crash, overdue, still_counts, stuck
+from tts_operator.reconcile.rollout.analysis_request import analysis_request, still_counts
 from tts_operator.reconcile.rollout.context import RolloutContext
+from tts_operator.reconcile.rollout.phases import HOLDS, NEXT
 from tts_operator.reconcile.rollout.replicas import replicas
+from tts_operator.reconcile.rollout.rollback_reasons import aborted_by_hand, automatic
 from tts_operator.reconcile.rollout.stable_revision import is_lost, stable_revision
 from tts_operator.reconcile.rollout.state import Phase, RolloutState
 from tts_operator.reconcile.rollout.workloads import desired_workloads, weight_of
@@ -154,17 +153,17 @@ def _begin(context: RolloutContext) -> RolloutDecision:
             spec_revision=context.spec_revision, update_revision=context.update_revision, workloads=workloads, held=True
         )
     if not _serves(context):  # nothing to protect: a fix must not wait for what it repairs
-        return _decision(context, _enter(context, Phase.PROMOTING))
+        return _decision(context, context.enter(Phase.PROMOTING))
     if rollout.strategy == "Rolling" and not rollout.speech_check.enabled:
-        return _decision(context, _enter(context, Phase.PROMOTING))
+        return _decision(context, context.enter(Phase.PROMOTING))
     if rollout.strategy == "Rolling" and str(rollout.max_surge) in ("0", "0%"):
-        return _decision(context, _enter(context, Phase.CHECKING_IN_PLACE))
-    return _decision(context, _enter(context, Phase.CHECKING))
+        return _decision(context, context.enter(Phase.CHECKING_IN_PLACE))
+    return _decision(context, context.enter(Phase.CHECKING))
 
 
 def _serves(context: RolloutContext) -> bool:
     """Whether a stable pod can serve. After a restore the Deployment may not tell it yet."""
-    available = (context.live or {}).get("status", {}).get("availableReplicas", 0)
+    available = (context.stable_deployment or {}).get("status", {}).get("availableReplicas", 0)
     return bool(available) or any(is_ready(pod) and not is_candidate(pod) for pod in context.observed.pods)
 
 
@@ -197,156 +196,14 @@ def _next(context: RolloutContext, state: RolloutState) -> RolloutState | None:
     """The state that follows, which may be the same; None: it is done."""
     if state.phase is Phase.ROLLED_BACK:
         return state
-    if context.service.wishes.abort == state.rollout:
-        return _failed(context, state, ABORTED, back=True)
-    told = RollbackReason(reason=state.reason, message=state.message) if state.reason else None
-    if (rollback_reason := told or _against(context, state)) is not None:
-        return _failed(context, state, rollback_reason, back=context.service.spec.rollout.auto_rollback)
+    if (reason := aborted_by_hand(context, state)) is not None:
+        return _failed(context, state, reason, back=True)
+    if (reason := automatic(context, state)) is not None:
+        return _failed(context, state, reason, back=context.service.spec.rollout.auto_rollback)
     state = replace(state, reason="", message=context.analysis_result.passed or state.message)
     if context.service.spec.rollout.paused:
         return state
-    return STEPS[state.phase](context, state)
-
-
-def _against(context: RolloutContext, state: RolloutState) -> RollbackReason | None:
-    """What speaks against the new revision."""
-    if context.analysis_result.rollback_reason is not None:
-        return context.analysis_result.rollback_reason
-    pods = pods_of(context.observed, context.update_revision, in_place=False)
-    in_place = state.phase in (Phase.CHECKING_IN_PLACE, Phase.PROMOTING)
-    if in_place:
-        pods += pods_of(context.observed, context.update_revision, in_place=True)
-    if (rollback_reason := crash(pods)) is not None:
-        return rollback_reason
-    doubtful = [context.candidate_deployment, context.live] if in_place else [context.candidate_deployment]
-    mine = [each for each in doubtful if _runs(each, context.update_revision)]
-    found = [
-        overdue(each, pods) or (stuck(each, pods, context.now) if _waits(context, state) else None) for each in mine
-    ]
-    return next(filter(None, found), None)
-
-
-def _waits(context: RolloutContext, state: RolloutState) -> bool:
-    """Whether nothing but pods that are not ready keeps a rollout from going on."""
-    if state.phase is Phase.PREVIEWING:
-        return not _asks(context) or _is_promoted(context, state)
-    return state.phase in (Phase.CHECKING, Phase.CHECKING_IN_PLACE, Phase.SCALING)
-
-
-def _checking(context: RolloutContext, state: RolloutState) -> RolloutState:
-    if not _complete(context, state) or not _has_spoken(context):
-        return state
-    return _checked(context, state, context.analysis_result.passed)
-
-
-def _checked(context: RolloutContext, state: RolloutState, message: str) -> RolloutState:
-    """Where the candidate goes once it has proved itself."""
-    match context.service.spec.rollout.strategy:
-        case "Canary":
-            return _enter(context, Phase.STEPPING, step=0, message=message)
-        case "BlueGreen":
-            waits = _asks(context) and not _is_promoted(context, state)
-            return _enter(context, Phase.PREVIEWING if waits else Phase.SWITCHED, message=message)
-        case _:
-            return _enter(context, Phase.PROMOTING, message=message)
-
-
-def _checking_in_place(context: RolloutContext, state: RolloutState) -> RolloutState:
-    if not pods_of(context.observed, context.update_revision, in_place=True, ready=True) or not _has_spoken(context):
-        return state
-    return _enter(context, Phase.PROMOTING, message=context.analysis_result.passed)
-
-
-def _scaling(context: RolloutContext, state: RolloutState) -> RolloutState:
-    if context.service.spec.rollout.strategy != "Canary":
-        return _no_canary(context, state)
-    return (
-        _enter(context, Phase.STEPPING, step=state.step, message=state.message) if _complete(context, state) else state
-    )
-
-
-def _stepping(context: RolloutContext, state: RolloutState) -> RolloutState:
-    if context.service.spec.rollout.strategy != "Canary":
-        return _no_canary(context, state)
-    step = context.step_of(state)
-    hold = context.steps[step].hold_seconds
-    whole = context.service.wishes.promote == state.rollout
-    over = hold is not None and state.elapsed(context.now) >= hold
-    if whole or ((over or _is_promoted(context, state)) and step + 1 >= len(context.steps)):
-        return _enter(context, Phase.PROMOTING, step=step, message=state.message)
-    if over or _is_promoted(context, state):
-        return _enter(context, Phase.SCALING, step=step + 1, message=state.message)
-    return state
-
-
-def _no_canary(context: RolloutContext, state: RolloutState) -> RolloutState:
-    """Where a canary goes on when the strategy has become another one."""
-    full = context.service.spec.rollout.strategy == "BlueGreen"  # traffic is switched only when all pods are there
-    return _enter(context, Phase.PREVIEWING if full else Phase.PROMOTING, message=state.message)
-
-
-def _previewing(context: RolloutContext, state: RolloutState) -> RolloutState:
-    if (_asks(context) and not _is_promoted(context, state)) or not _complete(context, state):
-        return state
-    return _checked(context, state, state.message)
-
-
-def _asks(context: RolloutContext) -> bool:
-    """Whether the switch waits for a word."""
-    rollout = context.service.spec.rollout
-    return rollout.strategy == "BlueGreen" and not (rollout.blue_green or BlueGreen()).auto_promote
-
-
-def _switched(context: RolloutContext, state: RolloutState) -> RolloutState:
-    if context.service.spec.rollout.strategy != "BlueGreen":
-        return _enter(context, Phase.PROMOTING, message=state.message)
-    over = state.elapsed(context.now) >= (_scale_down_delay(context, state) or 0)
-    return _enter(context, Phase.PROMOTING, message=state.message) if over or _is_promoted(context, state) else state
-
-
-def _promoting(context: RolloutContext, state: RolloutState) -> RolloutState | None:
-    live = context.live
-    return None if live is not None and _runs(live, context.update_revision) and is_complete(live) else state
-
-
-STEPS: Mapping[Phase, Callable[[RolloutContext, RolloutState], RolloutState | None]] = {
-    Phase.CHECKING: _checking,
-    Phase.CHECKING_IN_PLACE: _checking_in_place,
-    Phase.SCALING: _scaling,
-    Phase.STEPPING: _stepping,
-    Phase.PREVIEWING: _previewing,
-    Phase.SWITCHED: _switched,
-    Phase.PROMOTING: _promoting,
-}
-
-
-def _hold(context: RolloutContext, state: RolloutState) -> float | None:
-    return context.steps[context.step_of(state)].hold_seconds
-
-
-def _scale_down_delay(context: RolloutContext, _: RolloutState) -> float | None:
-    return (context.service.spec.rollout.blue_green or BlueGreen()).scale_down_delay_seconds
-
-
-HOLDS: Mapping[Phase, Callable[[RolloutContext, RolloutState], float | None]] = {
-    Phase.STEPPING: _hold,
-    Phase.SWITCHED: _scale_down_delay,
-}
-"""How many seconds a phase lasts; None: until somebody promotes it."""
-ABORTED = RollbackReason(reason="Aborted", message="aborted by hand (annotation tts-operator.io/abort)")
-
-
-def _enter(context: RolloutContext, phase: Phase, *, step: int | None = None, message: str = "") -> RolloutState:
-    steps = len(context.steps) if context.service.spec.rollout.strategy == "Canary" else None
-    return RolloutState(
-        revision=context.update_revision.name,
-        phase=phase,
-        started=context.started,
-        since=context.now,
-        step=step,
-        steps=steps,
-        message=message,
-    )
+    return NEXT[state.phase](context, state)
 
 
 def _failed(
@@ -355,34 +212,3 @@ def _failed(
     """Rolled `back`, or left where it is."""
     state = replace(state, reason=rollback_reason.reason, message=rollback_reason.message)
     return replace(state, phase=Phase.ROLLED_BACK, since=context.now) if back and not context.no_way_back else state
-
-
-def _is_promoted(context: RolloutContext, state: RolloutState) -> bool:
-    """Whether somebody has asked to go on from here, or to the end."""
-    return context.service.wishes.promote in (state.rollout, f"{state.rollout}/{state.place}")
-
-
-def _has_spoken(context: RolloutContext) -> bool:
-    return not context.service.spec.rollout.speech_check.enabled or bool(context.analysis_result.passed)
-
-
-def _runs(live: Json | None, revision: Revision) -> bool:
-    """Whether a Deployment was given this revision, and its controller has seen it."""
-    if live is None or "deletionTimestamp" in live["metadata"]:
-        return False
-    told = live["metadata"].get("annotations", {}).get(REVISION_ANNOTATION)
-    return bool(told == revision.name) and is_seen(live)
-
-
-def _complete(context: RolloutContext, state: RolloutState) -> bool:
-    """Whether every pod of the candidate can serve, and there are as many as there are to be in this state."""
-    candidate_deployment, wanted = context.candidate_deployment, desired_workloads(context, state).candidate
-    if (
-        candidate_deployment is None
-        or wanted is None
-        or not _runs(candidate_deployment, context.update_revision)
-        or not is_complete(candidate_deployment)
-    ):
-        return False
-    # What the state asks for may not have been applied yet.
-    return wanted.replicas in (None, candidate_deployment["spec"].get("replicas", 1))

@@ -9,8 +9,9 @@ from tts_operator.api import Json
 from tts_operator.desired.revision import Revision, wanted_revision
 from tts_operator.reconcile.analysis.model import NO_RESULT, AnalysisResult
 from tts_operator.reconcile.observed.snapshot import Observed
-from tts_operator.reconcile.rollout.candidate_pods import analysis_request, still_counts, stuck
+from tts_operator.reconcile.rollout.analysis_request import analysis_request, still_counts
 from tts_operator.reconcile.rollout.context import RolloutContext
+from tts_operator.reconcile.rollout.rollback_reasons import stuck
 from tts_operator.reconcile.rollout.state import Phase, RolloutState
 
 LONG_AGO, JUST_NOW = EARLIER, "2026-01-01T23:59:30Z"

@@ -1,0 +1,119 @@
+"""What speaks against the update revision: an ordered chain of checks over one input. Pure.
+
+A new reason is a function here, and a line in `AUTOMATIC`. The first check that finds something decides.
+"""
+
+from collections.abc import Callable, Sequence
+
+from tts_operator.api import Json
+from tts_operator.reconcile.analysis.model import RollbackReason
+from tts_operator.reconcile.observed.conditions import condition_of, seconds_between
+from tts_operator.reconcile.observed.deployments import deployment_problem, is_complete
+from tts_operator.reconcile.observed.pods import has_ended, last_failure, seconds_unready
+from tts_operator.reconcile.observed.revision_pods import pods_of
+from tts_operator.reconcile.rollout.context import RolloutContext
+from tts_operator.reconcile.rollout.state import Phase, RolloutState
+
+Check = Callable[[RolloutContext, RolloutState], RollbackReason | None]
+CRASH = "CrashLoopBackOff"
+COMPLETE = "NewReplicaSetAvailable"
+"""The reason of a Deployment's condition Progressing once all pods of its template have been available."""
+
+
+def aborted_by_hand(context: RolloutContext, state: RolloutState) -> RollbackReason | None:
+    """Somebody wants this rollout to end. It is rolled back even where `autoRollback` is false."""
+    if context.service.wishes.abort != state.rollout:
+        return None
+    return RollbackReason(reason="Aborted", message="aborted by hand (annotation tts-operator.io/abort)")
+
+
+def automatic(context: RolloutContext, state: RolloutState) -> RollbackReason | None:
+    """The first reason that is found without anybody asking; rolled back where `autoRollback` is true."""
+    return next(filter(None, (check(context, state) for check in AUTOMATIC)), None)
+
+
+def _failed_before(_: RolloutContext, state: RolloutState) -> RollbackReason | None:
+    """An earlier pass has found a reason, and the rollout stays where it is."""
+    return RollbackReason(reason=state.reason, message=state.message) if state.reason else None
+
+
+def _analysis_failed(context: RolloutContext, _: RolloutState) -> RollbackReason | None:
+    return context.analysis_result.rollback_reason
+
+
+def _container_crashes(context: RolloutContext, state: RolloutState) -> RollbackReason | None:
+    return _crash(_new_pods(context, state))
+
+
+def _not_ready_in_time(context: RolloutContext, state: RolloutState) -> RollbackReason | None:
+    """A Deployment with the new pods makes no progress, or its pods are not ready, for longer than the spec allows."""
+    deployments = [context.candidate_deployment]
+    if _replaces_in_place(state):
+        deployments.append(context.stable_deployment)
+    pods, waits = _new_pods(context, state), context.waits_for_pods(state)
+    for live in deployments:
+        if context.runs_update(live) and (
+            found := _overdue(live, pods) or (stuck(live, pods, context.now) if waits else None)
+        ):
+            return found
+    return None
+
+
+AUTOMATIC: Sequence[Check] = (_failed_before, _analysis_failed, _container_crashes, _not_ready_in_time)
+
+
+def _replaces_in_place(state: RolloutState) -> bool:
+    """Whether the Deployment that bears the service's name gets new pods in this phase."""
+    return state.phase in (Phase.CHECKING_IN_PLACE, Phase.PROMOTING)
+
+
+def _new_pods(context: RolloutContext, state: RolloutState) -> list[Json]:
+    pods = pods_of(context.observed, context.update_revision, in_place=False)
+    if _replaces_in_place(state):
+        pods += pods_of(context.observed, context.update_revision, in_place=True)
+    return pods
+
+
+def _crash(pods: list[Json]) -> RollbackReason | None:
+    """A container that ends again and again."""
+    for pod in pods:
+        for container in pod.get("status", {}).get("containerStatuses", ()):
+            if container.get("state", {}).get("waiting", {}).get("reason") == CRASH:
+                failure = last_failure([pod])
+                return RollbackReason(
+                    reason="CrashLoop", message=failure.describe() if failure else f"a container of {CRASH}"
+                )
+    return None
+
+
+def _overdue(live: Json | None, pods: list[Json]) -> RollbackReason | None:
+    """A Deployment that makes no progress for longer than the spec allows."""
+    if live is None or condition_of(live, "Progressing").get("reason") != "ProgressDeadlineExceeded":
+        return None
+    failure = last_failure(pods)
+    return _late(live, failure.describe() if failure else "")
+
+
+def stuck(live: Json | None, pods: list[Json], now: str) -> RollbackReason | None:
+    """Pods that are not ready for longer than the spec allows, of a Deployment that was complete before.
+
+    For such a one its controller knows no deadline any more: not where a pod is no longer ready, nor where it grows
+    (https://github.com/kubernetes/kubernetes/blob/v1.31.0/pkg/controller/deployment/progress.go, syncRolloutStatus).
+    """
+    if live is None or is_complete(live) or condition_of(live, "Progressing").get("reason") != COMPLETE:
+        return None
+    allowed = live["spec"]["progressDeadlineSeconds"]
+    late = [pod for pod in pods if not has_ended(pod) and seconds_unready(pod, now) > allowed]
+    if late:
+        failure = last_failure(late)
+        return _late(live, failure.describe() if failure else f"pod {late[0]['metadata']['name']} is not ready")
+    refused = condition_of(live, "ReplicaFailure").get("lastTransitionTime", now)
+    if (problem := deployment_problem(live)) and seconds_between(refused, now) > allowed:
+        return _late(live, problem)
+    return None
+
+
+def _late(live: Json, cause: str) -> RollbackReason:
+    seconds = live["spec"].get("progressDeadlineSeconds", "")
+    text = f"its pods were not ready within rollout.progressDeadlineSeconds ({seconds} s)"
+    return RollbackReason(reason="ProgressDeadlineExceeded", message=f"{text}: {cause}" if cause else text)
