@@ -47,6 +47,8 @@ WAYS_SECONDS = 2.0
 WAYS = 16
 """Pods of one node that are tried, when the first did not answer, beside its kubelet. They are of as many namespaces as
 there are: a tenant whose pods fall silent on purpose must not have those of others fenced."""
+HEAR_SECONDS = 30.0
+"""Where a node's kubelet has never answered, it and the node's pods are tried again after so long."""
 RESTORED = "NodeReachable"
 """Reason of the event that tells of a pod's return."""
 _OK, NOT_FOUND, CONFLICT = 200, 404, 409
@@ -91,6 +93,9 @@ class Fence:
         self._ways_due = 0.0
         self._first: dict[str, Target] = {}
         """Where each node has answered last."""
+        self._heard: set[Target] = set()
+        """What has ever answered: a kubelet for all pods of its node, a pod for itself."""
+        self._hear_due: dict[str, float] = {}
         self._any_fenced = False
         self._suspect = asyncio.Event()
         self._session: aiohttp.ClientSession | None = None
@@ -150,7 +155,8 @@ class Fence:
         asked = {
             node: target for node, target in self._first.items() if due or self._nodes.sight(node) is not Sight.UNKNOWN
         }
-        answering = await self._knock(asked.values(), seconds=ANSWER_SECONDS)
+        unheard = self._unheard(begun) if due else set()
+        answering = await self._knock({*asked.values(), *unheard}, seconds=ANSWER_SECONDS)
         silent = {node for node, target in asked.items() if target not in answering}
         if silent:
             self._find_ways()  # its pods may be gone, and others there
@@ -163,6 +169,7 @@ class Fence:
                 if way is not None:
                     self._first[node] = way
                     silent.discard(node)
+        self._heard |= answering
         answered = (asked.keys() & self._ways.keys()) - silent
         self._nodes.look(answered, self._ways.keys() - answered, begun=begun)
         if self._nodes.unreachable or self._any_fenced:
@@ -175,7 +182,28 @@ class Fence:
             node: first if (first := self._first.get(node)) in targets else targets[0]
             for node, targets in self._ways.items()
         }
+        self._heard &= {target for targets in self._ways.values() for target in targets}
         self._any_fenced = any(map(is_fenced, self._pods))
+
+    def _unheard(self, now: float) -> set[Target]:
+        """What has not answered yet, of the nodes whose kubelet has not."""
+        found: set[Target] = set()
+        for node, targets in self._ways.items():
+            if self._hear_due.get(node, now) <= now and not any(map(_is_kubelet, self._heard.intersection(targets))):
+                self._hear_due[node] = now + HEAR_SECONDS
+                found |= set(targets) - self._heard
+        self._hear_due = {node: at for node, at in self._hear_due.items() if node in self._ways}
+        return found
+
+    def _is_heard(self, pod: Json) -> bool:
+        """Whether its silence means anything: it, or its kubelet, has answered once. Else others could speak for it.
+
+        A tenant's pods could fall silent on purpose, beside those of somebody whose NetworkPolicy keeps us out, on a
+        node whose kubelet a firewall hides: then nothing there would answer, and the node would look lost.
+        """
+        status = pod["status"]
+        ways = Target(status.get("podIP", ""), PORT), Target(status.get("hostIP", ""), KUBELET_PORT)
+        return not self._heard.isdisjoint(ways)
 
     async def _compare(self) -> None:
         while True:
@@ -211,6 +239,7 @@ class Fence:
             reachable=self._nodes.reachable,
             zones=self._zones,
             contested=self._contested,
+            unheard={pod["metadata"]["uid"] for pod in self._pods if node_of(pod) in lost and not self._is_heard(pod)},
         )
         out, back = to_fence(now), to_restore(now)
         self._any_fenced = bool(out) or any(map(is_fenced, now.pods))
@@ -285,6 +314,10 @@ class Fence:
             return None
         self._seen(written)
         return written
+
+
+def _is_kubelet(target: Target) -> bool:
+    return target.port == KUBELET_PORT
 
 
 def ways_to(pods: Iterable[Json]) -> dict[str, list[Target]]:

@@ -250,6 +250,26 @@ async def test_a_tenant_whose_pods_fall_silent_harms_nobody_else(cluster: Cluste
         assert fence.count()[Sight.REACHABLE] == 3
 
 
+@pytest.mark.parametrize("kubelet_answered", [False, True])
+async def test_pods_that_have_never_answered_are_fenced_only_with_their_kubelet(
+    cluster: Cluster, kubelet_answered: bool
+) -> None:
+    """The victim's NetworkPolicy keeps the operator out; the hostile pod beside it answers, and then does not."""
+    (victim,) = [pod for pod in cluster.pods if pod["spec"]["nodeName"] == "c0"]
+    victim["status"]["hostIP"] = "192.168.0.3"
+    hostile = copy.deepcopy(victim)
+    hostile["metadata"] |= {"namespace": "hostile", "name": "hostile", "uid": "hostile"}
+    hostile["status"] |= {"podIP": "10.0.0.66"}
+    cluster.pods.append(hostile)
+    cluster.quiet = {victim["status"]["podIP"], *(() if kubelet_answered else ("192.168.0.3",))}
+    async with cluster.fencing() as fence:
+        await asyncio.sleep(65)
+        cluster.quiet |= {"10.0.0.66", "192.168.0.3"}
+        await asyncio.sleep(10)
+        assert fence.count()[Sight.UNREACHABLE] == 1
+        assert [name for _, name, _ in cluster.written] == (["pod-c0"] if kubelet_answered else [])
+
+
 async def test_a_node_that_comes_while_another_falls_silent_has_not_answered_yet(cluster: Cluster) -> None:
     async with cluster.fencing() as fence:
         new = copy.deepcopy(cluster.pods[0])
