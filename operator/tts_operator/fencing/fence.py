@@ -64,6 +64,7 @@ class Fence:
         client: Client,
         *,
         pods: Iterable[Json],
+        changes: Callable[[], object] = object,
         zones: Mapping[str, str],
         peers: Peers,
         leading: Callable[[], bool],
@@ -73,12 +74,14 @@ class Fence:
     ) -> None:
         """`pods` are those of all TTSServices, `zones` tells each node's zone.
 
+        The pods are looked through again only when `changes` returns another value.
         `client` writes whether the lease is held or not. `seen` takes a pod as it is after a write. `tell` is called
         with a pod that was fenced or restored, a reason in one word, and a sentence. `knock` asks targets for a sign of
         life.
         """
         self._client = client
         self._pods = pods
+        self._changes = changes
         self._zones = zones
         self._peers = peers
         self._leading = leading
@@ -91,6 +94,8 @@ class Fence:
         self._contested: set[str] = set()
         self._ways: dict[str, list[Target]] = {}
         self._ways_due = 0.0
+        self._ways_of: object = None
+        """The pods' changes when they were last looked through."""
         self._first: dict[str, Target] = {}
         """Where each node has answered last."""
         self._heard: set[Target] = set()
@@ -177,6 +182,9 @@ class Fence:
 
     def _find_ways(self) -> None:
         """Look through all pods for where the nodes may answer. Seldom: of thousands it costs more than to probe."""
+        changes = self._changes()
+        if changes == self._ways_of:
+            return
         self._ways = ways_to(self._pods)
         self._first = {
             node: first if (first := self._first.get(node)) in targets else targets[0]
@@ -184,6 +192,7 @@ class Fence:
         }
         self._heard &= {target for targets in self._ways.values() for target in targets}
         self._any_fenced = any(map(is_fenced, self._pods))
+        self._ways_of = changes
 
     def _unheard(self, now: float) -> set[Target]:
         """What has not answered yet, of the nodes whose kubelet has not."""

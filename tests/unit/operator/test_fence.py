@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -94,10 +94,13 @@ class Cluster:
         return self.peer()
 
     @asynccontextmanager
-    async def fencing(self) -> AsyncIterator[Fence]:
+    async def fencing(
+        self, pods: Iterable[Json] | None = None, changes: Callable[[], object] = object
+    ) -> AsyncIterator[Fence]:
         fence = Fence(
             self,  # type: ignore[arg-type]
-            pods=self,
+            pods=self if pods is None else pods,
+            changes=changes,
             zones=ZONES,
             peers=self,  # type: ignore[arg-type]
             leading=lambda: self.leading,
@@ -123,6 +126,14 @@ class Cluster:
 @pytest.fixture
 def cluster(clock: Clock) -> Cluster:
     return Cluster(clock)
+
+
+def a_new_pod(cluster: Cluster) -> Json:
+    """On a node that had none."""
+    new = copy.deepcopy(cluster.pods[0])
+    new["metadata"] |= {"name": "pod-d0", "uid": "uid-d0"}
+    new["spec"], new["status"] = {"nodeName": "d0"}, {**new["status"], "podIP": "10.0.0.9"}
+    return new
 
 
 def sees(leading: bool = False, **nodes: Sight) -> Callable[[], list[Peer]]:
@@ -272,10 +283,7 @@ async def test_pods_that_have_never_answered_are_fenced_only_with_their_kubelet(
 
 async def test_a_node_that_comes_while_another_falls_silent_has_not_answered_yet(cluster: Cluster) -> None:
     async with cluster.fencing() as fence:
-        new = copy.deepcopy(cluster.pods[0])
-        new["metadata"] |= {"name": "pod-d0", "uid": "uid-d0"}
-        new["spec"], new["status"] = {"nodeName": "d0"}, {**new["status"], "podIP": "10.0.0.9"}
-        cluster.pods.append(new)
+        cluster.pods.append(a_new_pod(cluster))
         cluster.silent |= {"c0", "d0"}
         await asyncio.sleep(30)
         assert fence.count() == {Sight.REACHABLE: 2, Sight.UNREACHABLE: 1, Sight.UNKNOWN: 1}
@@ -304,12 +312,30 @@ async def test_new_nodes_are_found_while_another_is_silent(cluster: Cluster) -> 
     async with cluster.fencing() as fence:
         cluster.silent.add("c0")
         await asyncio.sleep(5)
-        new = copy.deepcopy(cluster.pods[0])
-        new["metadata"] |= {"name": "pod-d0", "uid": "uid-d0"}
-        new["spec"], new["status"] = {"nodeName": "d0"}, {**new["status"], "podIP": "10.0.0.9"}
-        cluster.pods.append(new)
+        cluster.pods.append(a_new_pod(cluster))
         await asyncio.sleep(15)
         assert fence.count()[Sight.REACHABLE] == 3
+
+
+async def test_pods_are_looked_through_only_when_they_have_changed(cluster: Cluster) -> None:
+    looked = 0
+
+    class Pods(list[Json]):
+        def __iter__(self) -> Iterator[Json]:
+            nonlocal looked
+            looked += 1
+            return super().__iter__()
+
+    pods, changes = Pods(cluster.pods), 0
+    async with cluster.fencing(pods, lambda: changes) as fence:
+        begun = looked
+        await asyncio.sleep(60)
+        assert looked == begun > 0
+        pods.append(a_new_pod(cluster))
+        changes += 1
+        await asyncio.sleep(5)
+        assert begun < looked < begun + 4
+        assert sum(fence.count().values()) == 4
 
 
 async def test_code_that_breaks_in_a_round_does_not_end_it(cluster: Cluster) -> None:
