@@ -49,6 +49,8 @@ WAYS = 16
 there are: a tenant whose pods fall silent on purpose must not have those of others fenced."""
 HEAR_SECONDS = 30.0
 """Where a node's kubelet has never answered, it and the node's pods are tried again after so long."""
+COMPLAIN_SECONDS = 5.0
+"""Between two log lines about writes that fail."""
 RESTORED = "NodeReachable"
 """Reason of the event that tells of a pod's return."""
 _OK, NOT_FOUND, CONFLICT = 200, 404, 409
@@ -101,6 +103,7 @@ class Fence:
         self._heard: set[Target] = set()
         """What has ever answered: a kubelet for all pods of its node, a pod for itself."""
         self._hear_due: dict[str, float] = {}
+        self._complaint_due = 0.0
         self._any_fenced = False
         self._suspect = asyncio.Event()
         self._session: aiohttp.ClientSession | None = None
@@ -316,13 +319,19 @@ class Fence:
                 )
         except ApiError as error:
             if error.status not in (NOT_FOUND, CONFLICT):
-                _log.warning("the condition Ready of a pod could not be written: %s", error, extra=_where(pod))
+                self._complain(pod, str(error))
             return None
         except (aiohttp.ClientError, TimeoutError) as error:
-            _log.warning("the API server cannot be reached: %s", str(error) or type(error).__name__, extra=_where(pod))
+            self._complain(pod, f"the API server cannot be reached: {str(error) or type(error).__name__}")
             return None
         self._seen(written)
         return written
+
+    def _complain(self, pod: Json, problem: str) -> None:
+        """Seldom: while the API server is away, each pod of a lost node fails four times a second."""
+        if time.monotonic() >= self._complaint_due:
+            self._complaint_due = time.monotonic() + COMPLAIN_SECONDS
+            _log.warning("cannot set the condition Ready of a pod, retrying: %s", problem, extra=_where(pod))
 
 
 def _is_kubelet(target: Target) -> bool:

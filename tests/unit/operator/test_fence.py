@@ -32,6 +32,7 @@ class Cluster:
     silent: set[str] = field(default_factory=set)
     conflicts: int = 0
     hanging: int = 0
+    refusing: bool = False
     peer: Callable[[], list[Peer]] = list
     written: list[tuple[float, str, str]] = field(default_factory=list)
     told: list[tuple[str, str]] = field(default_factory=list)
@@ -70,6 +71,8 @@ class Cluster:
         if self.hanging:
             self.hanging -= 1
             await asyncio.sleep(30)
+        if self.refusing:
+            raise ApiError(status=503, reason="ServiceUnavailable", message="it is away")
         if self.conflicts:
             self.conflicts -= 1
             raise ApiError(status=409, reason="Conflict", message="it has changed")
@@ -306,6 +309,14 @@ async def test_an_api_server_that_hangs_is_tried_again(cluster: Cluster) -> None
         cluster.silent.add("c0")
         await asyncio.sleep(5)
         assert len(cluster.written) == 1
+
+
+async def test_an_api_server_that_is_away_is_logged_seldom(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+    cluster.refusing = True
+    async with cluster.fencing():
+        cluster.silent.add("c0")
+        await asyncio.sleep(13)
+    assert len([line for line in caplog.messages if "cannot set the condition Ready" in line]) == 3
 
 
 async def test_new_nodes_are_found_while_another_is_silent(cluster: Cluster) -> None:
