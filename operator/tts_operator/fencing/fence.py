@@ -47,8 +47,8 @@ WAYS_SECONDS = 2.0
 WAYS = 16
 """Pods of one node that are tried, when the first did not answer, beside its kubelet. They are of as many namespaces as
 there are: a tenant whose pods fall silent on purpose must not have those of others fenced."""
-HEAR_SECONDS = 30.0
-"""Where a node's kubelet has never answered, it and the node's pods are tried again after so long."""
+TRY_SECONDS = 30.0
+"""Where a node's kubelet has never answered, it and the node's pods are tried this often at least."""
 COMPLAIN_SECONDS = 5.0
 """Between two log lines about writes that fail."""
 RESTORED = "NodeReachable"
@@ -102,7 +102,8 @@ class Fence:
         """Where each node has answered last."""
         self._heard: set[Target] = set()
         """What has ever answered: a kubelet for all pods of its node, a pod for itself."""
-        self._hear_due: dict[str, float] = {}
+        self._tries: dict[str, tuple[float, float]] = {}
+        """For nodes whose kubelet has not answered: when all ways are tried next, and the pause after that."""
         self._complaint_due = 0.0
         self._any_fenced = False
         self._suspect = asyncio.Event()
@@ -155,16 +156,12 @@ class Fence:
             await asyncio.sleep(max(0.0, begun + ROUND_SECONDS - time.monotonic()))
 
     async def _round(self, begun: float) -> None:
-        due = begun >= self._ways_due
-        if due:
+        if begun >= self._ways_due:
             self._ways_due = begun + WAYS_SECONDS
             self._find_ways()
-        # What has never answered is asked as seldom as it is looked for: its silence means nothing.
-        asked = {
-            node: target for node, target in self._first.items() if due or self._nodes.sight(node) is not Sight.UNKNOWN
-        }
-        unheard = self._unheard(begun) if due else set()
-        answering = await self._knock({*asked.values(), *unheard}, seconds=ANSWER_SECONDS)
+        tried = self._to_try(begun)
+        asked = {node: target for node, target in self._first.items() if self._nodes.sight(node) is not Sight.UNKNOWN}
+        answering = await self._knock({*asked.values()}.union(*tried.values()), seconds=ANSWER_SECONDS)
         silent = {node for node, target in asked.items() if target not in answering}
         if silent:
             self._find_ways()  # its pods may be gone, and others there
@@ -172,13 +169,13 @@ class Fence:
             answering |= await self._knock(
                 {target for node in silent for target in self._ways[node]}, seconds=ANSWER_SECONDS
             )
-            for node in list(silent):
-                way = next((target for target in self._ways[node] if target in answering), None)
-                if way is not None:
-                    self._first[node] = way
-                    silent.discard(node)
         self._heard |= answering
         answered = (asked.keys() & self._ways.keys()) - silent
+        for node in (silent | tried.keys()) - answered:
+            way = next((target for target in self._ways.get(node, ()) if target in answering), None)
+            if way is not None:
+                self._first[node] = way
+                answered.add(node)
         self._nodes.look(answered, self._ways.keys() - answered, begun=begun)
         if self._nodes.unreachable or self._any_fenced:
             self._suspect.set()
@@ -197,15 +194,19 @@ class Fence:
         self._any_fenced = any(map(is_fenced, self._pods))
         self._ways_of = changes
 
-    def _unheard(self, now: float) -> set[Target]:
-        """What has not answered yet, of the nodes whose kubelet has not."""
-        found: set[Target] = set()
+    def _to_try(self, now: float) -> dict[str, list[Target]]:
+        """All ways to the nodes whose kubelet has never answered: at once, and then more and more seldom."""
+        due: dict[str, list[Target]] = {}
+        tries: dict[str, tuple[float, float]] = {}
         for node, targets in self._ways.items():
-            if self._hear_due.get(node, now) <= now and not any(map(_is_kubelet, self._heard.intersection(targets))):
-                self._hear_due[node] = now + HEAR_SECONDS
-                found |= set(targets) - self._heard
-        self._hear_due = {node: at for node, at in self._hear_due.items() if node in self._ways}
-        return found
+            if not any(map(_is_kubelet, self._heard.intersection(targets))):
+                at, pause = self._tries.get(node, (now, WAYS_SECONDS))
+                if at <= now:
+                    due[node] = targets
+                    at, pause = now + pause, min(2 * pause, TRY_SECONDS)
+                tries[node] = at, pause
+        self._tries = tries
+        return due
 
     def _is_heard(self, pod: Json) -> bool:
         """Whether its silence means anything: it, or its kubelet, has answered once. Else others could speak for it.
