@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from devcluster import binaries, cgroups, claims, network, status
-from devcluster.bringup import Wanted, up
+from devcluster import binaries
 from devcluster.errors import DevclusterError
+from devcluster.host import cgroups, network
+from devcluster.host.processes import Supervisor
 from devcluster.layout import ZONES
-from devcluster.processes import Supervisor
+from devcluster.lifecycle import claims, status
+from devcluster.lifecycle.bringup import Wanted, up
 from devcluster.progress import Progress
 from devcluster.provider import Devcluster, Existing, Kind, Provider, Size, choose
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster import filelock, shell
 from devcluster.errors import DevclusterError
+from devcluster.host import filelock, shell
 from devcluster.layout import cache_home
 from devcluster.progress import Progress
 

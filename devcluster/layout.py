@@ -11,6 +11,8 @@ from pathlib import Path
 from devcluster.errors import DevclusterError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+MANIFEST_FOLDER = REPOSITORY / "devcluster" / "manifests"
+"""YAML that is applied, or read by a component, as it is."""
 RUN_ROOT = Path("/run/tts-devcluster")
 """Sockets and claims. Short, because a unix socket path ends at 107 characters; machine-wide, because addresses are."""
 CGROUP_ROOT = "tts-devcluster"

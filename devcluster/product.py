@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster import binaries, shell
+from devcluster import binaries
 from devcluster.errors import DevclusterError
+from devcluster.host import shell
 from devcluster.progress import Progress
 from devcluster.provider import Devcluster, Existing, Provider, choose
 

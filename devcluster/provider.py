@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from devcluster import bringup, claims, cleanup, imagebuild, images, shell
 from devcluster.errors import DevclusterError
+from devcluster.host import shell
+from devcluster.images import builder, containerd
 from devcluster.layout import ZONES, cache_home
+from devcluster.lifecycle import bringup, claims, cleanup
 from devcluster.progress import Progress
 
 
@@ -76,15 +78,15 @@ class Devcluster:
 
     def build_image(self, dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path) -> None:
         """Build with buildah into an archive in the cache."""
-        imagebuild.build(dockerfile, tag, arguments, context, self.progress)
+        builder.build(dockerfile, tag, arguments, context, self.progress)
 
     def load_image(self, tag: str) -> None:
         """Import the archive into the nodes that do not have it."""
         cluster = claims.existing(self.name)
-        archive = imagebuild.find(tag)
+        archive = builder.find(tag)
         spec = claims.read_spec(cluster)
         with self.progress.step(f"image {tag}: load"):
-            images.load(archive.path, tag, archive.digest, cluster.nodes(spec.nodes if spec else 0))
+            containerd.load(archive.path, tag, archive.digest, cluster.nodes(spec.nodes if spec else 0))
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from devcluster import cgroups, claims, cleanup, processes
+from devcluster.host import cgroups, processes
 from devcluster.layout import REPOSITORY, RUN_ROOT, Cluster
+from devcluster.lifecycle import claims, cleanup
 
 NAME = "e2e-self"
 NEIGHBOUR = "e2e-neighbour"

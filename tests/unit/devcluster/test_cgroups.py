@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import cgroups
 from devcluster.errors import DevclusterError
+from devcluster.host import cgroups
 
 
 def tree(mount: Path, *files: str) -> None:

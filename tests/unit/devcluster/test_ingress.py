@@ -2,11 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import apiclient, binaries, bringup, claims, crds, ingress, pki
-from devcluster.bringup import Wanted
-from devcluster.claims import Spec
+from devcluster import binaries
+from devcluster.addons import crds, ingress
+from devcluster.controlplane import apiclient, pki
 from devcluster.errors import DevclusterError
 from devcluster.layout import Cluster
+from devcluster.lifecycle import bringup, claims
+from devcluster.lifecycle.bringup import Wanted
+from devcluster.lifecycle.claims import Spec
 from devcluster.progress import Progress
 from devcluster.provider import Existing, Kind, Size
 

@@ -1,0 +1,1 @@
+"""What devcluster asks of the machine: programs, processes, cgroups, networks, Debian packages."""

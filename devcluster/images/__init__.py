@@ -1,0 +1,1 @@
+"""Container images: built without Docker, and imported into the nodes."""

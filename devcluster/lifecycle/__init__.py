@@ -1,0 +1,1 @@
+"""A cluster as a whole: claimed, brought up, described, removed."""

@@ -1,0 +1,1 @@
+"""The nodes: real ones in network namespaces, and fake ones by kwok."""
