@@ -169,7 +169,7 @@ async def measure(place: World, service: str, tries: int, progress: Progress) ->
             begin, seconds = time.monotonic(), []
             with progress.step(f"{name} {tries} tries"):
                 for number in range(tries):
-                    progress.alive(f"{name} try {number + 1} of {tries}", begin)
+                    progress.heartbeat(f"{name} try {number + 1} of {tries}", begin)
                     try:
                         async with child.sight() as seen:
                             seconds.append(await spoil(seen))

@@ -112,7 +112,7 @@ class AuditLog:
                 mark = now
             if time.monotonic() - begin > PATIENCE:
                 raise BenchError(f"after {PATIENCE:.0f} s the operator still sends requests")
-            progress.alive("until the operator is quiet", begin)
+            progress.heartbeat("until the operator is quiet", begin)
         return last
 
     def _lines(self, mark: Mark) -> Sequence[bytes]:

@@ -51,7 +51,7 @@ class Muster(Generic[T]):
                 await asyncio.wait_for(self._complete.wait(), LOOK_SECONDS)
             except TimeoutError:
                 there = self._total - self._missing.total()
-                progress.alive(f"{what}: {there} of {self._total}", begin)
+                progress.heartbeat(f"{what}: {there} of {self._total}", begin)
                 if time.monotonic() - begin > patience:
                     some = ", ".join(str(each) for each, _ in self._missing.most_common(3))
                     raise BenchError(

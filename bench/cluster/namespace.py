@@ -223,7 +223,7 @@ async def namespace(connection: Connection, progress: Progress) -> AsyncIterator
     begin = time.monotonic()
 
     async def gone() -> bool:
-        progress.alive(f"until namespace {found.namespace} is gone", begin)
+        progress.heartbeat(f"until namespace {found.namespace} is gone", begin)
         return await request(connection, "GET", path, missing=True) is None
 
     with progress.step(f"namespace {found.namespace}: removed"):

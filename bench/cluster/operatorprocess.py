@@ -76,7 +76,7 @@ class Process:
                 busy = time.monotonic()
             if busy - begin > PATIENCE:
                 raise BenchError(f"after {PATIENCE:.0f} s the operator is still busy")
-            progress.alive("until the operator has nothing to do", begin)
+            progress.heartbeat("until the operator has nothing to do", begin)
         return busy - self.started
 
 

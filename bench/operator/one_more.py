@@ -103,7 +103,7 @@ async def when_idle(
     found: list[Latency] = []
     with progress.step(f"one more service, {tries} tries"):
         for number in range(tries):
-            progress.alive(f"try {number + 1} of {tries}", begin)
+            progress.heartbeat(f"try {number + 1} of {tries}", begin)
             found.append(await one_more(place, name_of(number), spec, kinds, progress))
     return found
 

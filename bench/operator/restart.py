@@ -51,7 +51,7 @@ async def rest(process: Process, audit: AuditLog, seconds: float, progress: Prog
         begin, mark, used = time.monotonic(), audit.mark(), process.cpu_seconds()
         while time.monotonic() - begin < seconds:
             await asyncio.sleep(min(1.0, seconds))
-            progress.alive("at rest", begin)
+            progress.heartbeat("at rest", begin)
         took = time.monotonic() - begin
         return Rest(audit.since(mark), 100 * (process.cpu_seconds() - used) / took, process.memory_mb())
 

@@ -1,1 +1,1 @@
-"""What runs beside the control plane: CoreDNS, metrics-server, the ingress controller, CRDs of other projects."""
+"""Add-ons of the cluster: CoreDNS, metrics-server, the ingress controller, CRDs of other projects."""

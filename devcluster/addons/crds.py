@@ -1,6 +1,6 @@
-"""The CRDs of what others install beside us: Gateway API, cert-manager, the Prometheus operator.
+"""CRDs of other projects: Gateway API, cert-manager, the Prometheus operator.
 
-As their projects ship them, from their Go modules at the versions of go/crds/go.mod.
+They come from the projects' Go modules, at the versions in go/crds/go.mod.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ GATEWAY_API = tuple(
     f"{plural}.gateway.networking.k8s.io"
     for plural in ("gatewayclasses", "gateways", "httproutes", "grpcroutes", "referencegrants")
 )
-"""The standard channel of the Gateway API, all of which its controllers watch."""
-USED = (
+"""The standard channel of the Gateway API. Its controllers watch all of these kinds."""
+OPERATOR_CRDS = (
     "httproutes.gateway.networking.k8s.io",
     "certificates.cert-manager.io",
     "podmonitors.monitoring.coreos.com",
     "prometheusrules.monitoring.coreos.com",
 )
-"""Those that the operator makes objects of."""
+"""The CRDs of which the operator creates objects."""
 FILES = {
     **{
         name: (_GATEWAY_API, f"config/crd/standard/gateway.networking.k8s.io_{name.split('.')[0]}.yaml")
@@ -50,23 +50,23 @@ FILES = {
         "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
     ),
 }
-"""Module and file of each CRD, by its name."""
+"""The Go module and file of each CRD, by name."""
 
 
-def definitions(progress: Progress, names: Iterable[str] = USED) -> list[dict[str, Any]]:
-    """The CustomResourceDefinitions of these names, downloaded where they are not in Go's cache yet."""
+def definitions(progress: Progress, names: Iterable[str] = OPERATOR_CRDS) -> list[dict[str, Any]]:
+    """Return CustomResourceDefinitions by name, downloading those that are not in Go's cache."""
     files = [FILES[name] for name in names]
     folders = _folders(sorted({module for module, _ in files}), progress)
     return [_read(folders[module] / file) for module, file in files]
 
 
 def gateway_api_version() -> str:
-    """The version of the Gateway API whose CRDs these are; they say it in their annotation BUNDLE_VERSION."""
+    """Return the version of the Gateway API's CRDs, which is also the value of their annotation BUNDLE_VERSION."""
     return required_version((FOLDER / "go.mod").read_text(), _GATEWAY_API)
 
 
 def _folders(modules: list[str], progress: Progress) -> dict[str, Path]:
-    """Where Go keeps each module."""
+    """Return the folder of each module in Go's cache, by module path."""
     go = toolchain(go_directive((FOLDER / "go.mod").read_text()), progress)
     done = shell.run(
         [go, "mod", "download", "-json", *modules],
@@ -83,7 +83,7 @@ def _folders(modules: list[str], progress: Progress) -> dict[str, Path]:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    """One CRD. cert-manager's is a Helm template: its directives are comments, and labels that nobody needs."""
+    """Return one CRD. cert-manager's is a Helm template, whose directives occur only in comments and labels."""
     body: dict[str, Any] = yaml.safe_load(file.read_text())
     body["metadata"].pop("labels", None)
     return body

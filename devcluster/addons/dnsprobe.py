@@ -1,6 +1,6 @@
-"""``python -m devcluster.addons.dnsprobe SERVER NAME``: exit 0 when the server has an address for the name.
+"""``python -m devcluster.addons.dnsprobe SERVER NAME``: exit with 0 if the server resolves the name.
 
-A program of its own, since it has to run inside a node's network namespace.
+A separate program, because it runs inside a node's network namespace.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import struct
 import sys
 
 HEADER = 12
-"""Octets before a message's sections."""
+"""Bytes of a message's header."""
 
 
 def query(identifier: int, name: str) -> bytes:
-    """Return a DNS question for the IPv4 address of `name`."""
+    """Return a DNS query for the IPv4 address of `name`."""
     labels = b"".join(bytes([len(part)]) + part.encode() for part in name.split("."))
     return struct.pack(">HHHHHH", identifier, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">HH", 1, 1)
 
 
 def has_answer(identifier: int, reply: bytes) -> bool:
-    """Whether the reply belongs to the question, is no error, and holds an answer."""
+    """Whether the reply matches the query, reports no error, and contains an answer."""
     if len(reply) < HEADER:
         return False
     number, flags, _, answers, _, _ = struct.unpack(">HHHHHH", reply[:HEADER])
@@ -29,7 +29,7 @@ def has_answer(identifier: int, reply: bytes) -> bool:
 
 
 def main() -> int:
-    """Ask once."""
+    """Send one query and return the exit code."""
     server, name = sys.argv[1:3]
     identifier = secrets.randbelow(65536)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:

@@ -1,6 +1,6 @@
-"""The ingress controller: Traefik, for Ingress and the Gateway API, in the namespace that no zone outage takes away.
+"""The ingress controller: Traefik, for Ingress and the Gateway API. It runs where no zone outage affects it.
 
-It is built and started only where it is asked for: compiling it takes minutes.
+It is compiled and started only on request, because compiling takes minutes.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ GATEWAY: Manifest = {
     "kind": "Gateway",
     "metadata": {"name": "devcluster", "namespace": "traefik"},
 }
-"""The Gateway that takes routes from every namespace."""
+"""The Gateway that accepts routes from every namespace."""
 
 
 def ensure(cluster: Cluster, supervisor: Supervisor, deadline: float, progress: Progress) -> None:
-    """Start Traefik with all that it needs of the cluster, and wait until it routes."""
+    """Start Traefik, create its objects in the cluster, and wait until it routes requests."""
     api = Api(cluster)
     if not _has_gateway_api(api):
         for definition in crds.definitions(progress, crds.GATEWAY_API):
             api.apply(definition)
-        # Traefik comes back to a kind that was missing only after a while, and routes nothing until it has all.
-        supervisor.wait("the kinds of the Gateway API", lambda: _has_gateway_api(api), deadline)
+        # Traefik is slow to retry a missing kind, and routes nothing until it has found all of them.
+        supervisor.wait("the CRDs of the Gateway API", lambda: _has_gateway_api(api), deadline)
     for manifest in manifests():
         api.apply(manifest)
     supervisor.ensure(component(cluster))
@@ -46,7 +46,7 @@ def ensure(cluster: Cluster, supervisor: Supervisor, deadline: float, progress: 
 
 
 def manifests() -> list[Manifest]:
-    """Return Traefik's rights, its classes and its Gateway, in the order in which they need each other."""
+    """Return Traefik's RBAC rules, classes and Gateway, in order of dependency."""
     return list(yaml.safe_load_all(MANIFESTS.read_text()))
 
 
@@ -59,22 +59,22 @@ def component(cluster: Cluster) -> Component:
         netns=cluster.gateway_netns,
         env={
             "KUBECONFIG": str(pki.kubeconfig_path(cluster, pki.INGRESS)),
-            "KUBERNETES_SERVICE_HOST": "",  # where devcluster itself runs in a pod, that is another cluster's
-            "NO_PROXY": "*",  # it would send even the requests to pods through the machine's proxy
+            "KUBERNETES_SERVICE_HOST": "",  # if devcluster itself runs in a pod, this is another cluster's
+            "NO_PROXY": "*",  # else Traefik sends even requests to pods through the machine's proxy
         },
         inputs=(config,),
     )
 
 
 def traefik_configuration(cluster: Cluster) -> dict[str, Any]:
-    """Return Traefik's static configuration. No retries: a client sees each failure that there is."""
+    """Return Traefik's static configuration. It does not retry, so that clients see every failure."""
     return {
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
         "log": {"level": "INFO", "noColor": True},
         "accessLog": {"filters": {"statusCodes": ["500-599"]}},
         "entryPoints": {"web": {"address": f"{cluster.gateway_address}:80"}},
         "providers": {
-            # With its own 2 s, much of the time for which an ending pod still answers would be over.
+            # The default, 2 s, would use up much of the time in which a terminating pod still responds.
             "providersThrottleDuration": "100ms",
             "kubernetesIngress": {
                 "ingressEndpoint": {"ip": cluster.gateway_address},
@@ -87,7 +87,7 @@ def traefik_configuration(cluster: Cluster) -> dict[str, Any]:
 
 
 def _has_gateway_api(api: Api) -> bool:
-    """Whether the CRDs are there in the version that we bring, and served."""
+    """Whether the API server serves the CRDs at the version that we install."""
     for name in crds.GATEWAY_API:
         found = api.get(
             {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": name}}
@@ -100,15 +100,15 @@ def _has_gateway_api(api: Api) -> bool:
 
 
 def _routes(cluster: Cluster, api: Api) -> bool:
-    """Whether Traefik has taken its Gateway, and answers (with 404: nobody has a route to this name)."""
+    """Whether Traefik has programmed its Gateway, and responds (with 404, because no route has this host)."""
     address = urlsplit(cluster.ingress_url)
     connection = http.client.HTTPConnection(str(address.hostname), address.port or 80, timeout=2)
     try:
         gateway = api.get(GATEWAY)
         connection.request("GET", "/", headers={"Host": "devcluster.invalid"})
-        answered = connection.getresponse().status == http.HTTPStatus.NOT_FOUND
+        responded = connection.getresponse().status == http.HTTPStatus.NOT_FOUND
     except (OSError, ApiError, http.client.HTTPException):
         return False
     finally:
         connection.close()
-    return answered and gateway is not None and is_true(gateway, "Programmed")
+    return responded and gateway is not None and is_true(gateway, "Programmed")

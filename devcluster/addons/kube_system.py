@@ -1,4 +1,4 @@
-"""Cluster DNS and metrics-server: processes of the host that the cluster finds through Services without pods."""
+"""CoreDNS and metrics-server: processes of the host, which Services without selectors in kube-system point to."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _COREFILE = """\
 
 
 def ensure(cluster: Cluster, api: Api, supervisor: Supervisor) -> None:
-    """Start both, and make the Services that lead to them."""
+    """Start both, and create the Services that point to them."""
     kubeconfig = pki.kubeconfig_path(cluster, pki.ADDONS)
     corefile = configuration.write(
         cluster.config / "Corefile", _COREFILE.format(address=cluster.host_address, kubeconfig=kubeconfig)
@@ -63,7 +63,7 @@ def ensure(cluster: Cluster, api: Api, supervisor: Supervisor) -> None:
                 "--kubelet-use-node-status-port",
                 "--metric-resolution=10s",
                 "--kubelet-request-timeout=5s",
-                "--node-selector=!kwok.x-k8s.io/node,type!=kwok",  # a fake node has no kubelet to ask
+                "--node-selector=!kwok.x-k8s.io/node,type!=kwok",  # a fake node has no kubelet
             ),
         )
     )
@@ -73,7 +73,7 @@ def ensure(cluster: Cluster, api: Api, supervisor: Supervisor) -> None:
 
 
 def manifests(cluster: Cluster) -> tuple[Manifest, ...]:
-    """Return the Services, their endpoints on the host, and the registration of the metrics API."""
+    """Return the Services, their EndpointSlices with the host's address, and the registration of the metrics API."""
     dns_ports = [
         {"name": "dns", "port": 53, "protocol": "UDP"},
         {"name": "dns-tcp", "port": 53, "protocol": "TCP"},
@@ -115,10 +115,10 @@ def manifests(cluster: Cluster) -> tuple[Manifest, ...]:
 
 
 def wait(cluster: Cluster, nodes: Sequence[Node], supervisor: Supervisor, deadline: float) -> None:
-    """Wait until every node resolves a name through the Service address of the cluster DNS."""
+    """Wait until every node can resolve a name through the Service address of cluster DNS."""
     for node in nodes:
         supervisor.wait(
-            f"cluster DNS as seen from {node.name}",
+            f"cluster DNS on {node.name}",
             partial(resolves, cluster, node.netns),
             deadline,
             ("coredns", f"kube-proxy-{node.name}"),
@@ -126,7 +126,7 @@ def wait(cluster: Cluster, nodes: Sequence[Node], supervisor: Supervisor, deadli
 
 
 def resolves(cluster: Cluster, netns: str) -> bool:
-    """Whether the cluster DNS answers inside a network namespace."""
+    """Whether cluster DNS responds inside a network namespace."""
     probe: list[str | Path] = [
         sys.executable,
         Path(dnsprobe.__file__),

@@ -1,4 +1,8 @@
-"""A small client of the cluster's API server: kubectl would cost more than all the work it is asked to do here."""
+"""A small client of the cluster's API server.
+
+It does not use the package `kubernetes`, because importing that would add 0.7 s to every command, and because its
+dynamic client must discover the API before it can apply a manifest.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,7 @@ _PLURALS = {
 
 
 class ApiError(DevclusterError):
-    """The API server refused a request."""
+    """The API server rejected a request."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -32,7 +36,7 @@ class ApiError(DevclusterError):
 
 
 class Api:
-    """Requests as the administrator, each on a connection of its own."""
+    """Sends requests as the administrator, each on its own connection."""
 
     def __init__(self, cluster: Cluster, timeout: float = 10) -> None:
         self._address = urlsplit(cluster.api_url)
@@ -43,7 +47,10 @@ class Api:
     def request(
         self, method: str, path: str, body: Manifest | None = None, content_type: str = "application/json"
     ) -> Any:
-        """Return the answer's JSON; OSError when the server cannot be reached, ApiError when it refuses."""
+        """Send a request and return the JSON response.
+
+        Raises OSError if the server is unreachable, and ApiError if it rejects the request.
+        """
         connection = http.client.HTTPSConnection(
             str(self._address.hostname), self._address.port, timeout=self._timeout, context=self._tls
         )
@@ -54,30 +61,30 @@ class Api:
                 None if body is None else json.dumps(body),
                 {"Content-Type": content_type, "Accept": "application/json"},
             )
-            answer = connection.getresponse()
-            text = answer.read().decode()
+            response = connection.getresponse()
+            text = response.read().decode()
         except http.client.HTTPException as error:
             raise OSError(f"{method} {path}: {error!r}") from error
         finally:
             connection.close()
-        if answer.status >= HTTPStatus.BAD_REQUEST:
-            raise ApiError(answer.status, f"API server: {method} {path}: {answer.status} {text[:500]}")
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            raise ApiError(response.status, f"API server: {method} {path}: {response.status} {text[:500]}")
         return json.loads(text) if text.startswith(("{", "[")) else text
 
     def ready(self) -> bool:
-        """Whether the API server says that it is ready."""
+        """Whether the API server reports that it is ready."""
         try:
             return bool(self.request("GET", "/readyz") == "ok")
         except (OSError, ApiError):
             return False
 
     def apply(self, manifest: Manifest) -> None:
-        """Apply a manifest server-side."""
+        """Apply a manifest by server-side apply."""
         query = urlencode({"fieldManager": FIELD_MANAGER, "force": "true"})
         self.request("PATCH", f"{path_of(manifest)}?{query}", manifest, "application/apply-patch+yaml")
 
     def get(self, manifest: Manifest) -> Manifest | None:
-        """Return the object that a manifest describes as it is now; None where it, or its kind, is not there."""
+        """Return the live object of a manifest. None if the object or its kind does not exist."""
         try:
             found: Manifest = self.request("GET", path_of(manifest))
         except ApiError as error:
@@ -92,7 +99,7 @@ class Api:
         return items
 
     def delete_node(self, name: str) -> None:
-        """Delete a node; one that is gone is fine."""
+        """Delete a node. Does nothing if it does not exist."""
         try:
             self.request("DELETE", f"/api/v1/nodes/{quote(name)}")
         except ApiError as error:
@@ -101,7 +108,7 @@ class Api:
 
 
 def path_of(manifest: Manifest) -> str:
-    """Return the path of a manifest's object."""
+    """Return the API path of a manifest's object."""
     version, kind, metadata = manifest["apiVersion"], str(manifest["kind"]), manifest["metadata"]
     root = f"/apis/{version}" if "/" in version else f"/api/{version}"
     scope = f"/namespaces/{metadata['namespace']}" if "namespace" in metadata else ""
@@ -114,6 +121,6 @@ def is_ready(node: Manifest) -> bool:
 
 
 def is_true(body: Manifest, condition: str) -> bool:
-    """Whether an object's condition of this type is True."""
+    """Whether the object's condition of this type has the status True."""
     conditions = body.get("status", {}).get("conditions", [])
     return any(each["type"] == condition and each["status"] == "True" for each in conditions)

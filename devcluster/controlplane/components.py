@@ -1,4 +1,4 @@
-"""etcd, the API server, the controller manager and the scheduler, as processes of the host."""
+"""The components of the control plane, which run as processes of the host."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OPERATOR_GROUP = "system:serviceaccounts:tts-operator-system"
 
 
 def audit_policy() -> dict[str, Any]:
-    """Return the audit policy: only the operator's requests, one line each, when they are complete."""
+    """Return the audit policy: log only the operator's requests, once each, on completion."""
     return {
         "apiVersion": "audit.k8s.io/v1",
         "kind": "Policy",
@@ -30,12 +30,12 @@ def audit_policy() -> dict[str, Any]:
 
 
 def write_configuration(cluster: Cluster) -> None:
-    """Write the files that the components read."""
+    """Write the configuration files of the components."""
     configuration.write(cluster.config / "audit-policy.json", json.dumps(audit_policy(), indent=2))
 
 
 def etcd(cluster: Cluster) -> Component:
-    """Return etcd, without fsync: a crash of the machine may cost the cluster, a crash of etcd may not."""
+    """Return etcd. It does not fsync: the cluster survives a crash of etcd, but not of the machine."""
     peer = f"http://{cluster.loopback}:2380"
     return Component(
         "etcd",
@@ -52,7 +52,7 @@ def etcd(cluster: Cluster) -> Component:
             "--log-level=warn",
             "--quota-backend-bytes=4294967296",
             "--auto-compaction-retention=10m",
-            # As kubeadm does. With etcd's own 10m the API server has no bookmarks for kinds of which nothing changes.
+            # kubeadm's value. With etcd's default, 10m, the API server sends no bookmarks for kinds that do not change.
             "--watch-progress-notify-interval=5s",
         ),
     )
@@ -83,15 +83,15 @@ def apiserver(cluster: Cluster) -> Component:
             f"--kubelet-client-certificate={keys / 'kubelet-client.crt'}",
             f"--kubelet-client-key={keys / 'kubelet-client.key'}",
             f"--kubelet-certificate-authority={keys / 'ca.crt'}",
-            "--kubelet-preferred-address-types=InternalIP",  # node names resolve nowhere
+            "--kubelet-preferred-address-types=InternalIP",  # node names are not resolvable
             f"--requestheader-client-ca-file={keys / 'ca.crt'}",
             f"--proxy-client-cert-file={keys / 'front-proxy.crt'}",
             f"--proxy-client-key-file={keys / 'front-proxy.key'}",
-            f"--requestheader-allowed-names={pki.FRONT_PROXY.common_name}",  # the same authority signs clients
+            f"--requestheader-allowed-names={pki.FRONT_PROXY.common_name}",  # the same CA signs client certificates
             "--requestheader-username-headers=X-Remote-User",
             "--requestheader-group-headers=X-Remote-Group",
             "--requestheader-extra-headers-prefix=X-Remote-Extra-",
-            "--enable-aggregator-routing=true",  # to endpoints, not to Service addresses, which only nodes can reach
+            "--enable-aggregator-routing=true",  # endpoints, because only nodes can reach Service addresses
             f"--audit-policy-file={cluster.config / 'audit-policy.json'}",
             f"--audit-log-path={cluster.logs / 'audit.log'}",
             "--audit-log-maxsize=100",
@@ -104,19 +104,19 @@ def apiserver(cluster: Cluster) -> Component:
     )
 
 
-QUICK_AUTOSCALING = (
+FAST_AUTOSCALING = (
     "--horizontal-pod-autoscaler-sync-period=5s",
     "--horizontal-pod-autoscaler-downscale-stabilization=30s",
     "--horizontal-pod-autoscaler-initial-readiness-delay=10s",
     "--horizontal-pod-autoscaler-cpu-initialization-period=30s",
 )
-"""For somebody who watches a service grow and shrink. A thousand autoscalers would take the machine for themselves."""
+"""Lets a user watch a service scale. With a thousand autoscalers, these intervals would saturate the machine."""
 
 
 def controller_manager(cluster: Cluster, *, with_pods: bool) -> Component:
-    """Return the controller manager; its default client limits would dominate every measurement of scale.
+    """Return the controller manager. Its default client rate limits would dominate every benchmark, so they are raised.
 
-    Without pods that run nothing ever scales: there the autoscaler keeps Kubernetes' own times.
+    `with_pods` shortens the autoscaler's intervals. Fake pods never scale, so they keep the defaults of Kubernetes.
     """
     config = pki.kubeconfig_path(cluster, pki.CONTROLLER_MANAGER)
     return Component(
@@ -135,7 +135,7 @@ def controller_manager(cluster: Cluster, *, with_pods: bool) -> Component:
             f"--cluster-signing-key-file={cluster.pki / 'ca.key'}",
             "--leader-elect=false",
             "--node-monitor-grace-period=20s",
-            *(QUICK_AUTOSCALING if with_pods else ()),
+            *(FAST_AUTOSCALING if with_pods else ()),
             "--concurrent-deployment-syncs=20",
             "--concurrent-replicaset-syncs=20",
             "--concurrent-gc-syncs=40",

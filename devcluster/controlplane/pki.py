@@ -1,4 +1,4 @@
-"""Certificates and kubeconfigs, made once per cluster with openssl."""
+"""Certificates and kubeconfigs, created once per cluster with openssl."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from devcluster.host import shell
 from devcluster.layout import Cluster, Node
 
 DAYS = "3650"
-_EC = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"  # elliptic curves: RSA keys take seconds
+_EC = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"  # generating RSA keys would take seconds
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A certificate: who it names, and the addresses at which it may serve."""
+    """The subject of a certificate and, for a server, its subject alternative names."""
 
     file: str
     common_name: str
@@ -26,7 +26,7 @@ class Identity:
 
     @property
     def subject(self) -> str:
-        """The subject in openssl's notation."""
+        """The subject, in openssl's notation."""
         return (f"/O={self.organization}" if self.organization else "") + f"/CN={self.common_name}"
 
 
@@ -34,7 +34,7 @@ ADMIN = Identity("admin", "kubernetes-admin", "system:masters")
 CONTROLLER_MANAGER = Identity("controller-manager", "system:kube-controller-manager")
 SCHEDULER = Identity("scheduler", "system:kube-scheduler")
 PROXY = Identity("kube-proxy", "system:kube-proxy")
-# CoreDNS, metrics-server and kwok run on the host beside the API server, so they gain nothing over whoever runs them.
+# CoreDNS, metrics-server and kwok run on the host as root: full access to the cluster adds nothing to that.
 ADDONS = Identity("addons", "devcluster-addons", "system:masters")
 INGRESS = Identity("ingress", "devcluster-ingress")
 KUBELET_CLIENT = Identity("kubelet-client", "kube-apiserver-kubelet-client", "system:masters")
@@ -62,16 +62,16 @@ def apiserver(cluster: Cluster) -> Identity:
 
 
 def kubelet(node: Node) -> Identity:
-    """Return a node's identity, for its kubelet as client and as server."""
+    """Return the identity of a node's kubelet, as a client and as a server."""
     return Identity(node.name, f"system:node:{node.name}", "system:nodes", (f"DNS:{node.name}", f"IP:{node.address}"))
 
 
 def ensure(cluster: Cluster, node_count: int) -> None:
-    """Make what is missing: the authority, the certificates, the kubeconfigs."""
+    """Create what is missing: the CA, certificates and kubeconfigs."""
     cluster.pki.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _authority(cluster.pki)
+    _ensure_ca(cluster.pki)
     for identity in (apiserver(cluster), KUBELET_CLIENT, FRONT_PROXY):
-        _certificate(cluster.pki, identity)
+        _ensure_certificate(cluster.pki, identity)
     for identity in (ADMIN, CONTROLLER_MANAGER, SCHEDULER, PROXY, ADDONS, INGRESS, OPERATOR_TEST):
         ensure_client(cluster, identity)
     for node in cluster.nodes(node_count):
@@ -79,7 +79,7 @@ def ensure(cluster: Cluster, node_count: int) -> None:
 
 
 def kubeconfig_path(cluster: Cluster, identity: Identity) -> Path:
-    """Return where an identity's kubeconfig is."""
+    """Return the path of an identity's kubeconfig."""
     if identity == ADMIN:
         return cluster.kubeconfig
     if identity == OPERATOR_TEST:
@@ -88,8 +88,8 @@ def kubeconfig_path(cluster: Cluster, identity: Identity) -> Path:
 
 
 def ensure_client(cluster: Cluster, identity: Identity) -> None:
-    """Make an identity's certificate and kubeconfig."""
-    _certificate(cluster.pki, identity)
+    """Create an identity's certificate and kubeconfig."""
+    _ensure_certificate(cluster.pki, identity)
     path = kubeconfig_path(cluster, identity)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +128,7 @@ def ensure_client(cluster: Cluster, identity: Identity) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
+    """Write atomically a file that only its owner can read."""
     scratch = path.with_name(f".{path.name}.new")
     scratch.unlink(missing_ok=True)
     with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -136,7 +136,7 @@ def write_private(path: Path, text: str) -> None:
     scratch.replace(path)
 
 
-def _authority(pki: Path) -> None:
+def _ensure_ca(pki: Path) -> None:
     if not (pki / "ca.crt").exists():
         _openssl(
             pki,
@@ -151,7 +151,7 @@ def _authority(pki: Path) -> None:
         (pki / "sa.pub.new").replace(pki / "sa.pub")
 
 
-def _certificate(pki: Path, identity: Identity) -> None:
+def _ensure_certificate(pki: Path, identity: Identity) -> None:
     name = identity.file
     if (pki / f"{name}.crt").exists():
         return
@@ -166,7 +166,7 @@ def _certificate(pki: Path, identity: Identity) -> None:
 
 
 def _openssl(pki: Path, words: str) -> None:
-    """Run openssl in the folder of the keys, so that no word holds a path, nor a space."""
+    """Run openssl in the folder of the keys, so that no argument contains a path or a space."""
     shell.run(["openssl", *words.split()], cwd=pki)
 
 

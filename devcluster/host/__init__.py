@@ -1,1 +1,1 @@
-"""What devcluster asks of the machine: programs, processes, cgroups, networks, Debian packages."""
+"""The host machine: commands, processes, cgroups, network, Debian packages."""

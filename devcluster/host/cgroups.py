@@ -1,7 +1,7 @@
-"""Control groups, version 1 and 2: made, listed, killed and removed by the folders of one cluster.
+"""Control groups, versions 1 and 2: create, list, kill and remove the cgroups of a cluster.
 
-Every component joins the cluster's cgroup before it becomes itself, and children inherit it, so what is found in the
-cgroup is the cluster's, whatever it is called and whoever started it.
+Every component joins the cluster's cgroup before it executes, and child processes inherit it. So every process in the
+cgroup belongs to the cluster, whatever its name and whoever started it.
 """
 
 from __future__ import annotations
@@ -20,41 +20,41 @@ MOUNT = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class Hierarchies:
-    """The cgroup trees of a machine: one in version 2, one per controller in version 1."""
+    """The cgroup hierarchies of a machine: one in version 2, one per controller in version 1."""
 
     roots: tuple[Path, ...]
     unified: bool
-    beside: tuple[Path, ...] = ()
-    """A version 2 tree beside those of version 1: runtimes leave folders there, without limits in them."""
+    hybrid: tuple[Path, ...] = ()
+    """Version 2 hierarchies on a version 1 machine. Container runtimes create cgroups there, without limits."""
 
     @property
     def tracking(self) -> Path:
-        """The tree in which the components are kept together."""
+        """The hierarchy that tracks the components."""
         if self.unified:
             return self.roots[0]
         named = {root.name: root for root in self.roots}
-        # pids and the named tree say nothing about shares of the machine: membership there changes no limit.
+        # Membership in pids and in the named hierarchy changes no resource limit.
         return named.get("systemd") or named.get("pids") or self.roots[0]
 
 
 def detect(mount: Path = MOUNT) -> Hierarchies:
-    """Return the machine's cgroup trees."""
+    """Return the machine's cgroup hierarchies."""
     if (mount / "cgroup.controllers").exists():
         return Hierarchies((mount,), unified=True)
     roots: dict[Path, Path] = {}
-    beside = []
+    hybrid = []
     for folder in sorted(mount.iterdir()) if mount.is_dir() else ():
         if (folder / "cgroup.controllers").exists():
-            beside.append(folder)
+            hybrid.append(folder)
         elif (folder / "cgroup.procs").exists():
-            roots.setdefault(folder.resolve(), folder)  # cpu, cpuacct and cpu,cpuacct may be one tree
+            roots.setdefault(folder.resolve(), folder)  # cpu, cpuacct and cpu,cpuacct may be one hierarchy
     if not roots:
-        raise DevclusterError(f"no cgroups are mounted under {mount}; nodes and clean-up need them")
-    return Hierarchies(tuple(roots), unified=False, beside=tuple(beside))
+        raise DevclusterError(f"no cgroups are mounted under {mount}; devcluster needs them for nodes and for cleanup")
+    return Hierarchies(tuple(roots), unified=False, hybrid=tuple(hybrid))
 
 
 def create(trees: Hierarchies, group: str) -> None:
-    """Make the cgroup in every tree, usable by a container runtime."""
+    """Create the cgroup in every hierarchy, ready for a container runtime."""
     for root in trees.roots:
         path = root
         for part in Path(group).parts:
@@ -69,24 +69,24 @@ def create(trees: Hierarchies, group: str) -> None:
 
 
 def members(trees: Hierarchies, group: str) -> set[int]:
-    """Return the pids in the cgroup and in all below it, in any tree."""
+    """Return the pids in the cgroup and its descendants, in any hierarchy."""
     pids: set[int] = set()
-    for root in (*trees.roots, *trees.beside):
+    for root in (*trees.roots, *trees.hybrid):
         for folder, _, _ in os.walk(root / group):
             try:
                 pids.update(int(line) for line in (Path(folder) / "cgroup.procs").read_text().split())
             except OSError:
-                continue  # removed meanwhile
-    pids.discard(0)  # a process of another pid namespace
+                continue  # removed in the meantime
+    pids.discard(0)  # a process in another pid namespace
     return pids
 
 
 def kill(trees: Hierarchies, group: str, timeout: float = 20) -> None:
-    """End every process in the cgroup; an error when some will not go."""
+    """Kill every process in the cgroup. Raises DevclusterError if any survives `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while left := members(trees, group):
         if time.monotonic() > deadline:
-            raise DevclusterError(f"processes of cgroup {group} do not end: {sorted(left)}")
+            raise DevclusterError(f"cannot kill the processes of cgroup {group}: {sorted(left)}")
         switch = trees.roots[0] / group / "cgroup.kill"
         if trees.unified and switch.exists():
             switch.write_text("1")
@@ -99,22 +99,22 @@ def kill(trees: Hierarchies, group: str, timeout: float = 20) -> None:
 
 
 def remove(trees: Hierarchies, group: str, timeout: float = 10) -> None:
-    """Remove the cgroup and all below it; the processes must be gone."""
+    """Remove the cgroup and its descendants. They must contain no process."""
     deadline = time.monotonic() + timeout
-    for root in (*trees.roots, *trees.beside):
+    for root in (*trees.roots, *trees.hybrid):
         while (root / group).exists():
             for folder, _, _ in os.walk(root / group, topdown=False):
-                with contextlib.suppress(OSError):  # busy for a moment after its last process ended
+                with contextlib.suppress(OSError):  # still busy just after its last process exited
                     Path(folder).rmdir()
             if not (root / group).exists():
                 break
             if time.monotonic() > deadline:
-                raise DevclusterError(f"cgroup {root / group} cannot be removed")
+                raise DevclusterError(f"cannot remove cgroup {root / group}")
             time.sleep(0.02)
         parent = (root / group).parent
         if parent != root:
             with contextlib.suppress(OSError):
-                parent.rmdir()  # only when no other cluster is in it
+                parent.rmdir()  # succeeds only if no other cluster uses it
 
 
 def _enable_controllers(path: Path) -> None:
@@ -123,7 +123,7 @@ def _enable_controllers(path: Path) -> None:
         try:
             (path / "cgroup.subtree_control").write_text(f"+{controller}")
         except OSError:
-            continue  # a controller that the kernel keeps for itself
+            continue  # a controller that the kernel does not delegate
 
 
 def _inherit_cpuset(path: Path) -> None:
@@ -134,7 +134,7 @@ def _inherit_cpuset(path: Path) -> None:
 
 
 def _thaw(trees: Hierarchies, group: str) -> None:
-    """Wake frozen processes: in version 1 a frozen one does not even die of SIGKILL."""
+    """Thaw frozen processes: in version 1, SIGKILL does not end a frozen process."""
     for root in trees.roots:
         for folder, _, files in os.walk(root / group):
             if "freezer.state" in files:

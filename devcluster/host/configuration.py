@@ -1,4 +1,4 @@
-"""Writing the components' configuration files."""
+"""Configuration files of the components."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def write(path: Path, text: str) -> Path:
-    """Write a file unless it holds that text already: kube-proxy ends itself when its file is written at all."""
+    """Write a file atomically, unless its content is the same: kube-proxy exits on any write to its configuration."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists() or path.read_text() != text:
         scratch = path.with_name(f".{path.name}.new")

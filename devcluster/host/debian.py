@@ -1,4 +1,4 @@
-"""The Debian packages that the cluster needs: installed where that is possible, named where it is not."""
+"""Debian packages that the cluster needs. They are installed if possible; otherwise the error names them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 @dataclass(frozen=True)
 class Requirement:
-    """A program, or a file, and the Debian package that brings it."""
+    """A program or a file, and the Debian package that provides it."""
 
     what: str
     package: str
 
     def met(self) -> bool:
-        """Whether it is there."""
+        """Whether the program or file exists."""
         if self.what.startswith("/"):
             return Path(self.what).exists()
         return shutil.which(self.what, path=os.pathsep.join([os.environ.get("PATH", ""), *SBIN])) is not None
@@ -51,14 +51,14 @@ IMAGES = (
 
 
 def ensure(requirements: Sequence[Requirement], progress: Progress) -> None:
-    """Install what is missing, or say what to install."""
+    """Install the missing packages. Raises DevclusterError where that is impossible."""
     missing = [each for each in requirements if not each.met()]
     if not missing:
         return
     packages = sorted({each.package for each in missing})
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise DevclusterError(
-            f"missing on this machine: {', '.join(each.what for each in missing)}. Install them; on Debian and Ubuntu: "
+            f"missing on this machine: {', '.join(each.what for each in missing)}. On Debian and Ubuntu, run: "
             f"apt-get install --no-install-recommends {' '.join(packages)}"
         )
     log = cache_home() / "apt.log"
@@ -75,8 +75,8 @@ def ensure(requirements: Sequence[Requirement], progress: Progress) -> None:
             timeout=900,
             env=quiet,
         )
-    still = [each.what for each in requirements if not each.met()]
-    if still:
+    still_missing = [each.what for each in requirements if not each.met()]
+    if still_missing:
         raise DevclusterError(
-            f"still missing after apt-get install {' '.join(packages)}: {', '.join(still)}; see {log}"
+            f"still missing after apt-get install {' '.join(packages)}: {', '.join(still_missing)}; see {log}"
         )

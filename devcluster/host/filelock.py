@@ -1,4 +1,4 @@
-"""One process at a time: locks that the kernel lets go of when their holder dies."""
+"""File locks, which the kernel releases when the holder exits."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from devcluster.progress import Progress
 
 
 @contextmanager
-def held(path: Path, *, timeout: float, who: str, progress: Progress | None = None) -> Iterator[None]:
-    """Hold the lock file `path`; an error that names `who` when another holds it for `timeout` seconds."""
+def held(path: Path, *, timeout: float, holder: str, progress: Progress | None = None) -> Iterator[None]:
+    """Hold the lock file `path`. Raises DevclusterError, which names `holder`, after waiting `timeout` seconds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         begin = time.monotonic()
-        while not _try(file.fileno()):
+        while not _try_lock(file.fileno()):
             if progress:
-                progress.alive(f"wait: {who}", begin)
+                progress.heartbeat(f"waiting: {holder}", begin)
             if time.monotonic() > begin + timeout:
-                raise DevclusterError(f"{who}, and did not end in {timeout:.0f} s (lock file {path})")
+                raise DevclusterError(f"{holder}, and has not finished within {timeout:.0f} s (lock file {path})")
             time.sleep(0.1)
         yield
 
 
-def _try(descriptor: int) -> bool:
+def _try_lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""One bridge per cluster, one network namespace per node, and the routes between them."""
+"""The network: one bridge per cluster, one network namespace per node, and routes between them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SYS_NET = Path("/sys/class/net")
 
 
 def ensure_bridge(cluster: Cluster) -> None:
-    """Make the bridge with the host's address; the control plane listens there even without a node."""
+    """Create the bridge with the host's address, on which the control plane listens even if there are no nodes."""
     if not (_SYS_NET / cluster.bridge).exists():
         shell.run(["ip", "link", "add", cluster.bridge, "type", "bridge"])
     shell.run(["ip", "address", "replace", f"{cluster.host_address}/24", "dev", cluster.bridge])
@@ -23,7 +23,7 @@ def ensure_bridge(cluster: Cluster) -> None:
 
 
 def ensure_nodes(cluster: Cluster, nodes: Sequence[Node]) -> None:
-    """Make the namespaces of the nodes and of the gateway, and the way from all to all."""
+    """Create the namespaces of the nodes and of the gateway, and the routes between all of them."""
     _ensure_namespace(cluster, cluster.gateway_netns, f"{cluster.bridge}gw", cluster.gateway_address)
     for node in nodes:
         _ensure_namespace(cluster, node.netns, node.veth, node.address)
@@ -33,17 +33,17 @@ def ensure_nodes(cluster: Cluster, nodes: Sequence[Node]) -> None:
             routes.append(f"route replace {cluster.service_cidr} via {cluster.gateway_address}")
         where = [] if netns is None else ["-n", netns]
         shell.run(["ip", *where, "-batch", "-"], stdin="\n".join(routes) + "\n")
-    _let_pods_out(cluster)
+    _masquerade(cluster)
 
 
 def set_zone(nodes: Sequence[Node], *, up: bool) -> None:
-    """Pull out, or plug in, the cables of the nodes."""
+    """Connect the nodes of a zone to the network, or disconnect them."""
     for node in nodes:
         shell.run(["ip", "link", "set", node.veth, "up" if up else "down"])
 
 
 def zone_is_up(node: Node) -> bool:
-    """Whether a node's cable is plugged in."""
+    """Whether a node is connected to the network."""
     try:
         return bool(int((_SYS_NET / node.veth / "flags").read_text(), 16) & 1)
     except FileNotFoundError:
@@ -51,14 +51,14 @@ def zone_is_up(node: Node) -> bool:
 
 
 def remove(cluster: Cluster) -> None:
-    """Remove all that bears the cluster's interface names; also what a killed `up` left half made."""
+    """Remove everything under the cluster's interface names, including leftovers of an interrupted `up`."""
     for path in sorted(NETNS.glob(f"{cluster.bridge}-*")):
         shell.run(["ip", "netns", "delete", path.name], check=False)
         path.unlink(missing_ok=True)
     for path in sorted(_SYS_NET.glob(f"{cluster.bridge}*")):
         if path.name == cluster.bridge or not path.name[len(cluster.bridge)].isdigit():
             shell.run(["ip", "link", "delete", path.name], check=False)
-    if shutil.which("nft"):  # without nodes there is no table, and maybe no nft
+    if shutil.which("nft"):  # without nodes there is no table, and nft may not be installed
         shell.run(["nft", "delete", "table", "ip", cluster.bridge], check=False)
     _docker_forward(cluster, add=False)
 
@@ -75,10 +75,10 @@ def leftovers(cluster: Cluster) -> list[str]:
 
 def _ensure_namespace(cluster: Cluster, netns: str, veth: str, address: str) -> None:
     if not (NETNS / netns).exists() or shell.run(["ip", "-n", netns, "link", "show", "lo"], check=False).returncode:
-        (NETNS / netns).unlink(missing_ok=True)  # a plain file after a reboot, or a half-made one
+        (NETNS / netns).unlink(missing_ok=True)  # a plain file after a reboot, or incomplete
         shell.run(["ip", "netns", "add", netns])
     if shell.run(["ip", "-n", netns, "link", "show", "eth0"], check=False).returncode:
-        # A cable that still hangs from an earlier namespace, kept by processes that outlived its name.
+        # A veth pair may remain from an earlier namespace that surviving processes keep alive.
         shell.run(["ip", "link", "delete", veth], check=False)
         shell.run(["ip", "link", "add", veth, "type", "veth", "peer", "name", "eth0", "netns", netns])
     shell.run(["ip", "link", "set", veth, "master", cluster.bridge, "up"])
@@ -101,8 +101,8 @@ def _ensure_namespace(cluster: Cluster, netns: str, veth: str, address: str) -> 
     )
 
 
-def _let_pods_out(cluster: Cluster) -> None:
-    """Let pods reach what the host reaches, under the host's address: nobody else has a route to theirs."""
+def _masquerade(cluster: Cluster) -> None:
+    """Masquerade pod traffic that leaves the cluster: other networks have no route to pod addresses."""
     inside = f"{{ {cluster.pod_cidr}, {cluster.bridge_prefix}.0/24 }}"
     shell.run(
         ["nft", "-f", "-"],
@@ -117,15 +117,15 @@ def _let_pods_out(cluster: Cluster) -> None:
 
 
 def _docker_forward(cluster: Cluster, *, add: bool) -> None:
-    """Docker drops forwarded traffic unless its own chain for users lets it pass."""
+    """Accept the bridge's traffic in Docker's chain for user rules: Docker drops forwarded traffic by default."""
     if shell.run(["sh", "-c", "command -v iptables"], check=False).returncode:
         return
     if shell.run(["iptables", "-w", "-n", "-L", "DOCKER-USER"], check=False).returncode:
         return
     for direction in ("-i", "-o"):
         rule = ["DOCKER-USER", direction, cluster.bridge, "-j", "ACCEPT"]
-        there = shell.run(["iptables", "-w", "-C", *rule], check=False).returncode == 0
-        if add and not there:
+        exists = shell.run(["iptables", "-w", "-C", *rule], check=False).returncode == 0
+        if add and not exists:
             shell.run(["iptables", "-w", "-I", *rule])
-        elif there and not add:
+        elif exists and not add:
             shell.run(["iptables", "-w", "-D", *rule], check=False)

@@ -1,4 +1,4 @@
-"""Running other programs: with a time-out, and with an error that says what they said."""
+"""Run other programs, with a timeout, and with errors that include their output."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a short command and return its output; an exit code other than 0 is an error unless `check` is off."""
+    """Run a short command and capture its output. Raises DevclusterError if it fails, unless `check` is false."""
     command = [str(part) for part in argv]
     try:
         done = subprocess.run(
@@ -37,17 +37,17 @@ def run(
             cwd=cwd,
         )
     except FileNotFoundError:
-        raise DevclusterError(f"{command[0]}: no such program on this machine") from None
+        raise DevclusterError(f"{command[0]}: command not found") from None
     except subprocess.TimeoutExpired:
-        raise DevclusterError(f"no answer after {timeout:.0f} s from: {shlex.join(command)}") from None
+        raise DevclusterError(f"timed out after {timeout:.0f} s: {shlex.join(command)}") from None
     if check and done.returncode != 0:
-        said = (done.stderr or done.stdout).strip()
-        raise DevclusterError(f"exit code {done.returncode} from: {shlex.join(command)}\n{said}")
+        output = (done.stderr or done.stdout).strip()
+        raise DevclusterError(f"exit code {done.returncode}: {shlex.join(command)}\n{output}")
     return done
 
 
 def succeeds(argv: Sequence[str | Path], *, timeout: float = 10) -> bool:
-    """Whether a probe ends with exit code 0 in time."""
+    """Whether a command exits with code 0 in time."""
     try:
         return run(argv, timeout=timeout, check=False).returncode == 0
     except DevclusterError:
@@ -64,7 +64,7 @@ def run_logged(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> None:
-    """Run a long command with its output in `log`; show signs of life; on failure show the end of the log."""
+    """Run a long command with its output in `log`, showing heartbeats. An error includes the tail of the log."""
     command = [str(part) for part in argv]
     log.parent.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
@@ -79,30 +79,30 @@ def run_logged(
                 env=None if env is None else {**os.environ, **env},
             )
         except FileNotFoundError:
-            raise DevclusterError(f"{command[0]}: no such program on this machine") from None
+            raise DevclusterError(f"{command[0]}: command not found") from None
         try:
             while True:
                 try:
                     code = process.wait(timeout=0.5)
                     break
                 except subprocess.TimeoutExpired:
-                    progress.alive(what, begin)
+                    progress.heartbeat(what, begin)
                     if time.monotonic() - begin > timeout:
-                        raise DevclusterError(f"{what}: not done after {timeout:.0f} s\n{tail(log)}") from None
+                        raise DevclusterError(f"{what}: timed out after {timeout:.0f} s\n{tail(log)}") from None
         except BaseException:
             process.kill()
             process.wait()
             raise
     if code != 0:
-        raise DevclusterError(f"{what}: exit code {code}; the end of {log}:\n{tail(log)}")
+        raise DevclusterError(f"{what}: exit code {code}; tail of {log}:\n{tail(log)}")
 
 
 def tail(path: Path, lines: int = 20) -> str:
-    """Return the last lines of a log, indented; a note when there is none."""
+    """Return the last lines of a log, indented, or a note if there are none."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 64 * 1024))
             text = file.read().decode(errors="replace")
     except FileNotFoundError:
-        return f"    (no log at {path})"
+        return f"    ({path} does not exist)"
     return "\n".join("    " + line[:400] for line in text.splitlines()[-lines:]) or f"    ({path} is empty)"

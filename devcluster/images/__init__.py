@@ -1,1 +1,1 @@
-"""Container images: built without Docker, and imported into the nodes."""
+"""Container images: build them without Docker, and import them into the nodes."""

@@ -1,4 +1,4 @@
-"""The base image of the Dockerfiles (build argument PYTHON_IMAGE), made from Debian packages instead of pulled."""
+"""The base image of the Dockerfiles (build argument PYTHON_IMAGE), built from Debian packages instead of pulled."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 @dataclass(frozen=True)
 class Mirrors:
-    """Where Debian's packages come from, as far as the host says."""
+    """Debian mirrors that the host is configured to use."""
 
     main: str | None = None
     security: str | None = None
 
     def sources(self) -> str:
-        """Return the sources.list of the suite; empty where mmdebstrap has to use Debian's own mirror."""
+        """Return a sources.list for the suite. If it is empty, mmdebstrap uses Debian's default mirror."""
         lines = [f"deb {self.main} {SUITE} main", f"deb {self.main} {SUITE}-updates main"] if self.main else []
         if self.main and self.security:
             lines.append(f"deb {self.security} {SUITE}-security main")
@@ -34,7 +34,7 @@ class Mirrors:
 
 
 def mirrors_of(sources: str) -> Mirrors:
-    """Return the mirrors that the text of the host's apt sources, of either format, names for Debian's own packages."""
+    """Return the Debian mirrors in the text of apt sources, which may be in either format."""
     uris = re.findall(r"^(?:deb\s+(?:\[[^]]*\]\s+)?|URIs:\s*)(\S+)", sources, re.MULTILINE)
     mains = [uri for uri in uris if re.search(r"/debian/?$", uri)]
     securities = [uri for uri in uris if re.search(r"/debian-security/?$", uri)]
@@ -42,7 +42,7 @@ def mirrors_of(sources: str) -> Mirrors:
 
 
 def host_sources(apt: Path = Path("/etc/apt")) -> str:
-    """Return the text of the host's apt sources."""
+    """Return the content of the host's apt sources."""
     files = [
         apt / "sources.list",
         *sorted((apt / "sources.list.d").glob("*.list")),
@@ -52,13 +52,13 @@ def host_sources(apt: Path = Path("/etc/apt")) -> str:
 
 
 def ensure(progress: Progress) -> Path:
-    """Return the base file system as a tar, made on the first call."""
+    """Return the root file system as a tar archive, built on the first call."""
     recipe = hashlib.sha256(repr((SUITE, PACKAGES, _HOOKS)).encode()).hexdigest()[:12]
     target = cache_home() / "images" / f"python-{SUITE}-{recipe}.tar"
     if target.exists():
         return target
     if not KEYRING.exists():
-        raise DevclusterError(f"{KEYRING} is missing; install the package debian-archive-keyring")
+        raise DevclusterError(f"{KEYRING} does not exist; install the package debian-archive-keyring")
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.with_suffix(".new.tar")
     work = cache_home() / "tmp"
@@ -66,7 +66,7 @@ def ensure(progress: Progress) -> Path:
     sources = work / "sources.list"
     sources.write_text(mirrors_of(host_sources()).sources())
     mirror = [sources] if sources.stat().st_size else []
-    what = f"base image: Debian {SUITE} with {', '.join(PACKAGES)}"
+    what = f"build base image: Debian {SUITE} with {', '.join(PACKAGES)}"
     with progress.step(what):
         shell.run_logged(
             [
@@ -95,7 +95,7 @@ def ensure(progress: Progress) -> Path:
     return target
 
 
-# How this host reaches Debian is nothing that an image should know; nor does it install anything later.
+# The image must not contain this host's access to a mirror, and installs no packages later.
 _HOOKS = (
     'rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap"',
     'rm -rf "$1/etc/apt/sources.list.d" && mkdir "$1/etc/apt/sources.list.d"',
@@ -106,7 +106,7 @@ _HOOKS = (
 
 
 def _apt_options() -> list[str]:
-    """Return the host's apt settings for reaching a mirror: proxies and certificates."""
+    """Return the host's apt settings for access to a mirror: proxies and certificates."""
     if shutil.which("apt-config") is None:
         return []
     dump = shell.run(["apt-config", "dump"], check=False).stdout

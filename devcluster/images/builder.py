@@ -1,4 +1,4 @@
-"""Building an image from a Dockerfile without Docker and without a registry, into an archive in the cache."""
+"""Build an image from a Dockerfile into an archive in the cache, without Docker and without a registry."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from devcluster.progress import Progress
 
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE")
 IMAGE_CA = "/etc/ssl/certs/ca-certificates.crt"
-# How to reach an index; what pip should do there is the Dockerfile's business.
+# Only settings for access to an index: pip's other behaviour is up to the Dockerfile.
 PIP_KEYS = (
     "index-url",
     "extra-index-url",
@@ -37,41 +37,39 @@ PIP_KEYS = (
 
 @dataclass(frozen=True)
 class Archive:
-    """An image as a file."""
+    """An image archive."""
 
     path: Path
     digest: str
-    """The digest of its manifest, under which containerd knows it."""
+    """The digest of its manifest, which identifies it in containerd."""
 
 
 def archive_path(tag: str) -> Path:
-    """Return where the archive of an image is kept."""
+    """Return the path of an image's archive."""
     return cache_home() / "images" / f"{tag.replace('/', '_').replace(':', '_')}.oci.tar"
 
 
 def find(tag: str) -> Archive:
-    """Return the archive of an image that was built."""
+    """Return the archive of a built image. Raises DevclusterError if it has not been built."""
     path = archive_path(tag)
     record = _read_record(path)
     if record is None:
-        raise DevclusterError(
-            f"image {tag} has not been built here; build it: python -m devcluster build-image DOCKERFILE {tag}"
-        )
+        raise DevclusterError(f"image {tag} has not been built; run: python -m devcluster build-image DOCKERFILE {tag}")
     return Archive(path, record["digest"])
 
 
 def build(dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path, progress: Progress) -> Archive:
-    """Build an image; return at once when nothing that goes into it has changed."""
+    """Build an image. Return at once if none of its inputs has changed."""
     if not dockerfile.is_file():
         raise DevclusterError(f"{dockerfile}: no such Dockerfile")
     if os.geteuid() != 0:
-        raise DevclusterError("building an image without Docker takes a chroot: run it as root (or use CLUSTER=kind)")
+        raise DevclusterError("building an image without Docker uses chroot: run as root, or use CLUSTER=kind")
     debian.ensure(debian.IMAGES, progress)
-    # Builds share buildah's store.
+    # Concurrent builds would share buildah's store.
     with filelock.held(
         cache_home() / "images" / ".lock",
         timeout=1800,
-        who="another devcluster command builds an image",
+        holder="another devcluster command is building an image",
         progress=progress,
     ):
         base = baseimage.ensure(progress)
@@ -79,14 +77,14 @@ def build(dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Pat
         known = _read_record(path)
         key = _fingerprint(dockerfile, arguments, context, base)
         if known and key is not None and known["key"] == key:
-            progress.say(f"image {tag}: nothing has changed")
+            progress.say(f"image {tag} is up to date")
             return Archive(path, known["digest"])
-        _bud(dockerfile, tag, {"PYTHON_IMAGE": _base_reference(base), **arguments}, context, progress)
+        _build_with_buildah(dockerfile, tag, {"PYTHON_IMAGE": _base_reference(base), **arguments}, context, progress)
         built = _buildah("inspect", "--type", "image", "--format", "{{.FromImageID}}", tag).strip()
         if known and known["image"] == built:
-            digest = known["digest"]  # what has changed in the context is no part of the image
+            digest = known["digest"]  # the changes in the context do not affect the image
         else:
-            with progress.step(f"image {tag}: archive"):
+            with progress.step(f"archive image {tag}"):
                 _record(path).unlink(missing_ok=True)
                 path.unlink(missing_ok=True)
                 _buildah("push", "--quiet", tag, f"oci-archive:{path}:{tag}", timeout=300)
@@ -96,16 +94,16 @@ def build(dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Pat
 
 
 def manifest_digest(archive: Path) -> str:
-    """Return the digest of the one manifest in an OCI archive."""
+    """Return the digest of the only manifest in an OCI archive."""
     with tarfile.open(archive) as tar:
         index = tar.extractfile("index.json")
         if index is None:
-            raise DevclusterError(f"{archive} is no OCI archive")
+            raise DevclusterError(f"{archive} is not an OCI archive")
         return str(json.load(index)["manifests"][0]["digest"])
 
 
 def pip_settings(environ: Mapping[str, str], files: list[str]) -> dict[str, str]:
-    """Return how the host's pip reaches its index: from the texts of its configuration files, then the environment."""
+    """Return pip's settings for access to an index, from its configuration files' content and the environment."""
     found: dict[str, str] = {}
     for text in files:
         parser = configparser.RawConfigParser()
@@ -119,10 +117,12 @@ def pip_settings(environ: Mapping[str, str], files: list[str]) -> dict[str, str]
     return {key: found[key] for key in PIP_KEYS if found.get(key)}
 
 
-def _bud(dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path, progress: Progress) -> None:
-    what = f"image {tag}: build"
+def _build_with_buildah(
+    dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path, progress: Progress
+) -> None:
+    what = f"build image {tag}"
     with progress.step(what), tempfile.TemporaryDirectory(prefix="devcluster-build-") as scratch:
-        # Volumes are there for the RUN steps and are no part of a layer.
+        # Volumes are mounted during RUN steps and do not become part of a layer.
         volumes = [word for source, target in _volumes(Path(scratch)) for word in ("-v", f"{source}:{target}:ro")]
         shell.run_logged(
             [
@@ -150,7 +150,7 @@ def _bud(dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path
 
 
 def _volumes(scratch: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the files of the host with which a build can reach a package index from here."""
+    """Yield the host files, with their mount points, that give a build access to a package index."""
     bundle = next((Path(os.environ[name]) for name in CA_VARIABLES if os.environ.get(name)), None)
     settings = pip_settings(os.environ, _pip_files())
     if bundle and bundle.is_file():
@@ -167,14 +167,14 @@ def _volumes(scratch: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _pip_files() -> list[str]:
-    places = [Path("/etc/pip.conf"), Path.home() / ".pip" / "pip.conf", Path.home() / ".config" / "pip" / "pip.conf"]
+    paths = [Path("/etc/pip.conf"), Path.home() / ".pip" / "pip.conf", Path.home() / ".config" / "pip" / "pip.conf"]
     if os.environ.get("PIP_CONFIG_FILE"):
-        places.append(Path(os.environ["PIP_CONFIG_FILE"]))
-    return [path.read_text() for path in places if path.is_file()]
+        paths.append(Path(os.environ["PIP_CONFIG_FILE"]))
+    return [path.read_text() for path in paths if path.is_file()]
 
 
 def _base_reference(base: Path) -> str:
-    """Return the name of the base image in buildah's store, importing it on the first call."""
+    """Return the name of the base image in buildah's store. The first call imports it."""
     name = f"localhost/devcluster/{base.stem}:latest"
     if subprocess.run([*_command(), "inspect", "--type", "image", name], capture_output=True, check=False).returncode:
         container = _buildah("from", "scratch").strip()
@@ -194,7 +194,7 @@ def _base_reference(base: Path) -> str:
 
 
 def _fingerprint(dockerfile: Path, arguments: Mapping[str, str], context: Path, base: Path) -> str | None:
-    """Return a hash of all that goes into the image; None where it cannot be told (the context is not in git)."""
+    """Return a hash of all inputs of the image. None if they are unknown, because the context is not in git."""
     listed = subprocess.run(
         ["git", "-C", str(context), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         capture_output=True,
@@ -212,7 +212,7 @@ def _fingerprint(dockerfile: Path, arguments: Mapping[str, str], context: Path, 
 
 
 def _read_record(archive: Path) -> dict[str, str] | None:
-    """Return what is known of an archive: the hash of its inputs, buildah's name for the image, its digest."""
+    """Return an archive's record: the hash of its inputs, buildah's ID of the image, its digest. None if incomplete."""
     try:
         data: dict[str, str] = json.loads(_record(archive).read_text())
     except (FileNotFoundError, ValueError):

@@ -1,4 +1,4 @@
-"""The images in the nodes: the pause image, and those that are loaded from an archive."""
+"""Images in the nodes' containerd: the pause image, and images loaded from an archive."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PAUSE = "localhost/devcluster/pause:1"
 
 
 def ctr(node: Node, *words: str | Path, timeout: float = 60, check: bool = True) -> str:
-    """Run containerd's client against a node and return its output."""
+    """Run containerd's client `ctr` against a node and return its output."""
     done = shell.run(
         [path_of("ctr"), "--address", node.containerd_socket, "--namespace", "k8s.io", *words],
         timeout=timeout,
@@ -28,35 +28,35 @@ def ctr(node: Node, *words: str | Path, timeout: float = 60, check: bool = True)
     return done.stdout
 
 
-def answers(node: Node) -> bool:
-    """Whether the node's containerd answers."""
+def responds(node: Node) -> bool:
+    """Whether the node's containerd responds."""
     return node.containerd_socket.exists() and shell.succeeds(
         [path_of("ctr"), "--address", node.containerd_socket, "--timeout", "5s", "version"]
     )
 
 
 def ensure_pause(node: Node) -> None:
-    """Import the image that holds a pod's namespaces, unless the node has it."""
+    """Import the pause image, whose container holds a pod's namespaces, unless the node has it."""
     archive = _pause_archive()
     if PAUSE not in ctr(node, "images", "list", "--quiet").split():
         ctr(node, "images", "import", archive)
 
 
 def load(archive: Path, tag: str, digest: str, nodes: tuple[Node, ...]) -> list[str]:
-    """Import an archive into the nodes that do not have `tag` at `digest`; return the names of those that got it."""
+    """Import an archive into the nodes that lack `tag` at `digest`. Return the names of these nodes."""
 
-    def one(node: Node) -> str | None:
+    def import_into(node: Node) -> str | None:
         for line in ctr(node, "images", "list").splitlines()[1:]:
             fields = line.split()
             if fields[:1] == [tag] and digest in fields:
                 return None
         ctr(node, "images", "import", archive, timeout=300)
         if tag not in ctr(node, "images", "list", "--quiet").split():
-            raise DevclusterError(f"{node.name} took {archive}, yet has no image {tag}")
+            raise DevclusterError(f"{node.name} imported {archive} but has no image {tag}")
         return node.name
 
     with ThreadPoolExecutor(max(1, len(nodes))) as pool:
-        return [name for name in pool.map(one, nodes) if name]
+        return [name for name in pool.map(import_into, nodes) if name]
 
 
 def _pause_archive() -> Path:
@@ -71,7 +71,7 @@ def _pause_archive() -> Path:
 
 
 def single_file_image(program: bytes, path: str, tag: str) -> bytes:
-    """Return a docker archive of an image that holds one program and starts it."""
+    """Return a Docker archive of an image that contains one program and runs it."""
     layer = _tar({path.lstrip("/"): (program, 0o755)})
     config = json.dumps(
         {

@@ -1,1 +1,1 @@
-"""A cluster as a whole: claimed, brought up, described, removed."""
+"""The life of a cluster: claim its index, bring it up, report its status, remove it."""

@@ -1,4 +1,4 @@
-"""`up`: makes what is missing, in the order in which the parts need each other."""
+"""`up`: create what is missing, in order of dependency."""
 
 from __future__ import annotations
 
@@ -22,48 +22,50 @@ from devcluster.progress import Progress
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is asked for; None keeps what the cluster has."""
+class SpecPatch:
+    """A change of a cluster's spec. None keeps the present value."""
 
     nodes: int | None = None
     kwok: int | None = None
     ingress: bool | None = None
 
 
-def up(name: str, wanted: Wanted, timeout: float, progress: Progress) -> Cluster:
-    """Bring the cluster up, or heal it. Options left out keep what the cluster has; a new one gets three nodes."""
+def up(name: str, patch: SpecPatch, timeout: float, progress: Progress) -> Cluster:
+    """Create the cluster, or repair it. Values of None keep the present spec; a new cluster gets three nodes."""
     if os.geteuid() != 0:
-        raise DevclusterError("devcluster makes network namespaces and mounts: run it as root (or use CLUSTER=kind)")
+        raise DevclusterError("devcluster creates network namespaces and mounts: run as root, or use CLUSTER=kind")
     known = claims.find(name)
-    spec = merge(claims.read_spec(known) if known else None, wanted)
+    spec = merge(claims.read_spec(known) if known else None, patch)
     debian.ensure([*debian.CONTROL_PLANE, *(debian.NODE if spec.nodes else ())], progress)
     binaries.ensure(programs(spec), progress)
     with claims.locked(name, progress):
         cluster = claims.claim(name)
-        spec = merge(claims.read_spec(cluster), wanted)
+        spec = merge(claims.read_spec(cluster), patch)
         claims.write_spec(cluster, spec)
         _Bringup(cluster, spec, time.monotonic() + timeout, progress).run()
         return cluster
 
 
-def merge(known: Spec | None, wanted: Wanted) -> Spec:
-    """Return what the cluster is to have. Raises DevclusterError where it cannot become that."""
-    nodes_now = wanted.nodes if wanted.nodes is not None else known.nodes if known else 3
-    fakes_now = wanted.kwok if wanted.kwok is not None else known.kwok if known else 0
-    ingress_now = wanted.ingress if wanted.ingress is not None else known is not None and known.ingress
-    if not 0 <= nodes_now <= MAX_NODES or fakes_now < 0:
-        raise DevclusterError(f"a cluster has 0 to {MAX_NODES} real nodes and 0 or more kwok nodes")
-    if known and nodes_now < known.nodes:
-        raise DevclusterError(f"the cluster has {known.nodes} nodes; `down` it first for a smaller one")
-    if known and known.nodes == 0 and nodes_now and known.kwok:
-        raise DevclusterError("the cluster's kwok nodes take every pod; `down` it first to have real nodes")
-    if ingress_now and not nodes_now:
-        raise DevclusterError("an ingress controller leads to pods that run: give the cluster a real node (--nodes 1)")
-    return Spec(nodes_now, fakes_now, ingress_now)
+def merge(known: Spec | None, patch: SpecPatch) -> Spec:
+    """Return the patched spec. Raises DevclusterError if a cluster cannot have it, or this one cannot change to it."""
+    nodes = patch.nodes if patch.nodes is not None else known.nodes if known else 3
+    fake_nodes = patch.kwok if patch.kwok is not None else known.kwok if known else 0
+    ingress_enabled = patch.ingress if patch.ingress is not None else known is not None and known.ingress
+    if not 0 <= nodes <= MAX_NODES or fake_nodes < 0:
+        raise DevclusterError(f"a cluster can have 0 to {MAX_NODES} real nodes, and 0 or more kwok nodes")
+    if known and nodes < known.nodes:
+        raise DevclusterError(f"the cluster has {known.nodes} nodes; to reduce them, run `down` first")
+    if known and known.nodes == 0 and nodes and known.kwok:
+        raise DevclusterError(
+            "the cluster's kwok nodes have no taint and attract every pod; to add real nodes, run `down` first"
+        )
+    if ingress_enabled and not nodes:
+        raise DevclusterError("an ingress controller needs at least one real node (--nodes 1)")
+    return Spec(nodes, fake_nodes, ingress_enabled)
 
 
 def programs(spec: Spec) -> list[str]:
-    """Return what has to be compiled for such a cluster."""
+    """Return the programs that a cluster of this spec needs."""
     optional = ((binaries.NODE, spec.nodes), (("kwok",), spec.kwok), (binaries.INGRESS, spec.ingress))
     return [*binaries.CONTROL_PLANE, *(name for names, wanted in optional if wanted for name in names)]
 
@@ -81,29 +83,29 @@ class _Bringup:
     def run(self) -> None:
         cluster, progress = self._cluster, self._progress
         cgroups.create(self._trees, cluster.components_cgroup)
-        with progress.step(f"cluster {cluster.name}: certificates, network"):
+        with progress.step(f"set up certificates and network of cluster {cluster.name}"):
             pki.ensure(cluster, self._spec.nodes)
             components.write_configuration(cluster)
             network.ensure_bridge(cluster)
             if self._nodes:
                 network.ensure_nodes(cluster, self._nodes)
         with ThreadPoolExecutor(1 + len(self._nodes)) as pool:
-            # containerd needs no API server: its start and the import of an image overlap with the control plane's.
+            # containerd does not need the API server, so it starts in parallel with the control plane.
             runtimes = [
                 pool.submit(node.ensure_runtime, n, self._supervisor, self._trees, self._deadline) for n in self._nodes
             ]
-            with progress.step("control plane"):
+            with progress.step("start the control plane"):
                 self._control_plane()
             api = Api(cluster)
-            with progress.step(f"{self._spec.nodes} nodes, {self._spec.kwok} kwok nodes"):
+            with progress.step(f"start {self._spec.nodes} nodes and {self._spec.kwok} kwok nodes"):
                 for runtime in runtimes:
                     runtime.result()
                 self._ensure_nodes(api)
         if self._nodes:
-            with progress.step("cluster DNS and metrics"):
+            with progress.step("wait for cluster DNS"):
                 kube_system.wait(cluster, self._nodes, self._supervisor, self._deadline)
         if self._spec.ingress:
-            with progress.step(f"ingress controller at {cluster.ingress_url}"):
+            with progress.step(f"start the ingress controller at {cluster.ingress_url}"):
                 ingress.ensure(cluster, self._supervisor, self._deadline, progress)
 
     def _control_plane(self) -> None:
@@ -114,10 +116,10 @@ class _Bringup:
             components.controller_manager(cluster, with_pods=bool(self._nodes)),
             components.scheduler(cluster),
         )
-        for component in controllers:  # they retry until the API server answers, and their own start takes a second
+        for component in controllers:  # they retry until the API server responds, and take a second to start
             supervisor.ensure(component)
         api = Api(cluster, timeout=5)
-        supervisor.wait("the API server's readiness", api.ready, self._deadline, ("etcd", "kube-apiserver"))
+        supervisor.wait("the API server to be ready", api.ready, self._deadline, ("etcd", "kube-apiserver"))
         for component in controllers:
             supervisor.ensure(component)
 
@@ -136,7 +138,7 @@ class _Bringup:
         wanted = self._spec.nodes + self._spec.kwok
         watched = [f"kubelet-{n.name}" for n in self._nodes] + (["kwok"] if self._spec.kwok else [])
         supervisor.wait(
-            f"readiness of {wanted} nodes",
+            f"{wanted} nodes to be ready",
             lambda: self._ready_nodes(api) >= wanted,
             self._deadline,
             ("kube-controller-manager", "kube-scheduler", *watched),
@@ -153,7 +155,7 @@ class _Bringup:
 
 
 def _default_account(api: Api) -> bool:
-    """Whether pods can be made: admission refuses them until the namespace's service account exists."""
+    """Whether pods can be created: admission rejects them until the namespace's service account exists."""
     try:
         api.request("GET", "/api/v1/namespaces/default/serviceaccounts/default")
     except (OSError, ApiError):

@@ -1,4 +1,4 @@
-"""Which cluster has which index, and who works on a cluster now."""
+"""Claims of cluster indexes, locks on clusters, and their stored specs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from devcluster.progress import Progress
 
 @dataclass(frozen=True)
 class Spec:
-    """What was asked for, kept so that a later `up` without options heals the same cluster."""
+    """The spec of a cluster, stored so that a later `up` without options repairs the same cluster."""
 
     nodes: int
     kwok: int
@@ -25,17 +25,17 @@ class Spec:
 
 @contextmanager
 def locked(name: str, progress: Progress, timeout: float = 900) -> Iterator[None]:
-    """Let one command at a time change the cluster `name`."""
+    """Hold the lock on a cluster, so that only one command at a time changes it."""
     check_name(name)
-    who = f"another devcluster command is at work on cluster {name!r}"
-    with filelock.held(state_home() / f".{name}.lock", timeout=timeout, who=who, progress=progress):
+    holder = f"another devcluster command is changing cluster {name!r}"
+    with filelock.held(state_home() / f".{name}.lock", timeout=timeout, holder=holder, progress=progress):
         yield
 
 
 def claim(name: str) -> Cluster:
-    """Return the cluster `name` with its index, giving it a free one when it has none."""
+    """Return a cluster with its index, which is allocated if it has none."""
     with filelock.held(
-        RUN_ROOT / "claims" / ".lock", timeout=30, who="another devcluster command is choosing addresses"
+        RUN_ROOT / "claims" / ".lock", timeout=30, holder="another devcluster command is allocating addresses"
     ):
         known = find(name)
         for index in range(MAX_CLUSTERS) if known is None else (known.index,):
@@ -48,21 +48,21 @@ def claim(name: str) -> Cluster:
                 return cluster
     if known is not None:
         raise DevclusterError(
-            f"the addresses of cluster {name!r} (index {known.index}) are now used by {_owner(known.index)}; "
-            f"end one of the two: python -m devcluster down --name {name}"
+            f"the addresses of cluster {name!r} (index {known.index}) are in use by {_owner(known.index)}; "
+            f"remove one of the two: python -m devcluster down --name {name}"
         )
-    raise DevclusterError(f"{MAX_CLUSTERS} clusters exist already; end one: python -m devcluster down --name NAME")
+    raise DevclusterError(f"{MAX_CLUSTERS} clusters exist already; remove one: python -m devcluster down --name NAME")
 
 
 def find(name: str) -> Cluster | None:
-    """Return the cluster `name`, or None where nothing of it exists."""
+    """Return a cluster, or None if nothing of it exists."""
     check_name(name)
     state = state_home() / name
     try:
         return Cluster(name, int((state / "index").read_text()), state_home())
     except (FileNotFoundError, ValueError):
         pass
-    # The state folder is gone, yet processes and interfaces may live: the claim still knows the index.
+    # Processes and interfaces may outlive the state folder; the claim still records the index.
     for index in range(MAX_CLUSTERS):
         if _owner(index) == str(state):
             return Cluster(name, index, state_home())
@@ -70,31 +70,31 @@ def find(name: str) -> Cluster | None:
 
 
 def existing(name: str) -> Cluster:
-    """Return the cluster `name`; an error where there is none."""
+    """Return a cluster. Raises DevclusterError if it does not exist."""
     cluster = find(name)
     if cluster is None:
-        raise DevclusterError(f"there is no cluster {name!r}; start it: python -m devcluster up --name {name}")
+        raise DevclusterError(f"cluster {name!r} does not exist; create it: python -m devcluster up --name {name}")
     return cluster
 
 
 def is_ours(cluster: Cluster) -> bool:
-    """Whether no other state folder has taken the cluster's index."""
+    """Whether the cluster's index is not claimed by another state folder."""
     return _owner(cluster.index) in (None, str(cluster.state))
 
 
 def release(cluster: Cluster) -> None:
-    """Give the index back."""
+    """Release the cluster's index."""
     if _owner(cluster.index) == str(cluster.state):
         _claim_path(cluster.index).unlink(missing_ok=True)
 
 
 def write_spec(cluster: Cluster, spec: Spec) -> None:
-    """Record what was asked for."""
+    """Store the cluster's spec."""
     (cluster.state / "spec.json").write_text(json.dumps(asdict(spec)))
 
 
 def read_spec(cluster: Cluster) -> Spec | None:
-    """Return what was asked for last."""
+    """Return the cluster's stored spec, or None if there is none."""
     try:
         return Spec(**json.loads((cluster.state / "spec.json").read_text()))
     except (FileNotFoundError, ValueError, TypeError):

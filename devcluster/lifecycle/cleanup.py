@@ -1,4 +1,4 @@
-"""Removing all that a cluster made, from whatever state it was left in."""
+"""`down`: remove everything that a cluster created, whatever state it is in."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ CNI_RESULTS = Path("/var/lib/cni/results")
 
 
 def down(cluster: Cluster, progress: Progress) -> None:
-    """Remove the cluster; call it with the cluster's lock held. A second call finishes what a first one did not."""
+    """Remove the cluster, whose lock the caller must hold. A second call completes an interrupted one."""
     if not claims.is_ours(cluster):
-        # After a reboot another state folder took the index: what runs under it now is that cluster's.
+        # After a reboot, another cluster claimed the index: whatever runs under it now belongs to that cluster.
         _remove_tree(cluster.state)
         return
-    with progress.step("end its processes"):
+    with progress.step("stop all processes"):
         kill_processes(cluster)
-    with progress.step("remove mounts, interfaces, control groups and files"):
+    with progress.step("remove mounts, interfaces, cgroups and files"):
         unmount(cluster)
         network.remove(cluster)
         trees = cgroups.detect()
@@ -42,7 +42,7 @@ def down(cluster: Cluster, progress: Progress) -> None:
 
 
 def kill_processes(cluster: Cluster) -> None:
-    """End every process that is proven to be the cluster's: by its cgroup, its record, or our paths in its command."""
+    """Kill every process of the cluster. Its cgroup, its record, or paths in its command identify it."""
     trees = cgroups.detect()
     deadline = time.monotonic() + 30
     while True:
@@ -51,7 +51,7 @@ def kill_processes(cluster: Cluster) -> None:
         if not strays:
             return
         if time.monotonic() > deadline:
-            raise DevclusterError(f"processes of cluster {cluster.name!r} do not end: {sorted(strays)}")
+            raise DevclusterError(f"cannot kill processes of cluster {cluster.name!r}: {sorted(strays)}")
         for pid in strays:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -59,19 +59,19 @@ def kill_processes(cluster: Cluster) -> None:
 
 
 def recorded(cluster: Cluster) -> set[int]:
-    """Return the recorded processes that still live; the start time tells them from a later owner of the pid."""
+    """Return the pids of recorded processes that are still running. The start time excludes reused pids."""
     records = (read_record(path) for path in cluster.records.glob("*.json"))
     return {record.pid for record in records if record}
 
 
 def by_command(cluster: Cluster) -> set[int]:
-    """Return the programs of ours that were given a path below the cluster's folders."""
+    """Return the pids of our programs that have a path below the cluster's folders in their command line."""
     marks = tuple(f"{path}/" for path in (cluster.state, cluster.run))
     programs = f"{cache_home() / 'bin'}/"
     found = set()
     for pid in (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
         words = command_line(pid)
-        # Only programs that we start: an editor or a `tail -f` with one of our files open is the user's.
+        # Only programs that we start: an editor or `tail -f` on one of these files belongs to the user.
         ours = words and (words[0].startswith(programs) or Path(words[0]).name in ("runc", "nsenter"))
         if ours and pid != os.getpid() and any(mark in word for word in words[1:] for mark in marks):
             found.add(pid)
@@ -79,7 +79,7 @@ def by_command(cluster: Cluster) -> set[int]:
 
 
 def unmount(cluster: Cluster) -> None:
-    """Detach every mount below the cluster's folders, the deepest first."""
+    """Unmount everything below the cluster's folders, deepest first."""
     for point in sorted(mounts(cluster), key=len, reverse=True):
         shell.run(["umount", "--lazy", point], check=False)
 
@@ -96,7 +96,7 @@ def mounts(cluster: Cluster) -> list[str]:
 
 
 def _remove_sockets(cluster: Cluster) -> None:
-    """Remove the shims' sockets: containerd puts them in a folder that all its instances share."""
+    """Remove the shims' sockets, which containerd creates in a folder that all its instances share."""
     for name in ("address", "bootstrap.json"):
         for path in cluster.run.glob(f"*/state/io.containerd.runtime.v2.task/k8s.io/*/{name}"):
             text = path.read_text()
@@ -111,7 +111,7 @@ def _remove_sockets(cluster: Cluster) -> None:
 
 
 def _remove_foreign_files(cluster: Cluster) -> None:
-    """Remove what the kubelet and the CNI library write at fixed places."""
+    """Remove files that the kubelet and the CNI library write to fixed paths."""
     for link in CONTAINER_LOGS.glob("*.log"):
         if link.is_symlink() and link.readlink().is_relative_to(cluster.state):
             link.unlink(missing_ok=True)
@@ -125,5 +125,5 @@ def _remove_tree(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
         if path.exists():
             if time.monotonic() > deadline:
-                raise DevclusterError(f"{path} cannot be removed")
+                raise DevclusterError(f"cannot remove {path}")
             time.sleep(0.05)

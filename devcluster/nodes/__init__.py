@@ -1,1 +1,1 @@
-"""The nodes: real ones in network namespaces, and fake ones by kwok."""
+"""Nodes: real ones in network namespaces, and fake ones simulated by kwok."""

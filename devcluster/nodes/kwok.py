@@ -1,4 +1,4 @@
-"""Fake nodes: kwok answers for their kubelets, so that thousands of pods cost nothing but API objects."""
+"""Fake nodes: kwok plays the role of their kubelets, so that thousands of pods cost nothing but API objects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VALUE = "kwok"
 
 
 def component(cluster: Cluster) -> Component:
-    """Return kwok, which keeps its nodes Ready and makes their pods Ready."""
+    """Return kwok as a component. It keeps its nodes, and the pods on them, Ready."""
     return Component(
         "kwok",
         (
@@ -34,7 +34,7 @@ def component(cluster: Cluster) -> Component:
 
 
 def node_manifest(number: int, *, beside_real_nodes: bool) -> Manifest:
-    """Return a fake node; tainted beside real ones, so that a pod which wants to run does not land on it."""
+    """Return a fake node. Beside real nodes it has a taint, which keeps away pods that must really run."""
     name = f"kwok-{number}"
     taint = [{"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}] if beside_real_nodes else []
     return {
@@ -57,22 +57,22 @@ def node_manifest(number: int, *, beside_real_nodes: bool) -> Manifest:
 
 
 def ensure_nodes(api: Api, count: int, *, beside_real_nodes: bool) -> None:
-    """Make the fake nodes that are missing and delete those that are too many."""
-    there = {
+    """Create missing fake nodes and delete surplus ones."""
+    existing = {
         node["metadata"]["name"]: node for node in api.nodes() if node["metadata"].get("labels", {}).get(LABEL) == VALUE
     }
     wanted = {f"kwok-{number}": number for number in range(1, count + 1)}
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(api.delete_node, sorted(there.keys() - wanted.keys())))
+        list(pool.map(api.delete_node, sorted(existing.keys() - wanted.keys())))
         list(
             pool.map(
-                lambda name: _make(api, wanted[name], beside_real_nodes=beside_real_nodes),
-                sorted(wanted.keys() - there.keys()),
+                lambda name: _create(api, wanted[name], beside_real_nodes=beside_real_nodes),
+                sorted(wanted.keys() - existing.keys()),
             )
         )
 
 
-def _make(api: Api, number: int, *, beside_real_nodes: bool) -> None:
+def _create(api: Api, number: int, *, beside_real_nodes: bool) -> None:
     capacity = {"cpu": "1000", "memory": "4Ti", "ephemeral-storage": "4Ti", "pods": "2000"}
     manifest = node_manifest(number, beside_real_nodes=beside_real_nodes)
     api.apply(manifest)

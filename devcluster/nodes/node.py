@@ -19,7 +19,7 @@ _CONTAINERD_TOML = """\
 version = 3
 root = "{state}/containerd"
 state = "{run}/state"
-# What a local cluster never uses, and what would look for kernel features at every start.
+# Plugins that a local cluster does not need, and that would probe kernel features at every start.
 disabled_plugins = [
   "io.containerd.snapshotter.v1.blockfile", "io.containerd.snapshotter.v1.btrfs",
   "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.erofs", "io.containerd.snapshotter.v1.zfs",
@@ -62,12 +62,12 @@ def kubelet_name(node: Node) -> str:
 
 
 def ensure_runtime(node: Node, supervisor: Supervisor, trees: Hierarchies, deadline: float) -> None:
-    """Start containerd and give it the image that every pod needs."""
+    """Start containerd, and import the pause image that every pod needs."""
     cgroups.create(trees, node.cgroup)
     node.run.mkdir(parents=True, exist_ok=True)
     _write_runtime_configuration(node)
     config = node.state / "containerd.toml"
-    programs = path_of("containerd").parent  # containerd looks for its shim on PATH
+    programs = path_of("containerd").parent  # containerd finds its shim on PATH
     started = supervisor.ensure(
         Component(
             containerd_name(node),
@@ -77,13 +77,13 @@ def ensure_runtime(node: Node, supervisor: Supervisor, trees: Hierarchies, deadl
             env={"PATH": f"{programs}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
         )
     )
-    supervisor.wait(f"containerd of {node.name}", lambda: containerd.answers(node), deadline, (containerd_name(node),))
+    supervisor.wait(f"containerd on {node.name}", lambda: containerd.responds(node), deadline, (containerd_name(node),))
     if started:
         containerd.ensure_pause(node)
 
 
 def ensure_agents(node: Node, supervisor: Supervisor) -> None:
-    """Start the kubelet and kube-proxy; containerd must listen already, or the kubelet ends at once."""
+    """Start the kubelet and kube-proxy. containerd must be listening, or the kubelet exits at once."""
     config = configuration.write(node.state / "kubelet.json", json.dumps(kubelet_configuration(node), indent=2))
     supervisor.ensure(
         Component(
@@ -107,15 +107,17 @@ def ensure_agents(node: Node, supervisor: Supervisor) -> None:
 
 
 def ensure_gateway(cluster: Cluster, supervisor: Supervisor) -> None:
-    """Let the host reach Service addresses, through a kube-proxy of its own that no zone outage takes away."""
-    # It goes by the name of the first node only because kube-proxy wants to find itself among the nodes.
+    """Give the host access to Service addresses, through its own kube-proxy, which no zone outage affects."""
+    # kube-proxy requires the name of an existing node, so this one uses the first node's.
     _ensure_proxy(cluster, supervisor, "kube-proxy-gateway", cluster.gateway_netns, cluster.node(1))
 
 
 def kubelet_configuration(node: Node) -> dict[str, object]:
-    """Return the kubelet's configuration file."""
+    """Return the kubelet's configuration."""
     keys = node.cluster.pki
-    resolver = Path("/run/systemd/resolve/resolv.conf")  # the real servers, where /etc/resolv.conf names a local stub
+    resolver = Path(
+        "/run/systemd/resolve/resolv.conf"
+    )  # the upstream servers, where /etc/resolv.conf names a local stub
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -141,7 +143,7 @@ def kubelet_configuration(node: Node) -> dict[str, object]:
         "clusterDomain": "cluster.local",
         "failSwapOn": False,
         "serializeImagePulls": False,
-        "imageGCHighThresholdPercent": 100,  # an image that was loaded by hand cannot be pulled again
+        "imageGCHighThresholdPercent": 100,  # loaded images cannot be pulled again
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "0%", "imagefs.available": "0%"},
         "nodeStatusUpdateFrequency": "4s",
         "nodeLeaseDurationSeconds": 20,
@@ -162,9 +164,9 @@ def _ensure_proxy(cluster: Cluster, supervisor: Supervisor, name: str, netns: st
                 "clusterCIDR": cluster.pod_cidr,
                 "hostnameOverride": identity.name,
                 "mode": "nftables",
-                "bindAddress": "0.0.0.0",  # noqa: S104 -- inside the node's own namespace
+                "bindAddress": "0.0.0.0",  # noqa: S104 -- inside the node's network namespace
                 "oomScoreAdj": 0,
-                # Values of 0 leave the kernel's settings, which belong to the whole machine, alone.
+                # 0 keeps the kernel's settings, which affect the whole machine.
                 "conntrack": {"maxPerCore": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
             },
             indent=2,
@@ -189,7 +191,7 @@ def _write_runtime_configuration(node: Node) -> None:
             cni_plugins=", ".join(f'"{path}"' for path in CNI_PLUGINS),
         ),
     )
-    # Point-to-point links: on a bridge, two pods of one node would answer each other past the Service's translation.
+    # Point-to-point links: on a bridge, replies between pods of one node would bypass the Service's NAT.
     conflist = {
         "cniVersion": "1.0.0",
         "name": f"{node.cluster.bridge}-pods",

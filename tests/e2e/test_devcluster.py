@@ -318,5 +318,5 @@ def test_a_failing_component_is_named_with_the_end_of_its_log(cluster: Cluster) 
         finally:
             blocker.kill()
     assert done.returncode == 1
-    assert "kube-apiserver ended with exit code 1" in done.stderr
+    assert "kube-apiserver exited with code 1" in done.stderr
     assert "address already in use" in done.stderr
