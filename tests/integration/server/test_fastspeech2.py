@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tts_server.audio import sentence_bytes
+from tts_server.audio.wav import sentence_bytes
 from tts_server.engines import Engine, Session, create_engine
 from tts_server.engines.fastspeech2.prosody import EMOTIONS
 

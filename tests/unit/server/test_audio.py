@@ -3,7 +3,7 @@ import wave
 
 import numpy as np
 
-from tts_server.audio import sentence_bytes, wav_header
+from tts_server.audio.wav import sentence_bytes, wav_header
 from tts_server.engines import Sentence
 
 

@@ -19,7 +19,7 @@ from tts_server.engines.fastspeech2.vocoder import (
 )
 from tts_server.engines.protocol import NEUTRAL, EngineError, NothingToSayError, Pcm, Sentence, Session, Voice
 from tts_server.text import normalise, split_clauses
-from tts_server.timestretch import time_stretch
+from tts_server.audio.time_stretch import time_stretch
 
 if TYPE_CHECKING:
     from tts_server.engines.fastspeech2.phonemes import FrontEnd

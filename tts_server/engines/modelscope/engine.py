@@ -23,7 +23,7 @@ from tts_server.engines.modelscope.symbols import EMOTIONS, with_emotion
 from tts_server.engines.protocol import NEUTRAL, EngineError, NothingToSayError, Pcm, Sentence, Session, Voice
 from tts_server.settings import Settings
 from tts_server.text import normalise, split_clauses
-from tts_server.timestretch import time_stretch
+from tts_server.audio.time_stretch import time_stretch
 
 # Longer ones are slower to the first sound; Sambert's attention also grows with their square.
 _SENTENCE_SYLLABLES = 40

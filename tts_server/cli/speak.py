@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tts_server.audio import sentence_bytes
+from tts_server.audio.wav import sentence_bytes
 from tts_server.engines import NEUTRAL, Engine
 
 _SENTENCE = "您好，这是一次语音检查。"

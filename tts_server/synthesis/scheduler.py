@@ -10,12 +10,12 @@ import gevent
 from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
-from tts_server.admission import Admission, CostModel, work
-from tts_server.audio import BYTES_PER_SAMPLE, sentence_bytes
+from tts_server.synthesis.admission import Admission, CostModel, work
+from tts_server.audio.wav import BYTES_PER_SAMPLE, sentence_bytes
 from tts_server.engines import Sentence, Session
-from tts_server.metrics import Metrics
-from tts_server.recording import AbandonedError, DeadlineError, Recording
-from tts_server.tracing import Span
+from tts_server.observability.metrics import Metrics
+from tts_server.synthesis.stream import AbandonedError, DeadlineError, Recording
+from tts_server.observability.tracing import Span
 
 log = logging.getLogger(__name__)
 

@@ -108,7 +108,7 @@ def _voices(_: argparse.Namespace, settings: Settings) -> int:
 
 def _check(options: argparse.Namespace, settings: Settings) -> int:
     from tts_server.engines import EngineError  # noqa: PLC0415 - numpy
-    from tts_server.speaking import judge  # noqa: PLC0415 - numpy
+    from tts_server.cli.speak import judge  # noqa: PLC0415 - numpy
 
     start = time.perf_counter()
     try:
