@@ -130,9 +130,14 @@ def _drain(_: argparse.Namespace, settings: Settings) -> int:
 
 
 def _prepare(options: argparse.Namespace, _: Settings) -> int:
-    from tts_server.engines.fastspeech2 import patch  # noqa: PLC0415 - the graph's schema is large
+    from tts_server.engines.fastspeech2 import assets  # noqa: PLC0415 - see _say
 
-    return patch.main([str(options.file)] if options.file else [])
+    target = options.file or assets.baked_path()
+    assets.write_patched(target)
+    sys.stdout.write(f"{target}\n")
+    if not options.file:
+        sys.stdout.write(f"{assets.bake_vocoder()}\n")
+    return 0
 
 
 def _fail(message: str, status: int) -> int:

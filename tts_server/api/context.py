@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from flask import current_app
 
 from tts_server.auth.keys import Keys
-from tts_server.process.lifecycle import Lifecycle
 from tts_server.observability.metrics import Metrics
+from tts_server.observability.tracing import Tracing
+from tts_server.process.lifecycle import Lifecycle
 from tts_server.settings import Settings
 from tts_server.synthesis.service import SpeechService
-from tts_server.observability.tracing import Tracing
 
 _KEY = "tts_server"
 

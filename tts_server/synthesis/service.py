@@ -8,16 +8,16 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from tts_server.audio.wav import BYTES_PER_SAMPLE
-from tts_server.cache.memory import PlanMemo, Sound, SoundCache
 from tts_server.audio.encoding import Format
+from tts_server.audio.pcm import BYTES_PER_SAMPLE
+from tts_server.cache.memory import PlanMemo, Sound, SoundCache
 from tts_server.engines import NEUTRAL, Engine, EngineError, Sentence
-from tts_server.synthesis.loading import Loading
 from tts_server.observability.metrics import Metrics
+from tts_server.observability.tracing import Span
+from tts_server.synthesis.loading import Loading
+from tts_server.synthesis.scheduler import Job, Scheduler
 from tts_server.synthesis.stream import AbandonedError, Recording
 from tts_server.synthesis.stream_encoder import Renditions
-from tts_server.synthesis.scheduler import Job, Scheduler
-from tts_server.observability.tracing import Span
 
 if TYPE_CHECKING:
     from tts_server.cache.redis import SharedCache

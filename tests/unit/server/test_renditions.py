@@ -8,8 +8,8 @@ from pathlib import Path
 import gevent
 import pytest
 
-from tts_server.cache.memory import SoundCache
 from tts_server.audio.encoding import FORMATS
+from tts_server.cache.memory import SoundCache
 from tts_server.synthesis.stream import AbandonedError, Recording
 from tts_server.synthesis.stream_encoder import Renditions
 

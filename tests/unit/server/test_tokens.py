@@ -13,8 +13,8 @@ from flask.testing import FlaskClient
 
 from tts_operator.keyring import Keyring
 from tts_server.auth.keys import Keys
-from tts_server.settings import decoded
 from tts_server.auth.tokens import Tokens
+from tts_server.settings import decoded
 
 from .conftest import FakeEngine
 from .test_answers import URL, served
