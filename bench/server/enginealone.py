@@ -7,6 +7,7 @@ import threading
 import time
 
 from tts_server.engines import NEUTRAL, Engine, create_engine
+from tts_server.settings import Settings
 
 
 def rate(engine: Engine, texts: list[str], seconds: float, threads: int = 2) -> float:
@@ -34,7 +35,7 @@ def rate(engine: Engine, texts: list[str], seconds: float, threads: int = 2) -> 
 
 def main() -> None:
     """Read texts from standard input, one a line; print texts a second; the argument is how many seconds to speak."""
-    engine = create_engine("fastspeech2")
+    engine = create_engine(Settings(engine="fastspeech2"))
     engine.load()
     texts = sys.stdin.read().splitlines()
     rate(engine, texts, 1.0)  # warm

@@ -9,8 +9,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tts_server.entries import LARGEST_BYTES, Entries
-from tts_server.metrics import Metrics
+from tts_server.cache.redis_entries import LARGEST_BYTES, Entries
+from tts_server.observability.metrics import Metrics
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Any
 import gevent
 from gunicorn.workers.ggevent import GeventWorker
 
-from tts_server.lifecycle import Lifecycle
+from tts_server.process.lifecycle import Lifecycle
 
 # A connection that was accepted just before SIGTERM gets this long to send its request.
 _IDLE_GRACE_SECONDS = 1.0

@@ -8,10 +8,10 @@ from typing import Any
 import gevent
 from gevent.threadpool import ThreadPool
 
-from tts_server.audio import BYTES_PER_SAMPLE
-from tts_server.cache import Sound, SoundCache
-from tts_server.encoding import Encoder, Format, with_length
-from tts_server.recording import AbandonedError, Recording
+from tts_server.audio.encoding import Encoder, Format, with_length
+from tts_server.audio.pcm import BYTES_PER_SAMPLE
+from tts_server.cache.memory import Sound, SoundCache
+from tts_server.synthesis.stream import AbandonedError, Recording
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tts_server.audio import BYTES_PER_SAMPLE, wav_header
+from tts_server.audio.pcm import BYTES_PER_SAMPLE
+from tts_server.audio.wav import wav_header
 
 FormatName = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 

@@ -5,7 +5,7 @@ import hmac
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tts_server.tokens import Tokens
+    from tts_server.auth.tokens import Tokens
 
 _LONGEST_TOKEN = 512
 """In characters; the operator's have about 270. So what a wrong one costs is bounded."""

@@ -13,12 +13,12 @@ import gunicorn.app.base
 import gunicorn.glogging
 from gunicorn.errors import HaltServer
 
-from tts_server.lifecycle import Lifecycle, RunFolder, shared_memory_folder
-from tts_server.logs import logging_config
+from tts_server.observability.logs import logging_config
+from tts_server.process.lifecycle import Lifecycle, RunFolder, shared_memory_folder
 from tts_server.settings import Settings
 
 if TYPE_CHECKING:
-    from tts_server.loading import Loading
+    from tts_server.synthesis.loading import Loading
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Server(gunicorn.app.base.BaseApplication):  # type: ignore[misc] # gunicor
         options: dict[str, Any] = {
             "bind": [f"{host}:{settings.port}"],
             "workers": 1,
-            "worker_class": "tts_server.worker.Worker",
+            "worker_class": "tts_server.wsgi.worker.Worker",
             "worker_tmp_dir": str(shared_memory_folder()),
             "timeout": _HEARTBEAT_SECONDS,
             "graceful_timeout": int(settings.request_timeout_seconds) + _AFTER_REQUEST_SECONDS,
@@ -75,16 +75,16 @@ class Server(gunicorn.app.base.BaseApplication):  # type: ignore[misc] # gunicor
         """Make the application, in the worker, after gevent has patched the standard library."""
         import gevent  # noqa: PLC0415 - not in the master, which needs none of it
 
-        from tts_server.cpu import cpu_limit  # noqa: PLC0415 - see above
         from tts_server.engines import create_engine  # noqa: PLC0415 - see above
-        from tts_server.loading import begin_early  # noqa: PLC0415 - see above
+        from tts_server.process.cpu import cpu_limit  # noqa: PLC0415 - see above
+        from tts_server.synthesis.loading import begin_early  # noqa: PLC0415 - see above
 
         # What is made while starting stays: to look for garbage in it costs a tenth of the start. See _load_model.
         gc.disable()
-        engine = create_engine(self._settings.engine)
+        engine = create_engine(self._settings)
         loading = begin_early(engine, self._settings.threads or cpu_limit())
         # Only now what imports Flask and all that: the networks are compiled meanwhile.
-        from tts_server.api import create_app  # noqa: PLC0415 - see above
+        from tts_server.wsgi.app import create_app  # noqa: PLC0415 - see above
 
         lifecycle = Lifecycle(self._run_folder)
         app = create_app(self._settings, lifecycle=lifecycle, engine=engine)

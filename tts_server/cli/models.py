@@ -97,7 +97,7 @@ def _voices(_: argparse.Namespace, settings: Settings) -> int:
     from tts_server.engines import EngineError, create_engine  # noqa: PLC0415 - numpy
 
     try:
-        engine = create_engine(settings.engine)
+        engine = create_engine(settings)
     except EngineError as error:
         return _fail(str(error), NO_MODEL)
     for voice in engine.voices:
@@ -107,8 +107,8 @@ def _voices(_: argparse.Namespace, settings: Settings) -> int:
 
 
 def _check(options: argparse.Namespace, settings: Settings) -> int:
+    from tts_server.cli.speak import judge  # noqa: PLC0415 - numpy
     from tts_server.engines import EngineError  # noqa: PLC0415 - numpy
-    from tts_server.speaking import judge  # noqa: PLC0415 - numpy
 
     start = time.perf_counter()
     try:
@@ -127,7 +127,7 @@ def load_engine(settings: Settings) -> "Engine":
     """Make and load the engine that the settings name; raises EngineError."""
     from tts_server.engines import create_engine  # noqa: PLC0415 - numpy
 
-    engine = create_engine(settings.engine)
+    engine = create_engine(settings)
     engine.load()
     return engine
 

@@ -8,19 +8,19 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from tts_server.audio import BYTES_PER_SAMPLE
-from tts_server.cache import PlanMemo, Sound, SoundCache
-from tts_server.encoding import Format
+from tts_server.audio.encoding import Format
+from tts_server.audio.pcm import BYTES_PER_SAMPLE
+from tts_server.cache.memory import PlanMemo, Sound, SoundCache
 from tts_server.engines import NEUTRAL, Engine, EngineError, Sentence
-from tts_server.loading import Loading
-from tts_server.metrics import Metrics
-from tts_server.recording import AbandonedError, Recording
-from tts_server.renditions import Renditions
-from tts_server.scheduler import Job, Scheduler
-from tts_server.tracing import Span
+from tts_server.observability.metrics import Metrics
+from tts_server.observability.tracing import Span
+from tts_server.synthesis.loading import Loading
+from tts_server.synthesis.scheduler import Job, Scheduler
+from tts_server.synthesis.stream import AbandonedError, Recording
+from tts_server.synthesis.stream_encoder import Renditions
 
 if TYPE_CHECKING:
-    from tts_server.shared import SharedCache
+    from tts_server.cache.redis import SharedCache
 
 Source = Literal["hit", "miss", "coalesced"]
 

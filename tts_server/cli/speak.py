@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tts_server.audio import sentence_bytes
+from tts_server.audio.pcm import pcm_bytes
 from tts_server.engines import NEUTRAL, Engine
 
 _SENTENCE = "您好，这是一次语音检查。"
@@ -42,11 +42,10 @@ def speak(engine: Engine, text: str, *, voice: str | None = None, speed: float =
     return b"".join(
         piece
         for each in sentences
-        for piece in sentence_bytes(
+        for piece in pcm_bytes(
             session.synthesise(each, voice=voice, speed=speed, emotion=emotion),
-            each,
+            pause=each.pause / speed,
             sample_rate=engine.sample_rate,
-            speed=speed,
         )
     )
 

@@ -10,12 +10,12 @@ import gevent
 from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
-from tts_server.admission import Admission, CostModel, work
-from tts_server.audio import BYTES_PER_SAMPLE, sentence_bytes
+from tts_server.audio.pcm import BYTES_PER_SAMPLE, pcm_bytes
 from tts_server.engines import Sentence, Session
-from tts_server.metrics import Metrics
-from tts_server.recording import AbandonedError, DeadlineError, Recording
-from tts_server.tracing import Span
+from tts_server.observability.metrics import Metrics
+from tts_server.observability.tracing import Span
+from tts_server.synthesis.admission import Admission, CostModel, work
+from tts_server.synthesis.stream import AbandonedError, DeadlineError, Recording
 
 log = logging.getLogger(__name__)
 
@@ -172,7 +172,7 @@ def _synthesise(
     start, size = time.perf_counter(), 0
     sentence = job.sentences[index]
     said = session.synthesise(sentence, voice=job.voice, speed=job.speed, emotion=job.emotion)
-    pieces = sentence_bytes(said, sentence, sample_rate=sample_rate, speed=job.speed)
+    pieces = pcm_bytes(said, pause=sentence.pause / job.speed, sample_rate=sample_rate)
     if index == 0 and len(job.sentences) > 1:
         for piece in pieces:
             deliver(piece)

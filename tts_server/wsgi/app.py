@@ -12,20 +12,20 @@ from tts_server.api.cors import register_cors
 from tts_server.api.errors import register_error_handlers
 from tts_server.api.repeats import Repeats
 from tts_server.api.requests import register_request_hooks
-from tts_server.cache import SoundCache
-from tts_server.cpu import cpu_limit
+from tts_server.auth.keys import Keys
+from tts_server.cache.memory import SoundCache
 from tts_server.engines import Engine, create_engine
-from tts_server.keys import Keys
-from tts_server.lifecycle import Lifecycle
-from tts_server.metrics import Metrics
+from tts_server.observability.metrics import Metrics
+from tts_server.observability.tracing import start_tracing
+from tts_server.process.cpu import cpu_limit
+from tts_server.process.lifecycle import Lifecycle
 from tts_server.settings import Settings, decoded
-from tts_server.speech import SpeechService
-from tts_server.tracing import start_tracing
+from tts_server.synthesis.service import SpeechService
 from tts_server.webui import blueprint as webui
 
 if TYPE_CHECKING:
-    from tts_server.shared import SharedCache
-    from tts_server.tokens import Tokens
+    from tts_server.auth.tokens import Tokens
+    from tts_server.cache.redis import SharedCache
 
 # JSON may take twelve bytes for a character (two \\uXXXX); the rest is for the other fields.
 _BYTES_PER_CHARACTER = 12
@@ -34,7 +34,7 @@ _OTHER_FIELDS_BYTES = 64 * 1024
 
 def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | None = None) -> Flask:
     """Make the application. The model is not loaded yet: whoever runs it calls the context's ``service.load()``."""
-    engine = engine or create_engine(settings.engine)
+    engine = engine or create_engine(settings)
     metrics = Metrics()
     metrics.build_info.labels(__version__, engine.name, engine.revision).set(1)
     service = SpeechService(
@@ -71,7 +71,7 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
 def _tokens(settings: Settings) -> "Tokens | None":
     if not settings.api_keys or not settings.probe_public_key:
         return None
-    from tts_server.tokens import Tokens  # noqa: PLC0415 - OpenSSL once more, for nothing where it is not asked for
+    from tts_server.auth.tokens import Tokens  # noqa: PLC0415 - OpenSSL once more, for nothing where it is not asked for
 
     return Tokens(settings.probe_public_key, settings.pod_uid)
 
@@ -79,8 +79,8 @@ def _tokens(settings: Settings) -> "Tokens | None":
 def _shared_cache(settings: Settings, metrics: Metrics) -> "SharedCache | None":
     if not settings.redis_url:
         return None
-    from tts_server.entries import Entries  # noqa: PLC0415 - as the next one
-    from tts_server.shared import SharedCache  # noqa: PLC0415 - half a second and 15 MB, if it is not asked for
+    from tts_server.cache.redis import SharedCache  # noqa: PLC0415 - half a second and 15 MB, if it is not asked for
+    from tts_server.cache.redis_entries import Entries  # noqa: PLC0415 - as the next one
 
     entries = Entries(settings.redis_prefix, decoded(settings.redis_signing_key))
     return SharedCache(settings.redis_url, entries, keep_seconds=settings.redis_keep_seconds, metrics=metrics)
