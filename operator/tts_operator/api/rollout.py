@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tts_operator.api.schema import INT32, ApiModel, IntOrPercent, Quantity, rule, rules
+from tts_operator.api.schema import ATOMIC, INT32, ApiModel, IntOrPercent, Quantity, map_by, rule, rules
 
 TEXTS_MAX = 10
 """So many texts a speech check may have."""
@@ -46,7 +46,9 @@ class Canary(ApiModel):
         )
     }
 
-    steps: list[CanaryStep] = Field(default_factory=_steps, min_length=1, max_length=STEPS_MAX)
+    steps: list[CanaryStep] = Field(
+        default_factory=_steps, min_length=1, max_length=STEPS_MAX, json_schema_extra=ATOMIC
+    )
     """The steps, with rising weights. After the last one the new revision takes everything over."""
 
 
@@ -78,7 +80,9 @@ class SpeechCheck(ApiModel):
 
     enabled: bool = True
     """Whether new revisions are checked."""
-    texts: list[Annotated[str, Field(min_length=1, max_length=500)]] = Field([], max_length=TEXTS_MAX)
+    texts: list[Annotated[str, Field(min_length=1, max_length=500)]] = Field(
+        [], max_length=TEXTS_MAX, json_schema_extra=ATOMIC
+    )
     """What the new pods must speak. Left out, a few sentences in the language of the engine."""
     timeout_seconds: int = Field(10, ge=1, le=300, json_schema_extra=INT32)
     """Seconds within which each text must be spoken."""
@@ -114,8 +118,8 @@ class Prometheus(ApiModel):
 
     url: str = Field(min_length=8, max_length=1024, pattern=r"^https?://[^\s]+$")
     """Its address, such as http://prometheus.monitoring:9090. The operator's policy must allow it."""
-    queries: list[PrometheusQuery] = Field(min_length=1, max_length=10)
-    """What is asked, and what is a good answer."""
+    queries: list[PrometheusQuery] = Field(min_length=1, max_length=10, json_schema_extra=map_by("name"))
+    """What is asked, and what is a good answer. No two have the same name."""
 
 
 class Analysis(ApiModel):
@@ -163,9 +167,9 @@ class Rollout(ApiModel):
     max_unavailable: IntOrPercent = 0
     """Pods, or share of the replicas, that may be missing during a rollout. With 1, and
     maxSurge 0, an old pod stops before its successor starts."""
-    progress_deadline_seconds: int = Field(600, ge=10, le=86400)
+    progress_deadline_seconds: int = Field(600, ge=10, le=86400, json_schema_extra=INT32)
     """Seconds without progress after which a rollout counts as failed."""
-    revision_history_limit: int = Field(10, ge=0, le=100)
+    revision_history_limit: int = Field(10, ge=0, le=100, json_schema_extra=INT32)
     """Old revisions that are kept: ControllerRevisions and ReplicaSets."""
     paused: bool = False
     """Whether rollouts stay where they are: none begins, and none goes on. What fails is rolled back all the same."""
