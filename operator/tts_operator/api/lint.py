@@ -84,7 +84,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         ".spec.podTemplate": "a pod template of whatever Kubernetes version the cluster has",
     },
     "time": {
-        ".status.rollout.since": "to be renamed",
+        ".status.rollout.since": "deprecated; operators before lastTransitionTime read it",
     },
 }
 """What breaks a rule on purpose, by rule and pattern of the path (as in a shell), each with its reason."""

@@ -92,8 +92,10 @@ class RolloutStatus(ApiModel):
     """How many steps there are."""
     start_time: str | None = Field(None, json_schema_extra=DATE_TIME)
     """When the rollout began. Commands name the rollout as REVISION@STARTTIME."""
-    since: str = Field(json_schema_extra=DATE_TIME)
+    last_transition_time: str | None = Field(None, json_schema_extra=DATE_TIME)
     """When this phase or step began."""
+    since: str = Field(json_schema_extra=DATE_TIME)
+    """Deprecated: use lastTransitionTime, which has the same value."""
     reason: str | None = None
     """Why it was rolled back: SpeechCheckFailed, CrashLoop, ProgressDeadlineExceeded, ErrorRate, SlowAnswers,
     Overloaded, PrometheusQuery or Aborted."""
