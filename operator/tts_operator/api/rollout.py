@@ -4,11 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tts_operator.api.schema import ATOMIC, INT32, ApiModel, IntOrPercent, Quantity, map_by, rule, rules
+from tts_operator.api.schema import ATOMIC, INT32, ApiModel, IntOrPercent, Percentage, Quantity, map_by, rule, rules
 
 TEXTS_MAX = 10
 """So many texts a speech check may have."""
 STEPS_MAX = 20
+DEFAULT_ERROR_PERCENT = 1
+"""A default of the schema would be stored in every object, and then count for more than the deprecated field."""
 
 
 class CanaryStep(ApiModel):
@@ -125,8 +127,11 @@ class Prometheus(ApiModel):
 class Analysis(ApiModel):
     """What is asked of the new pods while they serve clients, as read from their own metrics."""
 
-    max_error_percent: int = Field(1, ge=0, le=100, json_schema_extra=INT32)
-    """Percent of the requests that may fail with 5xx; honest refusals for lack of capacity (503) do not count."""
+    max_error_rate: Percentage | None = None
+    """Percentage of the requests that may fail with 5xx, such as 0.1%; 1% if left out. Refusals for lack of capacity
+    (503) do not count."""
+    max_error_percent: int | None = Field(None, ge=0, le=100, json_schema_extra=INT32)
+    """Deprecated: use maxErrorRate, which counts where both are set. maxErrorPercent: 2 is maxErrorRate: 2%."""
     max_p99_milliseconds: int = Field(3000, ge=1, le=600000, json_schema_extra=INT32)
     """Milliseconds within which 99 % of the requests must be answered. Where the old version has answered minRequests,
     the new one fails only if it also takes more than 1.5 times as long as that: long texts take long with any
@@ -135,6 +140,13 @@ class Analysis(ApiModel):
     """With fewer requests than these nothing is decided."""
     prometheus: Prometheus | None = None
     """Your own figures, from a Prometheus server."""
+
+    @property
+    def error_rate(self) -> float:
+        """Part of the requests that may fail, 0 to 1."""
+        if self.max_error_rate is not None:
+            return float(self.max_error_rate.removesuffix("%")) / 100
+        return (DEFAULT_ERROR_PERCENT if self.max_error_percent is None else self.max_error_percent) / 100
 
 
 class Rollout(ApiModel):

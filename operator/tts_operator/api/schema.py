@@ -68,6 +68,9 @@ IntOrPercent = Annotated[
 ]
 """A count of pods, or a share of them: 1, 25%."""
 
+Percentage = Annotated[str, Field(max_length=6, pattern=r"^(100|[1-9]?[0-9](\.[0-9])?)%$")]
+"""A percentage with at most one decimal: 1%, 0.1%."""
+
 LabelKey = Annotated[
     str, Field(min_length=1, max_length=317, pattern=r"^([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$")
 ]
