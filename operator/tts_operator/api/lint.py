@@ -154,7 +154,9 @@ def named(field: Field) -> str:
         return "a name is camelCase: letters and digits, a lower-case one first"
     if re.search(r"(Reference|References)$", field.name):
         return "a reference is named ...Ref or ...Refs"
-    if field.node.get("type") == "string" and re.search(r"(Duration|Timeout|Interval|Period|Delay)$", field.name):
+    if field.node.get("type") == "string" and re.search(
+        r"(duration|timeout|interval|period|delay)$", field.name, re.IGNORECASE
+    ):
         return "a duration is an integer whose name ends with its unit, such as ...Seconds"
     return ""
 
