@@ -199,7 +199,7 @@ def _rollout(body: Json) -> Rollout:
         step=body.get("step"),
         steps=body.get("steps"),
         started=body.get("startTime") or "",
-        since=_time(body.get("since")),
+        since=_time(body.get("lastTransitionTime") or body.get("since")),
         reason=one_line(body.get("reason", ""), SHOWN_MAX),
         message=one_line(body.get("message", ""), SHOWN_MAX),
     )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tts_operator.api import Json, TTSService
+from tts_operator.api.status import condition_reason
 from tts_operator.desired.identity import selector_labels
 from tts_operator.desired.service import url
 from tts_operator.reconcile.absent import CONDITION_OF_KIND, disabled, unserved
@@ -47,6 +48,7 @@ def report(service: TTSService, observed: Observed, outcome: Outcome, now: str) 
     ready = _first_problem(problem, *off.values(), works, outcome.undone, *lacks.values(), *routes) or works
     # A host that is not allowed leads nowhere.
     reached = service.status.get("url") if outcome.violation else url(service)
+    zones = ready_zones(observed.pods, observed.zones)
     status: Json = {
         "observedGeneration": service.generation,
         "conditions": _conditions(service, {"Ready": ready, "Available": available, **parts}, now),
@@ -56,7 +58,8 @@ def report(service: TTSService, observed: Observed, outcome: Outcome, now: str) 
         "readyReplicas": counts.get("readyReplicas", 0),
         "updatedReplicas": counts.get("updatedReplicas", 0) if outcome.updated is None else outcome.updated,
         "selector": ",".join(f"{key}={value}" for key, value in sorted(selector_labels(service).items())),
-        "zones": ready_zones(observed.pods, observed.zones),
+        "zones": zones,
+        "readyZones": len(zones),
     }
     running = outcome.running or outcome.revision
     current = outcome.current or (running if works.ready else service.status.get("currentRevision"))
@@ -144,7 +147,7 @@ def _dated(wanted: Conditions, before: Mapping[str, Json], generation: int, now:
             "status": verdict.status,
             "observedGeneration": generation,
             "lastTransitionTime": _since(before.get(kind), verdict.status, now),
-            "reason": verdict.reason,
+            "reason": condition_reason(verdict.reason),
             "message": verdict.message,
         }
         for kind, verdict in wanted.items()

@@ -136,6 +136,15 @@ def test_a_service_that_is_as_it_should_be_needs_no_advice() -> None:
     assert "Message   Ready it is." in text
 
 
+def test_an_older_operator_says_since_when_in_another_field() -> None:
+    rollout = rolling_out("Scaling")
+    newer = a_service(target="narrator-6", rollout=rollout)
+    del rollout["lastTransitionTime"]
+    assert a_service(target="narrator-6", rollout=rollout).rollout == newer.rollout
+    assert newer.rollout is not None
+    assert newer.rollout.since is not None
+
+
 def test_the_stable_revision_may_be_none() -> None:
     assert "Stable    none yet" in block(FIRST_STALLED, NAMES, TYPED, NOW)
 
