@@ -9,13 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 from tts_operator.api import Json
-from tts_operator.app.children import Caches
+from tts_operator.app.caches import Caches
 from tts_operator.app.fencing import Fencing
 from tts_operator.app.http import serve
 from tts_operator.app.keys import load_keyring
-from tts_operator.app.kopfwatch import KopfWatch
+from tts_operator.app.kopfwatch.services import Services
+from tts_operator.app.kopfwatch.watch import KopfWatch
 from tts_operator.app.metrics import Metrics, State
-from tts_operator.app.services import Services
 from tts_operator.app.settings import Address, Settings
 from tts_operator.fencing import as_json
 from tts_operator.keyring import Keyring

@@ -8,9 +8,9 @@ from tts_operator.desired.pod import image_reference
 from tts_operator.desired.revision import Revision, wanted_revision
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.policy import Bounds, Violation, message, misshapen, spec_violations, template_violations
-from tts_operator.reconcile.difference import has_template
-from tts_operator.reconcile.observed import Observed, address
-from tts_operator.reconcile.ownership import owned_by
+from tts_operator.reconcile.children.diff import has_template
+from tts_operator.reconcile.observed.ownership import owned_by
+from tts_operator.reconcile.observed.snapshot import Observed, address
 
 REFRESH = "kubectl annotate ttsservice {name} tts-operator.io/refresh=$(date +%s) --overwrite"
 

@@ -10,14 +10,14 @@ from tts_operator.desired.revision import Revision, revisions_of, wanted_revisio
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.kube.resources import DEPLOYMENTS
 from tts_operator.policy import Policy
+from tts_operator.reconcile.analysis.model import NOTHING, Evidence
+from tts_operator.reconcile.children.diff import in_order
+from tts_operator.reconcile.children.pruning import outdated
 from tts_operator.reconcile.compliance import of_others, of_spec, of_target
-from tts_operator.reconcile.difference import in_order
-from tts_operator.reconcile.evidence import NOTHING, Evidence
-from tts_operator.reconcile.observed import Address, Observed, address
-from tts_operator.reconcile.phase import State
-from tts_operator.reconcile.prune import outdated
-from tts_operator.reconcile.replicas import is_autoscaled, leave_to_autoscaler, scaled_names
-from tts_operator.reconcile.rollout import Course, course
+from tts_operator.reconcile.observed.snapshot import Address, Observed, address
+from tts_operator.reconcile.rollout.decision import Course, course
+from tts_operator.reconcile.rollout.replicas import is_autoscaled, leave_to_autoscaler, scaled_names
+from tts_operator.reconcile.rollout.state import State
 
 DEFAULT_POLICY = Policy()
 

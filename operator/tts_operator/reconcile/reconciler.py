@@ -15,20 +15,20 @@ from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import OPTIONAL, Resource
 from tts_operator.policy import Policy
-from tts_operator.reconcile.act import Actor
-from tts_operator.reconcile.autoscaler import seconds_until_it_counts
-from tts_operator.reconcile.caches import CONTENT, is_unseen, whole
+from tts_operator.reconcile.analysis.model import NOTHING
+from tts_operator.reconcile.analysis.runner import Examiner
+from tts_operator.reconcile.children.applier import Actor
 from tts_operator.reconcile.compliance import of_spec, of_target
-from tts_operator.reconcile.evidence import NOTHING
-from tts_operator.reconcile.examiner import Examiner
-from tts_operator.reconcile.observed import Address, Observed, Outcome, Refusal, address
-from tts_operator.reconcile.phase import State
+from tts_operator.reconcile.observed.snapshot import Address, Observed, Outcome, Refusal, address
+from tts_operator.reconcile.observed.trimming import CONTENT, is_unseen, whole
 from tts_operator.reconcile.plan import DEFAULT_POLICY, Plan, plan
-from tts_operator.reconcile.progress import progress, undone
-from tts_operator.reconcile.report import report, report_invalid, unsettled
-from tts_operator.reconcile.reporter import Reporter
-from tts_operator.reconcile.rollout import Course
-from tts_operator.reconcile.trial import pods_of
+from tts_operator.reconcile.rollout.candidate_pods import pods_of
+from tts_operator.reconcile.rollout.decision import Course
+from tts_operator.reconcile.rollout.state import State
+from tts_operator.reconcile.status.autoscaler import seconds_until_it_counts
+from tts_operator.reconcile.status.report import report, report_invalid, unsettled
+from tts_operator.reconcile.status.rollout import progress, undone
+from tts_operator.reconcile.status.writer import Reporter
 from tts_operator.runtime.store import Key, Store
 from tts_operator.runtime.workers import RetryError
 

@@ -13,7 +13,7 @@ from tests.integration.speech.answering import serving
 from tts_operator.api.rollout import PrometheusQuery
 from tts_operator.keyring import Keyring
 from tts_operator.policy import is_forbidden
-from tts_operator.reconcile.examiner import Examiner
+from tts_operator.reconcile.analysis.runner import Examiner
 from tts_operator.speech.prometheus import NEVER_ASKED, MetricCheck, ask, prometheus_session
 
 CHECK = MetricCheck(query="up", max=1)

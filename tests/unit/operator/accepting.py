@@ -10,8 +10,8 @@ from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS
 from tts_operator.kube.sealed import Sealed, seal
 from tts_operator.policy import Policy
 from tts_operator.reconcile import Reconciler
-from tts_operator.reconcile.caches import trim, whole
-from tts_operator.reconcile.reporter import FIRST_SECONDS
+from tts_operator.reconcile.observed.trimming import trim, whole
+from tts_operator.reconcile.status.writer import FIRST_SECONDS
 from tts_operator.runtime import Key, Store
 
 KEY = NAMESPACE, NAME

@@ -11,7 +11,7 @@ import pytest
 from tests.unit.operator.rolling import LOAD, spec
 from tests.unit.operator.rollouts import Simulation
 from tests.unit.operator.virtual import VirtualLoop
-from tts_operator.reconcile.reporter import Reporter
+from tts_operator.reconcile.status.writer import Reporter
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

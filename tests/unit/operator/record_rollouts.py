@@ -21,7 +21,7 @@ from tests.unit.operator.rolling import EVERYWHERE, MANY, at_phase, ends_at, pro
 from tests.unit.operator.rollouts import Simulation
 from tests.unit.operator.virtual import VirtualLoop
 from tts_operator.api import Json
-from tts_operator.reconcile.reporter import Reporter
+from tts_operator.reconcile.status.writer import Reporter
 
 FOLDER = Path(__file__).parent / "upgrade"
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)

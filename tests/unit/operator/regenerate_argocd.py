@@ -10,10 +10,10 @@ from pathlib import Path
 
 import yaml
 
-from tests.unit.operator.test_report import CASES, Case, observed, outcome
+from tests.unit.operator.reconcile.status.test_report import CASES, Case, observed, outcome
 from tests.unit.operator.worlds import EARLIER, body, service
 from tts_operator.api import GROUP, KIND, Json
-from tts_operator.reconcile.report import report, report_invalid
+from tts_operator.reconcile.status.report import report, report_invalid
 
 ROOT = Path(__file__).parents[3]
 ARGOCD = ROOT / "integrations" / "argocd"

@@ -26,8 +26,8 @@ from tts_operator.kube.resources import (
 )
 from tts_operator.policy import Policy
 from tts_operator.reconcile import Reconciler
-from tts_operator.reconcile.caches import trim, trim_pod
-from tts_operator.reconcile.evidence import NOTHING, Evidence, Examination, Finding
+from tts_operator.reconcile.analysis.model import NOTHING, Evidence, Examination, Finding
+from tts_operator.reconcile.observed.trimming import trim, trim_pod
 from tts_operator.runtime import Key, Store
 from tts_operator.runtime.workers import RetryError
 

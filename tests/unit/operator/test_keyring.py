@@ -13,8 +13,8 @@ from tts_operator.desired.pod import pod_template
 from tts_operator.desired.probe import Admits, admits
 from tts_operator.desired.revision import revisions_of, wanted_revision
 from tts_operator.keyring import Keyring, new_secret
-from tts_operator.reconcile.credentials import credential, is_stranger
-from tts_operator.reconcile.evidence import Reachable, reachable
+from tts_operator.reconcile.analysis.credentials import credential, is_stranger
+from tts_operator.reconcile.analysis.model import Reachable, reachable
 from tts_server.settings import decoded
 
 SECRET = b"a secret of thirty-two bytes 1234"

@@ -22,8 +22,8 @@ from tts_operator.desired import Defaults
 from tts_operator.desired.identity import CANDIDATE, NAME_LABEL
 from tts_operator.desired.revision import TEMPLATE_LABEL
 from tts_operator.kube.resources import CONTROLLER_REVISIONS, DEPLOYMENTS
-from tts_operator.reconcile.reporter import Reporter
-from tts_operator.reconcile.workload import is_complete
+from tts_operator.reconcile.status.deployment import is_complete
+from tts_operator.reconcile.status.writer import Reporter
 
 LEAST = 3
 """So many pods the service has at the least."""
