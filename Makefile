@@ -17,11 +17,12 @@ demo: $(STAMP) ## a cluster of three zones, the operator, a TTSService, and spee
 
 test: lint test-unit test-integration test-e2e ## everything that CI runs; PYTEST_ARGS="-k ..." runs a part
 
-lint: $(STAMP) ## ruff, mypy --strict, import contracts
+lint: $(STAMP) ## ruff, mypy --strict, import contracts, conventions of the API
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/mypy
 	@PYTHONPATH=operator:. .venv/bin/lint-imports --no-logo 2>/dev/null || PYTHONPATH=operator:. .venv/bin/lint-imports
+	$(RUN) -m tts_operator.api.lint
 
 test-unit: $(STAMP) ## pure functions, no I/O
 	$(PY) -m pytest tests/unit -n auto $(PYTEST_ARGS)

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 import aiohttp
 
-from bench.clusters import Place, cluster
-from bench.world import BenchError
+from bench.cluster.namespace import BenchError
+from bench.cluster.setup import Place, cluster
 from devcluster.errors import DevclusterError
 from devcluster.progress import Progress
 from tts_operator.kube.errors import ApiError

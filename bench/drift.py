@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.clusters import Place, prepare
+from bench.cluster.namespace import BenchError, World, connected, namespace
+from bench.cluster.operatorprocess import operator
+from bench.cluster.setup import Place, prepare
 from bench.commandline import Arguments, parser, run_on_cluster
 from bench.figures import Figure, series, table, write
-from bench.process import operator
-from bench.world import BenchError, World, connected, namespace
 from devcluster.progress import Progress
 from tts_operator.desired.identity import INSTANCE_LABEL
 from tts_operator.kube.resources import (
@@ -169,7 +169,7 @@ async def measure(place: World, service: str, tries: int, progress: Progress) ->
             begin, seconds = time.monotonic(), []
             with progress.step(f"{name} {tries} tries"):
                 for number in range(tries):
-                    progress.alive(f"{name} try {number + 1} of {tries}", begin)
+                    progress.heartbeat(f"{name} try {number + 1} of {tries}", begin)
                     try:
                         async with child.sight() as seen:
                             seconds.append(await spoil(seen))

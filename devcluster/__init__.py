@@ -1,1 +1,1 @@
-"""A real local Kubernetes without Docker: ``python -m devcluster --help``."""
+"""A real Kubernetes cluster on this machine, without Docker: ``python -m devcluster --help``."""

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from devcluster import binaries, cgroups, claims, network, status
-from devcluster.bringup import Wanted, up
+from devcluster import binaries
 from devcluster.errors import DevclusterError
+from devcluster.host import cgroups, network
+from devcluster.host.processes import Supervisor
 from devcluster.layout import ZONES
-from devcluster.processes import Supervisor
+from devcluster.lifecycle import claims, status
+from devcluster.lifecycle.bringup import SpecPatch, up
 from devcluster.progress import Progress
 from devcluster.provider import Devcluster, Existing, Kind, Provider, Size, choose
 
@@ -22,17 +24,17 @@ EXAMPLES = """\
 examples:
   python -m devcluster up                                  three nodes in three zones
   python -m devcluster up --name integration --nodes 0 --kwok 3
-                                                           a control plane with fake nodes, in seconds
+                                                           a control plane with fake nodes, ready in seconds
   python -m devcluster up --ingress                        and an ingress controller (Traefik)
   export KUBECONFIG=$(python -m devcluster kubeconfig)
   $(python -m devcluster bin kubectl) get nodes
   python -m devcluster build-image Dockerfile.server ghcr.io/tts-operator/tts-server:dev
   python -m devcluster load-image ghcr.io/tts-operator/tts-server:dev
-  python -m devcluster zone down zone-b                    pull the cables of a zone
+  python -m devcluster zone down zone-b                    cut a zone off from the network
   python -m devcluster down
 
-The variable CLUSTER chooses where the cluster comes from: devcluster (default), kind (needs Docker and kind),
-existing (the current kubectl context; images are pushed to REGISTRY).
+The environment variable CLUSTER selects the provider: devcluster (default), kind (needs Docker and kind), or existing
+(the current kubectl context; images are pushed to REGISTRY).
 """
 
 
@@ -47,53 +49,60 @@ def main(argv: Sequence[str] | None = None) -> int:
         progress.say(f"error: {error}")
         return 1
     except KeyboardInterrupt:
-        progress.say("interrupted; `python -m devcluster down` removes what was begun, `up` goes on with it")
+        progress.say("interrupted; run `python -m devcluster up` to continue, or `down` to clean up")
         return 130
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """End on SIGTERM as on Ctrl-C, so that a compiler under way ends too."""
+    """Treat SIGTERM like Ctrl-C, so that a running compiler stops too."""
     raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m devcluster",
-        description="A real local Kubernetes without Docker.",
+        description="A real Kubernetes cluster on this machine, without Docker.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--name", default="dev", help="the cluster (default: dev)")
+    common.add_argument("--name", default="dev", help="cluster name (default: dev)")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, text: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=text, description=text, parents=[common])
 
-    raising = command("up", "bring the cluster up, or heal it")
-    raising.add_argument("--nodes", type=int, help="real nodes, 0 to 9 (a new cluster: 3)")
-    raising.add_argument("--kwok", type=int, help="fake nodes (a new cluster: 0)")
-    raising.add_argument(
-        "--ingress", action="store_true", default=None, help="an ingress controller (a cluster that has one keeps it)"
+    up_parser = command("up", "create the cluster, or repair it")
+    up_parser.add_argument("--nodes", type=int, help="number of real nodes, 0 to 9 (default for a new cluster: 3)")
+    up_parser.add_argument("--kwok", type=int, help="number of fake nodes (default for a new cluster: 0)")
+    up_parser.add_argument(
+        "--ingress",
+        action="store_true",
+        default=None,
+        help="install an ingress controller; the cluster keeps it until `down`",
     )
-    raising.add_argument("--timeout", type=float, default=180, help="seconds until ready, compiling not counted")
-    command("down", "remove the cluster and all it made")
-    command("status", "show components and nodes; exit code 1 unless all is well")
+    up_parser.add_argument(
+        "--timeout", type=float, default=180, help="seconds to wait for readiness, not counting compilation"
+    )
+    command("down", "remove the cluster and everything it created")
+    command("status", "show components and nodes; exit code 1 unless all are healthy")
     command("kubeconfig", "print the path of the kubeconfig")
-    building = command("build-image", "build an image from a Dockerfile")
-    building.add_argument("dockerfile", type=Path, metavar="DOCKERFILE")
-    building.add_argument("tag", metavar="TAG")
-    building.add_argument("--build-arg", action="append", default=[], metavar="K=V", help="may be repeated")
-    building.add_argument("--context", type=Path, default=Path(), help="the folder that COPY sees (default: .)")
-    command("load-image", "give a built image to every node").add_argument("tag", metavar="TAG")
-    zone = command("zone", "cut a zone off from all others, or connect it again")
+    build_parser = command("build-image", "build an image from a Dockerfile")
+    build_parser.add_argument("dockerfile", type=Path, metavar="DOCKERFILE")
+    build_parser.add_argument("tag", metavar="TAG")
+    build_parser.add_argument(
+        "--build-arg", action="append", default=[], metavar="K=V", help="build argument; repeatable"
+    )
+    build_parser.add_argument("--context", type=Path, default=Path(), help="build context (default: .)")
+    command("load-image", "load a built image into every node").add_argument("tag", metavar="TAG")
+    zone = command("zone", "disconnect a zone from the network, or reconnect it")
     zone.add_argument("action", choices=("down", "up"))
     zone.add_argument("zone", choices=ZONES, metavar="ZONE", help=", ".join(ZONES))
-    log = command("logs", "print a component's log")
-    log.add_argument("component", nargs="?", metavar="COMPONENT", help="without it: list the components")
-    log.add_argument("-f", "--follow", action="store_true", help="go on until interrupted")
-    command("restart", "end a component and start it again").add_argument("component", metavar="COMPONENT")
-    program = command("bin", "build a program if need be, and print its path")
+    log = command("logs", "print the log of a component")
+    log.add_argument("component", nargs="?", metavar="COMPONENT", help="omit to list the components")
+    log.add_argument("-f", "--follow", action="store_true", help="follow the log until interrupted")
+    command("restart", "restart a component").add_argument("component", metavar="COMPONENT")
+    program = command("bin", "print the path of a program, compiling it first if necessary")
     program.add_argument("program", choices=binaries.PROGRAMS, metavar="PROGRAM", help=", ".join(binaries.PROGRAMS))
     return parser
 
@@ -119,7 +128,7 @@ def _run(arguments: argparse.Namespace, provider: Provider, progress: Progress) 
         binaries.ensure([arguments.program], progress)
         print(binaries.path_of(arguments.program))
     elif isinstance(provider, Kind | Existing):
-        raise DevclusterError(f"`{command}` works with CLUSTER=devcluster only")
+        raise DevclusterError(f"`{command}` requires CLUSTER=devcluster")
     else:
         return _inspect(arguments, progress)
     return 0
@@ -148,13 +157,13 @@ def _inspect(arguments: argparse.Namespace, progress: Progress) -> int:
         _check_component(supervisor, arguments.component)
         with claims.locked(arguments.name, progress):
             supervisor.stop(arguments.component)
-        up(arguments.name, Wanted(), 120, progress)
+        up(arguments.name, SpecPatch(), 120, progress)
     return 0
 
 
 def _check_component(supervisor: Supervisor, name: str) -> None:
     if name not in supervisor.names():
-        raise DevclusterError(f"no component {name!r}; there are: {', '.join(supervisor.names())}")
+        raise DevclusterError(f"unknown component {name!r}; known components: {', '.join(supervisor.names())}")
 
 
 def _print_log(path: Path, *, follow: bool) -> None:
@@ -172,7 +181,7 @@ def _build_arguments(words: Sequence[str]) -> dict[str, str]:
     pairs = [word.partition("=") for word in words]
     wrong = [key for key, equals, _ in pairs if not (key and equals)]
     if wrong:
-        raise DevclusterError(f"--build-arg {wrong[0]}: write it as KEY=VALUE")
+        raise DevclusterError(f"--build-arg {wrong[0]}: expected KEY=VALUE")
     return {key: value for key, _, value in pairs}
 
 

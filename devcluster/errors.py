@@ -1,11 +1,11 @@
-"""What the user is told when something cannot be done."""
+"""Errors that are shown to the user."""
 
 from __future__ import annotations
 
 
 class DevclusterError(Exception):
-    """A failure with a message for a person: what is wrong, where, and what to do."""
+    """A failure. The message tells the user what is wrong, where, and what to do."""
 
 
 class ComponentFailedError(DevclusterError):
-    """A component died, or did not become ready in time; the message ends with the end of its log."""
+    """A component exited, or did not become ready in time. The message ends with the tail of its log."""

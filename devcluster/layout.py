@@ -1,4 +1,4 @@
-"""Where everything of a cluster is: paths, names, addresses. No I/O."""
+"""The paths, names and addresses of a cluster. No I/O."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from pathlib import Path
 from devcluster.errors import DevclusterError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+MANIFEST_FOLDER = REPOSITORY / "devcluster" / "manifests"
+"""YAML files that are applied, or read by a component, unchanged."""
 RUN_ROOT = Path("/run/tts-devcluster")
-"""Sockets and claims. Short, because a unix socket path ends at 107 characters; machine-wide, because addresses are."""
+"""Sockets and claims. Short, since Unix socket paths are limited to 107 bytes; machine-wide, as addresses are."""
 CGROUP_ROOT = "tts-devcluster"
 ZONES = ("zone-a", "zone-b", "zone-c")
 MAX_CLUSTERS = 16
@@ -26,7 +28,7 @@ def state_home(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def cache_home(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder of what can be made again: binaries, base images, built images."""
+    """Return the folder of everything that can be rebuilt: binaries, base images, images."""
     return Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tts-devcluster"
 
 
@@ -54,7 +56,7 @@ class Node:
 
     @property
     def veth(self) -> str:
-        """The host's end of the node's cable."""
+        """The host's end of the node's veth pair."""
         return f"{self.cluster.bridge}n{self.number}"
 
     @property
@@ -64,17 +66,17 @@ class Node:
 
     @property
     def pod_cidr(self) -> str:
-        """The addresses of the node's pods."""
+        """The range of pod addresses on the node."""
         return f"{self.cluster.pod_prefix}.{self.number}.0/24"
 
     @property
     def state(self) -> Path:
-        """What must outlive a reboot: images, kubelet state."""
+        """State that survives a reboot: images, kubelet state."""
         return self.cluster.state / "nodes" / self.name
 
     @property
     def run(self) -> Path:
-        """Sockets and containerd's run state."""
+        """Sockets and containerd's runtime state."""
         return self.cluster.run / str(self.number)
 
     @property
@@ -84,13 +86,13 @@ class Node:
 
     @property
     def cgroup(self) -> str:
-        """The cgroup of the node's pods, relative to a hierarchy's root."""
+        """The cgroup of the node's pods, relative to the root of a hierarchy."""
         return f"{self.cluster.cgroup}/{self.name}"
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster by name; `index` tells its addresses apart from those of the others on this machine."""
+    """A cluster. Its `index` determines its addresses, and is unique on this machine."""
 
     name: str
     index: int
@@ -133,7 +135,7 @@ class Cluster:
 
     @property
     def operator_test_kubeconfig(self) -> Path:
-        """The kubeconfig of the user tts-operator-test, who has no rights until a test binds a role to it."""
+        """The kubeconfig of the user tts-operator-test, who has no permissions until a test binds a role."""
         return self.state / "operator-test.kubeconfig"
 
     @property
@@ -148,7 +150,7 @@ class Cluster:
 
     @property
     def bridge_prefix(self) -> str:
-        """The first three numbers of the bridge network."""
+        """The first three octets of the bridge network."""
         return f"10.99.{self.index}"
 
     @property
@@ -158,32 +160,32 @@ class Cluster:
 
     @property
     def gateway_address(self) -> str:
-        """The address of the namespace that carries the host's traffic to Service addresses."""
+        """The address of the network namespace that routes the host's traffic to Service addresses."""
         return f"{self.bridge_prefix}.2"
 
     @property
     def ingress_url(self) -> str:
-        """Where the ingress controller listens; the host, the nodes and the pods reach it, no zone outage takes it."""
+        """The ingress controller's URL, reachable from the host, nodes and pods, also during a zone outage."""
         return f"http://{self.gateway_address}"
 
     @property
     def gateway_netns(self) -> str:
-        """The namespace whose kube-proxy serves the host."""
+        """The network namespace whose kube-proxy serves the host."""
         return f"{self.bridge}-gateway"
 
     @property
     def loopback(self) -> str:
-        """An address of the loopback net for what only the control plane may reach (etcd)."""
+        """A loopback address for etcd, which only the control plane may reach."""
         return f"127.99.{self.index}.1"
 
     @property
     def service_prefix(self) -> str:
-        """The first two numbers of the Service addresses."""
+        """The first two octets of Service addresses."""
         return f"10.{100 + self.index}"
 
     @property
     def service_cidr(self) -> str:
-        """The Service addresses."""
+        """The range of Service addresses."""
         return f"{self.service_prefix}.0.0/16"
 
     @property
@@ -193,41 +195,41 @@ class Cluster:
 
     @property
     def pod_prefix(self) -> str:
-        """The first two numbers of the pod addresses."""
+        """The first two octets of pod addresses."""
         return f"10.{116 + self.index}"
 
     @property
     def pod_cidr(self) -> str:
-        """The addresses of all pods."""
+        """The range of pod addresses."""
         return f"{self.pod_prefix}.0.0/16"
 
     @property
     def kwok_cidr(self) -> str:
-        """The addresses of pods on fake nodes: the half of pod_cidr that no real node uses."""
+        """The range of pod addresses on fake nodes: the half of pod_cidr that real nodes do not use."""
         return f"{self.pod_prefix}.128.0/17"
 
     @property
     def api_url(self) -> str:
-        """The API server."""
+        """The URL of the API server."""
         return f"https://{self.host_address}:6443"
 
     @property
     def etcd_url(self) -> str:
-        """The etcd client address."""
+        """The client URL of etcd."""
         return f"http://{self.loopback}:2379"
 
     @property
     def cgroup(self) -> str:
-        """The cgroup of all of the cluster's processes, relative to a hierarchy's root."""
+        """The cgroup of all of the cluster's processes, relative to the root of a hierarchy."""
         return f"{CGROUP_ROOT}/{self.index}-{self.name}"
 
     @property
     def components_cgroup(self) -> str:
-        """The cgroup of the components; pods are beside it, since cgroup v2 allows processes only in leaves."""
+        """The cgroup of the components. Pods have sibling cgroups: cgroup v2 allows processes only in leaves."""
         return f"{self.cgroup}/components"
 
     def node(self, number: int) -> Node:
-        """Return the node with this number, counted from 1."""
+        """Return the node with this number, starting at 1."""
         return Node(self, number)
 
     def nodes(self, count: int) -> tuple[Node, ...]:
@@ -236,8 +238,8 @@ class Cluster:
 
 
 def check_name(name: str) -> None:
-    """Refuse a cluster name that is not a short DNS label (it is part of paths and cgroup names)."""
+    """Raise DevclusterError unless the name is a short DNS label: it becomes part of paths and cgroup names."""
     if not _NAME.fullmatch(name):
         raise DevclusterError(
-            f"cluster name {name!r}: use up to 20 lower-case letters, digits and dashes, a letter first"
+            f"cluster name {name!r}: use up to 20 lower-case letters, digits and hyphens; start with a letter"
         )

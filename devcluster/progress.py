@@ -1,4 +1,4 @@
-"""One line per step, with the time it took; a sign of life while a step is long."""
+"""Progress output: one line per step with its duration, and a heartbeat during long steps."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from typing import TextIO
 
 PLAIN_INTERVAL = 15.0
-"""Seconds between signs of life where the output is not a terminal (a CI log)."""
+"""Seconds between heartbeats when the output is not a terminal, as in a CI log."""
 
 
 def elapsed(seconds: float) -> str:
-    """Return seconds as a short text: ``0.4s``, ``12s``, ``3m05s``."""
+    """Format seconds briefly: ``0.4s``, ``12s``, ``3m05s``."""
     if seconds < 10:  # noqa: PLR2004
         return f"{seconds:.1f}s"
     if seconds < 60:  # noqa: PLR2004
@@ -23,7 +23,7 @@ def elapsed(seconds: float) -> str:
 
 
 class Progress:
-    """Writes the steps to stderr, so that stdout carries only what a script wants to read."""
+    """Writes to stderr, so that stdout carries only what scripts read."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
@@ -40,15 +40,15 @@ class Progress:
 
     @contextmanager
     def step(self, what: str) -> Iterator[None]:
-        """Write `what` and the time it took when the block ends without an error."""
+        """Write `what` and its duration when the block ends without an error."""
         begin = time.monotonic()
         self._last = begin
         yield
         now = time.monotonic()
         self.say(f"[{elapsed(now - self._begin):>6}] {what} ({elapsed(now - begin)})")
 
-    def alive(self, what: str, begin: float) -> None:
-        """Show that `what`, begun at `begin` (monotonic), still goes on; cheap, call it often."""
+    def heartbeat(self, what: str, begin: float) -> None:
+        """Show that `what`, which began at `begin` (monotonic time), is still running. Rate-limited: call it often."""
         now = time.monotonic()
         if now - self._last < (0.5 if self._tty else PLAIN_INTERVAL):
             return
@@ -58,4 +58,4 @@ class Progress:
                 self._stream.write(f"\r\x1b[K         {what} {elapsed(now - begin)}")
                 self._stream.flush()
         else:
-            self.say(f"[{elapsed(now - self._begin):>6}] ... {what}, {elapsed(now - begin)} so far")
+            self.say(f"[{elapsed(now - self._begin):>6}] ... {what}, {elapsed(now - begin)}")

@@ -1,4 +1,4 @@
-"""Where the cluster comes from: the CLUSTER variable chooses devcluster (the default), kind, or an existing cluster."""
+"""Cluster providers. The variable CLUSTER selects devcluster (default), kind, or an existing cluster."""
 
 from __future__ import annotations
 
@@ -9,60 +9,62 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from devcluster import bringup, claims, cleanup, imagebuild, images, shell
 from devcluster.errors import DevclusterError
+from devcluster.host import shell
+from devcluster.images import builder, containerd
 from devcluster.layout import ZONES, cache_home
+from devcluster.lifecycle import bringup, claims, cleanup
 from devcluster.progress import Progress
 
 
 @dataclass(frozen=True)
 class Size:
-    """What a cluster should have; None keeps what it has."""
+    """The desired size of a cluster. None leaves a value as it is."""
 
     nodes: int | None = None
     kwok: int | None = None
     ingress: bool | None = None
-    """Whether there should be an ingress controller; devcluster alone brings one."""
+    """Whether to install an ingress controller. Only devcluster supports it."""
     timeout: float = 180
-    """Seconds until it must be ready, compiling not counted."""
+    """Seconds to wait for readiness, not counting compilation."""
 
 
 class Provider(Protocol):
-    """What the demo and the tests need of a cluster."""
+    """What the demo and the tests need from a cluster."""
 
     def up(self, size: Size) -> None:
-        """Make the cluster, or heal it."""
+        """Create the cluster, or repair it."""
 
     def down(self) -> None:
-        """Remove it."""
+        """Remove the cluster."""
 
     def kubeconfig(self) -> Path:
         """Return the path of its kubeconfig."""
 
     def build_image(self, dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path) -> None:
-        """Build an image under the name `tag`."""
+        """Build an image and tag it."""
 
     def load_image(self, tag: str) -> None:
-        """Give a built image to every node."""
+        """Load a built image into every node."""
 
 
 @dataclass(frozen=True)
 class Devcluster:
-    """A Kubernetes of processes and network namespaces on this machine."""
+    """A cluster of processes and network namespaces on this machine."""
 
     name: str
     progress: Progress
 
     def up(self, size: Size) -> None:
-        """Make the cluster, or heal it."""
-        bringup.up(self.name, bringup.Wanted(size.nodes, size.kwok, size.ingress), size.timeout, self.progress)
+        """Create the cluster, or repair it."""
+        bringup.up(self.name, bringup.SpecPatch(size.nodes, size.kwok, size.ingress), size.timeout, self.progress)
 
     def down(self) -> None:
-        """Remove all of it; fine where there is nothing."""
+        """Remove the cluster. Does nothing if it does not exist."""
         with claims.locked(self.name, self.progress):
             cluster = claims.find(self.name)
             if cluster is None:
-                self.progress.say(f"there is no cluster {self.name!r}")
+                self.progress.say(f"cluster {self.name!r} does not exist")
             else:
                 cleanup.down(cluster, self.progress)
 
@@ -71,25 +73,25 @@ class Devcluster:
         return claims.existing(self.name).kubeconfig
 
     def ingress_url(self) -> str:
-        """Return where the ingress controller listens, if the cluster has one; clients say the host in their header."""
+        """Return the URL of the ingress controller. Clients name the host in the Host header."""
         return claims.existing(self.name).ingress_url
 
     def build_image(self, dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path) -> None:
         """Build with buildah into an archive in the cache."""
-        imagebuild.build(dockerfile, tag, arguments, context, self.progress)
+        builder.build(dockerfile, tag, arguments, context, self.progress)
 
     def load_image(self, tag: str) -> None:
-        """Import the archive into the nodes that do not have it."""
+        """Import the image archive into the nodes that lack it."""
         cluster = claims.existing(self.name)
-        archive = imagebuild.find(tag)
+        archive = builder.find(tag)
         spec = claims.read_spec(cluster)
-        with self.progress.step(f"image {tag}: load"):
-            images.load(archive.path, tag, archive.digest, cluster.nodes(spec.nodes if spec else 0))
+        with self.progress.step(f"load image {tag}"):
+            containerd.load(archive.path, tag, archive.digest, cluster.nodes(spec.nodes if spec else 0))
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A cluster of kind, on Docker."""
+    """A kind cluster, on Docker."""
 
     name: str
     progress: Progress
@@ -107,7 +109,7 @@ class Kind:
                 "apiVersion": "kind.x-k8s.io/v1alpha4",
                 "nodes": [{"role": "control-plane"}, *workers],
             }
-            with self.progress.step(f"kind cluster {self.name}"):
+            with self.progress.step(f"create kind cluster {self.name}"):
                 shell.run(
                     ["kind", "create", "cluster", "--name", self.name, "--config", "-", "--wait", "180s"],
                     stdin=json.dumps(config),
@@ -120,7 +122,7 @@ class Kind:
         shell.run(["kind", "delete", "cluster", "--name", self.name], timeout=300)
 
     def kubeconfig(self) -> Path:
-        """Write the cluster's kubeconfig to the cache and return its path."""
+        """Export the cluster's kubeconfig to the cache and return its path."""
         path = cache_home() / f"kind-{self.name}.kubeconfig"
         path.parent.mkdir(parents=True, exist_ok=True)
         shell.run(["kind", "export", "kubeconfig", "--name", self.name, "--kubeconfig", path])
@@ -131,24 +133,24 @@ class Kind:
         _docker_build(dockerfile, tag, arguments, context, self.progress)
 
     def load_image(self, tag: str) -> None:
-        """Copy the image from Docker into the nodes."""
+        """Load the image from Docker into the nodes."""
         shell.run(["kind", "load", "docker-image", tag, "--name", self.name], timeout=600)
 
 
 @dataclass(frozen=True)
 class Existing:
-    """The cluster of the current kubectl context, which is neither made nor removed here."""
+    """The cluster of the current kubectl context. It is neither created nor removed."""
 
     progress: Progress
 
     def up(self, size: Size) -> None:
-        """Check that the cluster answers; its size is not ours to choose."""
+        """Check that the cluster responds. Its size does not change."""
         _refuse_ingress(size)
         shell.run(["kubectl", "version"], timeout=30)
 
     def down(self) -> None:
-        """Leave it alone."""
-        self.progress.say("CLUSTER=existing: the cluster is left as it is")
+        """Leave the cluster alone."""
+        self.progress.say("CLUSTER=existing: leaving the cluster as it is")
 
     def kubeconfig(self) -> Path:
         """Return the kubeconfig that kubectl uses."""
@@ -160,10 +162,10 @@ class Existing:
         _docker_build(dockerfile, tag, arguments, context, self.progress)
 
     def load_image(self, tag: str) -> None:
-        """Push the image to the registry that REGISTRY names (registry.example/path); without it, do nothing."""
+        """Push the image to REGISTRY, such as registry.example/path. Does nothing if it is not set."""
         registry = os.environ.get("REGISTRY")
         if not registry:
-            self.progress.say(f"REGISTRY is not set: the cluster has to get {tag} by itself")
+            self.progress.say(f"REGISTRY is not set: the cluster must obtain {tag} by itself")
             return
         remote = f"{registry.rstrip('/')}/{tag.rsplit('/', 1)[-1]}"
         with self.progress.step(f"push {remote}"):
@@ -172,7 +174,7 @@ class Existing:
 
 
 def choose(name: str, progress: Progress, environ: Mapping[str, str] = os.environ) -> Provider:
-    """Return the provider that the variable CLUSTER asks for."""
+    """Return the provider that the variable CLUSTER selects."""
     choice = environ.get("CLUSTER") or "devcluster"
     if choice == "devcluster":
         return Devcluster(name, progress)
@@ -180,13 +182,13 @@ def choose(name: str, progress: Progress, environ: Mapping[str, str] = os.enviro
         return Kind(name, progress)
     if choice == "existing":
         return Existing(progress)
-    raise DevclusterError(f"CLUSTER={choice}: it must be devcluster, kind or existing")
+    raise DevclusterError(f"CLUSTER={choice}: must be devcluster, kind or existing")
 
 
 def _refuse_ingress(size: Size) -> None:
     if size.ingress:
         raise DevclusterError(
-            "`--ingress` works with CLUSTER=devcluster only: install Traefik in your cluster yourself"
+            "`--ingress` requires CLUSTER=devcluster; install an ingress controller in your cluster yourself"
         )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import claims
+from devcluster.lifecycle import claims
 from devcluster.product import Product
 from devcluster.progress import Progress
 from devcluster.provider import Devcluster, Size, choose

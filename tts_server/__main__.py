@@ -5,7 +5,8 @@ import sys
 import time
 from pathlib import Path
 
-from tts_server import __version__, model_commands
+from tts_server import __version__
+from tts_server.cli import models as model_commands
 from tts_server.settings import Settings, SettingsError, settings_table
 
 _DESCRIPTION = """\
@@ -86,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(_: argparse.Namespace, settings: Settings) -> int:
-    from tts_server.serve import report_fatal, serve  # noqa: PLC0415 - gunicorn, which other commands do not need
+    from tts_server.wsgi.server import report_fatal, serve  # noqa: PLC0415 - gunicorn, which other commands do not need
 
     try:
         serve(settings)
@@ -97,8 +98,8 @@ def _serve(_: argparse.Namespace, settings: Settings) -> int:
 
 
 def _say(options: argparse.Namespace, settings: Settings) -> int:
-    from tts_server.encoding import encode_file, file_format  # noqa: PLC0415 - numpy: `drain` and `--help` need none
-    from tts_server.speaking import speak  # noqa: PLC0415 - see above
+    from tts_server.audio.encoding import encode_file, file_format  # noqa: PLC0415 - numpy: `drain` and `--help` need none
+    from tts_server.cli.speak import speak  # noqa: PLC0415 - see above
 
     if not 0.25 <= options.speed <= 4:  # noqa: PLR2004 - the API's range
         return _fail("--speed must be from 0.25 to 4.", 2)
@@ -118,7 +119,7 @@ def _say(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _drain(_: argparse.Namespace, settings: Settings) -> int:
-    from tts_server.lifecycle import RunFolder  # noqa: PLC0415 - as the other commands
+    from tts_server.process.lifecycle import RunFolder  # noqa: PLC0415 - as the other commands
 
     folder = RunFolder(settings.port)
     if not folder.exists:
@@ -129,9 +130,14 @@ def _drain(_: argparse.Namespace, settings: Settings) -> int:
 
 
 def _prepare(options: argparse.Namespace, _: Settings) -> int:
-    from tts_server.engines.fastspeech2 import patch  # noqa: PLC0415 - the graph's schema is large
+    from tts_server.engines.fastspeech2 import assets  # noqa: PLC0415 - see _say
 
-    return patch.main([str(options.file)] if options.file else [])
+    target = options.file or assets.baked_path()
+    assets.write_patched(target)
+    sys.stdout.write(f"{target}\n")
+    if not options.file:
+        sys.stdout.write(f"{assets.bake_vocoder()}\n")
+    return 0
 
 
 def _fail(message: str, status: int) -> int:

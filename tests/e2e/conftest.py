@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from bench.figures import Figure, table, write
-from devcluster import baseimage, binaries, debian
+from devcluster import binaries
+from devcluster.host import debian
+from devcluster.images import baseimage
 from devcluster.product import NAMESPACE, Product
 from devcluster.progress import Progress
 from devcluster.provider import Devcluster, choose

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from devcluster import cgroups, claims, cleanup, processes
+from devcluster.host import cgroups, processes
 from devcluster.layout import REPOSITORY, RUN_ROOT, Cluster
+from devcluster.lifecycle import claims, cleanup
 
 NAME = "e2e-self"
 NEIGHBOUR = "e2e-neighbour"
@@ -317,5 +318,5 @@ def test_a_failing_component_is_named_with_the_end_of_its_log(cluster: Cluster) 
         finally:
             blocker.kill()
     assert done.returncode == 1
-    assert "kube-apiserver ended with exit code 1" in done.stderr
+    assert "kube-apiserver exited with code 1" in done.stderr
     assert "address already in use" in done.stderr

@@ -9,16 +9,16 @@ from collections.abc import Generator
 
 from flask import Response, g, request
 
-from tts_server.admission import OverloadedError
 from tts_server.api.context import Context, context
 from tts_server.api.errors import ApiError, error_body
 from tts_server.api.repeats import Recipe, remember
-from tts_server.audio import UNKNOWN_BYTES, wav_header
-from tts_server.encoding import FORMATS, Format
+from tts_server.audio.encoding import FORMATS, Format
+from tts_server.audio.wav import UNKNOWN_BYTES, wav_header
 from tts_server.engines import NothingToSayError
-from tts_server.lifecycle import State
-from tts_server.recording import DeadlineError
-from tts_server.speech import Speech, UnknownEmotionError, UnknownVoiceError, Utterance
+from tts_server.process.lifecycle import State
+from tts_server.synthesis.admission import OverloadedError
+from tts_server.synthesis.service import Speech, UnknownEmotionError, UnknownVoiceError, Utterance
+from tts_server.synthesis.stream import DeadlineError
 
 log = logging.getLogger(__name__)
 

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from flask import current_app
 
-from tts_server.keys import Keys
-from tts_server.lifecycle import Lifecycle
-from tts_server.metrics import Metrics
+from tts_server.auth.keys import Keys
+from tts_server.observability.metrics import Metrics
+from tts_server.observability.tracing import Tracing
+from tts_server.process.lifecycle import Lifecycle
 from tts_server.settings import Settings
-from tts_server.speech import SpeechService
-from tts_server.tracing import Tracing
+from tts_server.synthesis.service import SpeechService
 
 _KEY = "tts_server"
 

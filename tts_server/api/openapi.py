@@ -7,7 +7,7 @@ from flask import Blueprint, Response, jsonify
 from tts_server import __version__
 from tts_server.api.context import context
 from tts_server.api.schema import PlainRequest, SpeechRequest
-from tts_server.encoding import FORMATS
+from tts_server.audio.encoding import FORMATS
 
 blueprint = Blueprint("openapi", __name__)
 

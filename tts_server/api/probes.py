@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, jsonify
 
 from tts_server.api.context import context
-from tts_server.lifecycle import State
+from tts_server.process.lifecycle import State
 
 blueprint = Blueprint("probes", __name__)
 

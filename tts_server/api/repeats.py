@@ -21,10 +21,10 @@ from flask import request
 from tts_server.api.body import EARLY_BODY, read_in_time
 from tts_server.api.context import Context
 from tts_server.api.requests import conclude, request_id
-from tts_server.audio import wav_header
-from tts_server.cache import Sound
-from tts_server.encoding import Format
-from tts_server.lifecycle import State
+from tts_server.audio.encoding import Format
+from tts_server.audio.wav import wav_header
+from tts_server.cache.memory import Sound
+from tts_server.process.lifecycle import State
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -9,9 +9,9 @@ from flask import Flask, Response, g, request
 
 from tts_server.api.context import context
 from tts_server.api.errors import SPEECH_PATHS
-from tts_server.lifecycle import State
-from tts_server.metrics import Metrics
-from tts_server.tracing import Span
+from tts_server.observability.metrics import Metrics
+from tts_server.observability.tracing import Span
+from tts_server.process.lifecycle import State
 
 log = logging.getLogger(__name__)
 

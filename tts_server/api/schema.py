@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tts_server.api.errors import ApiError
-from tts_server.encoding import FormatName
+from tts_server.audio.encoding import FormatName
 
 Format = FormatName
 Speed = Annotated[float, Field(ge=0.25, le=4.0, allow_inf_nan=False)]

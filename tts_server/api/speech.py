@@ -10,9 +10,9 @@ from tts_server.api.body import read_body
 from tts_server.api.context import context
 from tts_server.api.errors import ApiError
 from tts_server.api.schema import parse_json, parse_plain_request, parse_speech_request
-from tts_server.encoding import FORMATS
+from tts_server.audio.encoding import FORMATS
 from tts_server.engines import NEUTRAL
-from tts_server.speech import Utterance
+from tts_server.synthesis.service import Utterance
 
 blueprint = Blueprint("speech", __name__)
 

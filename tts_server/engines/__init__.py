@@ -9,12 +9,12 @@ from tts_server.engines.protocol import (
     Engine,
     EngineError,
     NothingToSayError,
-    Sentence,
     Session,
     UnknownEngineError,
     Voice,
 )
 from tts_server.engines.registry import create_engine, engine_names
+from tts_server.text.sentences import Sentence
 
 __all__ = [
     "NEUTRAL",

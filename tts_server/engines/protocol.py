@@ -4,12 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
+from tts_server.audio.pcm import Pcm
+from tts_server.text.sentences import Sentence
 
 NEUTRAL = "neutral"
-
-Pcm = npt.NDArray[np.int16]
 
 
 class EngineError(RuntimeError):
@@ -31,18 +29,6 @@ class Voice:
     id: str
     name: str
     language: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """A piece of text that the engine says in one go.
-
-    ``text`` is normalised, ``syllables`` measures the work, ``pause`` is the silence after it in seconds.
-    """
-
-    text: str
-    syllables: int
-    pause: float
 
 
 class Session(Protocol):

@@ -1,32 +1,37 @@
-"""Find an engine by name: the bundled ones, then the entry points."""
+"""Find an engine by name: the bundled ones, then those of other packages."""
 
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
 
 from tts_server.engines.protocol import Engine, UnknownEngineError
+from tts_server.settings import Settings
 
 GROUP = "tts_server.engines"
-# Known without the distribution's metadata, so that a source tree that is not installed works too.
+"""The entry point group in which other packages register an engine: a function without arguments that returns one."""
+
+# Functions that take the settings and return the engine.
 _BUNDLED = {
-    "fastspeech2": "tts_server.engines.fastspeech2.engine:FastSpeech2",
-    "modelscope": "tts_server.engines.modelscope.engine:ModelScope",
+    "fastspeech2": "tts_server.engines.fastspeech2.engine:create",
+    "modelscope": "tts_server.engines.modelscope.engine:create",
 }
 
 
 def engine_names() -> list[str]:
-    """Return the names that :func:`create_engine` accepts."""
+    """Return the names that ``TTS_ENGINE`` accepts."""
     return sorted({*_BUNDLED, *(point.name for point in entry_points(group=GROUP))})
 
 
-def create_engine(name: str) -> Engine:
-    """Make the engine of that name, not loaded yet; raises :class:`UnknownEngineError`."""
-    factory: Callable[[], Engine]
-    if name in _BUNDLED:
-        module, _, attribute = _BUNDLED[name].partition(":")
-        factory = getattr(import_module(module), attribute)
-        return factory()
-    for point in entry_points(group=GROUP, name=name):
-        factory = point.load()
-        return factory()
-    raise UnknownEngineError(f"There is no engine {name!r}; installed are: {', '.join(engine_names())}.")
+def create_engine(settings: Settings) -> Engine:
+    """Return the engine that the settings name, without loading it.
+
+    Raises UnknownEngineError, and EngineError for settings that the engine cannot use.
+    """
+    if settings.engine in _BUNDLED:
+        module, _, function = _BUNDLED[settings.engine].partition(":")
+        create: Callable[[Settings], Engine] = getattr(import_module(module), function)
+        return create(settings)
+    for point in entry_points(group=GROUP, name=settings.engine):
+        create_other: Callable[[], Engine] = point.load()
+        return create_other()
+    raise UnknownEngineError(f"Unknown engine {settings.engine!r}. Installed engines: {', '.join(engine_names())}.")

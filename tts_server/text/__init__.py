@@ -1,6 +1,6 @@
-"""Written Chinese to spoken Chinese: what any engine without a front end of its own needs."""
+"""Written Chinese to spoken Chinese, for any engine that has no front end of its own."""
 
-from tts_server.text.clauses import Clause, split_clauses
 from tts_server.text.normalise import normalise
+from tts_server.text.sentences import Sentence, split_sentences
 
-__all__ = ["Clause", "normalise", "split_clauses"]
+__all__ = ["Sentence", "normalise", "split_sentences"]

@@ -7,10 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tts_operator.api.schema import ApiModel, LabelKey, StringMap
+from tts_operator.api.schema import ATOMIC, INT32, LABEL_VALUE_MAX, ApiModel, LabelKey, Labels
 
-Weight = Annotated[int, Field(ge=1, le=100)]
-Values = Annotated[list[Annotated[str, Field(max_length=63)]], Field(max_length=64)]
+Weight = Annotated[int, Field(ge=1, le=100, json_schema_extra=INT32)]
+Values = Annotated[
+    list[Annotated[str, Field(max_length=LABEL_VALUE_MAX)]], Field(max_length=64, json_schema_extra=ATOMIC)
+]
 
 
 class LabelRequirement(ApiModel):
@@ -27,9 +29,9 @@ class LabelRequirement(ApiModel):
 class LabelSelector(ApiModel):
     """Which objects are meant, by their labels. An empty selector means all of them."""
 
-    match_labels: StringMap = {}
+    match_labels: Labels = {}
     """Labels that an object must have."""
-    match_expressions: list[LabelRequirement] = Field([], max_length=16)
+    match_expressions: list[LabelRequirement] = Field([], max_length=16, json_schema_extra=ATOMIC)
     """Conditions that the labels of an object must meet."""
 
 
@@ -47,16 +49,16 @@ class NodeRequirement(ApiModel):
 class NodeSelectorTerm(ApiModel):
     """Conditions of which a node must meet all."""
 
-    match_expressions: list[NodeRequirement] = Field([], max_length=16)
+    match_expressions: list[NodeRequirement] = Field([], max_length=16, json_schema_extra=ATOMIC)
     """Conditions on the labels of the node."""
-    match_fields: list[NodeRequirement] = Field([], max_length=16)
+    match_fields: list[NodeRequirement] = Field([], max_length=16, json_schema_extra=ATOMIC)
     """Conditions on fields of the node, such as metadata.name."""
 
 
 class NodeSelector(ApiModel):
     """Terms of which a node must meet one."""
 
-    node_selector_terms: list[NodeSelectorTerm] = Field(min_length=1, max_length=16)
+    node_selector_terms: list[NodeSelectorTerm] = Field(min_length=1, max_length=16, json_schema_extra=ATOMIC)
     """Terms of which a node must meet one."""
 
 
@@ -74,7 +76,9 @@ class NodeAffinity(ApiModel):
 
     required_during_scheduling_ignored_during_execution: NodeSelector | None = None
     """Nodes that the pods may run on; no others."""
-    preferred_during_scheduling_ignored_during_execution: list[PreferredNodes] = Field([], max_length=16)
+    preferred_during_scheduling_ignored_during_execution: list[PreferredNodes] = Field(
+        [], max_length=16, json_schema_extra=ATOMIC
+    )
     """Nodes that are preferred."""
 
 
@@ -85,7 +89,7 @@ class PodAffinityTerm(ApiModel):
     """Which pods, by their labels."""
     topology_key: LabelKey
     """The node label that says what near means, such as kubernetes.io/hostname."""
-    namespaces: list[str] = Field([], max_length=16)
+    namespaces: list[Annotated[str, Field(max_length=63)]] = Field([], max_length=16, json_schema_extra=ATOMIC)
     """Namespaces of those pods, beside those of namespaceSelector; without either, that of the TTSService."""
     namespace_selector: LabelSelector | None = None
     """Namespaces of those pods, by their labels."""
@@ -103,9 +107,13 @@ class WeightedPodAffinityTerm(ApiModel):
 class PodAffinity(ApiModel):
     """Which other pods the pods must or should be near to; in podAntiAffinity: far from."""
 
-    required_during_scheduling_ignored_during_execution: list[PodAffinityTerm] = Field([], max_length=16)
+    required_during_scheduling_ignored_during_execution: list[PodAffinityTerm] = Field(
+        [], max_length=16, json_schema_extra=ATOMIC
+    )
     """Terms that must be met, or the pod is not scheduled."""
-    preferred_during_scheduling_ignored_during_execution: list[WeightedPodAffinityTerm] = Field([], max_length=16)
+    preferred_during_scheduling_ignored_during_execution: list[WeightedPodAffinityTerm] = Field(
+        [], max_length=16, json_schema_extra=ATOMIC
+    )
     """Terms that should be met, each with a weight."""
 
 

@@ -23,10 +23,12 @@ def columns() -> list[dict[str, Any]]:
     return [
         column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
         column("Reason", '.status.conditions[?(@.type=="Ready")].reason'),
+        column("Phase", ".status.rollout.phase", description="Phase of the rollout, if there is one"),
+        column("Weight", ".status.canaryWeight", "integer", description="Percentage of the traffic that a canary gets"),
         column("Model", ".status.model"),
         column("Replicas", ".status.readyReplicas", "integer", description="Pods that can serve"),
         column("URL", ".status.url", priority=1),
-        column("Zones", ".status.zones", priority=1),
+        column("Zones", ".status.readyZones", "integer", priority=1, description="Zones in which a pod is ready"),
         column("Age", ".metadata.creationTimestamp", "date"),
     ]
 

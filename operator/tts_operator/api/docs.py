@@ -15,7 +15,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from tts_operator.api.crd import columns, schema
-from tts_operator.api.schema import IntOrPercent, Quantity
+from tts_operator.api.schema import IntOrPercent, Percentage, Quantity
 from tts_operator.api.ttsservice import API_VERSION, KIND, PLURAL, Json
 
 INTRO = """\
@@ -30,7 +30,8 @@ Every field of a `{kind}`. What the operator does with them, and the reasons tha
 
 - Names and values are checked by the API server. A field that does not exist is refused, not ignored.
 - **required** stands where there is no default; any other field may be left out.
-- A *quantity* is a number with a suffix, not negative: `500m`, `2`, `4Gi`. A *count or percentage* is `2` or `25%`.
+- A *quantity* is a number with a suffix, not negative: `500m`, `2`, `4Gi`. A *count or percentage* is `2` or `25%`, a
+  *percentage* `25%` or `0.1%`.
 - *Rules* hold for the object as a whole; what is said here is what the API server answers where one is broken.
 - `kubectl explain {plural}.spec.FIELD` says the same.
 
@@ -40,6 +41,7 @@ Parts: [metadata](#metadata), [spec](#spec), [status](#status), and the [columns
 _NAMED = {
     TypeAdapter(Quantity).json_schema()["pattern"]: "quantity",
     TypeAdapter(IntOrPercent).json_schema()["pattern"]: "count or percentage",
+    TypeAdapter(Percentage).json_schema()["pattern"]: "percentage",
 }
 """Types that are told by the pattern of their values."""
 
@@ -79,8 +81,10 @@ def anchor(path: str) -> str:
 
 def kind_of(node: Json, path: str, links: Links) -> str:
     """The type of a field in words; objects lead to their own section."""
+    if node.get("pattern") in _NAMED:
+        return _NAMED[node["pattern"]]
     if node.get("x-kubernetes-int-or-string"):
-        return _NAMED.get(node.get("pattern", ""), "integer or string")
+        return "integer or string"
     if "items" in node:
         return f"list of {kind_of(node['items'], path + '[]', links)}"
     if "additionalProperties" in node:
@@ -94,7 +98,7 @@ def kind_of(node: Json, path: str, links: Links) -> str:
 
 def limits(node: Json) -> list[str]:
     """What a value must be, in words; that of a list's items and a map's values too."""
-    if node.get("x-kubernetes-int-or-string") and node.get("pattern") in _NAMED:
+    if node.get("pattern") in _NAMED:
         return []
     found = ["one of " + ", ".join(map(_code, node["enum"]))] if "enum" in node else []
     found += [

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tts_operator.api.schema import ApiModel, Quantity, rule, rules
+from tts_operator.api.schema import ATOMIC, SET, ApiModel, Quantity, rule, rules
 
 VoiceName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]
 
@@ -40,7 +40,7 @@ class ModelClaim(ApiModel):
     storage_class_name: str | None = Field(None, min_length=1, max_length=253)
     """Class of the volume; left out, it is the cluster's default class."""
     access_modes: list[Literal["ReadWriteMany", "ReadWriteOnce", "ReadOnlyMany"]] = Field(
-        ["ReadWriteMany"], min_length=1, max_length=3
+        ["ReadWriteMany"], min_length=1, max_length=3, json_schema_extra=ATOMIC
     )
     """How the volume can be mounted. Pods on several nodes need ReadWriteMany."""
 
@@ -96,7 +96,7 @@ class Model(ApiModel):
     a request; left out, the name of the engine stands for it."""
     revision: str | None = Field(None, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """Revision of the model on the hub. It is pinned: a change of it is a rollout."""
-    voices: list[VoiceName] = Field([], max_length=64, json_schema_extra={"x-kubernetes-list-type": "set"})
+    voices: list[VoiceName] = Field([], max_length=64, json_schema_extra=SET)
     """Voices that are loaded and offered; all of the model if left out."""
     default_voice: VoiceName | None = None
     """Voice of requests that name none; the model's first one if left out."""

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from tts_operator.api.schema import INT32, ApiModel, StringMap, rule, rules
+from tts_operator.api.schema import INT32, ApiModel, Labels, rule, rules
 
 
 class PodMonitor(ApiModel):
@@ -10,9 +10,9 @@ class PodMonitor(ApiModel):
 
     enabled: bool = False
     """Whether there is one. Needs the Prometheus operator: without its CRDs the TTSService is Stalled."""
-    interval_seconds: int = Field(30, ge=5, le=3600)
+    interval_seconds: int = Field(30, ge=5, le=3600, json_schema_extra=INT32)
     """Seconds between two scrapes."""
-    labels: StringMap = {}
+    labels: Labels = {}
     """Labels by which your Prometheus chooses its PodMonitors, such as release: prometheus."""
 
 
@@ -21,7 +21,7 @@ class PrometheusRule(ApiModel):
 
     enabled: bool = False
     """Whether there is one. Needs the Prometheus operator: without its CRDs the TTSService is Stalled."""
-    labels: StringMap = {}
+    labels: Labels = {}
     """Labels by which your Prometheus chooses its rules, such as release: prometheus."""
     max_p99_milliseconds: int = Field(1200, ge=1, le=600000, json_schema_extra=INT32)
     """The alert TTSServiceSlow is raised where 1 % of the requests take longer than so many milliseconds. Long texts

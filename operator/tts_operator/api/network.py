@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tts_operator.api.affinity import LabelSelector
-from tts_operator.api.schema import ApiModel, StringMap, rule, rules
+from tts_operator.api.schema import ATOMIC, INT32, Annotations, ApiModel, rule, rules
 
 Host = Annotated[
     str,
@@ -23,9 +23,9 @@ class ServicePort(ApiModel):
 
     type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
     """Type of the Service."""
-    port: int = Field(80, ge=1, le=65535)
+    port: int = Field(80, ge=1, le=65535, json_schema_extra=INT32)
     """Port of the Service; it leads to the server's port 7860."""
-    annotations: StringMap = {}
+    annotations: Annotations = {}
     """Annotations of the Service, for example for a cloud's load balancer."""
     traffic_distribution: Literal["PreferSameZone", "PreferSameNode", "PreferClose"] | None = None
     """To which pods a client's connections go: those of its own zone or node while one there is ready, otherwise any.
@@ -83,7 +83,7 @@ class Ingress(ApiModel):
     path: str = Field("/", max_length=1024, pattern=r"^/[^\s?#]*$")
     """Path prefix. The server serves / and what is below: any other prefix needs an annotation by which your
     controller strips it."""
-    annotations: StringMap = {}
+    annotations: Annotations = {}
     """Annotations of the Ingress, for its controller."""
     tls: IngressTLS | None = None
     """HTTPS. Left out, plain HTTP."""
@@ -98,16 +98,16 @@ class ParentReference(ApiModel):
     """Namespace of the Gateway, whose listener must allow routes from here; that of the TTSService if left out."""
     section_name: str | None = Field(None, min_length=1, max_length=253)
     """Listener of the Gateway; all that fit if left out."""
-    port: int | None = Field(None, ge=1, le=65535)
+    port: int | None = Field(None, ge=1, le=65535, json_schema_extra=INT32)
     """Port of the Gateway; all that fit if left out."""
 
 
 class Gateway(ApiModel):
     """A route of the Gateway API (HTTPRoute) that leads to the Service. TLS is the Gateway's."""
 
-    parent_refs: list[ParentReference] = Field(min_length=1, max_length=8)
+    parent_refs: list[ParentReference] = Field(min_length=1, max_length=8, json_schema_extra=ATOMIC)
     """Gateways that take the route."""
-    hostnames: list[Host] = Field([], max_length=16)
+    hostnames: list[Host] = Field([], max_length=16, json_schema_extra=ATOMIC)
     """Host names that clients use; those of the Gateway's listeners if left out."""
     scheme: Literal["http", "https"] = "http"
     """How clients reach the Gateway: status.url begins with it. It changes nothing else, since TLS is the Gateway's."""
@@ -119,7 +119,9 @@ class IPBlock(ApiModel):
     cidr: str = Field(min_length=1, max_length=43, pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")
     """The range, such as 10.0.0.0/8."""
     # `except` is a word of Python.
-    except_: list[Annotated[str, Field(max_length=43)]] = Field([], max_length=16, alias="except")
+    except_: list[Annotated[str, Field(max_length=43)]] = Field(
+        [], max_length=16, alias="except", json_schema_extra=ATOMIC
+    )
     """Ranges inside it that are left out."""
 
 
@@ -159,5 +161,5 @@ class NetworkPolicy(ApiModel):
     enabled: bool = False
     """Whether there is a policy. Then only the server's port can be reached, by those in ingressFrom. Probes of the
     kubelet are not affected."""
-    ingress_from: list[NetworkPolicyPeer] = Field([], max_length=32)
+    ingress_from: list[NetworkPolicyPeer] = Field([], max_length=32, json_schema_extra=ATOMIC)
     """Who may connect. Left out, everybody. Include your ingress controller and Prometheus."""

@@ -5,13 +5,13 @@ from typing import Literal
 from pydantic import Field
 
 from tts_operator.api.affinity import Affinity
-from tts_operator.api.schema import ApiModel, LabelKey, StringMap, rule, rules
+from tts_operator.api.schema import ATOMIC, INT32, INT64, ApiModel, LabelKey, Labels, rule, rules
 
 
 class ZoneSpread(ApiModel):
     """How the pods are spread, so that the loss of one zone leaves the service standing."""
 
-    max_skew: int = Field(1, ge=1, le=100)
+    max_skew: int = Field(1, ge=1, le=100, json_schema_extra=INT32)
     """By how many pods of the service two zones may differ."""
     topology_key: LabelKey = "topology.kubernetes.io/zone"
     """The node label that names the zone."""
@@ -49,7 +49,7 @@ class Toleration(ApiModel):
     """Taint value that operator Equal matches."""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
     """Taint effect to match; all if left out."""
-    toleration_seconds: int | None = Field(None, json_schema_extra={"format": "int64"})
+    toleration_seconds: int | None = Field(None, json_schema_extra=INT64)
     """With NoExecute: how long a pod stays on a node once it has the taint. Seconds; for ever if left out."""
 
 
@@ -57,16 +57,16 @@ class Placement(ApiModel):
     """Where the pods may run."""
 
     zone_spread: ZoneSpread = Field(default_factory=ZoneSpread)
-    node_selector: StringMap = {}
+    node_selector: Labels = {}
     """Labels that a node must have."""
     affinity: Affinity | None = None
     """Further rules about nodes, and about being near or far from other pods, as in core/v1."""
-    tolerations: list[Toleration] = Field([], max_length=32)
+    tolerations: list[Toleration] = Field([], max_length=32, json_schema_extra=ATOMIC)
     """Taints that the pods tolerate."""
     priority_class_name: str | None = Field(None, min_length=1, max_length=253)
     """PriorityClass of the pods."""
     runtime_class_name: str | None = Field(None, min_length=1, max_length=253)
     """RuntimeClass of the pods, such as gvisor or nvidia."""
-    outage_tolerance_seconds: int = Field(5, ge=0, le=3600)
+    outage_tolerance_seconds: int = Field(5, ge=0, le=3600, json_schema_extra=INT32)
     """Seconds after which the pods of a node that is lost are replaced elsewhere, counted from when Kubernetes has
     noticed it. Its own default is 300."""

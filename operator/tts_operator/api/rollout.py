@@ -4,11 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tts_operator.api.schema import INT32, ApiModel, IntOrPercent, Quantity, rule, rules
+from tts_operator.api.schema import ATOMIC, INT32, ApiModel, IntOrPercent, Percentage, Quantity, map_by, rule, rules
 
 TEXTS_MAX = 10
 """So many texts a speech check may have."""
 STEPS_MAX = 20
+DEFAULT_ERROR_PERCENT = 1
+"""A default of the schema would be stored in every object, and then count for more than the deprecated field."""
 
 
 class CanaryStep(ApiModel):
@@ -46,7 +48,9 @@ class Canary(ApiModel):
         )
     }
 
-    steps: list[CanaryStep] = Field(default_factory=_steps, min_length=1, max_length=STEPS_MAX)
+    steps: list[CanaryStep] = Field(
+        default_factory=_steps, min_length=1, max_length=STEPS_MAX, json_schema_extra=ATOMIC
+    )
     """The steps, with rising weights. After the last one the new revision takes everything over."""
 
 
@@ -78,7 +82,9 @@ class SpeechCheck(ApiModel):
 
     enabled: bool = True
     """Whether new revisions are checked."""
-    texts: list[Annotated[str, Field(min_length=1, max_length=500)]] = Field([], max_length=TEXTS_MAX)
+    texts: list[Annotated[str, Field(min_length=1, max_length=500)]] = Field(
+        [], max_length=TEXTS_MAX, json_schema_extra=ATOMIC
+    )
     """What the new pods must speak. Left out, a few sentences in the language of the engine."""
     timeout_seconds: int = Field(10, ge=1, le=300, json_schema_extra=INT32)
     """Seconds within which each text must be spoken."""
@@ -114,15 +120,18 @@ class Prometheus(ApiModel):
 
     url: str = Field(min_length=8, max_length=1024, pattern=r"^https?://[^\s]+$")
     """Its address, such as http://prometheus.monitoring:9090. The operator's policy must allow it."""
-    queries: list[PrometheusQuery] = Field(min_length=1, max_length=10)
-    """What is asked, and what is a good answer."""
+    queries: list[PrometheusQuery] = Field(min_length=1, max_length=10, json_schema_extra=map_by("name"))
+    """What is asked, and what is a good answer. No two have the same name."""
 
 
 class Analysis(ApiModel):
     """What is asked of the new pods while they serve clients, as read from their own metrics."""
 
-    max_error_percent: int = Field(1, ge=0, le=100, json_schema_extra=INT32)
-    """Percent of the requests that may fail with 5xx; honest refusals for lack of capacity (503) do not count."""
+    max_error_rate: Percentage | None = None
+    """Percentage of the requests that may fail with 5xx, such as 0.1%; 1% if left out. Refusals for lack of capacity
+    (503) do not count."""
+    max_error_percent: int | None = Field(None, ge=0, le=100, json_schema_extra=INT32)
+    """Deprecated: use maxErrorRate, which counts where both are set. maxErrorPercent: 2 is maxErrorRate: 2%."""
     max_p99_milliseconds: int = Field(3000, ge=1, le=600000, json_schema_extra=INT32)
     """Milliseconds within which 99 % of the requests must be answered. Where the old version has answered minRequests,
     the new one fails only if it also takes more than 1.5 times as long as that: long texts take long with any
@@ -131,6 +140,13 @@ class Analysis(ApiModel):
     """With fewer requests than these nothing is decided."""
     prometheus: Prometheus | None = None
     """Your own figures, from a Prometheus server."""
+
+    @property
+    def error_rate(self) -> float:
+        """Part of the requests that may fail, 0 to 1."""
+        if self.max_error_rate is not None:
+            return float(self.max_error_rate.removesuffix("%")) / 100
+        return (DEFAULT_ERROR_PERCENT if self.max_error_percent is None else self.max_error_percent) / 100
 
 
 class Rollout(ApiModel):
@@ -163,9 +179,9 @@ class Rollout(ApiModel):
     max_unavailable: IntOrPercent = 0
     """Pods, or share of the replicas, that may be missing during a rollout. With 1, and
     maxSurge 0, an old pod stops before its successor starts."""
-    progress_deadline_seconds: int = Field(600, ge=10, le=86400)
+    progress_deadline_seconds: int = Field(600, ge=10, le=86400, json_schema_extra=INT32)
     """Seconds without progress after which a rollout counts as failed."""
-    revision_history_limit: int = Field(10, ge=0, le=100)
+    revision_history_limit: int = Field(10, ge=0, le=100, json_schema_extra=INT32)
     """Old revisions that are kept: ControllerRevisions and ReplicaSets."""
     paused: bool = False
     """Whether rollouts stay where they are: none begins, and none goes on. What fails is rolled back all the same."""

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from tts_operator.api.affinity import LabelSelector
-from tts_operator.api.schema import INT32, ApiModel, Quantity, rule, rules
+from tts_operator.api.schema import ATOMIC, INT32, ApiModel, Quantity, rule, rules
 
 
 class MetricTarget(ApiModel):
@@ -28,7 +28,7 @@ class ResourceMetric(ApiModel):
     """CPU or memory of the pods."""
 
     name: Literal["cpu", "memory"]
-    """cpu or memory."""
+    """Name of the resource: cpu or memory."""
     target: MetricTarget
 
 
@@ -36,7 +36,7 @@ class ContainerResourceMetric(ApiModel):
     """CPU or memory of one container of the pods."""
 
     name: Literal["cpu", "memory"]
-    """cpu or memory."""
+    """Name of the resource: cpu or memory."""
     container: str = Field(min_length=1, max_length=63)
     """Name of the container; that of the model server is `server`."""
     target: MetricTarget
@@ -133,7 +133,7 @@ class ScalingRules(ApiModel):
     0 up and 300 down."""
     select_policy: Literal["Max", "Min", "Disabled"] | None = None
     """Which of several policies counts; Disabled turns this direction off. Max if left out."""
-    policies: list[ScalingPolicy] = Field([], max_length=8)
+    policies: list[ScalingPolicy] = Field([], max_length=8, json_schema_extra=ATOMIC)
     """How much may change in a period: at most `value` pods, or percent of them, within `periodSeconds`."""
     tolerance: Quantity | None = None
     """By which share a metric may differ from its target before anything changes; 0.1 if left out. Needs
@@ -175,7 +175,7 @@ class Autoscaling(ApiModel):
     )
     """CPU use to keep, as the mean of all pods, in percent of resources.requests.cpu. 0 turns it off. It is
     ignored if metrics has an entry of type Resource that is named cpu."""
-    metrics: list[Metric] = Field([], max_length=16)
+    metrics: list[Metric] = Field([], max_length=16, json_schema_extra=ATOMIC)
     """Further metrics: memory, or your own. The one that asks for the most pods counts."""
     behavior: Behavior | None = None
     """How fast pods come and go. Left out, it is as Kubernetes has it: up at once, down after five minutes."""

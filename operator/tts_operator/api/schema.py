@@ -39,6 +39,17 @@ INT32: dict[str, JsonValue] = {"format": "int32"}
 INT64: dict[str, JsonValue] = {"format": "int64"}
 DATE_TIME: dict[str, JsonValue] = {"format": "date-time"}
 
+ATOMIC: dict[str, JsonValue] = {"x-kubernetes-list-type": "atomic"}
+"""A list that server-side apply replaces as a whole."""
+SET: dict[str, JsonValue] = {"x-kubernetes-list-type": "set"}
+"""A list without duplicates, of which several appliers may each own some items."""
+
+
+def map_by(*keys: str) -> dict[str, JsonValue]:
+    """The markers of a list whose items are told apart by these fields, so that each can have an owner of its own."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
+
+
 Quantity = Annotated[
     str,
     Field(
@@ -57,10 +68,17 @@ IntOrPercent = Annotated[
 ]
 """A count of pods, or a share of them: 1, 25%."""
 
+Percentage = Annotated[str, Field(max_length=6, pattern=r"^(100|[1-9]?[0-9](\.[0-9])?)%$")]
+"""A percentage with at most one decimal: 1%, 0.1%."""
+
 LabelKey = Annotated[
     str, Field(min_length=1, max_length=317, pattern=r"^([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$")
 ]
-StringMap = Annotated[dict[str, str], Field(max_length=64)]
+LABEL_VALUE_MAX = 63
+Labels = Annotated[dict[str, Annotated[str, Field(max_length=LABEL_VALUE_MAX)]], Field(max_length=64)]
+ANNOTATIONS_MAX = 262144
+"""Most characters that the annotations of an object may have together."""
+Annotations = Annotated[dict[str, Annotated[str, Field(max_length=ANNOTATIONS_MAX)]], Field(max_length=64)]
 
 
 def structural(model: type[BaseModel]) -> dict[str, Any]:

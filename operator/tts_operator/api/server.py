@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from tts_operator.api.references import LocalObjectReference, SecretKeyReference
-from tts_operator.api.schema import ApiModel, Quantity, rule, rules
+from tts_operator.api.schema import INT32, ApiModel, Quantity, map_by, rule, rules
 
 
 class Image(ApiModel):
@@ -28,16 +28,16 @@ class Image(ApiModel):
         None, max_length=255, pattern=r"^[a-z0-9]([a-zA-Z0-9._-]*[a-zA-Z0-9])?(:[0-9]+)?(/[a-z0-9._/-]+)?$"
     )
     """Image name without tag, for example registry.example.com/speech/tts-server."""
-    tag: str | None = Field(None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")
+    tag: str | None = Field(None, max_length=128, pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")
     """Tag of the image. Without tag and digest, the version of the operator is taken as the tag."""
-    digest: str | None = Field(None, pattern=r"^sha256:[a-f0-9]{64}$")
+    digest: str | None = Field(None, max_length=71, pattern=r"^sha256:[a-f0-9]{64}$")
     """Digest of the image, sha256:... It pins what runs, even if a tag moves."""
     pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     """When the kubelet pulls the image. IfNotPresent does not notice that a tag has moved."""
     pull_secrets: list[LocalObjectReference] = Field(
         [],
         max_length=8,
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        json_schema_extra=map_by("name"),
     )
     """Secrets of type kubernetes.io/dockerconfigjson to pull the image with."""
 
@@ -89,7 +89,7 @@ class Redis(ApiModel):
 class Cache(ApiModel):
     """The cache of finished speech: a text that was spoken before is not synthesised again."""
 
-    size_mi_b: int = Field(64, ge=0, le=4096)
+    size_mi_b: int = Field(64, ge=0, le=4096, json_schema_extra=INT32)
     """Memory for cached audio in each pod, in MiB; 0 turns the cache off. 64 hold about 23 minutes of
     speech. It counts against resources.limits.memory."""
     redis: Redis | None = None
@@ -108,7 +108,7 @@ class Auth(ApiModel):
 class Server(ApiModel):
     """Settings of the model server."""
 
-    max_input_characters: int = Field(500, ge=1, le=10000)
+    max_input_characters: int = Field(500, ge=1, le=10000, json_schema_extra=INT32)
     """Longest text of one request, in characters. A longer one is answered with a 400 that names this limit."""
     cache: Cache = Field(default_factory=Cache)
     auth: Auth | None = None

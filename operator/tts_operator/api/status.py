@@ -1,27 +1,52 @@
 """`TTSService.status`: what the operator reports. The CRD in `crds/` is generated from this file."""
 
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tts_operator.api.schema import DATE_TIME, INT32, INT64, ApiModel
+from tts_operator.api.schema import DATE_TIME, INT32, INT64, SET, ApiModel, map_by
+
+NAME_MAX = 253
+"""Longest name of a Kubernetes object."""
+REASON_MAX = 1024
+REASON_PATTERN = r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
+"""What a condition's reason must look like.
+
+Source: https://pkg.go.dev/k8s.io/apimachinery/pkg/apis/meta/v1#Condition
+"""
+TYPE_PATTERN = (
+    r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$"
+)
 
 SpreadInForce = Literal["DoNotSchedule", "ScheduleAnyway", "NoZones"]
+
+
+def condition_reason(text: str) -> str:
+    """The reason of a condition made of what a kubelet, a runtime or the API server gives as a reason.
+
+    The API server refuses a status with a reason of another form, and with it everything else that the status says.
+    """
+    if re.fullmatch(REASON_PATTERN, text):
+        return text[:REASON_MAX]
+    words = re.findall(r"[A-Za-z0-9]+", text)
+    found = "".join(word[0].upper() + word[1:] for word in words).lstrip("0123456789")
+    return found[:REASON_MAX] or "Unknown"
 
 
 class Condition(ApiModel):
     """A metav1.Condition."""
 
-    type: str = Field(max_length=316)
+    type: str = Field(max_length=316, pattern=TYPE_PATTERN)
     """Always: Ready, Available, WorkloadReady. While their feature is on: ModelReady, RouteReady, CertificateReady,
     AutoscalingReady. Only while true: Reconciling, Stalled, Paused."""
     status: Literal["True", "False", "Unknown"]
     """True, False or Unknown."""
-    observed_generation: int = Field(json_schema_extra=INT64)
+    observed_generation: int = Field(ge=0, json_schema_extra=INT64)
     """The generation of the TTSService that this was decided for."""
     last_transition_time: str = Field(json_schema_extra=DATE_TIME)
     """When the status last changed."""
-    reason: str = Field(min_length=1, max_length=1024)
+    reason: str = Field(min_length=1, max_length=REASON_MAX, pattern=REASON_PATTERN)
     """One CamelCase word, for programs."""
     message: str = Field(max_length=32768)
     """What is the case and, where something is wrong, what to do."""
@@ -30,9 +55,9 @@ class Condition(ApiModel):
 class LastFailure(ApiModel):
     """Why the most recent failing pod fails."""
 
-    pod: str
+    pod: str = Field(max_length=NAME_MAX)
     """Name of the pod."""
-    container: str | None = None
+    container: str | None = Field(None, max_length=63)
     """Name of the container; left out when the pod did not get as far."""
     reason: str
     """For example Unschedulable, ImagePullBackOff, OOMKilled, Error."""
@@ -45,7 +70,7 @@ class LastFailure(ApiModel):
 class RolloutStatus(ApiModel):
     """The rollout that is going on, or was rolled back."""
 
-    revision: str
+    revision: str = Field(max_length=NAME_MAX)
     """The revision (ControllerRevision) that it is about."""
     phase: Literal[
         "Checking",
@@ -67,8 +92,10 @@ class RolloutStatus(ApiModel):
     """How many steps there are."""
     start_time: str | None = Field(None, json_schema_extra=DATE_TIME)
     """When the rollout began. Commands name the rollout as REVISION@STARTTIME."""
-    since: str = Field(json_schema_extra=DATE_TIME)
+    last_transition_time: str | None = Field(None, json_schema_extra=DATE_TIME)
     """When this phase or step began."""
+    since: str = Field(json_schema_extra=DATE_TIME)
+    """Deprecated: use lastTransitionTime, which has the same value."""
     reason: str | None = None
     """Why it was rolled back: SpeechCheckFailed, CrashLoop, ProgressDeadlineExceeded, ErrorRate, SlowAnswers,
     Overloaded, PrometheusQuery or Aborted."""
@@ -81,9 +108,7 @@ class Status(ApiModel):
 
     observed_generation: int = Field(-1, json_schema_extra=INT64)
     """The generation of the spec that this status speaks of; -1 until the operator has seen the object."""
-    conditions: list[Condition] = Field(
-        [], json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
-    )
+    conditions: list[Condition] = Field([], json_schema_extra=map_by("type"))
     """Ready is the summary; Available says whether the service can serve now, at any revision."""
     url: str | None = None
     """Where clients reach the service: by the host of the Ingress or the route, or else inside the cluster."""
@@ -97,9 +122,9 @@ class Status(ApiModel):
     """Pods that get no traffic because their node does not answer; only while there are some."""
     updated_replicas: int | None = Field(None, json_schema_extra=INT32)
     """Pods of the newest revision."""
-    current_revision: str | None = None
+    current_revision: str | None = Field(None, max_length=NAME_MAX)
     """The revision (ControllerRevision) that was last rolled out in full."""
-    target_revision: str | None = None
+    target_revision: str | None = Field(None, max_length=NAME_MAX)
     """The revision that the spec asks for."""
     canary_weight: int | None = Field(None, json_schema_extra=INT32)
     """Percent of the traffic that the new revision gets; only while it gets some, but not all."""
@@ -107,8 +132,10 @@ class Status(ApiModel):
     """The rollout that is going on, or was rolled back; none otherwise."""
     selector: str | None = None
     """Label selector of the pods, for the scale subresource."""
-    zones: list[str] | None = Field(None, json_schema_extra={"x-kubernetes-list-type": "set"})
+    zones: list[Annotated[str, Field(max_length=63)]] | None = Field(None, json_schema_extra=SET)
     """Zones in which a pod is ready."""
+    ready_zones: int | None = Field(None, json_schema_extra=INT32)
+    """Number of zones in which a pod is ready."""
     zone_spread: SpreadInForce | None = None
     """How strictly the pods that serve are spread over zones: as placement.zoneSpread.whenUnsatisfiable says or, where
     it says nothing, as the nodes were when the pods' revision was made. DoNotSchedule: a pod that would break the

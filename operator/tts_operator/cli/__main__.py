@@ -11,41 +11,41 @@ from collections.abc import Callable
 
 from tts_operator.cli import arguments as command_line
 from tts_operator.cli import decide
-from tts_operator.cli.decide import Answer
+from tts_operator.cli.decide import Decision
 from tts_operator.cli.kubectl import Kubectl
 from tts_operator.cli.refused import ConflictError, RefusedError, UnreachableError
 from tts_operator.cli.view import Service
 from tts_operator.cli.wording import Names, Typed
 
 REFUSED, UNREACHABLE, INTERRUPTED = 3, 4, 130
-TRIES = 5
-"""The operator writes the status at any time; so often a request is made anew after it did so in between."""
+ATTEMPTS = 5
+"""Attempts to write an annotation: the operator may write the status between the read and the write."""
 NO_FIELD = (
-    "the CRD in the cluster has no spec.rollout.paused: apply that of this version, "
+    "the CRD in the cluster has no spec.rollout.paused. Apply the CRD of this version: "
     "`kubectl apply --server-side -f install.yaml`"
 )
-Decide = Callable[[Service], Answer]
+Decide = Callable[[Service], Decision]
 
 
 def main() -> None:
-    """Run one command, and end with its exit code."""
+    """Run one command and exit with its code."""
     try:
         code = run(command_line.parse())
         sys.stdout.flush()
     except RefusedError as error:
-        code = _complain(str(error), REFUSED)
+        code = _fail(str(error), REFUSED)
     except UnreachableError as error:
-        code = _complain(str(error), UNREACHABLE)
+        code = _fail(str(error), UNREACHABLE)
     except KeyboardInterrupt:
         code = INTERRUPTED
-    except BrokenPipeError:  # `| head`: nobody reads on, and that is no failure
+    except BrokenPipeError:  # `| head` closes the pipe early, which is no failure
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run one command, and return its exit code."""
+    """Run one command and return its exit code."""
     flags = command_line.flags(arguments)
     kubectl, typed = Kubectl(flags=flags), Typed(name=arguments.name, flags=flags)
     command = arguments.command
@@ -70,50 +70,50 @@ def _decision(kubectl: Kubectl, typed: Typed, arguments: argparse.Namespace) -> 
     return lambda service: decide.undo(service, Names(kubectl.revisions(typed.name)), typed, to=arguments.to)
 
 
-def _annotate(kubectl: Kubectl, name: str, decision: Decide) -> int:
-    """Decide on what was read, and write only where that is still so."""
+def _annotate(kubectl: Kubectl, name: str, decide_on: Decide) -> int:
+    """Decide from what was read, and write only if it has not changed since."""
     service = kubectl.service(name)
-    meant = answer = decision(service)
-    for tries_left in reversed(range(TRIES)):
-        if not answer.annotation:  # also where somebody else has just asked for the same
+    first = current = decide_on(service)
+    for attempts_left in reversed(range(ATTEMPTS)):
+        if not current.annotation:  # also if somebody else has just requested the same
             break
-        if answer.value != meant.value:
-            raise RefusedError("it has gone on while you asked. Look at the status, and say it again")
+        if current.value != first.value:
+            raise RefusedError("the rollout has moved on in the meantime; check its status and try again")
         try:
-            kubectl.annotate(service, answer.annotation, answer.value)
+            kubectl.annotate(service, current.annotation, current.value)
             break
         except ConflictError:
-            if not tries_left:
+            if not attempts_left:
                 raise
         service = kubectl.service(name)
-        answer = decision(service)
-    print("\n".join(answer.says))
+        current = decide_on(service)
+    print("\n".join(current.lines))
     return 0
 
 
 def _pause(kubectl: Kubectl, typed: Typed, *, paused: bool) -> int:
     service = kubectl.service(typed.name)
     if service.rollout_paused == paused:
-        print(f"Rollouts of {typed.name} {'are paused already' if paused else 'are not paused'}.")
+        print(f"Rollouts of {typed.name} {'are already paused' if paused else 'are not paused'}.")
     else:
         changed = kubectl.patch(typed.name, {"spec": {"rollout": {"paused": True if paused else None}}})
         if bool(changed["spec"].get("rollout", {}).get("paused")) != paused:
             raise RefusedError(NO_FIELD)
-        print(_paused(service, typed) if paused else f"Rollouts of {typed.name} go on.")
-        git = "paused: true" if paused else "no paused"
+        print(_paused(service, typed) if paused else f"Rollouts of {typed.name} are resumed.")
+        git = "commit `paused: true` under" if paused else "remove `paused` from"
         print(
-            "spec.rollout.paused is a field of the spec: where Git writes the spec, its next sync may set it back. "
-            f"To make it last, commit {git} under spec.rollout."
+            "This changed spec.rollout.paused. If Git manages the spec, the next sync may revert it. "
+            f"To make it permanent, {git} spec.rollout in Git."
         )
     if service.paused and not paused:
-        print("But spec.paused is true too: the operator changes nothing until it is false.")
+        print("But spec.paused is also true: the operator makes no changes until it is false.")
     return 0
 
 
 def _paused(service: Service, typed: Typed) -> str:
     rollout = service.going_on
-    where = f" The one of {rollout.revision} stays in phase {rollout.phase}." if rollout else ""
-    return f"Rollouts of {typed.name} are paused.{where} {typed.then('resume')} lets them go on."
+    where = f" The rollout of {rollout.revision} stays in phase {rollout.phase}." if rollout else ""
+    return f"Rollouts of {typed.name} are paused.{where} To continue, run {typed.then('resume')}."
 
 
 def _compare(kubectl: Kubectl, typed: Typed, arguments: argparse.Namespace) -> int:
@@ -127,7 +127,7 @@ def _compare(kubectl: Kubectl, typed: Typed, arguments: argparse.Namespace) -> i
         elif names.revisions:
             print(history.history(names, service, _now()))
         else:
-            print(f"No revision of {typed.name} is kept yet.")
+            print(f"{typed.name} has no revisions yet.")
         return 0
     chosen = [decide.find(names, word, typed) if word else None for word in (arguments.first, arguments.second)]
     first, second = history.pair(names, service, typed, chosen[0], chosen[1])
@@ -140,7 +140,7 @@ def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.timezone.utc)
 
 
-def _complain(text: str, code: int) -> int:
+def _fail(text: str, code: int) -> int:
     print(f"error: {text}", file=sys.stderr)
     return code
 

@@ -8,22 +8,22 @@ from collections.abc import Sequence
 
 EXAMPLES = """\
 examples:
-  kubectl tts status narrator --watch --timeout 30m   how the rollout does, until it is done
-  kubectl tts promote narrator                        on to the next step of a canary, or switch a blue/green
-  kubectl tts promote narrator --full                 to the end, without further holds
-  kubectl tts abort narrator                          give it up: the stable revision alone again
-  kubectl tts history narrator                        which revisions there are
-  kubectl tts diff narrator 4 5                       what differs between two of them
-  kubectl tts undo narrator --to 4                    run an older one again
-  kubectl tts pause narrator -n speech                hold rollouts; resume goes on
+  kubectl tts status narrator --watch --timeout 30m   follow a rollout until it is over
+  kubectl tts promote narrator                        continue a canary, or switch a blue/green rollout
+  kubectl tts promote narrator --full                 complete the rollout without further pauses
+  kubectl tts abort narrator                          return all traffic to the stable revision
+  kubectl tts history narrator                        list the revisions
+  kubectl tts diff narrator 4 5                       compare two revisions
+  kubectl tts undo narrator --to 4                    run an older revision again
+  kubectl tts pause narrator -n speech                pause rollouts; `resume` continues them
 
 exit codes:
-  0    done; status --watch: rolled out
-  1    status --watch: rolled back, or stalled
-  2    the command line cannot be understood
-  3    refused: nothing was changed, and the message says why
-  4    kubectl is missing, or the cluster did not answer or said no
-  124  status --watch: still going on at --timeout
+  0    success; status --watch: rolled out
+  1    status --watch: rolled back or stalled
+  2    invalid command line
+  3    refused: nothing was changed; the message says why
+  4    kubectl is missing, or the cluster did not answer or returned an error
+  124  status --watch: still in progress at --timeout
   130  interrupted
 """
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -31,16 +31,16 @@ NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
 
 def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line. Ends the process with exit code 2 where it cannot be understood."""
+    """Parse the command line. Exits with code 2 if it is invalid."""
     root = argparse.ArgumentParser(
         prog="kubectl tts",
-        description="Steer the rollouts of a TTSService.",
+        description="Control the rollouts of a TTSService.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _global_flags(root, default=None)
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("name", metavar="NAME", type=_name, help="the TTSService")
+    common.add_argument("name", metavar="NAME", type=_name, help="name of the TTSService")
     _global_flags(common, default=argparse.SUPPRESS)
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -49,31 +49,36 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
             name, help=text, description=f"{text[0].upper()}{text[1:]}. {more}", parents=[common]
         )
 
-    status = command("status", "show how a rollout does")
-    status.add_argument("-w", "--watch", action="store_true", help="print each change until it is done")
+    status = command("status", "show the progress of a rollout")
+    status.add_argument("-w", "--watch", action="store_true", help="print each change until the rollout is over")
     status.add_argument(
-        "--timeout", type=_seconds, metavar="TIME", help="with --watch: such as 90s, 30m; default: none"
+        "--timeout",
+        type=_seconds,
+        metavar="TIME",
+        help="with --watch: stop after this time, such as 90s or 30m (default: never)",
     )
     _output(status)
-    promoting = command("promote", "go on from a step that holds", "The checks of each step stay.")
-    promoting.add_argument("--full", action="store_true", help="to the end, without further holds")
-    command("abort", "give a rollout up: the stable revision alone again", "The spec, and so Git, is not changed.")
-    undoing = command("undo", "run an older revision again", "The spec, and so Git, is not changed.")
+    promoting = command("promote", "continue a rollout that waits at a step", "The checks of each step still apply.")
+    promoting.add_argument("--full", action="store_true", help="complete the rollout without further pauses")
+    command("abort", "roll back to the stable revision", "Does not change the spec, nor its source in Git.")
+    undoing = command("undo", "run an older revision again", "Does not change the spec, nor its source in Git.")
     target = undoing.add_mutually_exclusive_group()
     target.add_argument(
-        "--to", metavar="NUMBER", help="a revision of `history`; default: the one before that which runs"
+        "--to", metavar="NUMBER", help="a revision from `history` (default: the one before the running revision)"
     )
-    target.add_argument("--clear", action="store_true", help="end the undo: run what the spec asks for")
-    command("pause", "hold rollouts", "Sets spec.rollout.paused, which Git may set back.")
-    command("resume", "let rollouts go on", "Removes spec.rollout.paused, which Git may set again.")
-    _output(command("history", "list the revisions that are kept"))
-    comparing = command("diff", "show what differs between two revisions", "Secrets are left out.")
-    comparing.add_argument("first", nargs="?", metavar="A", help="number or name; default: the stable revision")
-    comparing.add_argument("second", nargs="?", metavar="B", help="default: the one that the spec asks for")
-    comparing.add_argument("--template", action="store_true", help="compare the pod templates, not the spec")
+    target.add_argument("--clear", action="store_true", help="end an undo, and run what the spec asks for")
+    command("pause", "pause rollouts", "Sets spec.rollout.paused, which a GitOps sync may revert.")
+    command("resume", "resume rollouts", "Removes spec.rollout.paused, which a GitOps sync may set again.")
+    _output(command("history", "list the stored revisions"))
+    comparing = command("diff", "show the differences between two revisions", "Hides secrets.")
+    comparing.add_argument("first", nargs="?", metavar="A", help="number or name (default: the stable revision)")
+    comparing.add_argument(
+        "second", nargs="?", metavar="B", help="number or name (default: the revision that the spec asks for)"
+    )
+    comparing.add_argument("--template", action="store_true", help="compare the pod templates instead of the specs")
     arguments = root.parse_args(words)
     if getattr(arguments, "timeout", None) is not None and not arguments.watch:
-        status.error("--timeout goes with --watch")
+        status.error("--timeout requires --watch")
     return arguments
 
 
@@ -84,24 +89,24 @@ def flags(arguments: argparse.Namespace) -> tuple[str, ...]:
 
 
 def _global_flags(parser: argparse.ArgumentParser, *, default: str | None) -> None:
-    parser.add_argument("-n", "--namespace", default=default, help="default: that of the context")
-    parser.add_argument("--context", default=default, help="a context of the kubeconfig")
+    parser.add_argument("-n", "--namespace", default=default, help="default: the namespace of the context")
+    parser.add_argument("--context", default=default, help="the kubeconfig context to use")
     parser.add_argument("--kubeconfig", default=default, metavar="FILE", help="default: as for kubectl")
 
 
 def _output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", choices=("json",), help="for programs")
+    parser.add_argument("-o", "--output", choices=("json",), help="print JSON, for programs")
 
 
 def _name(word: str) -> str:
     name = word.rpartition("/")[2] if word.startswith(("tts/", "ttsservice/", "ttsservices/")) else word
     if not NAME.fullmatch(name):
-        raise argparse.ArgumentTypeError(f"{word!r} is no name of a TTSService: `kubectl get tts` lists them")
+        raise argparse.ArgumentTypeError(f"{word!r} is not a valid TTSService name; run `kubectl get tts` to list them")
     return name
 
 
 def _seconds(word: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", word)
     if not match:
-        raise argparse.ArgumentTypeError(f"{word!r} is no time: write 90s, 30m or 1h")
+        raise argparse.ArgumentTypeError(f"{word!r} is not a valid duration; write 90s, 30m, or 1h")
     return float(match[1]) * UNITS[match[2]]

@@ -1,4 +1,4 @@
-"""`kubectl tts history` and `diff`: what the revisions are, and how they differ."""
+"""`kubectl tts history` and `diff`: list revisions and compare them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tts_operator.cli.refused import RefusedError
 from tts_operator.cli.view import Json, Revision, Service
 from tts_operator.cli.wording import Names, Typed, age, table
 
-NO_YAML = "diff needs PyYAML, which this Python lacks: pip install pyyaml"
+NO_YAML = "diff needs PyYAML, which is not installed: pip install pyyaml"
 SECRET_NAME = re.compile(r"PASSW|SECRET|TOKEN|CREDENTIAL|(^|[_-])(API|ACCESS|PRIVATE)?[_-]?KEY([_-]|$)", re.IGNORECASE)
 URL_PASSWORD = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]+(?=@)")
 
 
 def history(names: Names, service: Service, now: datetime.datetime) -> str:
-    """Return a table of the revisions that are kept, the newest first."""
+    """Return a table of the stored revisions, newest first."""
     rows = [
         (
             str(each.number),
@@ -36,7 +36,7 @@ def history(names: Names, service: Service, now: datetime.datetime) -> str:
 
 
 def documents(names: Names, service: Service) -> list[Json]:
-    """What `history -o json` prints, the newest first."""
+    """Return what `history -o json` prints, newest first."""
     return [
         {
             "number": each.number,
@@ -66,16 +66,16 @@ def _marks(revision: Revision, service: Service) -> list[str]:
 def pair(
     names: Names, service: Service, typed: Typed, first: Revision | None, second: Revision | None
 ) -> Sequence[Revision]:
-    """The two revisions to compare: by default the stable one with the one that the spec asks for."""
+    """The two revisions to compare; by default, the stable one and the one that the spec asks for."""
     found = first or names.find(service.current), second or names.find(service.target)
-    for revision, what in zip(found, ("stable", "wanted"), strict=True):
+    for revision, what in zip(found, ("stable", "target"), strict=True):
         if revision is None:
-            raise RefusedError(f"there is no {what} revision yet; {typed.then('history')} tells which there are")
+            raise RefusedError(f"there is no {what} revision yet; see {typed.then('history')}")
     return [each for each in found if each]
 
 
 def difference(first: Revision, second: Revision, *, template: bool) -> str:
-    """Return a unified diff of two revisions in YAML, empty where they are the same. Secrets are left out of it."""
+    """Return a unified diff of two revisions in YAML, empty if they are equal. Secrets are hidden."""
     hidden = _Hidden()
     old, new = (hidden.without(each.template if template else each.inputs) for each in (first, second))
     lines = difflib.unified_diff(
@@ -85,14 +85,14 @@ def difference(first: Revision, second: Revision, *, template: bool) -> str:
 
 
 def same(first: Revision, second: Revision, names: Names, typed: Typed, *, template: bool) -> str:
-    """What to say of two revisions that do not differ."""
+    """Return the message for two revisions that do not differ."""
     if first.name != second.name:
         numbers = str(first.number), str(second.number)
-        other = "" if template else f". Their pod templates may: {typed.then('diff', *numbers, '--template')}"
+        other = "" if template else f". To compare their pod templates: {typed.then('diff', *numbers, '--template')}"
         return f"Revisions {first.number} and {second.number} do not differ{other}"
     older = [each for each in names.revisions if each.number < first.number]
     words = str(older[-1].number if older else "A"), str(first.number if older else "B")
-    return f"That is revision {first.number} twice. To compare it with another: {typed.then('diff', *words)}"
+    return f"Both are revision {first.number}. To compare it with another one: {typed.then('diff', *words)}"
 
 
 def _yaml(document: Any) -> list[str]:
@@ -106,12 +106,12 @@ def _yaml(document: Any) -> list[str]:
 
 @dataclass
 class _Hidden:
-    """Takes what reads like a secret out of documents. The same one gets the same number, so that a change shows."""
+    """Replaces likely secrets with numbers. Equal secrets get equal numbers, so that a change shows."""
 
     numbers: dict[str, int] = field(default_factory=dict)
 
     def without(self, node: Any) -> Any:
-        """Return a copy without them."""
+        """Return a copy without the secrets."""
         if isinstance(node, list):
             return [self.without(each) for each in node]
         if isinstance(node, str):

@@ -1,12 +1,12 @@
-"""What a command says that does nothing, or that could not do it."""
+"""Errors that end a command."""
 
 
 class RefusedError(Exception):
-    """Nothing was changed. The text is a sentence for the user, which says what to write instead."""
+    """Nothing was changed. The message tells the user why, and what to do instead."""
 
 
 class UnreachableError(Exception):
-    """kubectl is not there, or says no. The text holds its words."""
+    """kubectl is missing or has failed. The message contains its output."""
 
 
 class ConflictError(UnreachableError):

@@ -1,4 +1,4 @@
-"""`kubectl tts status`: how a rollout does, for people, for programs, and as an exit code."""
+"""`kubectl tts status`: the state of a rollout as text, as JSON, and as an exit code."""
 
 from __future__ import annotations
 
@@ -13,46 +13,46 @@ NOT_ALLOWED = "PolicyViolation"
 
 
 class State(enum.Enum):
-    """What has come of the spec. The value is what `-o json` says."""
+    """How far the spec is rolled out. `-o json` prints the value."""
 
     ROLLED_OUT = "RolledOut"
     UNDONE = "Undone"
-    """An older revision runs, as `undo` asked for."""
+    """An older revision runs, because of an `undo`."""
     ROLLED_BACK = "RolledBack"
     STALLED = "Stalled"
-    """It does not go on by itself, and there was nothing to go back to."""
+    """It makes no progress without help, and there was no revision to roll back to."""
     IN_PROGRESS = "InProgress"
     PENDING = "Pending"
-    """The operator has not begun yet."""
+    """The operator has not started yet."""
 
     @property
     def over(self) -> bool:
-        """Whether there is nothing more to wait for."""
+        """Whether the rollout is over."""
         return self not in {State.IN_PROGRESS, State.PENDING}
 
     @property
     def good(self) -> bool:
-        """Whether it ended as it was asked to."""
+        """Whether it ended as requested."""
         return self in {State.ROLLED_OUT, State.UNDONE}
 
 
 PHASES = {
-    "Checking": "the new pods are checked: they have to speak",
-    "CheckingInPlace": "the new pods are checked in the place of old ones: they have to speak",
-    "Scaling": "the new pods are being started",
-    "Previewing": "the whole new set is up, behind the preview Service only",
-    "Switched": "all traffic goes to the new pods; the old ones are still there",
-    "Promoting": "the new revision takes the place of the stable one",
+    "Checking": "checking that the new pods produce speech",
+    "CheckingInPlace": "checking the new pods, which have replaced old ones",
+    "Scaling": "starting more new pods",
+    "Previewing": "all new pods are ready, behind the preview Service only",
+    "Switched": "all traffic goes to the new pods; the old pods are kept for now",
+    "Promoting": "replacing the stable pods",
 }
 
 
 def state_of(service: Service) -> State:
-    """Judge by the same fields as the operator's conditions, the newest spec first."""
+    """Judge by the same fields as the operator's conditions."""
     if service.seen < service.generation:
         return State.PENDING
     wanted, rollout, stalled = service.undone_to or service.target, service.rollout, service.true("Stalled")
     told = stalled.reason if stalled else ""
-    if told == NOT_ALLOWED:  # of the spec no revision is made, and the target is that of an older one
+    if told == NOT_ALLOWED:  # a refused spec creates no revision: the target is that of an older spec
         return State.STALLED
     if not service.target:
         return State.PENDING
@@ -70,7 +70,7 @@ def state_of(service: Service) -> State:
 
 
 def headline(service: Service, names: Names, now: datetime.datetime) -> str:
-    """Say it in one line; what changes by the second is not in it."""
+    """Summarize the state in one line, without anything that changes every second."""
     state, rollout = state_of(service), service.rollout
     target = names.short(service.target)
     if state is State.ROLLED_BACK:
@@ -80,26 +80,26 @@ def headline(service: Service, names: Names, now: datetime.datetime) -> str:
     if state is State.STALLED:
         stalled = service.true("Stalled")
         if stalled and stalled.reason == NOT_ALLOWED:
-            return f"nothing is changed, since the spec is not allowed: {NOT_ALLOWED}"
-        return f"{target} does not go on by itself: {stalled.reason if stalled else ''}"
+            return f"the policy does not allow the spec, so nothing was changed: {NOT_ALLOWED}"
+        return f"{target} is stalled: {stalled.reason if stalled else ''}"
     held = " (rollouts are paused)" if service.rollout_paused and not state.over else ""
     if service.going_on:
         doing = phase(service, service.going_on)
         return f"{names.short(service.going_on.revision)} is being rolled out: {doing}{held}"
     if state is State.UNDONE:
-        return f"{names.short(service.current)} runs, by undo; the spec asks for {target}"
+        return f"{names.short(service.current)} runs because of an undo; the spec asks for {target}"
     if state is State.ROLLED_OUT:
         return f"{target} is rolled out"
     if service.seen < service.generation:
-        return "the operator has not looked at the newest spec yet"
+        return "the operator has not processed the latest spec yet"
     if not service.target:
-        return "no revision is reported yet"
-    doing = "is being rolled out" if state is State.IN_PROGRESS else "waits to be rolled out"
+        return "the operator has not reported any revision yet"
+    doing = "is being rolled out" if state is State.IN_PROGRESS else "is waiting to be rolled out"
     return f"{names.short(service.undone_to or service.target)} {doing}{held}"
 
 
 def phase(service: Service, rollout: Rollout) -> str:
-    """What is being done at this moment."""
+    """Describe what the rollout is doing."""
     if rollout.phase != "Stepping" or rollout.step is None:
         return PHASES.get(rollout.phase, rollout.phase)
     steps = f" of {rollout.steps}" if rollout.steps else ""
@@ -108,7 +108,7 @@ def phase(service: Service, rollout: Rollout) -> str:
 
 
 def block(service: Service, names: Names, typed: Typed, now: datetime.datetime) -> str:
-    """Everything about a rollout, one thing a line."""
+    """Return everything about a rollout, one item per line."""
     rollout, going_on = service.rollout, service.going_on
     lines = [("Strategy", service.strategy)]
     if going_on:
@@ -119,7 +119,7 @@ def block(service: Service, names: Names, typed: Typed, now: datetime.datetime) 
         lines.append(("New", names.full(asked)))
     if service.target not in {service.current, asked}:
         lines.append(("Spec", names.full(service.target)))
-    new = f", {service.updated} of the newest revision" if going_on or service.updated != service.replicas else ""
+    new = f", {service.updated} of the new revision" if going_on or service.updated != service.replicas else ""
     lines.append(("Replicas", f"{service.ready} of {service.replicas} ready{new}"))
     if service.weight is not None:
         lines.append(("Traffic", f"{service.weight} % to the new revision"))
@@ -133,39 +133,39 @@ def block(service: Service, names: Names, typed: Typed, now: datetime.datetime) 
 
 
 def advice(service: Service, names: Names, typed: Typed, now: datetime.datetime) -> list[str]:
-    """What the user can do now, or what is waited for."""
+    """Say what the user can do, or what the rollout is waiting for."""
     state, rollout = state_of(service), service.going_on
     if state is State.ROLLED_BACK and service.current:
         return [f"change the spec, or revert it to {names.short(service.current)}, which serves ({typed.then('diff')})"]
     if state is State.UNDONE:
-        keep = f"to make it last, commit the values of {names.short(service.current)} ({typed.then('diff')})"
-        return [f"{keep}; {typed.then('undo', '--clear')} goes back to the spec"]
+        keep = f"to make this permanent, commit the values of {names.short(service.current)} ({typed.then('diff')})"
+        return [f"{keep}; {typed.then('undo', '--clear')} returns to the spec"]
     if service.paused or service.rollout_paused:
         if state.over:
             return []
         if service.paused:
-            return ["spec.paused is true: the operator changes nothing until it is false"]
-        return [f"rollouts are paused; {typed.then('resume')}"]
+            return ["spec.paused is true: set it to false to let the operator make changes"]
+        return [f"rollouts are paused; to continue, run {typed.then('resume')}"]
     return _waits(service, rollout, typed, now) if rollout else []
 
 
 def _waits(service: Service, rollout: Rollout, typed: Typed, now: datetime.datetime) -> list[str]:
-    give_up = f"{typed.then('abort')} gives it up"
+    abort = f"{typed.then('abort')} rolls it back"
     if service.annotations.get(ABORT) == rollout.name:
-        return ["it is being given up"]
+        return ["the rollout is being aborted"]
     asked = service.annotations.get(PROMOTE)
     place = rollout.step if rollout.step is not None else int(rollout.phase == "Switched")
     if asked in {rollout.name, f"{rollout.name}/{place}"}:
-        return ["it is promoted, and goes on as soon as its checks pass"]
+        return ["the rollout is promoted, and continues as soon as its checks pass"]
     if rollout.phase == "Previewing":
-        return [f"{typed.then('promote')} switches the traffic; {give_up}"]
+        return [f"{typed.then('promote')} switches the traffic; {abort}"]
     if rollout.phase != "Stepping":
         return []
     hold = hold_of(service, rollout)
     if hold is None:
-        return [f"it holds until {typed.then('promote')}; {give_up}"]
+        return [f"waiting for {typed.then('promote')}; {abort}"]
     left = hold - (now - rollout.since).total_seconds() if rollout.since else hold
-    return [f"it goes on by itself in {duration(left)}, if its checks pass; {give_up}"]
+    return [f"continues in {duration(left)} if its checks pass; {abort}"]
 
 
 def _message(service: Service) -> str:
@@ -176,7 +176,7 @@ def _message(service: Service) -> str:
 
 
 def document(service: Service, names: Names) -> Json:
-    """What `-o json` prints."""
+    """Return what `-o json` prints."""
 
     def revision(name: str) -> Json | None:
         found = names.find(name)

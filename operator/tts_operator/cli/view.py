@@ -1,4 +1,4 @@
-"""What the plugin reads of a TTSService and of its ControllerRevisions."""
+"""The parts of a TTSService and its ControllerRevisions that the plugin reads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 GROUP = "tts-operator.io"
 TTSSERVICES = f"ttsservices.{GROUP}"
-"""The resource as kubectl takes it, unmistakable also where another group has the same name."""
+"""The resource name for kubectl, unambiguous even if another API group has the same one."""
 PROMOTE = f"{GROUP}/promote"
 ABORT = f"{GROUP}/abort"
 UNDO = f"{GROUP}/undo"
@@ -21,7 +21,7 @@ CAUSE = f"{GROUP}/cause"
 CONTAINER = "server"
 """The model server's container in a pod template."""
 SHOWN_MAX = 4000
-"""Characters of a message, a cause, a name: whoever may write them must not steer a terminal, nor fill it."""
+"""Maximum characters of a message, a cause, or a name: whoever wrote it must not be able to flood a terminal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,20 +34,20 @@ class Rollout:
     """Counted from 0."""
     steps: int | None
     started: str
-    """When it began, as `status.rollout.startTime` has it; empty where an older operator began it."""
+    """`status.rollout.startTime`; empty if an older operator started the rollout."""
     since: datetime.datetime | None
-    """When this phase, or this step, began."""
+    """When this phase or step began."""
     reason: str
     message: str
 
     @property
     def name(self) -> str:
-        """What a command names: this rollout, and no later one to the same revision."""
+        """The name for commands: identifies this rollout, but no later one to the same revision."""
         return f"{self.revision}@{self.started}" if self.started else self.revision
 
     @property
     def rolled_back(self) -> bool:
-        """Whether it is over, and failed."""
+        """Whether the rollout failed and was rolled back."""
         return self.phase == "RolledBack"
 
 
@@ -68,38 +68,38 @@ class Service:
     namespace: str
     generation: int
     seen: int
-    """The generation that the status speaks of."""
+    """The generation that the status describes."""
     resource_version: str
     deleting: bool
     annotations: Mapping[str, str]
     strategy: str
     holds: tuple[int | None, ...]
-    """Seconds that each canary step holds; None: until it is promoted."""
+    """Seconds that each canary step lasts; None: until it is promoted."""
     rollout_paused: bool
     paused: bool
-    """Whether the operator changes nothing at all."""
+    """Whether the operator makes no changes at all (`spec.paused`)."""
     current: str
-    """Name of the stable revision; empty where there is none yet."""
+    """Name of the stable revision; empty if there is none yet."""
     target: str
     """Name of the revision that the spec asks for."""
     weight: int | None
-    """Share of the traffic in percent that a canary gets."""
+    """Percentage of traffic that a canary gets."""
     replicas: int
     ready: int
     updated: int
     rollout: Rollout | None
     reported: Mapping[str, Any]
-    """`status.rollout` as it came."""
+    """`status.rollout` as received, with strings made printable."""
     conditions: Mapping[str, Condition]
 
     @property
     def undone_to(self) -> str:
-        """Name of the revision that runs in place of the one that the spec asks for; empty where none does."""
+        """Name of the revision that runs instead of the one that the spec asks for; empty if none does."""
         to, _, instead_of = self.annotations.get(UNDO, "").rpartition("@")
         return to if instead_of.partition("/")[0] == self.target else ""
 
     def beside(self, revisions: Iterable[Revision]) -> Service:
-        """The same without an undo that is about an earlier time at which the spec asked for its present revision."""
+        """Drop an undo that belongs to an earlier time at which the spec asked for its current revision."""
         number = self.annotations.get(UNDO, "").rpartition("@")[2].partition("/")[2]
         target = next((each for each in revisions if each.name == self.target), None)
         if not number or target is None or number == str(target.number):
@@ -108,11 +108,11 @@ class Service:
 
     @property
     def going_on(self) -> Rollout | None:
-        """The rollout, unless it was rolled back."""
+        """The rollout in progress, if any."""
         return None if self.rollout is None or self.rollout.rolled_back else self.rollout
 
     def true(self, kind: str) -> Condition | None:
-        """A condition, where it is set and True."""
+        """The condition of this type, if it is True."""
         found = self.conditions.get(kind)
         return found if found and found.status == "True" else None
 
@@ -130,7 +130,7 @@ class Revision:
 
     @property
     def model(self) -> str:
-        """The model that speaks: its name and revision on the hub, or else the engine."""
+        """The model: its name and revision on the hub, or else the engine."""
         model = self.inputs.get("model") or {}
         name = str(model.get("name") or model.get("engine") or "-")
         return one_line(f"{name}@{model['revision']}" if model.get("revision") else name, SHOWN_MAX)
@@ -144,7 +144,7 @@ class Revision:
 
 
 def service(body: Json) -> Service:
-    """Read a TTSService. A field that an older operator does not know is taken as not set."""
+    """Parse a TTSService. Fields that an older operator lacks count as unset."""
     metadata, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
     rollout = spec.get("rollout") or {}
     steps = (rollout.get("canary") or {}).get("steps") or []
@@ -176,7 +176,7 @@ def service(body: Json) -> Service:
 
 
 def revisions(bodies: Iterable[Json]) -> list[Revision]:
-    """Read ControllerRevisions, the oldest first."""
+    """Parse ControllerRevisions, oldest first."""
     return sorted(map(_revision, bodies), key=lambda each: each.number)
 
 
@@ -199,7 +199,7 @@ def _rollout(body: Json) -> Rollout:
         step=body.get("step"),
         steps=body.get("steps"),
         started=body.get("startTime") or "",
-        since=_time(body.get("since")),
+        since=_time(body.get("lastTransitionTime") or body.get("since")),
         reason=one_line(body.get("reason", ""), SHOWN_MAX),
         message=one_line(body.get("message", ""), SHOWN_MAX),
     )
@@ -214,5 +214,5 @@ def _condition(body: Json) -> Condition:
 
 
 def _time(text: str | None) -> datetime.datetime | None:
-    """RFC 3339. Python 3.10 does not read the `Z`."""
+    """Parse RFC 3339. Python 3.10 does not accept the `Z`."""
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None

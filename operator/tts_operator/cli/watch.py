@@ -1,4 +1,4 @@
-"""`kubectl tts status`, once or until the rollout is over."""
+"""`kubectl tts status`: prints the status once, or until the rollout is over."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from tts_operator.cli.view import Service
 from tts_operator.cli.wording import Names, Typed
 
 PERIOD = 1.5
-"""Seconds between two looks. Looks, not a watch: what is missed between two of them does not matter, and a watch that
-breaks would have to be begun again."""
-FAILURES = 10
-"""So many looks in a row may fail: an API server that restarts is no end of a rollout."""
+"""Seconds between two polls. It polls because a missed intermediate state does not matter, and a watch would need to be
+restarted when it breaks."""
+FAILURES_MAX = 10
+"""Consecutive polls that may fail: a restart of the API server does not end a rollout."""
 FAILED, TIMED_OUT = 1, 124
-LEAST_SECONDS = 1.0
-"""kubectl gets at least so long, also right before the time-out."""
+CALL_SECONDS_MIN = 1.0
+"""kubectl gets at least this long, even right before the timeout."""
 
 
 def status(kubectl: Kubectl, typed: Typed, arguments: argparse.Namespace) -> int:
-    """Print the status, and with `--watch` each change of it. Returns the exit code."""
+    """Print the status, and with `--watch` each change. Returns the exit code."""
     printer = _Printer(kubectl, typed, as_json=arguments.output == "json", watches=arguments.watch)
     service = printer.first(kubectl.service(typed.name))
     if not arguments.watch:
@@ -36,26 +36,26 @@ def status(kubectl: Kubectl, typed: Typed, arguments: argparse.Namespace) -> int
     while not (state := state_of(service)).over:
         left = CALL_SECONDS if deadline is None else deadline - time.monotonic()
         if left <= 0:
-            print(f"error: still going on after {arguments.timeout:g} s", file=sys.stderr)
+            print(f"error: still in progress after {arguments.timeout:g} s", file=sys.stderr)
             return TIMED_OUT
         time.sleep(min(PERIOD, left))
         try:
-            patient = replace(kubectl, seconds=min(CALL_SECONDS, max(LEAST_SECONDS, left)))
-            service = printer.next(patient.service(typed.name))
+            limited = replace(kubectl, seconds=min(CALL_SECONDS, max(CALL_SECONDS_MIN, left)))
+            service = printer.next(limited.service(typed.name))
             failures = 0
         except UnreachableError as error:
             failures += 1
-            if failures >= FAILURES:
+            if failures >= FAILURES_MAX:
                 raise
             if failures == 1:
-                print(f"trying again: {error}", file=sys.stderr)
+                print(f"retrying: {error}", file=sys.stderr)
     printer.last(service, state)
     return 0 if state.good else FAILED
 
 
 @dataclass
 class _Printer:
-    """Prints what is new about a service."""
+    """Prints the changes of a service."""
 
     kubectl: Kubectl
     typed: Typed
@@ -63,23 +63,23 @@ class _Printer:
     watches: bool
     names: Names = field(default_factory=lambda: Names(()))
     named: set[str] = field(default_factory=set)
-    """Names of revisions that the service had when the revisions were read."""
+    """Revision names in the service's status when the revisions were last read."""
     generation: int = 0
-    """Of the service, at that time: a new spec may give an old revision a new number."""
+    """Generation of the service at that time: a new spec may give an old revision a new number."""
     line: str = ""
 
     def first(self, service: Service) -> Service:
-        """Print all there is to say. Returns the service as it is beside its revisions."""
-        service = self._learn(service)
+        """Print everything. Returns the service without a stale undo."""
+        service = self._refresh(service)
         self.line = self._line(service)
         print(self.line if self.as_json else block(service, self.names, self.typed, _now()), flush=True)
         return service
 
     def next(self, service: Service) -> Service:
-        """The same, but a line, where something is new. Raises RefusedError where the service goes away."""
+        """Print one line if something changed. Raises RefusedError if the service is being deleted."""
         if service.deleting:
             raise RefusedError(f"{service.name} is being deleted")
-        service = self._learn(service)
+        service = self._refresh(service)
         line = self._line(service)
         if line != self.line:
             print(line if self.as_json else f"{_now().astimezone():%H:%M:%S}  {line}", flush=True)
@@ -87,12 +87,12 @@ class _Printer:
         return service
 
     def last(self, service: Service, state: State) -> None:
-        """Where it went wrong, say all of it once more."""
+        """After a failure, print everything once more."""
         if not self.as_json and not state.good:
             print(block(service, self.names, self.typed, _now()), flush=True)
 
-    def _learn(self, service: Service) -> Service:
-        """Read the revisions where the service names others than before."""
+    def _refresh(self, service: Service) -> Service:
+        """Read the revisions again if the service names others than before."""
         rollout = service.rollout.revision if service.rollout else ""
         named = {service.current, service.target, service.undone_to, rollout} - {""}
         if not named <= self.named or service.generation != self.generation:

@@ -1,4 +1,4 @@
-"""How the plugin says times, shares, revisions, and what to type next."""
+"""How the plugin writes durations, revisions, tables, and the next command."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ MINUTE, DAY = 60, 86400
 
 @dataclass(frozen=True, kw_only=True)
 class Typed:
-    """What the user typed: the service, and flags that the next command needs too."""
+    """What the user typed: the service, and the flags that the next command needs too."""
 
     name: str
     flags: tuple[str, ...] = ()
 
     def then(self, command: str, *words: str) -> str:
-        """Return a further command on the same service, in backticks."""
+        """Return another command for the same service, in backticks."""
         return f"`{shlex.join(['kubectl', 'tts', command, self.name, *words, *self.flags])}`"
 
 
 @dataclass(frozen=True)
 class Names:
-    """Revisions by their names."""
+    """Revisions by name."""
 
     revisions: Sequence[Revision]
 
     def find(self, name: str) -> Revision | None:
-        """The revision of that name."""
+        """The revision of that name, if it is stored."""
         return next((each for each in self.revisions if each.name == name), None)
 
     def short(self, name: str) -> str:
-        """Return `revision 5`, or the name where the revision is not among those that are kept."""
+        """Return `revision 5`, or the name if the revision is no longer stored."""
         found = self.find(name)
         return f"revision {found.number}" if found else f"revision {name}"
 
     def full(self, name: str) -> str:
-        """Return `5 (narrator-11a898940c, fastspeech2)`, with the image where it differs between the revisions."""
+        """Return `5 (narrator-11a898940c, fastspeech2)`, with the image if the revisions have different ones."""
         found = self.find(name)
         if not name:
             return "none yet"
@@ -53,7 +53,7 @@ class Names:
 
 
 def duration(seconds: float) -> str:
-    """Return `40 s`, `3 min`, `2 h 5 min` or `3 d`: as exact as somebody who waits wants to know it."""
+    """Return `40 s`, `3 min`, `2 h 5 min`, or `3 d`: as exact as a waiting user needs it."""
     whole = max(0, round(seconds))
     if whole < 2 * MINUTE:
         return f"{whole} s"
@@ -66,12 +66,12 @@ def duration(seconds: float) -> str:
 
 
 def age(since: datetime.datetime | None, now: datetime.datetime) -> str:
-    """Return how long ago something was. This machine's clock may differ from the cluster's."""
+    """Return how long ago it was. This machine's clock may differ from the cluster's."""
     return duration((now - since).total_seconds()) if since else "?"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table as kubectl prints it."""
+    """Return a table in kubectl's format."""
     lines = [list(head), *map(list, rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     return "\n".join(

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tts_server import lifecycle, serve
 from tts_server.__main__ import main
+from tts_server.process import lifecycle
+from tts_server.wsgi import server as wsgi_server
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -137,10 +138,10 @@ class Front:
 
 def spoil(fault: str) -> None:
     """Make the server that will be started in this process a faulty one."""
-    server_class: Any = serve.Server
+    server_class: Any = wsgi_server.Server
     genuine_load = server_class.load
 
-    def load(server: serve.Server) -> Any:
+    def load(server: wsgi_server.Server) -> Any:
         # In the worker, after gevent has patched the standard library.
         from tts_server.api.context import context
 

@@ -15,9 +15,10 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from devcluster import claims, imagebuild, images
-from devcluster.imagebuild import Archive
+from devcluster.images import builder, containerd
+from devcluster.images.builder import Archive
 from devcluster.layout import cache_home
+from devcluster.lifecycle import claims
 from devcluster.product import SERVER, Product
 from devcluster.provider import Devcluster
 
@@ -41,10 +42,10 @@ def _ensure(product: Product, fault: str) -> Json:
     reference = f"{repository}:{tag}"
     provider = product.provider
     if isinstance(provider, Devcluster):
-        archive = thin_archive(imagebuild.find(base), reference, fault)
+        archive = thin_archive(builder.find(base), reference, fault)
         cluster = claims.existing(provider.name)
         spec = claims.read_spec(cluster)
-        images.load(archive.path, reference, archive.digest, cluster.nodes(spec.nodes if spec else 0))
+        containerd.load(archive.path, reference, archive.digest, cluster.nodes(spec.nodes if spec else 0))
     else:
         provider.build_image(HERE / "Dockerfile", reference, {"SERVER_IMAGE": base, "FAULT": fault}, HERE)
         provider.load_image(reference)

@@ -10,7 +10,8 @@ import kopf
 import pytest
 import yaml
 
-from devcluster import binaries, crds
+from devcluster import binaries
+from devcluster.addons import crds
 from devcluster.product import ROOT, Product
 from devcluster.progress import Progress
 from tests.integration.operator.world import USER, AdminClient, World, access

@@ -13,7 +13,7 @@ import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from devcluster import crds
+from devcluster.addons import crds
 from devcluster.product import ROOT
 from tests.integration.operator.gateway import Gateway
 from tests.integration.operator.world import PATIENCE, World, until

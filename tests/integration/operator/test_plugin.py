@@ -121,7 +121,7 @@ async def test_a_step_is_promoted_once(plugin: Plugin) -> None:
     version = (await plugin.body())["metadata"]["resourceVersion"]
     again = await plugin.run("promote", NAME)
     assert again.code == 0
-    assert "promoted already" in again.out
+    assert "already promoted" in again.out
     assert (await plugin.body())["metadata"]["resourceVersion"] == version
     assert (await plugin.run("promote", NAME, "--full")).code == 0
     assert (await plugin.annotations())[PROMOTE] == "narrator-3"
@@ -135,10 +135,10 @@ async def test_a_refusal_says_what_to_write_and_writes_nothing(plugin: Plugin) -
     assert ran.err.startswith("error: step 1 of 2 needs no promotion: it holds 1 h more")
     unknown = await plugin.run("undo", NAME, "--to", "9")
     assert unknown.code == 3
-    assert "kept are: 1, 2, 3" in unknown.err
+    assert "stored revisions: 1, 2, 3" in unknown.err
     missing = await plugin.run("abort", "narator")
     assert missing.code == 3
-    assert missing.err == "error: there is no TTSService 'narator' in this namespace; there are: narrator\n"
+    assert missing.err == "error: there is no TTSService 'narator' in this namespace; found: narrator\n"
     assert (await plugin.body())["metadata"]["resourceVersion"] == version
 
 
@@ -152,7 +152,7 @@ async def test_an_undo_and_its_end(plugin: Plugin) -> None:
     await plugin.done()
     ran = await plugin.run("undo", NAME)
     assert (ran.code, ran.err) == (0, "")
-    assert "Git, still asks for revision 3" in ran.out
+    assert "still asks for revision 3" in ran.out
     assert (await plugin.annotations())[UNDO] == "narrator-2@narrator-3/3"
     assert (await plugin.run("undo", NAME, "--to", "1")).code == 0
     assert (await plugin.annotations())[UNDO] == "narrator-1@narrator-3/3"
@@ -166,7 +166,7 @@ async def test_rollouts_are_paused_and_resumed(plugin: Plugin) -> None:
     ran = await plugin.run("pause", NAME)
     assert (ran.code, ran.err) == (0, "")
     assert "phase Stepping" in ran.out
-    assert "commit paused: true" in ran.out
+    assert "commit `paused: true`" in ran.out
     assert (await plugin.body())["spec"]["rollout"]["paused"] is True
     assert (await plugin.run("resume", NAME)).code == 0
     assert not (await plugin.body())["spec"]["rollout"].get("paused")
@@ -210,7 +210,7 @@ async def test_a_watch_ends_at_its_time_out(plugin: Plugin) -> None:
     ran = await plugin.run("status", NAME, "--watch", "--timeout", "1", "-o", "json")
     assert ran.code == 124
     assert json.loads(ran.out.splitlines()[0])["state"] == "InProgress"
-    assert ran.err == "error: still going on after 1 s\n"
+    assert ran.err == "error: still in progress after 1 s\n"
 
 
 async def test_a_write_of_the_operator_in_between_is_no_obstacle(plugin: Plugin, tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ async def test_a_step_that_ends_in_between_is_not_promoted(plugin: Plugin, tmp_p
     )
     ran = await plugin.run("promote", NAME)
     assert ran.code == 3
-    assert "gone on while you asked" in ran.err
+    assert "moved on in the meantime" in ran.err
     assert PROMOTE not in await plugin.annotations()
 
 

@@ -93,6 +93,7 @@ BAD = [
     (_query(), "each query of rollout.analysis.prometheus needs max, min, or both"),
     (_query(max="much"), "rollout.analysis.prometheus.queries[0].max"),
     ({"rollout": {"analysis": {"prometheus": {"url": "monitoring:9090", "queries": []}}}}, "prometheus.url"),
+    ({"rollout": {"analysis": {"maxErrorRate": "1"}}}, "spec.rollout.analysis.maxErrorRate"),
     ({"monitoring": {"prometheusRule": {"enabled": True}}}, "set monitoring.podMonitor.enabled: true"),
     ({"rollout": {"progressDeadlineSeconds": 9}}, "should be greater than or equal to 10"),
 ]

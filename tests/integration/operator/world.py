@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from devcluster import claims
+from devcluster.lifecycle import claims
 from devcluster.product import Product
 from tts_operator.app import Operator, Settings, find_access
 from tts_operator.desired import Defaults

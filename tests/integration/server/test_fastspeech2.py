@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tts_server.audio import sentence_bytes
+from tts_server.audio.pcm import pcm_bytes
 from tts_server.engines import Engine, Session, create_engine
 from tts_server.engines.fastspeech2.prosody import EMOTIONS
+from tts_server.settings import Settings
 
 from .conftest import ROOT
 
@@ -30,7 +31,7 @@ class Speaker:
         self.session: Session = engine.open_session()
 
     def say(self, text: str, speed: float = 1.0, emotion: str = "neutral") -> list[Sound]:
-        """The sound of each clause, without the pauses."""
+        """The sound of each sentence, without the pauses."""
         return [
             np.concatenate(list(self.session.synthesise(each, voice="baker", speed=speed, emotion=emotion))) / 32768
             for each in self.engine.plan(text)
@@ -41,11 +42,10 @@ class Speaker:
         parts = [
             piece
             for each in self.engine.plan(text)
-            for piece in sentence_bytes(
+            for piece in pcm_bytes(
                 self.session.synthesise(each, voice="baker", speed=speed, emotion="neutral"),
-                each,
+                pause=each.pause / speed,
                 sample_rate=self.engine.sample_rate,
-                speed=speed,
             )
         ]
         return np.frombuffer(b"".join(parts), "<i2") / 32768
@@ -55,7 +55,7 @@ class Speaker:
 def speaker(cache: Path) -> Iterator[Speaker]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(cache))
-        engine = create_engine("fastspeech2")
+        engine = create_engine(Settings())
         engine.load()
         yield Speaker(engine)
 
@@ -140,7 +140,8 @@ def test_two_sessions_at_once_say_what_one_says_alone(speaker: Speaker) -> None:
 _MEMORY = """
 import json, sys, threading
 from tts_server.engines import create_engine
-engine = create_engine("fastspeech2")
+from tts_server.settings import Settings
+engine = create_engine(Settings())
 engine.load()
 sessions = [engine.open_session() for _ in range(2)]
 def peak():

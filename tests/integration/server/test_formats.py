@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from devcluster.debian import Requirement, ensure
+from devcluster.host.debian import Requirement, ensure
 from devcluster.progress import Progress
 
 from .conftest import Server, wait_until

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from devcluster.debian import Requirement, ensure
+from devcluster.host.debian import Requirement, ensure
 from devcluster.progress import Progress
 
 from .conftest import Server, free_port, wait_until

@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 import requests
 
-from devcluster import debian
-from devcluster.debian import Requirement
+from devcluster.host import debian
+from devcluster.host.debian import Requirement
 from devcluster.progress import Progress
 from tests.integration.server.conftest import free_port, wait_until
 from tts_operator.speech.prometheus import MetricCheck, ask

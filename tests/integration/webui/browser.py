@@ -15,7 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from devcluster.debian import Requirement
+from devcluster.host.debian import Requirement
 
 REQUIREMENTS = (Requirement("/usr/bin/chromium", "chromium"), Requirement("/usr/bin/chromedriver", "chromium-driver"))
 FLAGS = (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import debian
+from devcluster.host import debian
 from devcluster.progress import Progress
 from tests.integration.server.conftest import START_SECONDS, Server, running, wait_until
 from tests.integration.webui.browser import REQUIREMENTS, Browser, chromium

@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster import debian
+from devcluster.host import debian
 from devcluster.progress import Progress
 from tests.integration.server.conftest import ROOT, START_SECONDS, running, wait_until
 from tests.integration.webui.browser import REQUIREMENTS, Browser, chromium

@@ -3,8 +3,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bench.audit import AuditLog
-from bench.world import BenchError
+from bench.cluster.audit import AuditLog
+from bench.cluster.namespace import BenchError
 
 OPERATOR = "tts-operator-test"
 

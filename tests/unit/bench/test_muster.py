@@ -2,8 +2,8 @@ import io
 
 import pytest
 
-from bench.muster import Muster
-from bench.world import BenchError
+from bench.cluster.expected import Muster
+from bench.cluster.namespace import BenchError
 from devcluster.progress import Progress
 
 

@@ -7,8 +7,8 @@ import orjson
 import pytest
 import yaml
 
-from bench.template import PROBE, Template, applied
-from bench.world import BenchError
+from bench.cluster.namespace import BenchError
+from bench.operator.template import PROBE, Template, applied
 from tts_operator.kube.resources import DEPLOYMENTS
 
 LIVE = Path(__file__).parents[1] / "operator" / "live"

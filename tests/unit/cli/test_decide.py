@@ -16,7 +16,7 @@ from tests.unit.cli.services import (
     rolling_out,
     undone,
 )
-from tts_operator.cli.decide import Answer, abort, clear_undo, find, promote, undo
+from tts_operator.cli.decide import Decision, abort, clear_undo, find, promote, undo
 from tts_operator.cli.refused import RefusedError
 from tts_operator.cli.view import ABORT, PROMOTE, UNDO, Service
 from tts_operator.cli.wording import Names, Typed
@@ -43,7 +43,7 @@ UNDOING = undone(rollout=rolling_out("Stepping", revision="narrator-4", step=0, 
 def test_promote_is_bound_to_the_revision_and_the_step(service: Service, full: bool, value: str) -> None:
     answer = promote(service, TYPED, full=full, now=NOW)
     assert (answer.annotation, answer.value) == (PROMOTE, value)
-    assert "`kubectl tts status narrator --watch`" in answer.says[-1]
+    assert "`kubectl tts status narrator --watch`" in answer.lines[-1]
 
 
 @pytest.mark.parametrize(
@@ -58,26 +58,26 @@ def test_promote_is_bound_to_the_revision_and_the_step(service: Service, full: b
 def test_a_second_promotion_writes_nothing(service: Service, full: bool) -> None:
     answer = promote(service, TYPED, full=full, now=NOW)
     assert not answer.annotation
-    assert "promoted already" in answer.says[0]
+    assert "already promoted" in answer.lines[0]
 
 
 @pytest.mark.parametrize(
     "service, full, words",
     [
-        (a_service(), False, ["no rollout is going on", "`kubectl tts status narrator`"]),
-        (a_service(), True, ["no rollout is going on", "`kubectl tts status narrator`"]),
-        (canary(0), False, ["step 1 of 3", "holds 90 s more", "`kubectl tts promote narrator --full`"]),
-        (canary(0, since=900), False, ["hold is over", "by itself"]),
-        (canary(2), False, ["step 3 of 3", "hold is over"]),
-        (canary(phase="Checking"), False, ["nothing waits", "--full"]),
-        (canary(phase="CheckingInPlace"), False, ["nothing waits", "--full"]),
+        (a_service(), False, ["no rollout is in progress", "`kubectl tts status narrator`"]),
+        (a_service(), True, ["no rollout is in progress", "`kubectl tts status narrator`"]),
+        (canary(0), False, ["step 1 of 3", "lasts 90 s more", "`kubectl tts promote narrator --full`"]),
+        (canary(0, since=900), False, ["its time is over", "then the rollout continues"]),
+        (canary(2), False, ["step 3 of 3", "its time is over"]),
+        (canary(phase="Checking"), False, ["nothing to promote yet", "--full"]),
+        (canary(phase="CheckingInPlace"), False, ["nothing to promote yet", "--full"]),
         (canary(phase="Promoting"), False, ["past its last step"]),
         (canary(phase="Promoting"), True, ["past its last step"]),
-        (blue_green("Switched"), False, ["past its last hold"]),
-        (a_service(target="narrator-6", rollout=rolling_out("Scaling")), True, ["Rolling", "by itself"]),
+        (blue_green("Switched"), False, ["past its last pause"]),
+        (a_service(target="narrator-6", rollout=rolling_out("Scaling")), True, ["Rolling", "on its own"]),
         (rolled_back(), False, ["narrator-6 was rolled back (SpeechCheckFailed)", "Change the spec", "revert"]),
         (rolled_back(), True, ["narrator-6 was rolled back (SpeechCheckFailed)", "Change the spec", "revert"]),
-        (canary(seen=6), False, ["not looked at the newest spec", "generation 7"]),
+        (canary(seen=6), False, ["not processed the latest spec", "generation 7"]),
     ],
 )
 def test_promote_is_refused_where_nothing_waits_for_it(service: Service, full: bool, words: list[str]) -> None:
@@ -87,7 +87,7 @@ def test_promote_is_refused_where_nothing_waits_for_it(service: Service, full: b
 def test_promote_tells_that_rollouts_are_paused() -> None:
     answer = promote(canary(rollout_spec={"paused": True}), TYPED, full=False, now=NOW)
     assert answer.value
-    assert "`kubectl tts resume narrator`" in " ".join(answer.says)
+    assert "`kubectl tts resume narrator`" in " ".join(answer.lines)
 
 
 def test_a_step_that_the_spec_no_longer_has_may_be_promoted() -> None:
@@ -98,13 +98,13 @@ def test_a_step_that_the_spec_no_longer_has_may_be_promoted() -> None:
 def test_abort_is_bound_to_the_revision(service: Service) -> None:
     answer = abort(service, TYPED)
     assert (answer.annotation, answer.value) == (ABORT, ROLLOUT)
-    assert "Git, still asks for it" in " ".join(answer.says)
+    assert "The spec still asks for it" in " ".join(answer.lines)
 
 
 def test_abort_of_an_undo_tells_what_stays() -> None:
     answer = abort(UNDOING, TYPED)
     assert answer.value == "narrator-4@2026-11-25T11:00:00Z"
-    assert "`kubectl tts undo narrator --clear`" in " ".join(answer.says)
+    assert "`kubectl tts undo narrator --clear`" in " ".join(answer.lines)
 
 
 def test_a_second_abort_writes_nothing() -> None:
@@ -115,7 +115,7 @@ def test_a_second_abort_writes_nothing() -> None:
     "service, words",
     [
         (a_service(), ["nothing to abort", "`kubectl tts undo narrator`"]),
-        (rolled_back(), ["rolled back already (SpeechCheckFailed)"]),
+        (rolled_back(), ["already rolled back (SpeechCheckFailed)"]),
         (FIRST_OF_ALL, ["first revision", "Change the spec"]),
     ],
 )
@@ -141,8 +141,8 @@ def test_abort_is_refused_where_nothing_is_going_on(service: Service, words: lis
 def test_undo_is_bound_to_what_the_spec_asks_for(service: Service, to: str | None, value: str) -> None:
     answer = undo(service, NAMES, TYPED, to=to)
     assert (answer.annotation, answer.value) == (UNDO, value)
-    text = " ".join(answer.says)
-    assert "Git, still asks for" in text
+    text = " ".join(answer.lines)
+    assert "still asks for" in text
     assert f"`kubectl tts diff narrator {service.target[-1]} {value[9]}`" in text
     assert "`kubectl tts undo narrator --clear`" in text
 
@@ -151,19 +151,19 @@ def test_undo_is_bound_to_what_the_spec_asks_for(service: Service, to: str | Non
     "service, to, words",
     [
         (a_service(), "9", ["no revision '9'", "3, 4, 5, 6", "`kubectl tts history narrator`"]),
-        (a_service(), "5", ["revision 5 is the one that runs", "`kubectl tts history narrator`"]),
+        (a_service(), "5", ["revision 5 is already running", "`kubectl tts history narrator`"]),
         (a_service(current="narrator-3", target="narrator-3"), None, ["no revision older", "revisionHistoryLimit"]),
         (canary(), None, ["rollout of revision 6", "`kubectl tts abort narrator`", "--to NUMBER"]),
-        (canary(), "5", ["revision 5 is the stable one", "`kubectl tts abort narrator`"]),
+        (canary(), "5", ["revision 5 is the stable revision", "`kubectl tts abort narrator`"]),
         (canary(), "6", ["being rolled out"]),
         (undone(), "6", ["`kubectl tts undo narrator --clear`"]),
-        (undone(), "4", ["revision 4 is the one that runs"]),
+        (undone(), "4", ["revision 4 is already running"]),
         (UNDOING, "6", ["--clear"]),
         (rolled_back(), "6", ["revision 6 was rolled back (SpeechCheckFailed)", "Change the spec"]),
-        (rolled_back(), "5", ["revision 5 is the one that runs"]),
+        (rolled_back(), "5", ["revision 5 is already running"]),
         (a_service(target="narrator-6"), "6", ["is what the spec asks for"]),
-        (a_service(current=None, target=None), None, ["not reported a revision"]),
-        (a_service(seen=-1), None, ["not looked at the newest spec"]),
+        (a_service(current=None, target=None), None, ["not reported any revision"]),
+        (a_service(seen=-1), None, ["not processed the latest spec"]),
     ],
 )
 def test_undo_is_refused_where_it_would_change_nothing(service: Service, to: str | None, words: list[str]) -> None:
@@ -184,21 +184,21 @@ def test_a_second_undo_writes_nothing() -> None:
 
 
 def test_an_undo_ends() -> None:
-    assert clear_undo(undone(), TYPED) == Answer(
+    assert clear_undo(undone(), TYPED) == Decision(
         annotation=UNDO,
-        says=(
-            "The undo ends: narrator-6, which the spec asks for, is rolled out.",
-            "Follow it: `kubectl tts status narrator --watch`",
+        lines=(
+            "The undo ends; narrator-6, which the spec asks for, is rolled out.",
+            "To follow it: `kubectl tts status narrator --watch`",
         ),
     )
     old = clear_undo(a_service(annotations={UNDO: "narrator-3@narrator-4"}), TYPED)
-    assert "no effect" in old.says[0]
-    says(lambda: clear_undo(a_service(), TYPED), ["nothing is undone"])
+    assert "no effect" in old.lines[0]
+    says(lambda: clear_undo(a_service(), TYPED), ["no undo is in effect"])
 
 
 def test_a_revision_is_found_by_number_and_by_name() -> None:
     assert find(NAMES, "4", TYPED) is find(NAMES, "narrator-4", TYPED)
-    says(lambda: find(Names(()), "4", TYPED), ["kept are: none"])
+    says(lambda: find(Names(()), "4", TYPED), ["stored revisions: none"])
 
 
 def test_nothing_is_written_to_what_is_being_deleted() -> None:

@@ -79,7 +79,7 @@ def test_the_difference_is_a_diff_of_yaml() -> None:
 def test_what_does_not_differ_is_told() -> None:
     old, new = NAMES.revisions[:2]
     assert same(old, new, NAMES, TYPED, template=False) == (
-        "Revisions 3 and 4 do not differ. Their pod templates may: `kubectl tts diff narrator 3 4 --template`"
+        "Revisions 3 and 4 do not differ. To compare their pod templates: `kubectl tts diff narrator 3 4 --template`"
     )
     assert "`kubectl tts diff narrator 3 4`" in same(new, new, NAMES, TYPED, template=False)
 

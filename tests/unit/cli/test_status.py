@@ -33,8 +33,8 @@ FIRST_STALLED = a_service(
         (a_service(), State.ROLLED_OUT, "revision 5 is rolled out"),
         (a_service(seen=6), State.PENDING, "the operator has not looked at the newest spec yet"),
         (a_service(seen=-1, current=None, target=None), State.PENDING, "not looked at the newest spec"),
-        (a_service(current=None, target=None), State.PENDING, "no revision is reported yet"),
-        (a_service(target="narrator-6"), State.PENDING, "revision 6 waits to be rolled out"),
+        (a_service(current=None, target=None), State.PENDING, "the operator has not reported any revision yet"),
+        (a_service(target="narrator-6"), State.PENDING, "revision 6 is waiting to be rolled out"),
         (
             a_service(target="narrator-6", conditions={"Reconciling": "RolloutInProgress"}),
             State.IN_PROGRESS,
@@ -48,7 +48,7 @@ FIRST_STALLED = a_service(
         ),
         (blue_green(), State.IN_PROGRESS, "behind the preview Service only"),
         (blue_green("New"), State.IN_PROGRESS, "being rolled out: New"),
-        (canary(phase="Checking"), State.IN_PROGRESS, "they have to speak"),
+        (canary(phase="Checking"), State.IN_PROGRESS, "checking that the new pods produce speech"),
         (rolled_back(), State.ROLLED_BACK, "revision 6 was rolled back: SpeechCheckFailed, 4 min ago"),
         (rolled_back(seen=6), State.PENDING, "revision 6 was rolled back"),
         (
@@ -56,26 +56,30 @@ FIRST_STALLED = a_service(
             State.ROLLED_BACK,
             "revision 6 was rolled back",
         ),
-        (FIRST_STALLED, State.STALLED, "revision 3 does not go on by itself: ProgressDeadlineExceeded"),
+        (FIRST_STALLED, State.STALLED, "revision 3 is stalled: ProgressDeadlineExceeded"),
         (
             a_service(current=None, target=None, conditions={"Stalled": "PolicyViolation"}),
             State.STALLED,
-            "nothing is changed, since the spec is not allowed: PolicyViolation",
+            "the policy does not allow the spec, so nothing was changed: PolicyViolation",
         ),
         (
             a_service(rollout=rolling_out("RolledBack"), conditions={"Stalled": "PolicyViolation"}),
             State.STALLED,
-            "nothing is changed, since the spec is not allowed",
+            "the policy does not allow the spec",
         ),
-        (undone(), State.UNDONE, "revision 4 runs, by undo; the spec asks for revision 6"),
-        (undone(conditions={"Stalled": "Undone"}), State.UNDONE, "by undo"),
+        (undone(), State.UNDONE, "revision 4 runs because of an undo; the spec asks for revision 6"),
+        (undone(conditions={"Stalled": "Undone"}), State.UNDONE, "because of an undo"),
         (
             undone(rollout=rolling_out("RolledBack"), conditions={"Stalled": "RolledBack"}),
             State.UNDONE,
-            "by undo",
+            "because of an undo",
         ),
         # Written, and the operator has not looked yet.
-        (a_service(annotations={UNDO: "narrator-4@narrator-5"}), State.PENDING, "revision 4 waits to be rolled out"),
+        (
+            a_service(annotations={UNDO: "narrator-4@narrator-5"}),
+            State.PENDING,
+            "revision 4 is waiting to be rolled out",
+        ),
         (a_service(annotations={UNDO: "narrator-4@narrator-3"}), State.ROLLED_OUT, "revision 5 is rolled out"),
     ],
 )
@@ -92,10 +96,10 @@ def test_a_canary_that_holds_until_it_is_promoted() -> None:
         "  Phase     Stepping for 30 s: step 2 of 3, 50 % of the traffic",
         "  Stable    5 (narrator-5, fastspeech2)",
         "  New       6 (narrator-6, fastspeech2)",
-        "  Replicas  3 of 4 ready, 1 of the newest revision",
+        "  Replicas  3 of 4 ready, 1 of the new revision",
         "  Traffic   50 % to the new revision",
         "  Message   Stepping it is.",
-        "  Next      it holds until `kubectl tts promote narrator`; `kubectl tts abort narrator` gives it up",
+        "  Next      waiting for `kubectl tts promote narrator`; `kubectl tts abort narrator` rolls it back",
     ]
 
 
@@ -105,7 +109,7 @@ def test_a_revision_that_was_rolled_back() -> None:
         "  Strategy  Rolling",
         "  Stable    5 (narrator-5, fastspeech2)",
         "  New       6 (narrator-6, fastspeech2)",
-        "  Replicas  3 of 4 ready, 1 of the newest revision",
+        "  Replicas  3 of 4 ready, 1 of the new revision",
         "  Message   RolledBack it is.",
         "  Next      change the spec, or revert it to revision 5, which serves (`kubectl tts diff narrator`)",
     ]
@@ -114,13 +118,13 @@ def test_a_revision_that_was_rolled_back() -> None:
 @pytest.mark.parametrize(
     "service, words",
     [
-        (canary(0), "it goes on by itself in 90 s"),
-        (canary(annotations={PROMOTE: f"{ROLLOUT}/1"}), "it is promoted"),
-        (canary(0, annotations={PROMOTE: ROLLOUT}), "it is promoted"),
-        (canary(annotations={ABORT: ROLLOUT}), "being given up"),
-        (canary(annotations={PROMOTE: f"{ROLLOUT}/0"}), "it holds until"),
+        (canary(0), "continues in 90 s if its checks pass"),
+        (canary(annotations={PROMOTE: f"{ROLLOUT}/1"}), "the rollout is promoted"),
+        (canary(0, annotations={PROMOTE: ROLLOUT}), "the rollout is promoted"),
+        (canary(annotations={ABORT: ROLLOUT}), "being aborted"),
+        (canary(annotations={PROMOTE: f"{ROLLOUT}/0"}), "waiting for"),
         (blue_green(), "`kubectl tts promote narrator` switches the traffic"),
-        (canary(rollout_spec={"paused": True}), "rollouts are paused; `kubectl tts resume narrator`"),
+        (canary(rollout_spec={"paused": True}), "rollouts are paused; to continue, run `kubectl tts resume narrator`"),
         (a_service(target="narrator-6", spec={"paused": True}), "spec.paused is true"),
         (undone(), "commit the values of revision 4"),
         (undone(), "`kubectl tts undo narrator --clear`"),
@@ -134,6 +138,15 @@ def test_a_service_that_is_as_it_should_be_needs_no_advice() -> None:
     text = block(a_service(conditions={"Ready": "Ready"}), NAMES, TYPED, NOW)
     assert "Next" not in text
     assert "Message   Ready it is." in text
+
+
+def test_an_older_operator_says_since_when_in_another_field() -> None:
+    rollout = rolling_out("Scaling")
+    newer = a_service(target="narrator-6", rollout=rollout)
+    del rollout["lastTransitionTime"]
+    assert a_service(target="narrator-6", rollout=rollout).rollout == newer.rollout
+    assert newer.rollout is not None
+    assert newer.rollout.since is not None
 
 
 def test_the_stable_revision_may_be_none() -> None:

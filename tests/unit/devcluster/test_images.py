@@ -3,11 +3,13 @@ import json
 import tarfile
 from pathlib import Path
 
-from devcluster import baseimage, imagebuild, images
+from devcluster.images import baseimage, builder, containerd
 
 
 def test_single_file_image_is_a_docker_archive() -> None:
-    with tarfile.open(fileobj=io.BytesIO(images.single_file_image(b"program", "/pause", "localhost/pause:1"))) as tar:
+    with tarfile.open(
+        fileobj=io.BytesIO(containerd.single_file_image(b"program", "/pause", "localhost/pause:1"))
+    ) as tar:
 
         def read(name: str) -> bytes:
             member = tar.extractfile(name)
@@ -25,7 +27,7 @@ def test_single_file_image_is_a_docker_archive() -> None:
 
 def test_archive_names_keep_tags_apart() -> None:
     tags = ["ghcr.io/tts-operator/tts-server:v0.1.0", "ghcr.io/tts-operator/tts-server:v0.1.1", "tts-server:v0.1.0"]
-    assert len({imagebuild.archive_path(tag) for tag in tags}) == len(tags)
+    assert len({builder.archive_path(tag) for tag in tags}) == len(tags)
 
 
 def test_manifest_digest_of_an_oci_archive(tmp_path: Path) -> None:
@@ -34,13 +36,13 @@ def test_manifest_digest_of_an_oci_archive(tmp_path: Path) -> None:
         member = tarfile.TarInfo("index.json")
         member.size = len(index)
         tar.addfile(member, io.BytesIO(index))
-    assert imagebuild.manifest_digest(tmp_path / "a.tar") == "sha256:abc"
+    assert builder.manifest_digest(tmp_path / "a.tar") == "sha256:abc"
 
 
 def test_pip_settings_come_from_files_then_environment() -> None:
     config = "[global]\nindex-url = https://a.example/simple\ntimeout = 9\n[install]\nno_index = true\n"
     environ = {"PIP_INDEX_URL": "https://b.example/simple", "PIP_REQUIRE_VIRTUALENV": "1", "PATH": "/bin"}
-    assert imagebuild.pip_settings(environ, [config]) == {
+    assert builder.pip_settings(environ, [config]) == {
         "index-url": "https://b.example/simple",
         "no-index": "true",
         "timeout": "9",

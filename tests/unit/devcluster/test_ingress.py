@@ -2,11 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import apiclient, binaries, bringup, claims, crds, ingress, pki
-from devcluster.bringup import Wanted
-from devcluster.claims import Spec
+from devcluster import binaries
+from devcluster.addons import crds, ingress
+from devcluster.controlplane import apiclient, pki
 from devcluster.errors import DevclusterError
 from devcluster.layout import Cluster
+from devcluster.lifecycle import bringup, claims
+from devcluster.lifecycle.bringup import SpecPatch
+from devcluster.lifecycle.claims import Spec
 from devcluster.progress import Progress
 from devcluster.provider import Existing, Kind, Size
 
@@ -62,7 +65,7 @@ def test_the_kinds_are_of_the_version_that_traefik_is_compiled_with() -> None:
 
 
 def test_every_kind_that_it_watches_has_a_definition() -> None:
-    assert set(crds.GATEWAY_API) | set(crds.USED) == set(crds.FILES)
+    assert set(crds.GATEWAY_API) | set(crds.OPERATOR_CRDS) == set(crds.FILES)
     role = next(body for body in ingress.manifests() if body["kind"] == "ClusterRole")
     watched = {
         f"{resource}.gateway.networking.k8s.io"
@@ -74,15 +77,15 @@ def test_every_kind_that_it_watches_has_a_definition() -> None:
 
 
 def test_a_cluster_keeps_its_ingress_controller() -> None:
-    assert bringup.merge(None, Wanted()) == Spec(nodes=3, kwok=0, ingress=False)
-    assert bringup.merge(None, Wanted(ingress=True)).ingress
-    assert bringup.merge(Spec(nodes=3, kwok=0), Wanted(ingress=True)).ingress
-    assert bringup.merge(Spec(nodes=3, kwok=0, ingress=True), Wanted(kwok=2)) == Spec(nodes=3, kwok=2, ingress=True)
+    assert bringup.merge(None, SpecPatch()) == Spec(nodes=3, kwok=0, ingress=False)
+    assert bringup.merge(None, SpecPatch(ingress=True)).ingress
+    assert bringup.merge(Spec(nodes=3, kwok=0), SpecPatch(ingress=True)).ingress
+    assert bringup.merge(Spec(nodes=3, kwok=0, ingress=True), SpecPatch(kwok=2)) == Spec(nodes=3, kwok=2, ingress=True)
 
 
 def test_fake_nodes_alone_get_none() -> None:
     with pytest.raises(DevclusterError, match="--nodes 1"):
-        bringup.merge(None, Wanted(nodes=0, kwok=3, ingress=True))
+        bringup.merge(None, SpecPatch(nodes=0, kwok=3, ingress=True))
 
 
 def test_it_is_compiled_only_where_it_is_asked_for() -> None:
@@ -101,5 +104,5 @@ def test_a_cluster_of_an_earlier_version_has_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("provider", [Kind("dev", Progress()), Existing(Progress())], ids=["kind", "existing"])
 def test_other_clusters_bring_their_own(provider: Kind | Existing) -> None:
-    with pytest.raises(DevclusterError, match="CLUSTER=devcluster only"):
+    with pytest.raises(DevclusterError, match="requires CLUSTER=devcluster"):
         provider.up(Size(ingress=True))

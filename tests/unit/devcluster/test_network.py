@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import network
+from devcluster.host import network
 from devcluster.layout import Cluster
 
 

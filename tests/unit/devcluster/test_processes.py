@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from devcluster import processes
+from devcluster.host import processes
 from devcluster.progress import Progress, elapsed
 
 

@@ -8,13 +8,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tts_server.api import create_app
+from tts_server.audio.pcm import Pcm
 from tts_server.engines import NothingToSayError, Sentence, Voice
 from tts_server.engines.fastspeech2.assets import wheel_folder
 from tts_server.engines.fastspeech2.phonemes import FrontEnd
-from tts_server.engines.protocol import Pcm
-from tts_server.lifecycle import Lifecycle
+from tts_server.process.lifecycle import Lifecycle
 from tts_server.settings import Settings
+from tts_server.wsgi.app import create_app
 
 SAMPLES_PER_SYLLABLE = 100
 

@@ -1,6 +1,6 @@
 import pytest
 
-from tts_server.admission import Admission, CostModel, OverloadedError, work
+from tts_server.synthesis.admission import Admission, CostModel, OverloadedError, work
 
 SECOND = 100
 """So many syllables take a thread a second here."""

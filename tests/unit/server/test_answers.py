@@ -11,9 +11,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tts_server.api import create_app
-from tts_server.lifecycle import Lifecycle
+from tts_server.process.lifecycle import Lifecycle
 from tts_server.settings import Settings
+from tts_server.wsgi.app import create_app
 
 from .conftest import FakeEngine
 

@@ -6,7 +6,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tts_server.lifecycle import Lifecycle
+from tts_server.process.lifecycle import Lifecycle
 
 URL = "/v1/audio/speech"
 

@@ -3,8 +3,8 @@ import wave
 
 import numpy as np
 
-from tts_server.audio import sentence_bytes, wav_header
-from tts_server.engines import Sentence
+from tts_server.audio.pcm import pcm_bytes
+from tts_server.audio.wav import wav_header
 
 
 def test_the_header_is_what_python_reads() -> None:
@@ -14,7 +14,7 @@ def test_the_header_is_what_python_reads() -> None:
         assert sound.readframes(sound.getnframes()) == pcm
 
 
-def test_the_pause_follows_the_sentence_and_shrinks_with_speed() -> None:
-    pieces = [np.ones(10, np.int16), np.full(5, 2, np.int16)]
-    said = sentence_bytes(pieces, Sentence("字", 1, pause=0.5), sample_rate=100, speed=2.0)
-    assert [np.frombuffer(each, "<i2").tolist() for each in said] == [[1] * 10, [2] * 5, [0] * 25]
+def test_the_pause_follows_the_samples() -> None:
+    chunks = [np.ones(10, np.int16), np.full(5, 2, np.int16)]
+    sent = pcm_bytes(chunks, pause=0.25, sample_rate=100)
+    assert [np.frombuffer(each, "<i2").tolist() for each in sent] == [[1] * 10, [2] * 5, [0] * 25]

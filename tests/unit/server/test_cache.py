@@ -1,4 +1,4 @@
-from tts_server.cache import PlanMemo, Sound, SoundCache
+from tts_server.cache.memory import PlanMemo, Sound, SoundCache
 
 OVERHEAD = 400
 

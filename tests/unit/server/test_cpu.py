@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tts_server.cpu import cpu_limit
+from tts_server.process.cpu import cpu_limit
 
 
 @pytest.mark.parametrize(

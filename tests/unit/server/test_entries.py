@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from tts_server.entries import LARGEST_BYTES, Entries
+from tts_server.cache.redis_entries import LARGEST_BYTES, Entries
 
 SOUND, OTHER, PCM, RATE = "5d41", "7d79", b"sound", 24_000
 TENANT, ATTACKER = Entries("tts:speech:uid-1:", b"\1" * 32), Entries("tts:evil:uid-2:", b"\2" * 32)

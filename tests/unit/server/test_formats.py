@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from tts_server.encoding import FORMATS, Encoder, with_length
+from tts_server.audio.encoding import FORMATS, Encoder, with_length
 
 # libsndfile reads no AAC; the integration tests have a decoder for that.
 DECODED = ("mp3", "opus", "flac")

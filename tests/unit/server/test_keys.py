@@ -1,6 +1,6 @@
 import pytest
 
-from tts_server.keys import Keys
+from tts_server.auth.keys import Keys
 
 
 @pytest.mark.parametrize(

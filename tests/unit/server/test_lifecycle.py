@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tts_server.lifecycle import Lifecycle, RunFolder, RunFolderError, State
+from tts_server.process.lifecycle import Lifecycle, RunFolder, RunFolderError, State
 
 
 def test_states(tmp_path: Path) -> None:

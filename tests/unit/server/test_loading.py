@@ -12,7 +12,7 @@ from tts_server.engines import EngineError
 from tts_server.engines.fastspeech2 import assets
 from tts_server.engines.fastspeech2.assets import locate, prepared, wheel_folder
 from tts_server.engines.fastspeech2.vocoder import WINDOW_FRAMES, Vocoder, convert
-from tts_server.loading import Loading, begin_early
+from tts_server.synthesis.loading import Loading, begin_early
 
 
 def test_as_many_sessions_as_threads() -> None:

@@ -11,9 +11,9 @@ from pypinyin.constants import PINYIN_DICT
 
 from tts_server.engines.fastspeech2 import latin
 from tts_server.engines.fastspeech2.assets import wheel_folder
-from tts_server.engines.fastspeech2.engine import CLAUSE_SYLLABLES
+from tts_server.engines.fastspeech2.engine import MAX_SENTENCE_SYLLABLES
 from tts_server.engines.fastspeech2.phonemes import FrontEnd, Syllable
-from tts_server.text import normalise, split_clauses
+from tts_server.text import normalise, split_sentences
 
 
 @pytest.fixture(scope="module")
@@ -151,8 +151,8 @@ def test_characters_without_a_reading_are_passed_over(front_end: FrontEnd) -> No
 
 
 @pytest.mark.parametrize("text", ["好" * 500, "w" * 500, "9" * 500, "hello " * 83, "1%" * 250, "你好，" * 166])
-def test_long_texts_become_bounded_clauses(text: str, front_end: FrontEnd) -> None:
+def test_long_texts_become_bounded_sentences(text: str, front_end: FrontEnd) -> None:
     spoken = normalise(text)
-    clauses = split_clauses(spoken, limit=CLAUSE_SYLLABLES, cost=front_end.count, words=front_end.words)
-    assert sum(front_end.count(each.text) for each in clauses) == front_end.count(spoken)
-    assert max(front_end.count(each.text) for each in clauses) <= CLAUSE_SYLLABLES
+    sentences = split_sentences(spoken, limit=MAX_SENTENCE_SYLLABLES, count=front_end.count, words=front_end.words)
+    assert sum(front_end.count(each.text) for each in sentences) == front_end.count(spoken)
+    assert max(front_end.count(each.text) for each in sentences) <= MAX_SENTENCE_SYLLABLES

@@ -3,7 +3,7 @@ import time
 import gevent
 import pytest
 
-from tts_server.recording import DeadlineError, Recording
+from tts_server.synthesis.stream import DeadlineError, Recording
 
 pytestmark = pytest.mark.timeout(30)
 

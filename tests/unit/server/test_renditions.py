@@ -8,10 +8,10 @@ from pathlib import Path
 import gevent
 import pytest
 
-from tts_server.cache import SoundCache
-from tts_server.encoding import FORMATS
-from tts_server.recording import AbandonedError, Recording
-from tts_server.renditions import Renditions
+from tts_server.audio.encoding import FORMATS
+from tts_server.cache.memory import SoundCache
+from tts_server.synthesis.stream import AbandonedError, Recording
+from tts_server.synthesis.stream_encoder import Renditions
 
 RATE = 24_000
 SECOND = bytes(2 * RATE)

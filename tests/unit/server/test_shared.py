@@ -1,4 +1,4 @@
-from tts_server.shared import Breaker
+from tts_server.cache.redis import Breaker
 
 
 def test_the_breaker_opens_after_three_failures_and_tries_again_after_a_pause() -> None:

@@ -9,15 +9,15 @@ from itertools import count
 import gevent
 import pytest
 
-from tts_server.admission import OverloadedError
-from tts_server.audio import BYTES_PER_SAMPLE
-from tts_server.cache import SoundCache
-from tts_server.encoding import FORMATS, Encoder
+from tts_server.audio.encoding import FORMATS, Encoder
+from tts_server.audio.pcm import BYTES_PER_SAMPLE
+from tts_server.cache.memory import SoundCache
 from tts_server.engines import EngineError
-from tts_server.metrics import Metrics
-from tts_server.recording import DeadlineError, Recording
-from tts_server.scheduler import Job
-from tts_server.speech import Speech, SpeechService, Utterance
+from tts_server.observability.metrics import Metrics
+from tts_server.synthesis.admission import OverloadedError
+from tts_server.synthesis.scheduler import Job
+from tts_server.synthesis.service import Speech, SpeechService, Utterance
+from tts_server.synthesis.stream import DeadlineError, Recording
 
 from .conftest import SAMPLES_PER_SYLLABLE, FakeEngine
 

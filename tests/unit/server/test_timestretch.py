@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tts_server.timestretch import time_stretch
+from tts_server.audio.time_stretch import time_stretch
 
 RATE = 24_000
 

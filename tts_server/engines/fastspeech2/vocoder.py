@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tts_server.cpu import cpu_limit
+from tts_server.process.cpu import cpu_limit
 
 Mel = npt.NDArray[np.float32]
 Samples = npt.NDArray[np.float32]

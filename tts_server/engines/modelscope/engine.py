@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from tts_server.audio.pcm import Pcm
+from tts_server.audio.time_stretch import time_stretch
 from tts_server.engines.modelscope.folder import (
     Manifest,
     listed_voices,
@@ -20,13 +22,12 @@ from tts_server.engines.modelscope.folder import (
     writable_view,
 )
 from tts_server.engines.modelscope.symbols import EMOTIONS, with_emotion
-from tts_server.engines.protocol import NEUTRAL, EngineError, NothingToSayError, Pcm, Sentence, Session, Voice
+from tts_server.engines.protocol import NEUTRAL, EngineError, NothingToSayError, Session, Voice
 from tts_server.settings import Settings
-from tts_server.text import normalise, split_clauses
-from tts_server.timestretch import time_stretch
+from tts_server.text import Sentence, normalise, split_sentences
 
 # Longer ones are slower to the first sound; Sambert's attention also grows with their square.
-_SENTENCE_SYLLABLES = 40
+_MAX_SENTENCE_SYLLABLES = 40
 _FULL_SCALE = 32767
 _WARM_UP = "您好。"
 _SPOKEN = re.compile(r"[A-Za-z]+|[\u3007\u3400-\u9fff\U00020000-\U0003ffff]")
@@ -44,13 +45,11 @@ class ModelScope:
     name = "modelscope"
     emotions = tuple(EMOTIONS)
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        settings = settings or Settings.from_environ()
-        if not settings.model_dir:
-            raise EngineError("The modelscope engine needs TTS_MODEL_DIR, the folder that `tts-server fetch` filled.")
-        self._folder = Path(settings.model_dir).resolve()
+    def __init__(self, folder: Path, voices: tuple[str, ...] = ()) -> None:
+        """Read what ``folder`` holds. Without ``voices`` all voices are offered. Raises EngineError."""
+        self._folder = folder.resolve()
         self._manifest: Manifest = read_manifest(self._folder)
-        self._names = _chosen(listed_voices(self._folder), settings.voices)
+        self._names = _chosen(listed_voices(self._folder), voices)
         self.sample_rate = sample_rate(self._folder)
         self.revision = f"{self._manifest.model}@{self._manifest.revision}-{self._manifest.digest}"
         self._model: Any = None
@@ -76,16 +75,25 @@ class ModelScope:
 
     def plan(self, text: str) -> tuple[Sentence, ...]:
         """Normalise the text and split it into sentences; raises :class:`NothingToSayError`."""
-        clauses = split_clauses(normalise(text), limit=_SENTENCE_SYLLABLES, cost=_syllables, words=_WORD.findall)
-        if not clauses:
+        sentences = split_sentences(
+            normalise(text), limit=_MAX_SENTENCE_SYLLABLES, count=_syllables, words=_WORD.findall
+        )
+        if not sentences:
             raise NothingToSayError("The text holds nothing that can be pronounced.")
-        return tuple(Sentence(clause.text, _syllables(clause.text), clause.pause) for clause in clauses)
+        return tuple(sentences)
 
     def open_session(self) -> Session:
         """Return a session. The networks are shared: torch lets several threads run them at once."""
         if self._model is None:
             raise EngineError("The engine is not loaded.")
         return ModelScopeSession(self._model, self._front_end_lock, self.sample_rate)
+
+
+def create(settings: Settings) -> ModelScope:
+    """Return the engine for ``TTS_MODEL_DIR`` and ``TTS_VOICES``; raises EngineError."""
+    if not settings.model_dir:
+        raise EngineError("The modelscope engine needs TTS_MODEL_DIR, the folder that `tts-server fetch` filled.")
+    return ModelScope(Path(settings.model_dir), settings.voices)
 
 
 class ModelScopeSession:

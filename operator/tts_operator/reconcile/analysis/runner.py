@@ -259,7 +259,7 @@ def traffic_problem(service: TTSService, new: Traffic, stable: Traffic, usual: f
     """What the live traffic says against a new revision. `usual` is the P99 of the stable one, in seconds."""
     rollout = service.spec.rollout
     limits = LiveLimits(
-        max_error_rate=rollout.analysis.max_error_percent / 100,
+        max_error_rate=rollout.analysis.error_rate,
         max_p99_seconds=rollout.analysis.max_p99_milliseconds / 1000,
         max_p99_times_stable=None,  # new pods begin with an empty cache: beside warm ones they would always look slow
         min_requests=rollout.analysis.min_requests,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tts_operator.api import Json, TTSService
+from tts_operator.api.status import condition_reason
 from tts_operator.desired.identity import selector_labels
 from tts_operator.desired.service import url
 from tts_operator.reconcile.children.changes import Applied
@@ -52,6 +53,7 @@ def compute_status(service: TTSService, observed: Observed, plan: Plan, applied:
     ready = _first_problem(problem, *off.values(), works, rollout.undone, *lacks.values(), *routes) or works
     # A host that is not allowed leads nowhere.
     reached = service.status.get("url") if plan.violation else url(service)
+    zones = ready_zones(observed.pods, observed.zones)
     status: Json = {
         "observedGeneration": service.generation,
         "conditions": _conditions(service, {"Ready": ready, "Available": available, **parts}, now),
@@ -61,7 +63,8 @@ def compute_status(service: TTSService, observed: Observed, plan: Plan, applied:
         "readyReplicas": counts.get("readyReplicas", 0),
         "updatedReplicas": counts.get("updatedReplicas", 0) if rollout.updated is None else rollout.updated,
         "selector": ",".join(f"{key}={value}" for key, value in sorted(selector_labels(service).items())),
-        "zones": ready_zones(observed.pods, observed.zones),
+        "zones": zones,
+        "readyZones": len(zones),
     }
     current = rollout.current or (rollout.running if works.ready else service.status.get("currentRevision"))
     status |= {"currentRevision": current} if current else {}
@@ -148,7 +151,7 @@ def _dated(wanted: Conditions, before: Mapping[str, Json], generation: int, now:
             "status": state.status,
             "observedGeneration": generation,
             "lastTransitionTime": _since(before.get(kind), state.status, now),
-            "reason": state.reason,
+            "reason": condition_reason(state.reason),
             "message": state.message,
         }
         for kind, state in wanted.items()

@@ -38,3 +38,23 @@ def test_a_spec_that_is_not_understood_names_the_field_and_the_cure(spec: Json, 
 @pytest.mark.parametrize("value, text", [(2, "2"), ("2", "2"), ("500m", "500m"), (".5", ".5"), ("4Gi", "4Gi")])
 def test_quantities_are_kept_as_they_are_written(value: int | str, text: str) -> None:
     assert TTSService.parse(body({"resources": {"limits": {"cpu": value}}})).spec.resources.limits.cpu == text
+
+
+@pytest.mark.parametrize(
+    "analysis, rate",
+    [
+        ({}, 0.01),
+        ({"maxErrorRate": "0.1%"}, 0.001),
+        ({"maxErrorRate": "100%"}, 1.0),
+        ({"maxErrorPercent": 5}, 0.05),
+        ({"maxErrorPercent": 1, "maxErrorRate": "2.5%"}, 0.025),
+    ],
+)
+def test_the_deprecated_percentage_counts_where_the_new_one_is_not_set(analysis: Json, rate: float) -> None:
+    assert Spec.model_validate({"rollout": {"analysis": analysis}}).rollout.analysis.error_rate == pytest.approx(rate)
+
+
+@pytest.mark.parametrize("rate", ["1", "1.25%", "101%", "01%", "-1%", "100.5%", "%"])
+def test_a_percentage_has_a_sign_and_one_decimal(rate: str) -> None:
+    with pytest.raises(InvalidSpecError, match="maxErrorRate"):
+        TTSService.parse(body({"rollout": {"analysis": {"maxErrorRate": rate}}}))

@@ -9,7 +9,7 @@ from tts_operator.api import Json
 from tts_operator.desired import children
 from tts_operator.desired.monitoring import SPEECH
 from tts_server.api.openapi import document
-from tts_server.metrics import Metrics
+from tts_server.observability.metrics import Metrics
 
 BOTH: Json = {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}}
 

@@ -249,16 +249,16 @@ async def test_a_check_with_other_texts_begins_anew(examining: AnalysisRunner, s
     assert [plan.max_seconds for plan in servers.plans] == [3.0, 60.0]
 
 
-@pytest.mark.parametrize("percent, found", [(10, ""), (1, "ErrorRate")])
+@pytest.mark.parametrize("rate, found", [("10%", ""), ("1%", "ErrorRate"), ("4.9%", "ErrorRate")])
 async def test_the_limits_that_count_are_those_of_the_spec_of_now(
-    examining: AnalysisRunner, servers: Servers, percent: int, found: str
+    examining: AnalysisRunner, servers: Servers, rate: str, found: str
 ) -> None:
     servers.errors = 0.05
-    limits: Json = {"rollout": {"analysis": {"maxErrorPercent": 6}}}
+    limits: Json = {"rollout": {"analysis": {"maxErrorRate": "6%"}}}
     examining.want(service(limits), about("a", speaks=False))
     await asyncio.sleep(60)
     assert examining.result(KEY) == NO_RESULT
-    limits["rollout"]["analysis"]["maxErrorPercent"] = percent
+    limits["rollout"]["analysis"]["maxErrorRate"] = rate
     examining.want(service(limits), about("a", speaks=False))
     await asyncio.sleep(5)
     rollback_reason = examining.result(KEY).rollback_reason

@@ -345,6 +345,7 @@ def test_fields() -> None:
         "updatedReplicas": 2,
         "selector": "app.kubernetes.io/instance=narrator,app.kubernetes.io/name=tts-server",
         "zones": ["a", "z"],
+        "readyZones": 2,
         "targetRevision": REVISION,
     }
 

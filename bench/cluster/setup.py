@@ -1,0 +1,117 @@
+"""The cluster of a benchmark: fake nodes, the CRD, and the operator's rights for a user whom the audit log has.
+
+The CRD and the rights stay, as the tests leave them; a cluster that was made for the benchmark is removed with all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bench.cluster.audit import AuditLog
+from bench.cluster.namespace import BenchError, apply, request, until
+from devcluster.controlplane.components import TEST_USER
+from devcluster.lifecycle import claims
+from devcluster.nodes import kwok
+from devcluster.product import ROOT
+from devcluster.progress import Progress
+from devcluster.provider import Devcluster, Size
+from tts_operator.api.quantity import quantity
+from tts_operator.kube.connection import Connection
+from tts_operator.kube.resources import NODES, TTSSERVICES, Resource
+
+KWOK_NODES = 6
+CRD_FILE = ROOT / "crds/tts-operator.io_ttsservices.yaml"
+KINDS = {
+    "Namespace": ("namespaces", False),
+    "CustomResourceDefinition": ("customresourcedefinitions", False),
+    "ServiceAccount": ("serviceaccounts", True),
+    "ClusterRole": ("clusterroles", False),
+    "ClusterRoleBinding": ("clusterrolebindings", False),
+    "Role": ("roles", True),
+    "RoleBinding": ("rolebindings", True),
+}
+"""What of install.yaml is applied: the plural, and whether it is in a namespace."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A cluster with fake nodes."""
+
+    kubeconfig: Path
+    """Of its administrator."""
+    operator_kubeconfig: Path
+    """Of a user with the rights of install.yaml."""
+    audit: AuditLog
+
+
+@contextmanager
+def cluster(name: str, progress: Progress) -> Iterator[Place]:
+    """The devcluster of this name; where it is not there it is made, and removed afterwards."""
+    provider = Devcluster(name, progress)
+    made = claims.find(name) is None
+    try:
+        provider.up(Size(nodes=0, kwok=KWOK_NODES) if made else Size())
+        admin = provider.kubeconfig()
+        log = AuditLog(claims.existing(name).logs / "audit.log")
+        yield Place(admin, admin.parent / "operator-test.kubeconfig", log)
+    finally:
+        if made:
+            provider.down()
+
+
+async def prepare(connection: Connection, name: str, pods: int) -> None:
+    """Apply the CRD and the operator's rights, and see that so many pods have room and that nobody is in the way."""
+    await _check_nodes(connection, name, pods)
+    for body in yaml.safe_load_all((ROOT / "install.yaml").read_text()):
+        if body and body["kind"] in KINDS:
+            if body["kind"].endswith("Binding"):
+                body["subjects"] = [{"kind": "User", "name": TEST_USER, "apiGroup": "rbac.authorization.k8s.io"}]
+            await apply(connection, _path(body), body)
+    crd = yaml.safe_load(CRD_FILE.read_text())
+    await apply(connection, _path(crd), crd)
+
+    async def served() -> bool:
+        """The API server answers a moment after the CRD is there; 429 while its storage is being made."""
+        try:
+            return await request(connection, "GET", TTSSERVICES.path(), missing=True) is not None
+        except BenchError:
+            return False
+
+    await until(served, "the API server serves TTSServices")
+    there = await request(connection, "GET", TTSSERVICES.path()) or {}
+    if there["items"]:
+        names = ", ".join(f"{each['metadata']['namespace']}/{each['metadata']['name']}" for each in there["items"][:3])
+        raise BenchError(f"cluster {name} has TTSServices already, which would be measured too: {names}; delete them")
+
+
+async def _check_nodes(connection: Connection, name: str, pods: int) -> None:
+    listed = await request(connection, "GET", NODES.path()) or {}
+    nodes = listed["items"]
+    if any(node["metadata"]["labels"].get(kwok.LABEL) != kwok.VALUE for node in nodes):
+        raise BenchError(f"cluster {name} has real nodes, which cannot hold {pods} pods; choose another with --cluster")
+    room = sum(int(quantity(node["status"]["allocatable"]["pods"])) for node in nodes)
+    if room < pods:
+        raise BenchError(
+            f"cluster {name} has room for {room} pods, {pods} are needed: "
+            f"python -m devcluster up --name {name} --nodes 0 --kwok {KWOK_NODES}"
+        )
+
+
+def _path(body: dict[str, Any]) -> str:
+    plural, namespaced = KINDS[body["kind"]]
+    group, _, version = body["apiVersion"].rpartition("/")
+    resource = Resource(group=group, version=version, kind=body["kind"], plural=plural, namespaced=namespaced)
+    return resource.path(body["metadata"].get("namespace"), body["metadata"]["name"])
+
+
+def can_autoscale() -> bool:
+    """Whether the CRD has `spec.autoscaling`."""
+    crd = yaml.safe_load(CRD_FILE.read_text())
+    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return "autoscaling" in schema["properties"]["spec"]["properties"]

@@ -1,0 +1,1 @@
+"""The model server under load: ``python -m bench.server``."""

@@ -1,0 +1,46 @@
+"""The engine without a server: two native threads, nothing but synthesis. What a server can reach at most."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+
+from tts_server.engines import NEUTRAL, Engine, create_engine
+from tts_server.settings import Settings
+
+
+def rate(engine: Engine, texts: list[str], seconds: float, threads: int = 2) -> float:
+    """How many texts a second so many threads speak."""
+    sessions = [engine.open_session() for _ in range(threads)]
+    voice = engine.voices[0].id
+    spoken = [0] * threads
+    begin = time.perf_counter()
+
+    def work(number: int) -> None:
+        at = number
+        while time.perf_counter() < begin + seconds:
+            for sentence in engine.plan(texts[at % len(texts)]):
+                list(sessions[number].synthesise(sentence, voice=voice, speed=1.0, emotion=NEUTRAL))
+            at += threads
+            spoken[number] += 1
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return sum(spoken) / (time.perf_counter() - begin)
+
+
+def main() -> None:
+    """Read texts from standard input, one a line; print texts a second; the argument is how many seconds to speak."""
+    engine = create_engine(Settings(engine="fastspeech2"))
+    engine.load()
+    texts = sys.stdin.read().splitlines()
+    rate(engine, texts, 1.0)  # warm
+    print(rate(engine, texts, float(sys.argv[1])))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Add-ons of the cluster: CoreDNS, metrics-server, the ingress controller, CRDs of other projects."""

@@ -1,0 +1,1 @@
+"""The host machine: commands, processes, cgroups, network, Debian packages."""

@@ -1,0 +1,1 @@
+"""Container images: build them without Docker, and import them into the nodes."""

@@ -1,0 +1,1 @@
+"""Nodes: real ones in network namespaces, and fake ones simulated by kwok."""

@@ -1,0 +1,1 @@
+"""Audio formats and signal processing. No I/O."""

@@ -1,0 +1,1 @@
+"""Caches of synthesised audio: in memory, and shared through Redis."""

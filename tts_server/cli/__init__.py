@@ -1,0 +1,1 @@
+"""The commands of ``tts-server`` that need no running server."""

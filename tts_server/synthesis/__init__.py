@@ -1,0 +1,1 @@
+"""From a text to a stream of audio: admission, scheduling, encoding."""

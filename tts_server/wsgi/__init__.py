@@ -1,0 +1,1 @@
+"""The WSGI application, the gunicorn server that runs it, and its worker."""
