@@ -36,7 +36,7 @@ test-integration: $(STAMP) ## the operator against a real API server; the server
 test-e2e: $(STAMP) ## real pods in three zones, real speech
 	$(PY) -m pytest tests/e2e $(PYTEST_ARGS)
 
-bench-fencing: $(STAMP) ## what it costs to probe the nodes; table, and JSON in build/bench/
+bench-fencing: $(STAMP) ## the CPU cost of probing nodes; table, and JSON in build/bench/
 	@$(RUN) -m bench.fencing $(BENCH_ARGS)
 
 bench-outage: $(STAMP) ## six zones cut off under load, one after the other; table, JSON in build/bench/; 15 minutes
@@ -54,13 +54,13 @@ cluster-down: $(STAMP) ## remove the local cluster and all it made
 images: $(STAMP) ## build both images
 	@$(RUN) -m devcluster.product build
 
-bench-operator: $(STAMP) ## the operator at scale beside the floor under it; table, JSON in build/bench/; 15 minutes
+bench-operator: $(STAMP) ## the operator at scale, compared with the floor; table, JSON in build/bench/; 15 minutes
 	@$(RUN) -m bench.operator $(BENCH_ARGS)
 
-bench-server: $(STAMP) ## the model server beside its engine alone; table, JSON and plot in build/bench/; 15 minutes
+bench-server: $(STAMP) ## the model server, compared with its engine alone; table, JSON and plot in build/bench/; 15 minutes
 	@$(RUN) -m bench.server $(BENCH_ARGS)
 
-bench-drift: $(STAMP) ## how long a deleted or edited child stays wrong; table, and JSON in build/bench/
+bench-drift: $(STAMP) ## how quickly a deleted or edited child is repaired; table, and JSON in build/bench/
 	@$(RUN) -m bench.drift $(BENCH_ARGS)
 
 generate: $(STAMP) ## crds/, docs/api.md, the table of settings, install.yaml and integrations/argocd/ from their sources

@@ -1,1 +1,1 @@
-"""Benchmarks; each is a module to run, see CONTRIBUTING.md."""
+"""Benchmarks. CONTRIBUTING.md describes how to run them."""

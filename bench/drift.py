@@ -1,4 +1,4 @@
-"""How long a child that somebody deletes or edits stays wrong. `python -m bench.drift --help`."""
+"""How quickly the operator repairs a deleted or edited child: `python -m bench.drift --help`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.cluster.namespace import BenchError, World, connected, namespace
-from bench.cluster.operatorprocess import operator
-from bench.cluster.setup import Place, prepare
+from bench.cluster.namespace import BenchError, BenchNamespace, connected, temporary_namespace
+from bench.cluster.operatorprocess import run_operator
+from bench.cluster.setup import BenchCluster, prepare
 from bench.commandline import Arguments, parser, run_on_cluster
 from bench.figures import Figure, series, table, write
 from devcluster.progress import Progress
@@ -29,182 +29,182 @@ from tts_operator.kube.resources import (
     Resource,
 )
 
-BARS = {"p50": 0.05, "p99": 0.25}
+LIMITS = {"p50": 0.05, "p99": 0.25}
 """Seconds."""
 OUTPUT = Path("build/bench/drift.json")
 NAME = "narrator"
 PODS = 10
-PATIENCE = 30.0
+TIMEOUT_SECONDS = 30.0
 EDITS: dict[Resource, dict[str, Any]] = {
     SERVICE_ACCOUNTS: {"automountServiceAccountToken": True},
     SERVICES: {"spec": {"selector": {"app.kubernetes.io/name": "other"}}},
     POD_DISRUPTION_BUDGETS: {"spec": {"unhealthyPodEvictionPolicy": "IfHealthyBudget"}},
-    DEPLOYMENTS: {"spec": {"progressDeadlineSeconds": 77}},  # its replicas may be an autoscaler's
+    DEPLOYMENTS: {"spec": {"progressDeadlineSeconds": 77}},  # an autoscaler may own replicas
     HORIZONTAL_POD_AUTOSCALERS: {"spec": {"maxReplicas": 99}},
     NETWORK_POLICIES: {"spec": {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "other"}}}},
     CONTROLLER_REVISIONS: {"metadata": {"labels": {"app.kubernetes.io/part-of": "other"}}},
 }
-"""A merge patch for each kind, of a field that the operator sets."""
+"""For each kind, a merge patch of a field that the operator sets."""
 Json = dict[str, Any]
 
 
 @dataclass
-class Sight:
-    """What a watch has seen of one object, each state with the time (monotonic) at which it was seen."""
+class ObservedStates:
+    """The states of one object that a watch has observed, with the time of each (monotonic time)."""
 
     states: list[tuple[float, str, Json]] = field(default_factory=list)
-    news: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def see(self, kind: str, body: Json) -> None:
-        """Note an event."""
+    def record(self, kind: str, body: Json) -> None:
+        """Record an event."""
         self.states.append((time.monotonic(), kind, body))
-        self.news.set()
+        self.changed.set()
 
-    async def first(self, fits: Callable[[Json], bool]) -> float:
-        """When an object that fits was first seen. Raises BenchError when none is for half a minute."""
-        looked = 0
+    async def first(self, matches: Callable[[Json], bool]) -> float:
+        """Return when a matching state was first observed. Raises BenchError after a timeout."""
+        checked = 0
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 while True:
-                    self.news.clear()
-                    for at, kind, body in self.states[looked:]:
-                        if kind != "DELETED" and fits(body):
-                            return at
-                    looked = len(self.states)
-                    await self.news.wait()
+                    self.changed.clear()
+                    for time_observed, kind, body in self.states[checked:]:
+                        if kind != "DELETED" and matches(body):
+                            return time_observed
+                    checked = len(self.states)
+                    await self.changed.wait()
         except TimeoutError:
-            raise BenchError(f"it was not seen as it was for {PATIENCE:.0f} s") from None
+            raise BenchError(f"not repaired within {TIMEOUT_SECONDS:.0f} s") from None
 
 
 @dataclass(frozen=True)
 class Child:
     """One child of a TTSService."""
 
-    place: World
+    ns: BenchNamespace
     service: str
     resource: Resource
     name: str
 
     @asynccontextmanager
-    async def sight(self) -> AsyncIterator[Sight]:
-        """Watch it while the block runs."""
-        seen = Sight()
+    async def observe(self) -> AsyncIterator[ObservedStates]:
+        """Watch the child while the block runs."""
+        observed = ObservedStates()
 
-        def see(event: str, body: Json) -> None:
+        def on_event(event: str, body: Json) -> None:
             if body["metadata"]["name"] == self.name:
-                seen.see(event, body)
+                observed.record(event, body)
 
-        async with self.place.following(self.resource, see, selector=f"{INSTANCE_LABEL}={self.service}"):
-            yield seen
+        async with self.ns.watching(self.resource, on_event, selector=f"{INSTANCE_LABEL}={self.service}"):
+            yield observed
 
-    async def now(self) -> Json:
-        """It, as it is."""
-        body = await self.place.get(self.resource, self.name)
+    async def get(self) -> Json:
+        """Return the child as it is now."""
+        body = await self.ns.get(self.resource, self.name)
         if body is None:
-            raise BenchError(f"there is no {self.resource.kind} {self.name}")
+            raise BenchError(f"{self.resource.kind} {self.name} does not exist")
         return body
 
-    async def deleted(self, seen: Sight) -> float:
-        """Delete it; seconds until a new one like it is seen."""
-        before = await self.now()
-        await self.place.delete(self.resource, self.name)
-        answered = time.monotonic()
-        wanted, uid = desired(before), before["metadata"]["uid"]
-        back = await seen.first(lambda body: body["metadata"]["uid"] != uid and desired(body) == wanted)
-        return max(back - answered, 0.0)
+    async def delete(self, observed: ObservedStates) -> float:
+        """Delete the child. Return the seconds until an equal one is observed."""
+        before = await self.get()
+        await self.ns.delete(self.resource, self.name)
+        responded = time.monotonic()
+        wanted, uid = reproducible_fields(before), before["metadata"]["uid"]
+        back = await observed.first(lambda body: body["metadata"]["uid"] != uid and reproducible_fields(body) == wanted)
+        return max(back - responded, 0.0)
 
-    async def edited(self, seen: Sight) -> float:
-        """Edit it; seconds until it is seen as it was."""
-        before = await self.now()
-        wrong = await self.place.edit(self.resource, self.name, EDITS[self.resource])
-        answered = time.monotonic()
-        if essence(wrong) == essence(before):
+    async def edit(self, observed: ObservedStates) -> float:
+        """Edit the child. Return the seconds until its former state is observed."""
+        before = await self.get()
+        wrong = await self.ns.edit(self.resource, self.name, EDITS[self.resource])
+        responded = time.monotonic()
+        if stable_fields(wrong) == stable_fields(before):
             raise BenchError(f"the edit of the {self.resource.kind} changed nothing")
-        wanted, edition = essence(before), int(wrong["metadata"]["resourceVersion"])
-        back = await seen.first(
-            lambda body: int(body["metadata"]["resourceVersion"]) > edition and essence(body) == wanted
+        wanted, version = stable_fields(before), int(wrong["metadata"]["resourceVersion"])
+        back = await observed.first(
+            lambda body: int(body["metadata"]["resourceVersion"]) > version and stable_fields(body) == wanted
         )
-        return max(back - answered, 0.0)
+        return max(back - responded, 0.0)
 
 
-def essence(body: Json) -> Json:
-    """An object without its status and what every write changes."""
+def stable_fields(body: Json) -> Json:
+    """Return an object without its status and without the fields that every write changes."""
     changing = {"resourceVersion", "generation", "managedFields", "annotations"}
     metadata = {name: value for name, value in body["metadata"].items() if name not in changing}
     return {**{name: value for name, value in body.items() if name not in ("status", "metadata")}, "metadata": metadata}
 
 
-def desired(body: Json) -> Json:
-    """An object without what its creation gave it: what a new one has in common with the old."""
+def reproducible_fields(body: Json) -> Json:
+    """Return the fields of an object that are the same after it is recreated."""
     metadata = {name: body["metadata"][name] for name in ("name", "labels", "ownerReferences")}
     spec = {name: value for name, value in body.get("spec", {}).items() if name not in ("clusterIP", "clusterIPs")}
     rest = {name: value for name, value in body.items() if name not in ("metadata", "spec", "status")}
     return {**rest, "metadata": metadata, "spec": spec}
 
 
-async def children(place: World, service: str) -> list[Child]:
-    """One child of each kind that a TTSService has. Raises BenchError where it is not known how to edit one."""
+async def children(ns: BenchNamespace, service: str) -> list[Child]:
+    """Return one child of each kind that a TTSService has. Raises BenchError if EDITS lacks a kind."""
     newest: dict[Resource, Json] = {}
-    for resource, body in await place.children(service):
+    for resource, body in await ns.children(service):
         known = newest.get(resource)
         if known is None or _age(body) > _age(known):
             newest[resource] = body
     unknown = [resource.kind for resource in newest if resource not in EDITS]
     if unknown:
-        raise BenchError(f"no edit is known for {', '.join(unknown)}: add a merge patch to EDITS in bench/drift.py")
-    return [Child(place, service, resource, body["metadata"]["name"]) for resource, body in newest.items()]
+        raise BenchError(f"EDITS in bench/drift.py lacks {', '.join(unknown)}: add a merge patch")
+    return [Child(ns, service, resource, body["metadata"]["name"]) for resource, body in newest.items()]
 
 
 def _age(body: Json) -> tuple[int, str]:
-    """Of ControllerRevisions the newest is the one that counts."""
+    """Sorts ControllerRevisions, of which the newest is edited."""
     return body.get("revision", 0), body["metadata"]["name"]
 
 
-async def measure(place: World, service: str, tries: int, progress: Progress) -> list[Figure]:
-    """Delete and edit each child of a TTSService that is Ready; seconds until it is back."""
+async def measure(ns: BenchNamespace, service: str, tries: int, progress: Progress) -> list[Figure]:
+    """Delete and edit each child of a Ready TTSService, and measure the seconds until it is repaired."""
     found: list[Figure] = []
-    for child in await children(place, service):
-        for what, spoil in (("deleted", child.deleted), ("edited", child.edited)):
+    for child in await children(ns, service):
+        for what, disturb in (("deleted", child.delete), ("edited", child.edit)):
             name = f"drift: {child.resource.kind} {what},"
             begin, seconds = time.monotonic(), []
             with progress.step(f"{name} {tries} tries"):
                 for number in range(tries):
                     progress.heartbeat(f"{name} try {number + 1} of {tries}", begin)
                     try:
-                        async with child.sight() as seen:
-                            seconds.append(await spoil(seen))
+                        async with child.observe() as observed:
+                            seconds.append(await disturb(observed))
                     except BenchError as error:
                         raise BenchError(f"{name} {error}") from error
-                    await place.ready(service)  # each try begins in a world at rest
-            found += series(name, seconds, "s", **BARS)
+                    await ns.ready(service)  # each try starts from a Ready service
+            found += series(name, seconds, "s", **LIMITS)
     return found
 
 
-async def run(place: Place, arguments: Arguments, progress: Progress) -> bool:
-    """Measure in a small world, print, write; whether every bar holds."""
-    async with connected(place.kubeconfig) as connection:
+async def run(cluster: BenchCluster, arguments: Arguments, progress: Progress) -> bool:
+    """Measure with one TTSService, print and write the results. Return whether all limits are met."""
+    async with connected(cluster.kubeconfig) as connection:
         await prepare(connection, arguments.cluster, PODS)
         async with (
-            namespace(connection, progress) as world,
-            operator(place.operator_kubeconfig, progress, namespace=world.namespace),
+            temporary_namespace(connection, progress) as ns,
+            run_operator(cluster.operator_kubeconfig, progress, namespace=ns.name),
         ):
-            with progress.step("a TTSService: Ready"):
-                await world.apply(NAME, {})
-                await world.ready(NAME)
-            found = await measure(world, NAME, arguments.tries, progress)
+            with progress.step("wait for a TTSService to be Ready"):
+                await ns.apply(NAME, {})
+                await ns.ready(NAME)
+            found = await measure(ns, NAME, arguments.tries, progress)
     write(OUTPUT, found)
     print(table(found))
-    progress.say(f"written: {OUTPUT}")
+    progress.say(f"results written to {OUTPUT}")
     return all(figure.ok for figure in found)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the benchmark; exit code 1 where a bar is missed, 2 where it could not be run."""
+    """Run the benchmark; exit code 1 if a limit is exceeded, 2 if it could not run."""
     words = parser(
         "bench.drift",
-        "Deletes and edits each child of a TTSService, and measures how long it takes until it is back as it was: from "
-        "the API server's answer until a watch shows it. Runs the operator of this checkout for a namespace of its "
-        "own, on a cluster with fake nodes, and removes what it made, also on Ctrl-C.",
+        "Deletes and edits each child of a TTSService, and measures how long the operator takes to repair it: from the "
+        "API server's response until a watch shows the repaired child. Runs the operator of this checkout for a "
+        "temporary namespace, on a cluster with fake nodes. Removes everything that it created, also on Ctrl-C.",
         output=OUTPUT,
         examples=("", "--tries 100", "--cluster mine"),
     )

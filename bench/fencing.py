@@ -1,4 +1,4 @@
-"""What it costs to probe the nodes: CPU of a process that does nothing else. `python -m bench.fencing --help`."""
+"""The CPU cost of probing nodes: `python -m bench.fencing --help`."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ class Arguments(argparse.Namespace):
 
 
 class NoWrites:
-    """An API server to which nothing is to be written."""
+    """A client that counts writes, of which there should be none."""
 
     writes = 0
 
     async def patch_status(self, _: object, patch: Json) -> Json:
-        """Count it."""
+        """Count the write."""
         self.writes += 1
         return patch
 
 
 def pods_of(services: int, nodes: int) -> list[Json]:
-    """Three ready pods of each service, spread over the nodes, whose addresses are this machine's own."""
+    """Return three ready pods of each service, spread over the nodes. Their addresses are loopback addresses."""
     return [
         {
             "metadata": {
@@ -73,7 +73,7 @@ def pods_of(services: int, nodes: int) -> list[Json]:
 
 
 def listen(ready: Any) -> None:
-    """Accept and close, until killed; a process of its own, whose CPU is that of the nodes."""
+    """Accept connections and close them, until killed. A separate process, because its CPU time is the nodes'."""
     with socket.create_server(("0.0.0.0", PORT), backlog=1024) as server, selectors.DefaultSelector() as selector:  # noqa: S104
         selector.register(server, selectors.EVENT_READ)
         ready.set()
@@ -83,11 +83,11 @@ def listen(ready: Any) -> None:
 
 
 async def run(arguments: Arguments, progress: Progress) -> list[Figure]:
-    """Measure."""
+    """Measure the CPU time, and return the results."""
     pods, api = pods_of(arguments.services, arguments.nodes), NoWrites()
     zones = {f"node-{number:03}": f"zone-{number % ZONES}" for number in range(arguments.nodes)}
     fence = Fence(
-        api,  # type: ignore[arg-type] # the one call that it may make
+        api,  # type: ignore[arg-type] # implements the only method that is called
         pods=pods,
         zones=zones,
         peers=Peers(lambda: (), own_name="", port=0),
@@ -96,7 +96,7 @@ async def run(arguments: Arguments, progress: Progress) -> list[Figure]:
     async with fence:
         running = asyncio.create_task(fence.run())
         await asyncio.sleep(SETTLE_SECONDS)
-        with progress.step(f"{arguments.nodes} nodes are probed"):
+        with progress.step(f"probe {arguments.nodes} nodes"):
             begun, used = time.monotonic(), time.process_time()
             await asyncio.sleep(arguments.seconds)
             share = (time.process_time() - used) / (time.monotonic() - begun)
@@ -112,25 +112,32 @@ async def run(arguments: Arguments, progress: Progress) -> list[Figure]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the benchmark; exit code 1 where a bar is missed."""
+    """Run the benchmark; exit code 1 if a limit is exceeded, 2 if it could not run."""
     found = argparse.ArgumentParser(
         prog="python -m bench.fencing",
-        description="Probes nodes, as each replica of the operator does each second, and measures the CPU it takes.",
+        description="Probes nodes every second, as each replica of the operator does, and measures the CPU usage.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="examples:\n  python -m bench.fencing\n  python -m bench.fencing --nodes 1000 --services 3000\n\n"
-        f"The figures are also written to {OUTPUT}.\n"
-        "exit code: 0, 1 where a bar is missed, 2 where it could not be run",
+        f"The results are also written to {OUTPUT}.\n"
+        "exit code: 0; 1 if a limit is exceeded; 2 if the benchmark could not run",
     )
-    found.add_argument("--nodes", type=positive, default=100, help="nodes with pods (default: %(default)s)")
-    found.add_argument("--services", type=positive, default=1000, help="of three pods each (default: %(default)s)")
-    found.add_argument("--seconds", type=float, default=30.0, help="to measure (default: %(default)s)")
+    found.add_argument("--nodes", type=positive, default=100, help="number of nodes with pods (default: %(default)s)")
+    found.add_argument(
+        "--services",
+        type=positive,
+        default=1000,
+        help="number of services, with three pods each (default: %(default)s)",
+    )
+    found.add_argument(
+        "--seconds", type=float, default=30.0, help="duration of the measurement in seconds (default: %(default)s)"
+    )
     arguments = found.parse_args(argv, namespace=Arguments())
     ready = multiprocessing.Event()
     listening = multiprocessing.Process(target=listen, args=(ready,), daemon=True)
     listening.start()
     try:
         if not ready.wait(10):
-            print(f"error: port {PORT} is taken: end what listens there", file=sys.stderr)
+            print(f"error: port {PORT} is in use; stop the process that listens on it", file=sys.stderr)
             return 2
         figures = uvloop.run(run(arguments, Progress()))
     finally:

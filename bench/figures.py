@@ -1,4 +1,4 @@
-"""Figures of a benchmark: quantiles, the table, the JSON file."""
+"""Results of benchmarks: quantiles, the table, the JSON file."""
 
 from __future__ import annotations
 
@@ -11,44 +11,46 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure, and where there is one, its bar: the most that it may be, or with `at_least` the least."""
+    """A measured value, and optionally its limit: a maximum or, with `at_least`, a minimum."""
 
     name: str
     value: float
     unit: str
-    bar: float | None = None
+    limit: float | None = None
     at_least: bool = False
 
     @property
     def ok(self) -> bool:
-        """Whether the bar holds."""
-        if self.bar is None:
+        """Whether the limit is met."""
+        if self.limit is None:
             return True
-        return self.value >= self.bar if self.at_least else self.value <= self.bar
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least this share of the values do not exceed (nearest rank): of 20, p99 is the max."""
+    """Return a quantile by the nearest-rank method. Of 20 values, p99 is the maximum."""
     ordered = sorted(values)
     return ordered[max(math.ceil(share * len(ordered)), 1) - 1]
 
 
-def series(name: str, values: Sequence[float], unit: str, **bars: float) -> list[Figure]:
-    """p50, p99 and max of a series; `bars` are by the same words."""
+def series(name: str, values: Sequence[float], unit: str, **limits: float) -> list[Figure]:
+    """Return p50, p99 and max of a series. `limits` have the same names."""
     found = {"p50": quantile(values, 0.5), "p99": quantile(values, 0.99), "max": max(values)}
-    return [Figure(f"{name} {label}", value, unit, bars.get(label)) for label, value in found.items()]
+    return [Figure(f"{name} {label}", value, unit, limits.get(label)) for label, value in found.items()]
 
 
 def table(figures: Sequence[Figure], peers: Mapping[str, str] | None = None, head: str = "") -> str:
-    """The figures for people; `peers` is a last column under `head`, by the figure's name."""
+    """Format figures as a table. `peers` maps names of figures to the text of a last column, headed `head`."""
     peers = peers or {}
     width = max(len(figure.name) for figure in figures)
-    rows = [f"{'':<{width}} {'value':>10} {'':<9} {'bar':>8} {'':<8} {head}"]
+    rows = [f"{'':<{width}} {'value':>10} {'':<9} {'limit':>8} {'':<8} {head}"]
     for figure in figures:
-        bar = "" if figure.bar is None else f"{'>=' if figure.at_least else '<='} {figure.bar:g}"
-        verdict = "" if figure.bar is None else "ok" if figure.ok else "MISSED"
+        limit = "" if figure.limit is None else f"{'>=' if figure.at_least else '<='} {figure.limit:g}"
+        verdict = "" if figure.limit is None else "ok" if figure.ok else "MISSED"
         peer = peers.get(figure.name, "")
-        rows.append(f"{figure.name:<{width}} {_short(figure.value):>10} {figure.unit:<9} {bar:>8} {verdict:<8} {peer}")
+        rows.append(
+            f"{figure.name:<{width}} {_short(figure.value):>10} {figure.unit:<9} {limit:>8} {verdict:<8} {peer}"
+        )
     return "\n".join(row.rstrip() for row in rows)
 
 
@@ -57,9 +59,9 @@ def _short(value: float) -> str:
 
 
 def write(path: Path, figures: Sequence[Figure]) -> None:
-    """Write figures as a list of {name, value, unit, bar, ok}; bar is null where there is none."""
+    """Write figures as a JSON list of {name, value, unit, limit, ok}. The limit may be null."""
     rows = [
-        {"name": each.name, "value": round(each.value, 5), "unit": each.unit, "bar": each.bar, "ok": each.ok}
+        {"name": each.name, "value": round(each.value, 5), "unit": each.unit, "limit": each.limit, "ok": each.ok}
         for each in figures
     ]
     path.parent.mkdir(parents=True, exist_ok=True)

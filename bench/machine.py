@@ -1,4 +1,4 @@
-"""How fast this machine is: seconds and milliseconds of different machines can only be compared with it."""
+"""The speed of this machine, without which results of different machines cannot be compared."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TRIES = 3
 
 
 def yardstick() -> Figure:
-    """What Python takes for ten million additions on one core, the best of three tries; no bar."""
+    """Return the seconds that Python takes for ten million additions on one core, the best of three tries."""
     return Figure("this machine: 10 million additions in Python", min(_additions() for _ in range(TRIES)), "s")
 
 
@@ -25,5 +25,5 @@ def _additions() -> float:
 
 
 def describe() -> str:
-    """Its cores, their kind, and the Python that was used."""
+    """Describe the machine's cores and its Python version."""
     return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"

@@ -1,1 +1,1 @@
-"""What the benchmarks of the operator run in: a cluster, a namespace, the operator as a process, the audit log."""
+"""The environment of the operator's benchmarks: a cluster, a namespace, the operator process, the audit log."""

@@ -1,6 +1,6 @@
-"""What the operator asked the API server for: its user's completed requests, from the API server's audit log.
+"""The operator's completed requests, from the API server's audit log.
 
-The log is written before a request is answered, so a count is exact. A watch is in it when it ends.
+The API server writes the log before it responds, so counts are exact. It logs a watch when the watch ends.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from devcluster.controlplane.components import TEST_USER
 from devcluster.progress import Progress
 
 READS = frozenset({"get", "list"})
-PATIENCE = 180.0
+TIMEOUT_SECONDS = 180.0
 LONGEST_ENTRY_BYTES = 1 << 20
 _SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A place in the log."""
+class Position:
+    """A position in the log."""
 
     inode: int
     offset: int
@@ -35,59 +35,59 @@ class Mark:
 
 @dataclass(frozen=True)
 class Requests:
-    """The requests of some time."""
+    """The requests of a period."""
 
     verbs: Counter[str]
-    """Without watches and the Lease."""
+    """Requests by verb, without watches and requests for the Lease."""
     watches: int
-    """Watches that ended."""
+    """Watches that ended in the period."""
     lease: int
     written: Counter[str]
-    """How often each object was written; named as in the path of its URL, `services/NAMESPACE/NAME`."""
+    """Writes by object, such as `services/NAMESPACE/NAME`."""
 
     @property
     def total(self) -> int:
-        """All but watches and the Lease."""
+        """The number of requests, without watches and requests for the Lease."""
         return self.verbs.total()
 
     @property
     def reads(self) -> int:
-        """GET and LIST."""
+        """The number of GET and LIST requests."""
         return sum(count for verb, count in self.verbs.items() if verb in READS)
 
     @property
     def writes(self) -> int:
-        """All that change something."""
+        """The number of all other requests."""
         return self.total - self.reads
 
     def __str__(self) -> str:
         counts = ", ".join(f"{count} {verb}" for verb, count in self.verbs.most_common())
         written = f" (first: {', '.join(list(self.written)[:_SHOWN])})" if self.written else ""
-        return f"{counts or 'none'}{written}; beside them {self.watches} watches ended, {self.lease} of the Lease"
+        return f"{counts or 'none'}{written}; also {self.watches} ended watches, {self.lease} requests for the Lease"
 
 
 @dataclass(frozen=True)
 class AuditLog:
-    """The log of one API server, which is rotated when it is large."""
+    """The audit log of an API server, which rotates it by size."""
 
     path: Path
 
-    def mark(self) -> Mark:
-        """The place where the next entry will be; of the last one the end may not be written yet."""
+    def position(self) -> Position:
+        """Return the position of the next entry. The last entry may still be incomplete."""
         if not self.path.exists():
-            raise BenchError(f"there is no audit log {self.path}: the requests cannot be counted")
+            raise BenchError(f"audit log {self.path} does not exist: cannot count requests")
         with self.path.open("rb") as source:
             status = os.fstat(source.fileno())
             begin = max(0, status.st_size - LONGEST_ENTRY_BYTES)
             source.seek(begin)
-            return Mark(status.st_ino, begin + source.read(status.st_size - begin).rfind(b"\n") + 1)
+            return Position(status.st_ino, begin + source.read(status.st_size - begin).rfind(b"\n") + 1)
 
-    def since(self, mark: Mark) -> Requests:
-        """The requests that were completed since then."""
+    def since(self, position: Position) -> Requests:
+        """Return the requests that completed after `position`."""
         verbs: Counter[str] = Counter()
         written: Counter[str] = Counter()
         watches = lease = 0
-        for event in map(orjson.loads, self._lines(mark)):
+        for event in map(orjson.loads, self._lines(position)):
             if event["user"]["username"] != TEST_USER:
                 continue
             if event["verb"] == "watch":
@@ -97,41 +97,41 @@ class AuditLog:
             else:
                 verbs[event["verb"]] += 1
                 if event["verb"] not in READS:
-                    written[_address(event["objectRef"])] += 1
+                    written[_object_path(event["objectRef"])] += 1
         return Requests(verbs, watches, lease, written)
 
-    async def quiet(self, seconds: float, progress: Progress) -> float:
-        """Wait until the operator has asked for nothing for some seconds; when it last did (monotonic)."""
+    async def wait_until_idle(self, seconds: float, progress: Progress) -> float:
+        """Wait until the operator has sent no request for `seconds`. Return when it last did (monotonic time)."""
         begin = last = time.monotonic()
-        mark = self.mark()
+        position = self.position()
         while time.monotonic() - last < seconds:
             await asyncio.sleep(0.1)
-            now = self.mark()
-            if now != mark:
-                last = time.monotonic() if self.since(mark).total else last
-                mark = now
-            if time.monotonic() - begin > PATIENCE:
-                raise BenchError(f"after {PATIENCE:.0f} s the operator still sends requests")
-            progress.heartbeat("until the operator is quiet", begin)
+            now = self.position()
+            if now != position:
+                last = time.monotonic() if self.since(position).total else last
+                position = now
+            if time.monotonic() - begin > TIMEOUT_SECONDS:
+                raise BenchError(f"the operator is still sending requests after {TIMEOUT_SECONDS:.0f} s")
+            progress.heartbeat("waiting for the operator to be idle", begin)
         return last
 
-    def _lines(self, mark: Mark) -> Sequence[bytes]:
-        """Whole lines from there on, through the files that rotation has left."""
+    def _lines(self, position: Position) -> Sequence[bytes]:
+        """Return complete lines from `position` on, including rotated files."""
         files = sorted(
             self.path.parent.glob(f"{self.path.stem}*{self.path.suffix}"), key=lambda each: each.stat().st_mtime
         )
-        places = [file.stat().st_ino for file in files]
-        if mark.inode not in places:
-            raise BenchError("the audit log was rotated away while the benchmark ran")
+        inodes = [file.stat().st_ino for file in files]
+        if position.inode not in inodes:
+            raise BenchError("the audit log was rotated out while the benchmark was running")
         text = b""
-        for number, file in enumerate(files[places.index(mark.inode) :]):
+        for number, file in enumerate(files[inodes.index(position.inode) :]):
             with file.open("rb") as source:
-                source.seek(0 if number else mark.offset)
+                source.seek(0 if number else position.offset)
                 text += source.read()
         return text[: text.rfind(b"\n") + 1].splitlines()
 
 
-def _address(reference: Mapping[str, str]) -> str:
-    """Of an object, as in the path of its URL."""
+def _object_path(reference: Mapping[str, str]) -> str:
+    """Return an object's name as in its URL path."""
     names = ("resource", "namespace", "name", "subresource")
     return "/".join(filter(None, map(reference.get, names)))

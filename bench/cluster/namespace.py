@@ -1,4 +1,4 @@
-"""A namespace of a real cluster, and what a benchmark does and sees in it. It is removed again."""
+"""A temporary namespace in a real cluster, and the requests and watches of a benchmark in it."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS, PODS, TTSSERVICES
 
 MANAGER = "bench"
 AT_A_TIME = 16
-"""Requests under way at once where many objects are applied."""
+"""Concurrent requests when many objects are applied."""
 NAMESPACES = Resource(group="", version="v1", kind="Namespace", plural="namespaces", namespaced=False)
 REPLICA_SETS = Resource(group="apps", version="v1", kind="ReplicaSet", plural="replicasets")
-PATIENCE = 60.0
+TIMEOUT_SECONDS = 60.0
 CLEAN_SECONDS = 300.0
 Json = dict[str, Any]
 
 
 class BenchError(Exception):
-    """The benchmark cannot go on; the text says why."""
+    """The benchmark cannot continue. The message says why."""
 
 
 @dataclass(frozen=True)
-class World:
-    """One namespace of the cluster."""
+class BenchNamespace:
+    """A namespace of the cluster."""
 
     connection: Connection
-    namespace: str
+    name: str
 
     @property
     def client(self) -> Client:
@@ -51,25 +51,25 @@ class World:
         return Client(self.connection.session, self.connection.access.server)
 
     async def get(self, resource: Resource, name: str) -> Json | None:
-        """One object, None where there is none."""
-        return await request(self.connection, "GET", resource.path(self.namespace, name), missing=True)
+        """Return an object, or None if it does not exist."""
+        return await request(self.connection, "GET", resource.path(self.name, name), missing=True)
 
     async def apply(self, name: str, spec: Json) -> None:
-        """Apply a TTSService; its label is its name, so that a watch can ask for it alone."""
+        """Apply a TTSService. It is labelled with its name, so that a watch can select it."""
         body = {
             "apiVersion": TTSSERVICES.api_version,
             "kind": TTSSERVICES.kind,
-            "metadata": {"name": name, "namespace": self.namespace, "labels": {INSTANCE_LABEL: name}},
+            "metadata": {"name": name, "namespace": self.name, "labels": {INSTANCE_LABEL: name}},
             "spec": spec,
         }
-        await apply(self.connection, TTSSERVICES.path(self.namespace, name), body)
+        await apply(self.connection, TTSSERVICES.path(self.name, name), body)
 
     async def edit(self, resource: Resource, name: str, patch: Json) -> Json:
-        """A merge patch, as people make them; the object as it is then."""
+        """Send a merge patch, as a user would, and return the patched object."""
         body = await request(
             self.connection,
             "PATCH",
-            resource.path(self.namespace, name),
+            resource.path(self.name, name),
             body=patch,
             content_type="application/merge-patch+json",
         )
@@ -77,59 +77,57 @@ class World:
         return body
 
     async def delete(self, resource: Resource, name: str) -> None:
-        """Delete an object, and what it owns in the background; fine where there is none."""
+        """Delete an object, with background propagation. Does nothing if it does not exist."""
         body = {"propagationPolicy": "Background"}
-        await request(self.connection, "DELETE", resource.path(self.namespace, name), body=body, missing=True)
+        await request(self.connection, "DELETE", resource.path(self.name, name), body=body, missing=True)
 
     async def children(self, name: str) -> list[tuple[Resource, Json]]:
-        """The live children of a TTSService, of every kind that the operator makes."""
+        """Return the live children of a TTSService, of every kind that the operator creates."""
         found: list[tuple[Resource, Json]] = []
         for resource in CHILDREN:
             try:
-                items, _ = await self.client.list(
-                    resource, namespace=self.namespace, selector=f"{INSTANCE_LABEL}={name}"
-                )
+                items, _ = await self.client.list(resource, namespace=self.name, selector=f"{INSTANCE_LABEL}={name}")
             except ApiError as error:
-                if error.status == 404:  # noqa: PLR2004 - HTTP; a kind that this cluster does not have
+                if error.status == 404:  # noqa: PLR2004 - HTTP: this cluster lacks the kind
                     continue
                 raise
             found += [(resource, fully_read(item)) for item in items]
         return found
 
     async def ready(self, name: str) -> None:
-        """Wait until a TTSService is Ready, at its present generation."""
+        """Wait until a TTSService is Ready at its current generation."""
 
         async def is_ready_now() -> bool:
             body = await self.get(TTSSERVICES, name)
             return body is not None and is_ready(body)
 
-        await until(is_ready_now, f"{name} is Ready")
+        await until(is_ready_now, f"{name} to be Ready")
 
     @asynccontextmanager
-    async def following(
+    async def watching(
         self,
         resource: Resource,
-        see: Callable[[str, Json], None],
+        on_event: Callable[[str, Json], None],
         *,
         selector: str = "",
         metadata_only: bool = False,
     ) -> AsyncIterator[None]:
-        """While the block runs, `see` is called with the type and the object of each event."""
+        """Watch a kind while the block runs, and call `on_event` with the type and object of each event."""
         client = self.client
-        _, version = await client.list(resource, namespace=self.namespace, selector=selector, metadata_only=True)
+        _, version = await client.list(resource, namespace=self.name, selector=selector, metadata_only=True)
 
         async def follow(since: str) -> None:
-            while True:  # the server ends a watch after some minutes
+            while True:  # the server closes a watch after some minutes
                 async for event in client.watch(
                     resource,
                     since=since,
-                    namespace=self.namespace,
+                    namespace=self.name,
                     selector=selector,
                     metadata_only=metadata_only,
                 ):
                     since = event["object"]["metadata"]["resourceVersion"]
                     if event["type"] != "BOOKMARK":
-                        see(event["type"], fully_read(event["object"]))
+                        on_event(event["type"], fully_read(event["object"]))
 
         task = asyncio.create_task(follow(version))
         try:
@@ -142,11 +140,11 @@ class World:
 
 
 def is_ready(body: Mapping[str, Any]) -> bool:
-    """Whether a TTSService is Ready, at its present generation."""
+    """Whether a TTSService is Ready at its current generation."""
     status = body.get("status", {})
     conditions = {each["type"]: each["status"] for each in status.get("conditions", ())}
-    told = status.get("observedGeneration") == body["metadata"]["generation"]
-    return bool(told) and conditions.get("Ready") == "True"
+    is_current = status.get("observedGeneration") == body["metadata"]["generation"]
+    return bool(is_current) and conditions.get("Ready") == "True"
 
 
 async def request(
@@ -159,31 +157,31 @@ async def request(
     content_type: str = "application/json",
     missing: bool = False,
 ) -> Json | None:
-    """One request; None for 404 where `missing` is set. Raises BenchError for every other refusal."""
+    """Send a request. Return the response's JSON, or None for 404 if `missing`. Raises BenchError on other errors."""
     url = connection.access.server + path
     data = None if body is None else orjson.dumps(body)
     headers = {"Content-Type": content_type, "Accept": "application/json"}
     try:
-        async with connection.session().request(method, url, params=params, data=data, headers=headers) as answer:
-            text = await answer.read()
+        async with connection.session().request(method, url, params=params, data=data, headers=headers) as response:
+            text = await response.read()
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise BenchError(f"{method} {path}: no answer from the API server: {error}") from error
-    if missing and answer.status == 404:  # noqa: PLR2004 - HTTP
+        raise BenchError(f"{method} {path}: the API server did not respond: {error}") from error
+    if missing and response.status == 404:  # noqa: PLR2004 - HTTP
         return None
-    if answer.status >= 400:  # noqa: PLR2004 - HTTP
-        raise BenchError(f"{method} {path}: {answer.status} {text.decode(errors='replace')[:500]}")
+    if response.status >= 400:  # noqa: PLR2004 - HTTP
+        raise BenchError(f"{method} {path}: {response.status} {text.decode(errors='replace')[:500]}")
     found: Json = orjson.loads(text)
     return found
 
 
 async def apply(connection: Connection, path: str, body: Json) -> None:
-    """Server-side apply."""
+    """Apply a manifest by server-side apply."""
     params = {"fieldManager": MANAGER, "force": "true"}
     await request(connection, "PATCH", path, params=params, body=body, content_type="application/apply-patch+yaml")
 
 
-async def all_at_once(tasks: Sequence[Callable[[], Awaitable[None]]]) -> None:
-    """Run them in their order, 16 at a time."""
+async def run_concurrently(tasks: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    """Run tasks, started in order, at most 16 at a time."""
     rest = iter(tasks)
 
     async def work() -> None:
@@ -200,7 +198,7 @@ async def all_at_once(tasks: Sequence[Callable[[], Awaitable[None]]]) -> None:
 
 @asynccontextmanager
 async def connected(kubeconfig: Path) -> AsyncIterator[Connection]:
-    """Requests with the rights of a kubeconfig."""
+    """Open a connection to the API server with a kubeconfig."""
     with mock.patch.dict(os.environ, {"KUBECONFIG": str(kubeconfig)}):
         connection = Connection(find_access())
     try:
@@ -210,11 +208,11 @@ async def connected(kubeconfig: Path) -> AsyncIterator[Connection]:
 
 
 @asynccontextmanager
-async def namespace(connection: Connection, progress: Progress) -> AsyncIterator[World]:
-    """A namespace of its own; at the end of the block it and all in it is removed, so that the next begins afresh."""
-    found = World(connection, f"bench-{os.getpid()}-{time.time_ns() % 10**6}")
-    path = NAMESPACES.path(name=found.namespace)
-    await request(connection, "POST", NAMESPACES.path(), body={"metadata": {"name": found.namespace}})
+async def temporary_namespace(connection: Connection, progress: Progress) -> AsyncIterator[BenchNamespace]:
+    """Create a namespace, and delete it with its content at the end of the block."""
+    found = BenchNamespace(connection, f"bench-{os.getpid()}-{time.time_ns() % 10**6}")
+    path = NAMESPACES.path(name=found.name)
+    await request(connection, "POST", NAMESPACES.path(), body={"metadata": {"name": found.name}})
     try:
         yield found
     finally:
@@ -222,25 +220,27 @@ async def namespace(connection: Connection, progress: Progress) -> AsyncIterator
         await request(connection, "DELETE", path, missing=True)
     begin = time.monotonic()
 
-    async def gone() -> bool:
-        progress.heartbeat(f"until namespace {found.namespace} is gone", begin)
+    async def is_deleted() -> bool:
+        progress.heartbeat(f"waiting for the deletion of namespace {found.name}", begin)
         return await request(connection, "GET", path, missing=True) is None
 
-    with progress.step(f"namespace {found.namespace}: removed"):
-        await until(gone, f"namespace {found.namespace} is gone", patience=CLEAN_SECONDS)
+    with progress.step(f"delete namespace {found.name}"):
+        await until(is_deleted, f"the deletion of namespace {found.name}", timeout_seconds=CLEAN_SECONDS)
 
 
-async def _empty(world: World) -> None:
-    """Delete the pods without their grace period, half of which the namespace would else wait before it looks again."""
+async def _empty(ns: BenchNamespace) -> None:
+    """Delete pods without a grace period: the namespace controller would wait for half of it before it retries."""
     for resource in (DEPLOYMENTS, REPLICA_SETS, PODS):
         body = {"propagationPolicy": "Background"} | ({"gracePeriodSeconds": 0} if resource is PODS else {})
-        await request(world.connection, "DELETE", resource.path(world.namespace), body=body)
+        await request(ns.connection, "DELETE", resource.path(ns.name), body=body)
 
 
-async def until(condition: Callable[[], Awaitable[bool]], what: str, *, patience: float = PATIENCE) -> None:
-    """Wait until a condition holds. Raises BenchError where it does not within `patience` seconds."""
-    deadline = time.monotonic() + patience
+async def until(
+    condition: Callable[[], Awaitable[bool]], what: str, *, timeout_seconds: float = TIMEOUT_SECONDS
+) -> None:
+    """Wait until a condition holds. Raises BenchError after `timeout_seconds`."""
+    deadline = time.monotonic() + timeout_seconds
     while not await condition():
         if time.monotonic() > deadline:
-            raise BenchError(f"not within {patience:.0f} s: {what}")
+            raise BenchError(f"timed out after {timeout_seconds:.0f} s waiting for {what}")
         await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""The operator as a process of its own, as users run it: started, stopped, and what it takes of the machine."""
+"""The operator as a separate process, as users run it, with its CPU time and memory."""
 
 from __future__ import annotations
 
@@ -17,56 +17,56 @@ from devcluster.product import ROOT
 from devcluster.progress import Progress
 
 IMAGE = "tts-server.example/speech:v1"
-"""Nobody pulls it: the nodes are fake."""
+"""Never pulled, because the nodes are fake."""
 LEASE = "tts-operator-system/tts-operator"
-"""As in install.yaml, which gives the right to it."""
+"""The same as in install.yaml, whose RBAC rules permit it."""
 LOG = Path("build/bench/operator.log")
 BYTECODE = Path("build/bench/bytecode")
-"""As in its image, the operator does not compile its sources at each start."""
+"""Caches bytecode: in its image, the operator does not compile its sources at each start."""
 STOP_SECONDS = 30.0
 TICKS = os.sysconf("SC_CLK_TCK")
-"""Units of CPU time in a second, in /proc."""
+"""Clock ticks per second, the unit of CPU time in /proc."""
 IDLE_SHARE = 0.1
-"""Below this share of one core the process is taken to wait."""
+"""Below this share of a core, the process counts as idle."""
 SAMPLE_SECONDS = 0.1
-PATIENCE = 120.0
+TIMEOUT_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
 class Process:
-    """A running operator."""
+    """A running operator process."""
 
     pid: int
     started: float
-    """When it was started (monotonic)."""
+    """When it started (monotonic time)."""
 
     def cpu_seconds(self) -> float:
-        """CPU time, user and system, of all its threads, since its start."""
+        """Return the CPU time, user and system, of all threads since the start."""
         fields = self._read("stat").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
     def memory_mb(self) -> float:
-        """Resident memory now, in 10^6 bytes."""
+        """Return the current resident memory, in 10^6 bytes."""
         return self._status("VmRSS")
 
     def peak_memory_mb(self) -> float:
-        """The most resident memory that it ever had, in 10^6 bytes."""
+        """Return the peak resident memory, in 10^6 bytes."""
         return self._status("VmHWM")
 
     def _status(self, name: str) -> float:
         for line in self._read("status").splitlines():
             if line.startswith(f"{name}:"):
                 return int(line.split()[1]) * 1024 / 1e6
-        raise BenchError(f"the operator, pid {self.pid}, has no memory: it has ended")
+        raise BenchError(f"the operator (pid {self.pid}) has exited")
 
     def _read(self, file: str) -> str:
         try:
             return Path(f"/proc/{self.pid}/{file}").read_text()
         except (FileNotFoundError, ProcessLookupError) as error:
-            raise BenchError(f"there is no operator of pid {self.pid} any more") from error
+            raise BenchError(f"the operator (pid {self.pid}) has exited") from error
 
-    async def work_ended(self, idle_seconds: float, progress: Progress) -> float:
-        """Wait until it has hardly used CPU for some seconds; seconds from its start to the end of its last work."""
+    async def wait_until_idle(self, idle_seconds: float, progress: Progress) -> float:
+        """Wait until it has been idle for `idle_seconds`. Return the seconds from its start until it became idle."""
         begin = busy = time.monotonic()
         used = self.cpu_seconds()
         while time.monotonic() - busy < idle_seconds:
@@ -74,15 +74,15 @@ class Process:
             before, used = used, self.cpu_seconds()
             if used - before > SAMPLE_SECONDS * IDLE_SHARE:
                 busy = time.monotonic()
-            if busy - begin > PATIENCE:
-                raise BenchError(f"after {PATIENCE:.0f} s the operator is still busy")
-            progress.heartbeat("until the operator has nothing to do", begin)
+            if busy - begin > TIMEOUT_SECONDS:
+                raise BenchError(f"the operator is still busy after {TIMEOUT_SECONDS:.0f} s")
+            progress.heartbeat("waiting for the operator to be idle", begin)
         return busy - self.started
 
 
 @asynccontextmanager
-async def operator(kubeconfig: Path, progress: Progress, *, namespace: str | None = None) -> AsyncIterator[Process]:
-    """The operator of this checkout, for one namespace or for all, until the block ends."""
+async def run_operator(kubeconfig: Path, progress: Progress, *, namespace: str | None = None) -> AsyncIterator[Process]:
+    """Run the operator of this checkout, for one namespace or for all, while the block runs."""
     log = ROOT / LOG
     log.parent.mkdir(parents=True, exist_ok=True)
     words = ["-m", "tts_operator", "run", "--server-image", IMAGE, "--lease", LEASE, "--http-address="]
@@ -102,7 +102,7 @@ async def operator(kubeconfig: Path, progress: Progress, *, namespace: str | Non
         except BenchError as error:
             if process.returncode is None:
                 raise
-            raise BenchError(f"the operator ended with exit code {process.returncode}; see {log}") from error
+            raise BenchError(f"the operator exited with code {process.returncode}; see {log}") from error
         finally:
             await _end(process)
 

@@ -1,6 +1,6 @@
-"""The cluster of a benchmark: fake nodes, the CRD, and the operator's rights for a user whom the audit log has.
+"""The cluster of a benchmark: fake nodes, the CRD, and the operator's RBAC rules, bound to a user in the audit log.
 
-The CRD and the rights stay, as the tests leave them; a cluster that was made for the benchmark is removed with all.
+The CRD and the RBAC rules remain after the benchmark, as after tests. A cluster that was created for it is removed.
 """
 
 from __future__ import annotations
@@ -36,37 +36,37 @@ KINDS = {
     "Role": ("roles", True),
     "RoleBinding": ("rolebindings", True),
 }
-"""What of install.yaml is applied: the plural, and whether it is in a namespace."""
+"""The kinds in install.yaml to apply: the plural, and whether the kind is namespaced."""
 
 
 @dataclass(frozen=True)
-class Place:
+class BenchCluster:
     """A cluster with fake nodes."""
 
     kubeconfig: Path
-    """Of its administrator."""
+    """The administrator's kubeconfig."""
     operator_kubeconfig: Path
-    """Of a user with the rights of install.yaml."""
+    """The kubeconfig of a user with the operator's permissions from install.yaml."""
     audit: AuditLog
 
 
 @contextmanager
-def cluster(name: str, progress: Progress) -> Iterator[Place]:
-    """The devcluster of this name; where it is not there it is made, and removed afterwards."""
+def bench_cluster(name: str, progress: Progress) -> Iterator[BenchCluster]:
+    """Yield the devcluster of this name. If it does not exist, create it, and remove it afterwards."""
     provider = Devcluster(name, progress)
-    made = claims.find(name) is None
+    created = claims.find(name) is None
     try:
-        provider.up(Size(nodes=0, kwok=KWOK_NODES) if made else Size())
+        provider.up(Size(nodes=0, kwok=KWOK_NODES) if created else Size())
         admin = provider.kubeconfig()
         log = AuditLog(claims.existing(name).logs / "audit.log")
-        yield Place(admin, admin.parent / "operator-test.kubeconfig", log)
+        yield BenchCluster(admin, admin.parent / "operator-test.kubeconfig", log)
     finally:
-        if made:
+        if created:
             provider.down()
 
 
 async def prepare(connection: Connection, name: str, pods: int) -> None:
-    """Apply the CRD and the operator's rights, and see that so many pods have room and that nobody is in the way."""
+    """Apply the CRD and the RBAC rules. Raises BenchError if the cluster lacks room for `pods`, or has TTSServices."""
     await _check_nodes(connection, name, pods)
     for body in yaml.safe_load_all((ROOT / "install.yaml").read_text()):
         if body and body["kind"] in KINDS:
@@ -77,28 +77,34 @@ async def prepare(connection: Connection, name: str, pods: int) -> None:
     await apply(connection, _path(crd), crd)
 
     async def served() -> bool:
-        """The API server answers a moment after the CRD is there; 429 while its storage is being made."""
+        """The API server starts to serve a CRD with a delay, and returns 429 while its storage initializes."""
         try:
             return await request(connection, "GET", TTSSERVICES.path(), missing=True) is not None
         except BenchError:
             return False
 
-    await until(served, "the API server serves TTSServices")
-    there = await request(connection, "GET", TTSSERVICES.path()) or {}
-    if there["items"]:
-        names = ", ".join(f"{each['metadata']['namespace']}/{each['metadata']['name']}" for each in there["items"][:3])
-        raise BenchError(f"cluster {name} has TTSServices already, which would be measured too: {names}; delete them")
+    await until(served, "the API server to serve TTSServices")
+    existing = await request(connection, "GET", TTSSERVICES.path()) or {}
+    if existing["items"]:
+        names = ", ".join(
+            f"{each['metadata']['namespace']}/{each['metadata']['name']}" for each in existing["items"][:3]
+        )
+        raise BenchError(
+            f"cluster {name} already has TTSServices, which would distort the results; delete them: {names}"
+        )
 
 
 async def _check_nodes(connection: Connection, name: str, pods: int) -> None:
     listed = await request(connection, "GET", NODES.path()) or {}
     nodes = listed["items"]
     if any(node["metadata"]["labels"].get(kwok.LABEL) != kwok.VALUE for node in nodes):
-        raise BenchError(f"cluster {name} has real nodes, which cannot hold {pods} pods; choose another with --cluster")
+        raise BenchError(
+            f"cluster {name} has real nodes, which have no room for {pods} pods; choose another one with --cluster"
+        )
     room = sum(int(quantity(node["status"]["allocatable"]["pods"])) for node in nodes)
     if room < pods:
         raise BenchError(
-            f"cluster {name} has room for {room} pods, {pods} are needed: "
+            f"cluster {name} has room for {room} pods, but the benchmark needs {pods}; run: "
             f"python -m devcluster up --name {name} --nodes 0 --kwok {KWOK_NODES}"
         )
 

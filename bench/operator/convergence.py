@@ -1,4 +1,4 @@
-"""Many services at once: with the operator, and, as the floor under it, the very same children without it."""
+"""Many services at once: with the operator and, as the floor, the same children without it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 from bench.cluster.audit import AuditLog, Requests
-from bench.cluster.expected import Muster
-from bench.cluster.namespace import World, all_at_once, apply, is_ready
+from bench.cluster.expectations import Expectations
+from bench.cluster.namespace import BenchNamespace, apply, is_ready, run_concurrently
 from bench.cluster.operatorprocess import Process
 from bench.operator.template import Template
 from devcluster.progress import Progress
@@ -26,34 +26,34 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Convergence:
-    """How a number of services came up with the operator. Seconds count from the first apply."""
+    """How many services became Ready with the operator. Times count from the first apply."""
 
     children_seconds: float
     ready_seconds: float
     cpu_seconds: float
-    """Of the operator, until it was quiet again."""
+    """Of the operator, until it was idle again."""
     peak_memory_mb: float
     requests: Requests
-    """Of the operator, until it was quiet again."""
+    """Of the operator, until it was idle again."""
 
 
 @dataclass(frozen=True)
 class Floor:
-    """How the same children came up without it."""
+    """How the same children became available without the operator."""
 
     children_seconds: float
     ready_seconds: float
     client_cpu_seconds: float
-    """Of this process, which does no more than to apply the children and to watch them come."""
+    """Of this process, which only applies the children and watches them."""
 
 
-def patience(count: int) -> float:
-    """Seconds after which so many services are given up."""
+def timeout_for(count: int) -> float:
+    """Return the timeout in seconds for so many services."""
     return 120 + count * 0.5
 
 
 async def converge(
-    place: World,
+    ns: BenchNamespace,
     names: Sequence[str],
     spec: Json,
     template: Template,
@@ -62,61 +62,66 @@ async def converge(
     audit: AuditLog,
     progress: Progress,
 ) -> Convergence:
-    """Apply so many TTSServices, and wait until all are Ready and the operator is quiet."""
-    ready = Muster(dict.fromkeys(names, 1))
+    """Apply TTSServices, and wait until all are Ready and the operator is idle."""
+    ready = Expectations(dict.fromkeys(names, 1))
 
-    def see(_: str, body: Json) -> None:
+    def on_event(_: str, body: Json) -> None:
         if is_ready(body):
-            ready.tick(body["metadata"]["name"])
+            ready.observe(body["metadata"]["name"])
 
-    await audit.quiet(QUIET_SECONDS, progress)
-    mark, used = audit.mark(), process.cpu_seconds()
-    async with _counting(place, names, template, list(template.kinds)) as there, place.following(TTSSERVICES, see):
+    await audit.wait_until_idle(QUIET_SECONDS, progress)
+    position, used = audit.position(), process.cpu_seconds()
+    async with (
+        _observed_children(ns, names, template, list(template.kinds)) as observed,
+        ns.watching(TTSSERVICES, on_event),
+    ):
         begin = time.monotonic()
-        with progress.step(f"{len(names)} TTSServices: Ready"):
-            await all_at_once([partial(place.apply, name, spec) for name in names])
-            last_child = await there.wait("children", progress, patience=patience(len(names)))
-            last_ready = await ready.wait("Ready", progress, patience=patience(len(names)))
-    await audit.quiet(QUIET_SECONDS, progress)
+        with progress.step(f"wait for {len(names)} TTSServices to be Ready"):
+            await run_concurrently([partial(ns.apply, name, spec) for name in names])
+            last_child = await observed.wait("children", progress, timeout_seconds=timeout_for(len(names)))
+            last_ready = await ready.wait("TTSServices to be Ready", progress, timeout_seconds=timeout_for(len(names)))
+    await audit.wait_until_idle(QUIET_SECONDS, progress)
     return Convergence(
         children_seconds=last_child - begin,
         ready_seconds=last_ready - begin,
         cpu_seconds=process.cpu_seconds() - used,
         peak_memory_mb=process.peak_memory_mb(),
-        requests=audit.since(mark),
+        requests=audit.since(position),
     )
 
 
-async def floor(place: World, names: Sequence[str], template: Template, progress: Progress) -> Floor:
-    """Apply the children of so many services straight to the API server, and wait until all can serve."""
-    ready = Muster(dict.fromkeys(names, 1))
+async def floor(ns: BenchNamespace, names: Sequence[str], template: Template, progress: Progress) -> Floor:
+    """Apply the children of services directly to the API server, and wait until all are available."""
+    ready = Expectations(dict.fromkeys(names, 1))
 
-    def see(_: str, body: Json) -> None:
+    def on_event(_: str, body: Json) -> None:
         counts = body.get("status", {})
         seen = counts.get("observedGeneration") == body["metadata"]["generation"]
         if seen and counts.get("availableReplicas") == body["spec"]["replicas"]:
-            ready.tick(body["metadata"]["name"])
+            ready.observe(body["metadata"]["name"])
 
-    requests = await _manifests(place, names, template)
+    requests = await _manifests(ns, names, template)
     light = [resource for resource in template.kinds if resource != DEPLOYMENTS]
-    async with _counting(place, names, template, light) as there, place.following(DEPLOYMENTS, see):
+    async with _observed_children(ns, names, template, light) as observed, ns.watching(DEPLOYMENTS, on_event):
         begin, used = time.monotonic(), time.process_time()
-        with progress.step(f"the children of {len(names)} TTSService(s) without the operator: available"):
-            await all_at_once(requests)
-            last_child = await there.wait("children", progress, patience=patience(len(names)))
-            last_ready = await ready.wait("available", progress, patience=patience(len(names)))
+        with progress.step(f"wait for the children of {len(names)} TTSService(s), applied without the operator"):
+            await run_concurrently(requests)
+            last_child = await observed.wait("children", progress, timeout_seconds=timeout_for(len(names)))
+            last_ready = await ready.wait(
+                "Deployments to be available", progress, timeout_seconds=timeout_for(len(names))
+            )
     return Floor(last_child - begin, last_ready - begin, time.process_time() - used)
 
 
-async def _manifests(place: World, names: Sequence[str], template: Template) -> list[Callable[[], Any]]:
-    """What is to be applied, service by service. One ConfigMap owns all: the garbage collector has the same to do."""
-    meta = {"name": OWNER, "namespace": place.namespace}
+async def _manifests(ns: BenchNamespace, names: Sequence[str], template: Template) -> list[Callable[[], Any]]:
+    """Return requests that apply the children, service by service. A ConfigMap owns them, for the garbage collector."""
+    meta = {"name": OWNER, "namespace": ns.name}
     await apply(
-        place.connection,
-        CONFIG_MAPS.path(place.namespace, OWNER),
+        ns.connection,
+        CONFIG_MAPS.path(ns.name, OWNER),
         {"apiVersion": CONFIG_MAPS.api_version, "kind": CONFIG_MAPS.kind, "metadata": meta},
     )
-    live = await place.get(CONFIG_MAPS, OWNER) or {}
+    live = await ns.get(CONFIG_MAPS, OWNER) or {}
     owner = {
         "apiVersion": CONFIG_MAPS.api_version,
         "kind": CONFIG_MAPS.kind,
@@ -126,24 +131,24 @@ async def _manifests(place: World, names: Sequence[str], template: Template) -> 
         "blockOwnerDeletion": True,
     }
     return [
-        partial(apply, place.connection, resource.path(place.namespace, manifest["metadata"]["name"]), manifest)
+        partial(apply, ns.connection, resource.path(ns.name, manifest["metadata"]["name"]), manifest)
         for name in names
-        for resource, manifest in template.of(name, place.namespace, owner)
+        for resource, manifest in template.of(name, ns.name, owner)
     ]
 
 
 @asynccontextmanager
-async def _counting(
-    place: World, names: Sequence[str], template: Template, resources: Sequence[Resource]
-) -> AsyncIterator[Muster[tuple[str, str]]]:
-    """Watch the children of these kinds turn up; their metadata tell all that is needed."""
-    there = Muster({(each.kind, name): template.kinds[each] for each in resources for name in names})
+async def _observed_children(
+    ns: BenchNamespace, names: Sequence[str], template: Template, resources: Sequence[Resource]
+) -> AsyncIterator[Expectations[tuple[str, str]]]:
+    """Watch the creation of children of these kinds, by their metadata only."""
+    observed = Expectations({(each.kind, name): template.kinds[each] for each in resources for name in names})
 
-    def see(resource: Resource, event: str, body: Json) -> None:
+    def on_event(resource: Resource, event: str, body: Json) -> None:
         if event == "ADDED":
-            there.tick((resource.kind, body["metadata"].get("labels", {}).get(INSTANCE_LABEL, "")))
+            observed.observe((resource.kind, body["metadata"].get("labels", {}).get(INSTANCE_LABEL, "")))
 
     async with AsyncExitStack() as stack:
         for resource in resources:
-            await stack.enter_async_context(place.following(resource, partial(see, resource), metadata_only=True))
-        yield there
+            await stack.enter_async_context(ns.watching(resource, partial(on_event, resource), metadata_only=True))
+        yield observed

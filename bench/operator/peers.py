@@ -1,8 +1,8 @@
-"""What KServe needs for the same, for comparison. Not measured by the benchmark.
+"""Results of KServe, for comparison. The benchmark does not measure them.
 
-KServe's manager, built from source, in Standard mode, measured earlier on a machine of the same kind (2 cores, the same
-devcluster, pods on kwok nodes, controllers' limits raised), with 300 services of a Deployment of one or two pods, a
-Service and an HPA.
+KServe's manager, built from source, in Standard mode, was measured on a machine of the same kind: 2 cores, the same
+devcluster, pods on kwok nodes, raised rate limits of the controllers. There were 300 services, each with a Deployment
+of one or two pods, a Service and an HPA.
 """
 
 from __future__ import annotations

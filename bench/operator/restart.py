@@ -1,4 +1,4 @@
-"""An operator at rest, and one that starts over services that are there already."""
+"""The operator at rest, and its start with existing services."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from bench.cluster.audit import AuditLog, Requests
-from bench.cluster.expected import Muster
-from bench.cluster.namespace import BenchError, World
-from bench.cluster.operatorprocess import Process, operator
+from bench.cluster.expectations import Expectations
+from bench.cluster.namespace import BenchError, BenchNamespace
+from bench.cluster.operatorprocess import Process, run_operator
 from devcluster.progress import Progress
 from tts_operator.kube.resources import SERVICES
 
 QUIET_SECONDS = 5.0
 IDLE_SECONDS = 3.0
-PATIENCE = 120.0
+TIMEOUT_SECONDS = 120.0
 WRONG = "drifted"
 SELECTED = "app.kubernetes.io/name"
 Json = dict[str, Any]
@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Rest:
-    """What the operator does while nothing changes."""
+    """The load of the operator while nothing changes."""
 
     requests: Requests
     cpu_percent: float
@@ -36,61 +36,61 @@ class Rest:
 
 @dataclass(frozen=True)
 class Restart:
-    """What a start over an unchanged world takes."""
+    """The load of a start with unchanged services."""
 
     requests: Requests
     seconds: float
-    """From the start of the process to the end of its work, told by its CPU time."""
+    """From the start of the process until it is idle, by its CPU time."""
     peak_memory_mb: float
 
 
 async def rest(process: Process, audit: AuditLog, seconds: float, progress: Progress) -> Rest:
-    """Watch the operator, once it is quiet, for some seconds."""
-    await audit.quiet(QUIET_SECONDS, progress)
-    with progress.step(f"at rest for {seconds:.0f} s"):
-        begin, mark, used = time.monotonic(), audit.mark(), process.cpu_seconds()
+    """Observe the operator for `seconds`, once it is idle."""
+    await audit.wait_until_idle(QUIET_SECONDS, progress)
+    with progress.step(f"observe the operator at rest for {seconds:.0f} s"):
+        begin, position, used = time.monotonic(), audit.position(), process.cpu_seconds()
         while time.monotonic() - begin < seconds:
             await asyncio.sleep(min(1.0, seconds))
             progress.heartbeat("at rest", begin)
         took = time.monotonic() - begin
-        return Rest(audit.since(mark), 100 * (process.cpu_seconds() - used) / took, process.memory_mb())
+        return Rest(audit.since(position), 100 * (process.cpu_seconds() - used) / took, process.memory_mb())
 
 
 async def unchanged(kubeconfig: Path, audit: AuditLog, progress: Progress) -> Restart:
-    """Start the operator over services that are all in order."""
-    mark = audit.mark()
-    with progress.step("the operator starts, nothing has changed"):
-        async with operator(kubeconfig, progress) as process:
-            seconds = await process.work_ended(IDLE_SECONDS, progress)
-            await audit.quiet(IDLE_SECONDS, progress)
-            return Restart(audit.since(mark), seconds, process.peak_memory_mb())
+    """Start the operator with services that are all Ready."""
+    position = audit.position()
+    with progress.step("start the operator with unchanged services"):
+        async with run_operator(kubeconfig, progress) as process:
+            seconds = await process.wait_until_idle(IDLE_SECONDS, progress)
+            await audit.wait_until_idle(IDLE_SECONDS, progress)
+            return Restart(audit.since(position), seconds, process.peak_memory_mb())
 
 
-async def drifted(kubeconfig: Path, place: World, names: Sequence[str], progress: Progress) -> float:
-    """Start it after children of these services were edited in its absence.
+async def drifted(kubeconfig: Path, ns: BenchNamespace, names: Sequence[str], progress: Progress) -> float:
+    """Start the operator after children of these services were edited while it was stopped.
 
-    Seconds from the start of the process until it has healed the last of them and its work has ended: by then it has
+    Return the seconds from the start of the process until it has repaired all of them and is idle. By then it has
     reconciled every service.
     """
-    healed = Muster(dict.fromkeys(names, 1))
-    right = {name: await _selector(place, name) for name in names}
+    repaired = Expectations(dict.fromkeys(names, 1))
+    original = {name: await _selector(ns, name) for name in names}
     for name in names:
-        await place.edit(SERVICES, name, {"spec": {"selector": {SELECTED: WRONG}}})
+        await ns.edit(SERVICES, name, {"spec": {"selector": {SELECTED: WRONG}}})
 
-    def see(_: str, body: Json) -> None:
+    def on_event(_: str, body: Json) -> None:
         name = body["metadata"]["name"]
-        if body["spec"]["selector"] == right.get(name):
-            healed.tick(name)
+        if body["spec"]["selector"] == original.get(name):
+            repaired.observe(name)
 
-    with progress.step(f"the operator starts, {len(names)} children have drifted"):
-        async with place.following(SERVICES, see), operator(kubeconfig, progress) as process:
-            last = await healed.wait("healed", progress, patience=PATIENCE)
-            return max(last - process.started, await process.work_ended(IDLE_SECONDS, progress))
+    with progress.step(f"start the operator with {len(names)} drifted children"):
+        async with ns.watching(SERVICES, on_event), run_operator(kubeconfig, progress) as process:
+            last = await repaired.wait("children to be repaired", progress, timeout_seconds=TIMEOUT_SECONDS)
+            return max(last - process.started, await process.wait_until_idle(IDLE_SECONDS, progress))
 
 
-async def _selector(place: World, name: str) -> Json:
-    body = await place.get(SERVICES, name)
+async def _selector(ns: BenchNamespace, name: str) -> Json:
+    body = await ns.get(SERVICES, name)
     if body is None:
-        raise BenchError(f"there is no Service {name}")
+        raise BenchError(f"Service {name} does not exist")
     selector: Json = body["spec"]["selector"]
     return selector

@@ -1,7 +1,7 @@
-"""The children of a TTSService as the operator made them, to be applied again without it, under other names.
+"""The children of a TTSService as the operator applied them, as a template to apply without it under other names.
 
-Taken from the API server, not from the operator's code: of each live child exactly the fields that the operator owns
-according to `managedFields`, which is what it applied.
+The template comes from the API server, not from the operator's code. It consists of the fields of each live child that
+the operator owns according to `managedFields`.
 Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/
 """
 
@@ -14,18 +14,18 @@ from typing import Any
 
 import orjson
 
-from bench.cluster.namespace import BenchError, World
+from bench.cluster.namespace import BenchError, BenchNamespace
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.kube.resources import DEPLOYMENTS, Resource
 
 PROBE = "zz-children-zz"
-"""A name that occurs in its children's manifests nowhere but where the name of the TTSService stands."""
+"""A name that cannot occur in the children's manifests except as the name of the TTSService."""
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Template:
-    """The children of one TTSService."""
+    """The children of a TTSService."""
 
     namespace: str
     children: Sequence[tuple[Resource, Json]]
@@ -33,11 +33,11 @@ class Template:
 
     @property
     def kinds(self) -> Counter[Resource]:
-        """How many children there are of each kind."""
+        """The number of children of each kind."""
         return Counter(resource for resource, _ in self.children)
 
     def of(self, name: str, namespace: str, owner: Json) -> list[tuple[Resource, Json]]:
-        """The same children for a service of another name, with another owner."""
+        """Return the children for a service of another name, with another owner."""
         found: list[tuple[Resource, Json]] = []
         for resource, body in self.children:
             text = orjson.dumps(body).replace(PROBE.encode(), name.encode())
@@ -47,34 +47,34 @@ class Template:
         return found
 
 
-async def learn(place: World, spec: Json) -> Template:
-    """Have the operator make a TTSService, and take its children; it is deleted again."""
-    await place.apply(PROBE, spec)
-    await place.ready(PROBE)
-    found = [(resource, applied(resource, live)) for resource, live in await place.children(PROBE)]
+async def learn(ns: BenchNamespace, spec: Json) -> Template:
+    """Apply a TTSService, and return its children as a template once the operator has created them."""
+    await ns.apply(PROBE, spec)
+    await ns.ready(PROBE)
+    found = [(resource, applied(resource, live)) for resource, live in await ns.children(PROBE)]
     if not any(resource == DEPLOYMENTS for resource, _ in found):
-        raise BenchError("the operator has made no Deployment that bears its labels")
-    return Template(place.namespace, found)
+        raise BenchError("the operator has created no Deployment with its labels")
+    return Template(ns.name, found)
 
 
 def applied(resource: Resource, live: Json) -> Json:
-    """What the operator has applied of a child. Raises BenchError where it owns nothing of it."""
+    """Return the fields of a child that the operator applied. Raises BenchError if there are none."""
     entries = [
         entry
         for entry in live["metadata"].get("managedFields", ())
         if entry["manager"] == FIELD_MANAGER and not entry.get("subresource")
     ]
     if len(entries) != 1:
-        raise BenchError(f"{resource.kind} {live['metadata']['name']} is not applied by the operator")
+        raise BenchError(f"{resource.kind} {live['metadata']['name']} was not applied by the operator")
     body: Json = {"apiVersion": resource.api_version, "kind": resource.kind} | _owned(live, entries[0]["fieldsV1"])
     body["metadata"] |= {"name": live["metadata"]["name"], "namespace": live["metadata"]["namespace"]}
     if resource == DEPLOYMENTS:
-        body["spec"]["replicas"] = live["spec"]["replicas"]  # an autoscaler has it, and would only set it later
+        body["spec"]["replicas"] = live["spec"]["replicas"]  # owned by the autoscaler, which would set it later
     return body
 
 
 def _owned(live: Any, fields: Mapping[str, Any]) -> Any:
-    """Of a live value the part that a record of `fieldsV1` names; a record without inner fields means all of it."""
+    """Return the part of a live value that `fieldsV1` names: all of it, if there are no inner fields."""
     inner = {key: value for key, value in fields.items() if key != "."}
     if not inner:
         return live if "." not in fields else type(live)()
@@ -84,7 +84,7 @@ def _owned(live: Any, fields: Mapping[str, Any]) -> Any:
 
 
 def _item(item: Any, inner: Mapping[str, Any]) -> list[Any]:
-    """What is owned of an item of a list: named by its key fields (k:) or its value (v:)."""
+    """Return the owned part of a list item, which is named by its key fields (k:) or its value (v:)."""
     for key, fields in inner.items():
         name = orjson.loads(key[2:])
         if key.startswith("v:"):

@@ -1,4 +1,4 @@
-"""What the model server can do, beside what its engine can do alone; one figure for each promise."""
+"""The model server under load, compared with its engine alone. There is one figure for each documented promise."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MIB = "64"
 
 
 def texts(characters: int, seed: int) -> Iterator[str]:
-    """Texts of so many characters, none like the other; longer ones with commas and full stops."""
+    """Yield different texts of a number of characters. Long ones contain commas and full stops."""
     chosen = random.Random(seed)  # noqa: S311 - not a secret
     while True:
         made = chosen.choices(_CHARACTERS, k=characters)
@@ -37,33 +37,33 @@ def texts(characters: int, seed: int) -> Iterator[str]:
 
 
 def p(answers: Sequence[Answer], share: float) -> float:
-    """A quantile of how long answers took."""
+    """Return a quantile of the total time of responses."""
     return quantile([answer.total for answer in answers], share)
 
 
-def requests(place: Server, characters: int, seed: int, response_format: str = "pcm") -> Iterator[bytes]:
-    """Requests for texts that nobody has asked for yet."""
-    return (speak(place.port, text, response_format) for text in texts(characters, seed))
+def requests(instance: Server, characters: int, seed: int, response_format: str = "pcm") -> Iterator[bytes]:
+    """Yield requests for texts that are not in the cache."""
+    return (speak(instance.port, text, response_format) for text in texts(characters, seed))
 
 
 def take(stream: Iterator[bytes], count: int) -> list[bytes]:
-    """The next so many."""
+    """Return the next `count` requests."""
     return [next(stream) for _ in range(count)]
 
 
 def throughput(seconds: float) -> tuple[list[Figure], float]:
-    """Over HTTP against the engine alone, in turns, so that both see the same machine."""
+    """Measure throughput over HTTP and of the engine alone, alternately, so that both see the same machine."""
     lines = "\n".join(take_text(20, 1, 400))
     alone, served = [], []
-    environ = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # as the server has it
+    environ = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # as in the server
     for turn in range(3):
         command = [sys.executable, "-m", "bench.server.enginealone", str(seconds)]
         done = subprocess.run(command, input=lines, env=environ, stdout=-1, text=True, check=True, cwd=ROOT)
         alone.append(float(done.stdout.split()[-1]))
-        with server(TTS_CACHE_SIZE_MIB="0", TTS_QUEUE_SECONDS="60") as place:
-            stream = requests(place, 20, 1)
-            asyncio.run(_closed(place.port, stream, 4, 2.0))
-            served.append(len(good(asyncio.run(_closed(place.port, stream, 4, seconds)))) / seconds)
+        with server(TTS_CACHE_SIZE_MIB="0", TTS_QUEUE_SECONDS="60") as instance:
+            stream = requests(instance, 20, 1)
+            asyncio.run(_closed(instance.port, stream, 4, 2.0))
+            served.append(len(good(asyncio.run(_closed(instance.port, stream, 4, seconds)))) / seconds)
         say(f"turn {turn + 1}: engine {alone[-1]:.2f}/s, server {served[-1]:.2f}/s")
     ratio = sum(served) / sum(alone)
     return [
@@ -74,7 +74,7 @@ def throughput(seconds: float) -> tuple[list[Figure], float]:
 
 
 def take_text(characters: int, seed: int, count: int) -> list[str]:
-    """The first so many texts."""
+    """Return the first `count` texts."""
     stream = texts(characters, seed)
     return [next(stream) for _ in range(count)]
 
@@ -94,12 +94,12 @@ async def _open(port: int, data: Sequence[bytes], rate: float) -> list[Answer]:
 
 
 def steady(seconds: float) -> tuple[list[Figure], float]:
-    """At 70 % of what it can do with 12-character sentences."""
-    with server(TTS_CACHE_SIZE_MIB=_MIB, TTS_QUEUE_SECONDS="60") as place:
-        stream = requests(place, 12, 2)
-        asyncio.run(_closed(place.port, stream, 4, 2.0))
-        most = len(good(asyncio.run(_closed(place.port, stream, 4, 8.0)))) / 8.0
-        answers = asyncio.run(_open(place.port, take(stream, int(seconds * most * 0.7)), most * 0.7))
+    """Measure latency at 70 % of the maximum throughput of 12-character sentences."""
+    with server(TTS_CACHE_SIZE_MIB=_MIB, TTS_QUEUE_SECONDS="60") as instance:
+        stream = requests(instance, 12, 2)
+        asyncio.run(_closed(instance.port, stream, 4, 2.0))
+        most = len(good(asyncio.run(_closed(instance.port, stream, 4, 8.0)))) / 8.0
+        answers = asyncio.run(_open(instance.port, take(stream, int(seconds * most * 0.7)), most * 0.7))
     mean = sum(answer.total for answer in answers) / len(answers)
     return [
         Figure("throughput, 12 characters", most, "requests/s"),
@@ -110,17 +110,17 @@ def steady(seconds: float) -> tuple[list[Figure], float]:
 
 
 def overload(most: float, seconds: float) -> list[Figure]:
-    """Three times as much as it can do, with probes meanwhile."""
-    with server(TTS_CACHE_SIZE_MIB="0") as place:
+    """Measure latency, rejections and probes at three times the maximum throughput."""
+    with server(TTS_CACHE_SIZE_MIB="0") as instance:
 
         async def run() -> tuple[list[Answer], list[float]]:
             sent = asyncio.create_task(
-                _open(place.port, take(requests(place, 12, 3), int(3 * most * seconds)), 3 * most)
+                _open(instance.port, take(requests(instance, 12, 3), int(3 * most * seconds)), 3 * most)
             )
-            client, probes = Client(place.port), []
+            client, probes = Client(instance.port), []
             while not sent.done():
                 for path in ("/health", "/ready"):
-                    probes.append((await client.ask(request(place.port, path))).total)  # noqa: PERF401
+                    probes.append((await client.send(request(instance.port, path))).total)  # noqa: PERF401
                 await asyncio.sleep(0.1)
             client.close()
             return await sent, probes
@@ -139,18 +139,18 @@ def overload(most: float, seconds: float) -> list[Figure]:
 
 
 def latency() -> tuple[list[Figure], dict[str, list[float]]]:
-    """One request at a time, by length, made and from memory; and the first sound of 200 characters."""
+    """Measure single requests by length, synthesized and cached, and the time to first audio of 200 characters."""
     figures, curves = [], {}
-    with server(TTS_CACHE_SIZE_MIB="256") as place:
+    with server(TTS_CACHE_SIZE_MIB="256") as instance:
 
         async def run() -> list[float]:
-            client = Client(place.port)
+            client = Client(instance.port)
             for size in _SIZES:
-                data = take(requests(place, size, 10 + size, "mp3"), 20 if size < 500 else 5)  # noqa: PLR2004
+                data = take(requests(instance, size, 10 + size, "mp3"), 20 if size < 500 else 5)  # noqa: PLR2004
                 for name in ("made", "from memory"):
-                    answers = [await client.ask(each) for each in data]
+                    answers = [await client.send(each) for each in data]
                     curves[f"{size} characters, {name}"] = [answer.total for answer in answers]
-            first = [(await client.ask(each)).first_byte for each in take(requests(place, 200, 4, "mp3"), 10)]
+            first = [(await client.send(each)).first_byte for each in take(requests(instance, 200, 4, "mp3"), 10)]
             client.close()
             return first
 
@@ -166,16 +166,16 @@ def latency() -> tuple[list[Figure], dict[str, list[float]]]:
 
 
 def hits(seconds: float) -> tuple[list[Figure], list[float]]:
-    """1000 cached requests a second on one worker, and as many as it can.
+    """Measure 1000 cached requests per second on one worker, and the maximum rate.
 
-    Beside it the floor: the same load on a server that does nothing. Generator and server share the machine, and what
-    the generator is late by counts as latency; where the floor is high, it is the machine that is measured.
+    The floor is the same load on a server that does nothing. Load generator and server share the machine, and any delay
+    of the generator counts as latency: if the floor is high, the machine is the limit.
     """
-    with server(TTS_CACHE_SIZE_MIB=_MIB) as place:
-        data = take(requests(place, 12, 5, "mp3"), 20)
-        asyncio.run(_open(place.port, data * 20, 50.0))
-        answers = asyncio.run(_open(place.port, data * int(50 * seconds), 1000.0))
-        most = len(asyncio.run(_closed(place.port, iter(data * 10_000), 8, seconds / 2))) / (seconds / 2)
+    with server(TTS_CACHE_SIZE_MIB=_MIB) as instance:
+        data = take(requests(instance, 12, 5, "mp3"), 20)
+        asyncio.run(_open(instance.port, data * 20, 50.0))
+        answers = asyncio.run(_open(instance.port, data * int(50 * seconds), 1000.0))
+        most = len(asyncio.run(_closed(instance.port, iter(data * 10_000), 8, seconds / 2))) / (seconds / 2)
     size = sum(len(answer.body) for answer in answers) // len(answers)
     with floor_server(size) as port:
         asyncio.run(_open(port, data * 5, 50.0))
@@ -191,16 +191,16 @@ def hits(seconds: float) -> tuple[list[Figure], list[float]]:
 
 
 def identical() -> list[Figure]:
-    """100 at once."""
-    with server(TTS_CACHE_SIZE_MIB=_MIB) as place:
-        data = [speak(place.port, "同一句话同时说一百遍", "mp3")] * 100
+    """Measure 100 identical requests at once."""
+    with server(TTS_CACHE_SIZE_MIB=_MIB) as instance:
+        data = [speak(instance.port, "同一句话同时说一百遍", "mp3")] * 100
 
         async def run() -> list[Answer]:
-            client = Client(place.port)
-            return list(await asyncio.gather(*(client.ask(each) for each in data)))
+            client = Client(instance.port)
+            return list(await asyncio.gather(*(client.send(each) for each in data)))
 
         answers = asyncio.run(run())
-        made = place.metric('tts_cache_events_total{event="miss"}')
+        made = instance.metric('tts_cache_events_total{event="miss"}')
     return [
         Figure("100 identical at once: syntheses", made, "", 1),
         Figure("100 identical at once: different answers", len({each.body for each in answers}), "", 1),
@@ -208,17 +208,17 @@ def identical() -> list[Figure]:
 
 
 def start_and_memory() -> list[Figure]:
-    """From the process to /ready, three times; and what 500 characters without punctuation leave."""
+    """Measure the time from process start to /ready, three times, and memory after long texts without punctuation."""
     starts, floors = [], []
     for _ in range(3):
         floors.append(import_seconds())
-        with server() as place:
-            starts.append(place.start_seconds)
-            idle = place.memory_mb()
+        with server() as instance:
+            starts.append(instance.start_seconds)
+            idle = instance.memory_mb()
             words = ["".join(each for each in text if each not in "，。") for text in take_text(545, 6, 4)]
-            data = [speak(place.port, text[:500], "mp3") for text in words]
-            asyncio.run(_open(place.port, data, 1000.0))
-            used = place.memory_mb()
+            data = [speak(instance.port, text[:500], "mp3") for text in words]
+            asyncio.run(_open(instance.port, data, 1000.0))
+            used = instance.memory_mb()
     return [
         Figure("process start to /ready: median of 3", quantile(starts, 0.5), "s", 3.0),
         Figure("the floor of it, a Python that imports the same libraries", quantile(floors, 0.5), "s"),
@@ -228,9 +228,9 @@ def start_and_memory() -> list[Figure]:
 
 
 def soak(count: int) -> list[Figure]:
-    """Mixed requests: lengths, formats, speeds, streams, repeats, refusals, and clients that leave."""
+    """Measure leaks over mixed requests: lengths, formats, speeds, streams, repeats, errors and disconnects."""
     chosen = random.Random(7)  # noqa: S311 - not a secret
-    with server(TTS_CACHE_SIZE_MIB="16", TTS_QUEUE_SECONDS="10") as place:
+    with server(TTS_CACHE_SIZE_MIB="16", TTS_QUEUE_SECONDS="10") as instance:
         stream = {size: texts(size, 70 + size) for size in (5, 12, 40)}
         repeats = take_text(12, 8, 10)
 
@@ -238,7 +238,7 @@ def soak(count: int) -> list[Figure]:
             kind = chosen.random()
             said = next(stream[chosen.choice((5, 5, 12, 40))]) if kind < 0.5 else chosen.choice(repeats)  # noqa: PLR2004
             data = speak(
-                place.port,
+                instance.port,
                 said if kind < 0.95 else "😀",  # noqa: PLR2004
                 chosen.choice(("mp3", "opus", "aac", "flac", "wav", "pcm")),
                 speed=chosen.choice((1.0, 1.0, 1.5)),
@@ -247,10 +247,10 @@ def soak(count: int) -> list[Figure]:
             if kind < 0.1:  # noqa: PLR2004
                 await client.leave(data, chosen.random() * 0.2)
             else:
-                await client.ask(data)
+                await client.send(data)
 
         async def run(number: int) -> None:
-            client = Client(place.port)
+            client = Client(instance.port)
             left = iter(range(number))
 
             async def work() -> None:
@@ -261,11 +261,11 @@ def soak(count: int) -> list[Figure]:
             client.close()
 
         asyncio.run(run(count // 3))
-        settle(place)
-        before = place.memory_mb(), place.threads(), place.files()
+        settle(instance)
+        before = instance.memory_mb(), instance.threads(), instance.files()
         asyncio.run(run(count - count // 3))
-        settle(place)
-        after = place.memory_mb(), place.threads(), place.files()
+        settle(instance)
+        after = instance.memory_mb(), instance.threads(), instance.files()
     return [
         Figure(f"memory growth over {count} mixed requests, after the first third", after[0] / before[0] - 1, "", 0.05),
         Figure("threads left by them", after[1] - before[1], "", 0),
@@ -273,31 +273,31 @@ def soak(count: int) -> list[Figure]:
     ]
 
 
-def settle(place: Server) -> None:
-    """Wait until no request is on its way."""
+def settle(instance: Server) -> None:
+    """Wait until no request is in progress."""
     end, quiet = time.perf_counter() + 60, 0
     while quiet < 10 and time.perf_counter() < end:  # noqa: PLR2004
-        quiet = quiet + 1 if place.metric("tts_queue_seconds") < 0.001 else 0  # noqa: PLR2004
+        quiet = quiet + 1 if instance.metric("tts_queue_seconds") < 0.001 else 0  # noqa: PLR2004
         time.sleep(0.1)
 
 
 def alike(count: int) -> list[Figure]:
-    """Different texts and speeds at once, each answer against that of a server with one thread."""
+    """Compare responses to concurrent requests with those of a server with one thread."""
     words = take_text(5, 9, 20)
-    with server(TTS_THREADS="1", TTS_CACHE_SIZE_MIB="0", TTS_QUEUE_SECONDS="60") as place:
-        data = [speak(place.port, each, emotion=emotion) for each in words for emotion in ("neutral", "happy")]
-        alone = [asyncio.run(_open(place.port, [each], 1.0))[0].body for each in data]
-    with server(TTS_CACHE_SIZE_MIB="0", TTS_QUEUE_SECONDS="600", TTS_REQUEST_TIMEOUT_SECONDS="600") as place:
-        data = [speak(place.port, each, emotion=emotion) for each in words for emotion in ("neutral", "happy")]
+    with server(TTS_THREADS="1", TTS_CACHE_SIZE_MIB="0", TTS_QUEUE_SECONDS="60") as instance:
+        data = [speak(instance.port, each, emotion=emotion) for each in words for emotion in ("neutral", "happy")]
+        alone = [asyncio.run(_open(instance.port, [each], 1.0))[0].body for each in data]
+    with server(TTS_CACHE_SIZE_MIB="0", TTS_QUEUE_SECONDS="600", TTS_REQUEST_TIMEOUT_SECONDS="600") as instance:
+        data = [speak(instance.port, each, emotion=emotion) for each in words for emotion in ("neutral", "happy")]
 
         async def run() -> int:
-            client, wrong = Client(place.port), 0
+            client, wrong = Client(instance.port), 0
             left = iter(range(count))
 
             async def work() -> None:
                 nonlocal wrong
                 for number in left:
-                    answer = await client.ask(data[number % len(data)])
+                    answer = await client.send(data[number % len(data)])
                     wrong += answer.body != alone[number % len(data)]
 
             await asyncio.gather(*(work() for _ in range(4)))
@@ -308,15 +308,15 @@ def alike(count: int) -> list[Figure]:
 
 
 def stop(most: float) -> list[Figure]:
-    """SIGTERM while requests are on their way."""
-    with server(TTS_QUEUE_SECONDS="60") as place:
+    """Send SIGTERM while requests are in progress."""
+    with server(TTS_QUEUE_SECONDS="60") as instance:
         count = max(8, int(most * 2))
 
         async def run() -> tuple[list[Answer], int]:
-            client = Client(place.port)
-            tasks = [asyncio.create_task(client.ask(each)) for each in take(requests(place, 40, 11, "mp3"), count)]
+            client = Client(instance.port)
+            tasks = [asyncio.create_task(client.send(each)) for each in take(requests(instance, 40, 11, "mp3"), count)]
             await asyncio.sleep(0.5)
-            status = await asyncio.to_thread(place.terminate)
+            status = await asyncio.to_thread(instance.terminate)
             return list(await asyncio.gather(*tasks)), status
 
         answers, status = asyncio.run(run())
@@ -327,12 +327,12 @@ def stop(most: float) -> list[Figure]:
 
 
 def say(line: str) -> None:
-    """Tell what goes on."""
+    """Print a progress message."""
     print(f"[{time.strftime('%H:%M:%S')}] {line}", file=sys.stderr, flush=True)
 
 
 def measure(scale: float, only: str) -> tuple[list[Figure], dict[str, list[float]]]:
-    """Everything, or the parts that `only` names; `scale` shortens or lengthens what takes time."""
+    """Run all parts, or those in `only`. `scale` multiplies durations and counts."""
     figures: list[Figure] = []
     curves: dict[str, list[float]] = {}
     most = 10.0
@@ -373,18 +373,20 @@ def measure(scale: float, only: str) -> tuple[list[Figure], dict[str, list[float
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the benchmark; exit code 1 where a bar is missed."""
+    """Run the benchmark; exit code 1 if a limit is exceeded."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.server",
-        description="Measures the model server over HTTP beside its engine alone: throughput, latency, overload, "
-        "cache, start, memory, stop. Takes about 15 minutes; nothing else should run on the machine.",
-        epilog=f"Prints a table; writes {OUTPUT} and {PLOT}. Exit code 1: a bar is missed.",
+        description="Measures the model server over HTTP, compared with its engine alone: throughput, latency, "
+        "overload, cache, start, memory, stop. Takes about 15 minutes; the machine should otherwise be idle.",
+        epilog=f"Prints a table, and writes {OUTPUT} and {PLOT}. Exit code: 0; 1 if a limit is exceeded.",
     )
-    parser.add_argument("--scale", type=float, default=1.0, help="of durations and counts (default: %(default)s)")
-    parser.add_argument("--only", default="", help="parts by name, separated by commas")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="factor for durations and counts (default: %(default)s)"
+    )
+    parser.add_argument("--only", default="", help="comma-separated parts to run (default: all)")
     arguments = parser.parse_args(argv)
-    gc.disable()  # a pause of the client would be taken for one of the server
-    speed = yardstick()  # first: nothing of ours runs yet
+    gc.disable()  # a pause of the client would count as the server's
+    speed = yardstick()  # first, while the machine is idle
     measured, curves = measure(arguments.scale, arguments.only)
     figures = [speed, *measured]
     write(OUTPUT, figures)

@@ -1,4 +1,4 @@
-"""The engine without a server: two native threads, nothing but synthesis. What a server can reach at most."""
+"""The engine without a server: two native threads that only synthesize, an upper bound for the server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tts_server.settings import Settings
 
 
 def rate(engine: Engine, texts: list[str], seconds: float, threads: int = 2) -> float:
-    """How many texts a second so many threads speak."""
+    """Return how many texts per second a number of threads synthesize."""
     sessions = [engine.open_session() for _ in range(threads)]
     voice = engine.voices[0].id
     spoken = [0] * threads
@@ -34,11 +34,11 @@ def rate(engine: Engine, texts: list[str], seconds: float, threads: int = 2) -> 
 
 
 def main() -> None:
-    """Read texts from standard input, one a line; print texts a second; the argument is how many seconds to speak."""
+    """Read texts from stdin, one per line, and print texts per second. The argument is the duration in seconds."""
     engine = create_engine(Settings(engine="fastspeech2"))
     engine.load()
     texts = sys.stdin.read().splitlines()
-    rate(engine, texts, 1.0)  # warm
+    rate(engine, texts, 1.0)  # warm up
     print(rate(engine, texts, float(sys.argv[1])))
 
 

@@ -1,6 +1,6 @@
-"""The least that a server in Python can do: reads a request, writes an answer of so many bytes, and nothing else.
+"""The least that a server in Python can do: read a request, and write a response of a fixed size.
 
-What a load generator measures against this one is its own delay and the machine's: the floor of all figures.
+The latency of this server is that of the load generator and of the machine: the floor of all figures.
 `python -m bench.server.floorserver BYTES` prints its port.
 """
 
@@ -17,15 +17,15 @@ _LENGTH = b"\r\nContent-Length: "
 
 def main(size: int) -> None:
     """Serve until killed."""
-    answer = _HEAD.format(size).encode() + bytes(size)
+    response = _HEAD.format(size).encode() + bytes(size)
 
     def handle(connection: socket.socket, _: object) -> None:
-        held = b""
+        buffer = b""
         while piece := connection.recv(1 << 16):
-            held += piece
-            while (request := _cut(held)) is not None:
-                held = held[request:]
-                connection.sendall(answer)
+            buffer += piece
+            while (request := _cut(buffer)) is not None:
+                buffer = buffer[request:]
+                connection.sendall(response)
 
     server = StreamServer(("127.0.0.1", 0), handle, backlog=2048)
     server.start()
@@ -34,15 +34,15 @@ def main(size: int) -> None:
     server.serve_forever()
 
 
-def _cut(held: bytes) -> int | None:
-    """The length of the first request, if all of it is there."""
-    end = held.find(b"\r\n\r\n") + 4
-    at = held.find(_LENGTH, 0, end)
+def _cut(buffer: bytes) -> int | None:
+    """Return the length of the first request, or None if it is incomplete."""
+    end = buffer.find(b"\r\n\r\n") + 4
+    at = buffer.find(_LENGTH, 0, end)
     if end < 4 or at < 0:  # noqa: PLR2004 - the empty line's own length: not found
         return None
     start = at + len(_LENGTH)
-    length = end + int(held[start : held.index(b"\r", start)])
-    return length if len(held) >= length else None
+    length = end + int(buffer[start : buffer.index(b"\r", start)])
+    return length if len(buffer) >= length else None
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Latencies as an SVG: for each series the share of requests that were answered within a time."""
+"""A plot of latencies, as SVG: the share of requests answered within a time, for each series."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _COLOURS = ("#1b6ca8", "#d1495b", "#2e933c", "#8d6a9f", "#e08e1b", "#3a3a3a", "#
 
 
 def plot(series: Mapping[str, Sequence[float]], caption: str) -> str:
-    """The drawing; times in seconds, on a logarithmic axis."""
+    """Return the plot. Times are in seconds, on a logarithmic axis."""
     low = math.floor(math.log10(min(min(values) for values in series.values())))
     high = math.ceil(math.log10(max(max(values) for values in series.values())))
 

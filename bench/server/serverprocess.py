@@ -1,4 +1,4 @@
-"""The real server as a process of its own, and what the kernel says of it."""
+"""The model server as a separate process, with its memory, threads and open files."""
 
 from __future__ import annotations
 
@@ -32,33 +32,33 @@ class Server:
     start_seconds: float
 
     def get(self, path: str) -> str:
-        """The body of a GET."""
+        """Return the body of a GET request."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as answer:
             return str(answer.read().decode())
 
     def metric(self, name: str) -> float:
-        """The value of a series, 0 where there is none yet."""
+        """Return the value of a metric series, or 0 if it does not exist yet."""
         lines = (line for line in self.get("/metrics").splitlines() if line.startswith(name + " "))
         return float(next(lines, "0 0").rpartition(" ")[2])
 
     @property
     def pids(self) -> list[int]:
-        """The master and its worker."""
+        """The pids of the master and its worker."""
         pid = self.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return [pid, *map(int, children)]
 
     def memory_mb(self) -> float:
-        """What the processes take together, shared pages once (PSS), in MB."""
+        """Return the memory of all processes, in MB, counting shared pages once (PSS)."""
         rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in self.pids]
         return sum(int(_line(text, "Pss:").split()[1]) for text in rollups) * 1024 / 1e6
 
     def threads(self) -> int:
-        """How many threads there are."""
+        """Return the number of threads."""
         return sum(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in self.pids)
 
     def files(self) -> int:
-        """How many file descriptors are open."""
+        """Return the number of open file descriptors."""
         return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in self.pids)
 
     def terminate(self) -> int:
@@ -69,7 +69,7 @@ class Server:
 
 @contextmanager
 def server(**settings: str) -> Iterator[Server]:
-    """Start a server with these `TTS_*` settings, ready; end it afterwards."""
+    """Run a server with these `TTS_*` settings while the block runs. It is ready when the block starts."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -93,10 +93,10 @@ def server(**settings: str) -> Iterator[Server]:
 
 @contextmanager
 def floor_server(size: int) -> Iterator[int]:
-    """Start the server that does next to nothing, whose answers have so many bytes; yields its port."""
+    """Run the floor server, with responses of `size` bytes, while the block runs. Yields its port."""
     command = [sys.executable, "-m", "bench.server.floorserver", str(size)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
-        assert process.stdout  # noqa: S101 - for the type checker: it was asked for
+        assert process.stdout  # noqa: S101 - for the type checker
         try:
             yield int(process.stdout.readline())
         finally:
@@ -116,7 +116,7 @@ def _line(text: str, start: str) -> str:
 
 
 def import_seconds() -> float:
-    """The floor of a start: seconds of a Python that only imports the libraries of the server."""
+    """Return the floor of a start: the seconds that Python takes to import the server's libraries."""
     begin = time.monotonic()
     subprocess.run([sys.executable, "-c", f"import {_LIBRARIES}"], check=True, cwd=ROOT, timeout=60)
     return time.monotonic() - begin

@@ -1,4 +1,4 @@
-"""A small HTTP client for load: it costs so little CPU that what is measured is the server."""
+"""A small HTTP client for load tests. It uses little CPU, so that the server dominates the results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: times in seconds from the moment at which the request was due."""
+    """A response. Times are in seconds since the request was due."""
 
     status: int
     headers: dict[str, str]
@@ -21,7 +21,7 @@ class Answer:
 
 
 def request(port: int, path: str, body: dict[str, object] | None = None) -> bytes:
-    """The bytes of a request: a POST of the JSON, or a GET."""
+    """Return the bytes of a request: a POST with a JSON body, or a GET."""
     data = json.dumps(body).encode() if body is not None else b""
     head = f"{'GET' if body is None else 'POST'} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
     if body is not None:
@@ -30,19 +30,19 @@ def request(port: int, path: str, body: dict[str, object] | None = None) -> byte
 
 
 def speak(port: int, text: str, response_format: str = "pcm", **more: object) -> bytes:
-    """The bytes of a speech request."""
+    """Return the bytes of a speech request."""
     return request(port, "/v1/audio/speech", {"input": text, "response_format": response_format, **more})
 
 
 @dataclass
 class Client:
-    """Keep-alive connections to one server, as many as are needed at once."""
+    """A client that opens as many keep-alive connections to a server as it needs."""
 
     port: int
     _idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=list)
 
-    async def ask(self, data: bytes, due: float | None = None) -> Answer:
-        """Send the request and read the answer; `due` is the perf_counter() at which it should have been sent."""
+    async def send(self, data: bytes, due: float | None = None) -> Answer:
+        """Send a request and read the response. `due` is the perf_counter() at which it should have been sent."""
         begin = due if due is not None else time.perf_counter()
         reader, writer = self._idle.pop() if self._idle else await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(data)
@@ -61,7 +61,7 @@ class Client:
         return Answer(int(lines[0].split()[1]), headers, bytes(body), (first or end) - begin, end - begin)
 
     async def leave(self, data: bytes, after: float) -> None:
-        """Send the request and close the connection before it is answered, `after` seconds later."""
+        """Send a request, and disconnect `after` seconds later without waiting for the response."""
         _, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(data)
         await asyncio.sleep(after)
@@ -80,7 +80,7 @@ async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> AsyncI
         while left:
             piece = await reader.read(min(left, 1 << 18))
             if not piece:
-                raise ConnectionError("the answer ended before its length")
+                raise ConnectionError("the response ended before its Content-Length")
             left -= len(piece)
             yield piece
         return
@@ -91,29 +91,29 @@ async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> AsyncI
 
 
 async def closed_loop(client: Client, requests: Iterator[bytes], *, clients: int, seconds: float) -> list[Answer]:
-    """So many clients, each of which sends its next request when the last is answered."""
+    """Run a closed loop: each client sends its next request when the previous one is answered."""
     end = time.perf_counter() + seconds
     answers: list[Answer] = []
 
     async def one() -> None:
         while time.perf_counter() < end:
-            answers.append(await client.ask(next(requests)))
+            answers.append(await client.send(next(requests)))
 
     await asyncio.gather(*(one() for _ in range(clients)))
     return answers
 
 
 async def open_loop(client: Client, requests: Iterable[bytes], *, rate: float) -> list[Answer]:
-    """So many requests a second, evenly, answered or not. Latency counts from when a request is due."""
+    """Run an open loop: send requests at a constant rate. Latency counts from when a request is due."""
     begin = time.perf_counter()
     tasks = []
     for number, data in enumerate(requests):
         due = begin + number / rate
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        tasks.append(asyncio.create_task(client.ask(data, due)))
+        tasks.append(asyncio.create_task(client.send(data, due)))
     return list(await asyncio.gather(*tasks))
 
 
 def good(answers: Sequence[Answer]) -> list[Answer]:
-    """The answers with sound."""
+    """Return the responses with audio."""
     return [answer for answer in answers if answer.status == 200 and answer.body]  # noqa: PLR2004 - HTTP's OK

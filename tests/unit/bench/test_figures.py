@@ -19,7 +19,7 @@ def test_a_series_has_its_bars() -> None:
     found = {figure.name: figure for figure in series("drift", [0.1, 0.2, 0.9], "s", p50=0.2, p99=0.5)}
     assert found["drift p50"].ok
     assert not found["drift p99"].ok
-    assert found["drift max"].bar is None
+    assert found["drift max"].limit is None
 
 
 def test_the_table_says_what_is_missed_and_what_others_need() -> None:
