@@ -9,12 +9,12 @@ from tts_operator.reconcile.trial import pods_of
 from tts_operator.reconcile.verdict import Verdict
 
 WORDS = {
-    Phase.CHECKING: "its pods start and must speak; no client reaches them yet",
-    Phase.CHECKING_IN_PLACE: "its first pod starts and must speak",
-    Phase.SCALING: "more of its pods start for the next step",
-    Phase.PREVIEWING: "its pods are ready, and wait for `kubectl tts promote {name}`",
-    Phase.SWITCHED: "all traffic is with it; the old pods are kept for a while",
-    Phase.PROMOTING: "it replaces the old pods",
+    Phase.CHECKING: "its pods are starting and must pass the speech check; no client reaches them yet",
+    Phase.CHECKING_IN_PLACE: "its first pod is starting and must pass the speech check",
+    Phase.SCALING: "more of its pods are starting for the next step",
+    Phase.PREVIEWING: "its pods are ready; waiting for `kubectl tts promote {name}`",
+    Phase.SWITCHED: "it receives all traffic; the old pods are kept for a while",
+    Phase.PROMOTING: "it is replacing the old pods",
 }
 
 
@@ -24,7 +24,7 @@ def progress(service: TTSService, course: Course, observed: Observed) -> Verdict
     if state is None:
         if course.held:
             text = (
-                f"revision {course.towards.number} waits: spec.rollout.paused is true; set it to false to roll it out"
+                f"revision {course.towards.number} is waiting: spec.rollout.paused is true; set it to false to continue"
             )
             return Verdict(ready=False, reason="RolloutPaused", message=text)
         return None
@@ -32,18 +32,18 @@ def progress(service: TTSService, course: Course, observed: Observed) -> Verdict
     stays = f"revision {course.sets.revision.number} ({course.sets.revision.name})"
     if state.phase is Phase.ROLLED_BACK:
         text = (
-            f"{about} was rolled back at {state.since} ({state.reason}): {state.message}. All traffic is with {stays}, "
-            "and the spec is not what runs: correct it, or set it back to what it was"
+            f"{about} was rolled back at {state.since} ({state.reason}): {state.message}. All traffic goes to {stays}, "
+            "which is not what the spec asks for: correct the spec, or revert it"
         )
         return Verdict(ready=False, reason="RolledBack", message=text, stalled=True)
     if state.reason:
         stuck = (
-            "It stays where it is, because the ControllerRevision to go back to was deleted: apply a spec that works"
+            "It cannot be rolled back, because the previous ControllerRevision was deleted: apply a spec that works"
             if course.final
-            else "rollout.autoRollback is false, so that it stays where it is: "
-            f"`kubectl tts abort {service.name}` removes it"
+            else "rollout.autoRollback is false, so it stays where it is: "
+            f"`kubectl tts abort {service.name}` rolls it back"
         )
-        text = f"{about} fails ({state.reason}): {state.message}. {stuck}"
+        text = f"{about} is failing ({state.reason}): {state.message}. {stuck}"
         return Verdict(ready=False, reason=state.reason, message=text, stalled=True)
     return Verdict(
         ready=False, reason="RolloutInProgress", message=f"{about}: {_where(service, course, state, observed)}"
@@ -55,19 +55,19 @@ def undone(course: Course) -> Verdict | None:
     if course.towards.name == course.target.name:
         return None
     text = (
-        f"by hand (annotation tts-operator.io/undo) revision {course.towards.number} ({course.towards.name}) runs, "
-        f"though the spec asks for revision {course.target.number}: set the spec back to what it was, or "
+        f"revision {course.towards.number} ({course.towards.name}) runs because of an undo (annotation "
+        f"tts-operator.io/undo), but the spec asks for revision {course.target.number}: revert the spec, or "
         "remove the annotation"
     )
     return Verdict(ready=False, reason="Undone", message=text, stalled=True)
 
 
 def _where(service: TTSService, course: Course, state: State, observed: Observed) -> str:
-    paused = "; it stays here as long as spec.rollout.paused is true" if service.spec.rollout.paused else ""
+    paused = "; paused because spec.rollout.paused is true" if service.spec.rollout.paused else ""
     if state.phase is Phase.STEPPING:
         step = state.step or 0
-        until = "" if course.ends else f", until `kubectl tts promote {service.name}`"
-        text = f"step {step + 1} of {state.steps}, about {course.share} % of the traffic is with it{until}"
+        until = "" if course.ends else f"; waiting for `kubectl tts promote {service.name}`"
+        text = f"step {step + 1} of {state.steps}, with about {course.share} % of the traffic{until}"
     else:
         text = WORDS[state.phase].format(name=service.name)
     new = pods_of(observed, course.towards, in_place=False) + pods_of(observed, course.towards, in_place=True)

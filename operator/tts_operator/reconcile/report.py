@@ -104,15 +104,15 @@ def _problem(outcome: Outcome) -> Verdict | None:
     """What stands in the way of the children being as the spec wants them."""
     if outcome.refusals:
         refusal = outcome.refusals[0]
-        text = f"{refusal.child} was refused: {refusal.message}"
+        text = f"cannot apply {refusal.child}: {refusal.message}"
         return Verdict(ready=False, reason=refusal.reason, message=text, stalled=True)
     if outcome.violation:
         return Verdict(ready=False, reason="PolicyViolation", message=outcome.violation, stalled=True)
     if outcome.held:
-        text = "spec.paused is true, and the spec is not what runs: set it to false to have it applied"
+        text = "spec.paused is true, and the cluster does not match the spec; set it to false to apply the spec"
         return Verdict(ready=False, reason="Paused", message=text)
     if outcome.trouble:
-        text = f"the API server cannot do as asked, another try follows: {outcome.trouble}"
+        text = f"requests to the API server keep failing; retrying: {outcome.trouble}"
         return Verdict(ready=False, reason="ApiServerError", message=text)
     return None
 
@@ -130,7 +130,7 @@ def _conditions(service: TTSService, wanted: Conditions, now: str) -> list[Json]
     elif not ready.ready and not paused:
         wanted |= {"Reconciling": Verdict(ready=True, reason=ready.reason, message=ready.message)}
     if paused:
-        text = "spec.paused is true: the operator changes nothing"
+        text = "spec.paused is true: the operator makes no changes"
         wanted |= {"Paused": Verdict(ready=True, reason="Paused", message=text)}
     before = {condition["type"]: condition for condition in service.status.get("conditions", ())}
     return _dated(wanted, before, service.generation, now)

@@ -303,7 +303,7 @@ HOLDS: Mapping[Phase, Callable[[Situation, State], float | None]] = {
     Phase.SWITCHED: _scale_down_delay,
 }
 """How many seconds a phase lasts; None: until somebody promotes it."""
-ABORTED = Finding(reason="Aborted", message="aborted by hand (annotation tts-operator.io/abort)")
+ABORTED = Finding(reason="Aborted", message="aborted by a user (annotation tts-operator.io/abort)")
 
 
 def _enter(at: Situation, phase: Phase, *, step: int | None = None, message: str = "") -> State:

@@ -34,7 +34,7 @@ def certificate(service: TTSService, observed: Observed) -> Verdict | None:
     if ready.get("status") == "True":
         return Verdict(ready=True, reason="Issued", message=f"{issuer} has issued the certificate")
     said = f": {ready['message']}" if ready.get("message") else ""
-    text = f"{issuer} has not issued the certificate yet{said} -- kubectl describe certificate {service.name}"
+    text = f"{issuer} has not issued the certificate yet{said}; see kubectl describe certificate {service.name}"
     return Verdict(ready=False, reason="CertificateNotReady", message=text)
 
 
@@ -45,12 +45,12 @@ def _ingress(service: TTSService, observed: Observed) -> Verdict:
     if addresses:
         return Verdict(ready=True, reason="AddressAssigned", message=f"the Ingress is served at {', '.join(addresses)}")
     asked = service.spec.ingress
-    name = asked.class_name if asked is not None and asked.class_name else "the cluster's default"
+    name = f"class {asked.class_name}" if asked is not None and asked.class_name else "the default class"
     # Some controllers never tell an address, so that this is no reason to be called not ready.
     return Verdict(
         ready=None,
         reason="NoAddress",
-        message=f"no controller has told an address for the Ingress: is there one for the class {name}?",
+        message=f"no controller has reported an address for the Ingress; check that one is running for {name}",
     )
 
 
@@ -63,12 +63,12 @@ def _http_route(service: TTSService, observed: Observed) -> Verdict:
         for kind in (ACCEPTED, RESOLVED):
             condition = next((each for each in told if each["type"] == kind), None)
             if condition is None or condition.get("observedGeneration", 0) < _generation(live):
-                text = f"{where} has not answered yet: does it exist, and does its controller run?"
+                text = f"{where} has not reported on the route yet; check that it exists and its controller runs"
                 return Verdict(ready=False, reason="RoutePending", message=text)
             if condition["status"] != "True":
-                text = f"{where} does not take the route ({condition['reason']}): {condition.get('message', '')}"
+                text = f"{where} rejects the route ({condition['reason']}): {condition.get('message', '')}"
                 return Verdict(ready=False, reason="RouteNotAccepted", message=text)
-    return Verdict(ready=True, reason=ACCEPTED, message="every Gateway has taken the route")
+    return Verdict(ready=True, reason=ACCEPTED, message="every Gateway accepts the route")
 
 
 def _answer(live: Json | None, parent: ParentReference, namespace: str) -> list[Json]:

@@ -86,7 +86,9 @@ def crash(pods: list[Json]) -> Finding | None:
         for container in pod.get("status", {}).get("containerStatuses", ()):
             if container.get("state", {}).get("waiting", {}).get("reason") == CRASH:
                 failure = last_failure([pod])
-                return Finding(reason="CrashLoop", message=failure.describe() if failure else f"a container of {CRASH}")
+                return Finding(
+                    reason="CrashLoop", message=failure.describe() if failure else f"a container is in {CRASH}"
+                )
     return None
 
 

@@ -17,9 +17,9 @@ def workload(live: Json | None, failure: Failure | None) -> Verdict:
     seen = is_seen(live)
     if is_complete(live):
         if wanted == 0:
-            return Verdict(ready=True, reason="ScaledToZero", message="replicas is 0: nothing runs, as asked for")
+            return Verdict(ready=True, reason="ScaledToZero", message="replicas is 0, so no pods run")
         return Verdict(ready=True, reason="Ready", message=f"all {wanted} pods are ready")
-    progress = f"{available} of {wanted} pods can serve, {updated} of {total} are as the spec wants them"
+    progress = f"{available} of {wanted} pods can serve, {updated} of {total} match the spec"
     cause = deployment_problem(live) or (failure.describe() if failure else "")
     text = f"{progress}; {cause}" if cause else progress
     if seen and condition_of(live, "Progressing").get("reason") == "ProgressDeadlineExceeded":
@@ -45,10 +45,10 @@ def model(asked: Model, available: Verdict, failure: Failure | None) -> Verdict 
         return None
     name = f"{asked.name} {asked.revision}"
     if available.ready:
-        return Verdict(ready=True, reason="ModelLoaded", message=f"{name} speaks")
+        return Verdict(ready=True, reason="ModelLoaded", message=f"{name} is loaded")
     if failure is not None:
         return Verdict(ready=False, reason=failure.reason, message=f"{name} is not loaded: {failure.describe()}")
-    return Verdict(ready=False, reason="ModelLoading", message=f"{name} is being fetched or loaded")
+    return Verdict(ready=False, reason="ModelLoading", message=f"{name} is being downloaded or loaded")
 
 
 def is_seen(live: Json) -> bool:

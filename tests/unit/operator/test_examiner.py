@@ -309,7 +309,7 @@ async def test_pods_that_know_another_operator_are_not_asked_and_the_cure_is_tol
     finding = examining.evidence(KEY).finding
     assert finding is not None
     assert finding.reason == "SpeechCheckFailed"
-    assert "know the operator by another key" in finding.message
+    assert "trust another operator key" in finding.message
     assert "tts-operator.io/refresh" in finding.message
     assert not servers.checks
 
@@ -331,9 +331,9 @@ async def test_a_stable_revision_that_knows_another_operator_is_not_compared(
 @pytest.mark.parametrize(
     "known, cure",
     [
-        (OURS, "too old to know TTS_PROBE_PUBLIC_KEY, or the clocks"),
-        (Admits(uid=True), "too old to know TTS_PROBE_KEY"),
-        (Admits(), "set the keys by server.auth"),
+        (OURS, "too old to support TTS_PROBE_PUBLIC_KEY, or the clocks"),
+        (Admits(uid=True), "too old to support TTS_PROBE_KEY"),
+        (Admits(), "set the keys with server.auth"),
     ],
 )
 async def test_a_401_is_told_with_its_cause_and_cure(
