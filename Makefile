@@ -27,7 +27,7 @@ test-unit: $(STAMP) ## pure functions, no I/O
 	$(PY) -m pytest tests/unit -n auto $(PYTEST_ARGS)
 
 test-random: $(STAMP) ## rollouts to which anything may happen: 50,000 steps, four minutes; SEED=N repeats a failure
-	STEPS=$${STEPS:-50000} $(PY) -m pytest tests/unit/operator/test_rollout_at_random.py -x $(PYTEST_ARGS)
+	STEPS=$${STEPS:-50000} $(PY) -m pytest tests/unit/operator/reconcile/rollout/test_rollout_at_random.py -x $(PYTEST_ARGS)
 
 test-integration: $(STAMP) ## the operator against a real API server; the server as a real process
 	$(PY) -m pytest tests/integration $(PYTEST_ARGS)

@@ -21,8 +21,8 @@ from tts_operator.desired.identity import INSTANCE_LABEL
 from tts_operator.kube.client import Client
 from tts_operator.kube.connection import Connection
 from tts_operator.kube.errors import ApiError
+from tts_operator.kube.lazy_object import fully_read
 from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS, PODS, TTSSERVICES, Resource
-from tts_operator.kube.sealed import opened
 
 MANAGER = "bench"
 AT_A_TIME = 16
@@ -93,7 +93,7 @@ class World:
                 if error.status == 404:  # noqa: PLR2004 - HTTP; a kind that this cluster does not have
                     continue
                 raise
-            found += [(resource, opened(item)) for item in items]
+            found += [(resource, fully_read(item)) for item in items]
         return found
 
     async def ready(self, name: str) -> None:
@@ -129,7 +129,7 @@ class World:
                 ):
                     since = event["object"]["metadata"]["resourceVersion"]
                     if event["type"] != "BOOKMARK":
-                        see(event["type"], opened(event["object"]))
+                        see(event["type"], fully_read(event["object"]))
 
         task = asyncio.create_task(follow(version))
         try:

@@ -1,6 +1,6 @@
 """One operator process: everything wired together, kopf's watch, probes and metrics. The brain is in `reconcile`."""
 
-from tts_operator.app.kopfwatch import find_access
+from tts_operator.app.kopfwatch.watch import find_access
 from tts_operator.app.operator import Operator
 from tts_operator.app.settings import Address, LeaseName, SecretName, Settings, parse_kinds, parse_namespaces
 

@@ -14,8 +14,8 @@ from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import EVENTS, PODS
 from tts_operator.kube.source import ApiSource
-from tts_operator.reconcile.caches import service_of, trim_pod
-from tts_operator.reconcile.events import pod_event
+from tts_operator.reconcile.observed.trimming import service_of, trim_pod
+from tts_operator.reconcile.status.events import pod_event
 from tts_operator.runtime import Informer, Key, Lane, Store
 
 _log = logging.getLogger(__name__)

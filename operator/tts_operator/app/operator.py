@@ -9,13 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 from tts_operator.api import Json
-from tts_operator.app.children import Caches
+from tts_operator.app.caches import Caches
 from tts_operator.app.fencing import Fencing
 from tts_operator.app.http import serve
 from tts_operator.app.keys import load_keyring
-from tts_operator.app.kopfwatch import KopfWatch
+from tts_operator.app.kopfwatch.services import Services
+from tts_operator.app.kopfwatch.watch import KopfWatch
 from tts_operator.app.metrics import Metrics, State
-from tts_operator.app.services import Services
 from tts_operator.app.settings import Address, Settings
 from tts_operator.fencing import as_json
 from tts_operator.keyring import Keyring
@@ -25,7 +25,7 @@ from tts_operator.kube.lease import ApiLease
 from tts_operator.kube.resources import CHILDREN
 from tts_operator.kube.secret import ApiSecret
 from tts_operator.kube.turns import Turns
-from tts_operator.reconcile import Examiner, Reconciler
+from tts_operator.reconcile import AnalysisRunner, Reconciler
 from tts_operator.runtime import Elector, Key, Lane, Places, Workers, WorkQueue
 
 PLACES = Places(new=44, known=4, failing=4, hanging=12, apart=96)
@@ -106,7 +106,7 @@ class Operator:
         return Client(
             connection.session,
             connection.access.server,
-            tally=self._metrics.requested,
+            on_request=self._metrics.requested,
             may_write=self._may_write if working else lambda: True,
             turns=Turns() if working else None,
         )
@@ -191,9 +191,9 @@ class Operator:
         await self._services.filled()
         await self._caches.synced()
 
-    def _begin(self, keyring: Keyring) -> tuple[Examiner, Reconciler]:
+    def _begin(self, keyring: Keyring) -> tuple[AnalysisRunner, Reconciler]:
         """Who does the work, once the keys are known."""
-        examiner = Examiner(lambda key: self._add(key, Lane.FAST), keyring)
+        analysis_runner = AnalysisRunner(lambda key: self._add(key, Lane.FAST), keyring)
         self._reconciler = Reconciler(
             self._client(working=True),
             services=self._services.store,
@@ -204,15 +204,15 @@ class Operator:
             defaults=replace(self._settings.defaults, keyring=keyring),
             served=self._caches.served,
             without=self._settings.without,
-            examiner=examiner,
+            analysis_runner=analysis_runner,
             policy=self._settings.policy,
         )
-        return examiner, self._reconciler
+        return analysis_runner, self._reconciler
 
     async def _work(self, stop: asyncio.Event) -> None:
         """Reconcile until `stop` is set, as long as the lease is ours."""
         assert self._keyring is not None  # noqa: S101 - for the type checker: the caches are filled
-        examiner, reconciler = self._begin(self._keyring)
+        analysis_runner, reconciler = self._begin(self._keyring)
         if self._elector is not None:
             _log.info("acquired the lease as %s", self._elector.identity)
         _log.info("reconciling")
@@ -225,7 +225,7 @@ class Operator:
                 if not await _unless(stop, self._services.catch_up()):
                     return
                 self._services.queue_all()
-                await stack.enter_async_context(examiner)
+                await stack.enter_async_context(analysis_runner)
                 await stack.enter_async_context(_beside(self._services.run()))
                 await stack.enter_async_context(_beside(workers.run()))
                 await stop.wait()

@@ -15,7 +15,7 @@ from tts_operator.desired.pod_disruption_budget import pod_disruption_budget
 from tts_operator.desired.revision import Revision, revisions_of, wanted_revision
 from tts_operator.desired.service import candidate_service, service_
 from tts_operator.desired.service_account import service_account
-from tts_operator.desired.sets import Candidate, Sets
+from tts_operator.desired.workloads import Candidate, DesiredWorkloads
 from tts_operator.keyring import Keyring
 
 
@@ -43,22 +43,24 @@ def children(
     `nodes` are the labels of each node.
     """
     revision = wanted_revision(service, defaults.image, revisions_of(history), nodes=nodes, keyring=defaults.keyring)
-    return children_of(service, Sets(revision=revision, replicas=initial_replicas(service)), defaults)
+    return children_of(service, DesiredWorkloads(revision=revision, replicas=initial_replicas(service)), defaults)
 
 
-def children_of(service: TTSService, sets: Sets, defaults: Defaults) -> list[Json]:
+def children_of(service: TTSService, workloads: DesiredWorkloads, defaults: Defaults) -> list[Json]:
     """The manifests of all children. What others need comes first: pods need the ServiceAccount and the claim."""
-    candidate = sets.candidate
-    revisions = {each.name: each for each in (sets.revision, *([candidate.revision] if candidate else []), *sets.keep)}
+    candidate = workloads.candidate
+    revisions = {
+        each.name: each for each in (workloads.revision, *([candidate.revision] if candidate else []), *workloads.keep)
+    }
     return [
         service_account(service),
         *(each.manifest(service) for each in revisions.values() if each.recorded),
         *_claim(service, revisions.values()),
-        service_(service, sets.traffic),
+        service_(service, workloads.traffic),
         pod_disruption_budget(service),
         *(_of_candidate(service, candidate) if candidate else ()),
-        deployment(service, sets),
-        *_as_asked_for(service, sets, defaults),
+        deployment(service, workloads),
+        *_as_asked_for(service, workloads, defaults),
     ]
 
 
@@ -81,22 +83,22 @@ def _claim(service: TTSService, revisions: Iterable[Revision]) -> Iterator[Json]
             return
 
 
-def _as_asked_for(service: TTSService, sets: Sets, defaults: Defaults) -> Iterator[Json]:
+def _as_asked_for(service: TTSService, workloads: DesiredWorkloads, defaults: Defaults) -> Iterator[Json]:
     spec = service.spec
     if spec.autoscaling is not None:
-        of_candidate = sets.candidate is not None and sets.candidate.scaled
+        of_candidate = workloads.candidate is not None and workloads.candidate.scaled
         yield horizontal_pod_autoscaler(service, spec.autoscaling, of_candidate=of_candidate)
     if spec.network_policy.enabled:
         yield network_policy(service, defaults.namespace)
     if spec.ingress is not None:
         yield ingress(service, spec.ingress)
-        if sets.weight and shares_by_weight(spec.ingress):
-            yield canary_ingress(service, spec.ingress, weight=sets.weight)
+        if workloads.weight and shares_by_weight(spec.ingress):
+            yield canary_ingress(service, spec.ingress, weight=workloads.weight)
         tls = spec.ingress.tls
         if tls is not None and tls.issuer_ref is not None and spec.ingress.host is not None:
             yield certificate(service, spec.ingress.host, tls.issuer_ref)
     if spec.gateway is not None:
-        yield http_route(service, spec.gateway, weight=sets.weight)
+        yield http_route(service, spec.gateway, weight=workloads.weight)
     if spec.monitoring.pod_monitor.enabled:
         yield pod_monitor(service)
     if spec.monitoring.prometheus_rule.enabled:

@@ -3,25 +3,27 @@
 from tts_operator.api import Json, TTSService
 from tts_operator.desired.identity import candidate_labels, candidate_name, manifest, selector_labels
 from tts_operator.desired.pod import as_candidate
-from tts_operator.desired.sets import Candidate, Sets
+from tts_operator.desired.workloads import Candidate, DesiredWorkloads
 
 REVISION_ANNOTATION = "tts-operator.io/revision"
 """On a Deployment: the revision (ControllerRevision) that it was last given."""
 
 
-def deployment(service: TTSService, sets: Sets) -> Json:
+def deployment(service: TTSService, workloads: DesiredWorkloads) -> Json:
     """The Deployment: a new pod must be ready before an old one goes, unless the spec says stop-first.
 
     Without `replicas` it says nothing of them: an autoscaler has set them, and they must not fall back to one.
     """
     rollout = service.spec.rollout
-    spec = _spec(service, sets.revision.template, sets.replicas, selector_labels(service))
-    if sets.halted:
+    spec = _spec(service, workloads.revision.template, workloads.replicas, selector_labels(service))
+    if workloads.halted:
         spec["paused"] = True
-    if sets.one_pod:
+    if workloads.one_pod:
         # A pod counts as available only after so long, and the next one is not replaced before.
         spec["minReadySeconds"] = rollout.progress_deadline_seconds - 1
-    return manifest(service, "apps/v1", "Deployment", annotations={REVISION_ANNOTATION: sets.revision.name}, spec=spec)
+    return manifest(
+        service, "apps/v1", "Deployment", annotations={REVISION_ANNOTATION: workloads.revision.name}, spec=spec
+    )
 
 
 def candidate_deployment(service: TTSService, candidate: Candidate) -> Json:

@@ -2,7 +2,7 @@
 
 from tts_operator.api import Json, TTSService
 from tts_operator.desired.identity import all_pods, candidate_labels, candidate_name, manifest, selector_labels
-from tts_operator.desired.sets import Traffic
+from tts_operator.desired.workloads import Traffic
 
 
 def service_(service: TTSService, traffic: Traffic) -> Json:

@@ -12,8 +12,8 @@ import aiohttp
 import msgspec
 
 from tts_operator.kube.errors import ApiError, NotLeadingError
+from tts_operator.kube.lazy_object import LazyObject, lazy_object, read_event, read_lazy_object, read_page, read_whole
 from tts_operator.kube.resources import Resource
-from tts_operator.kube.sealed import Sealed, read_event, read_page, read_sealed, read_whole, sealed
 from tts_operator.kube.turns import Turns
 
 FIELD_MANAGER = "tts-operator"
@@ -50,7 +50,7 @@ class Client:
         session: Callable[[], aiohttp.ClientSession],
         server: str,
         *,
-        tally: Tally = lambda *_: None,
+        on_request: Tally = lambda *_: None,
         may_write: Callable[[], bool] = lambda: True,
         turns: Turns | None = None,
     ) -> None:
@@ -60,13 +60,13 @@ class Client:
         """
         self._session = session
         self._server = server.rstrip("/")
-        self._tally = tally
+        self._on_request = on_request
         self._may_write = may_write
         self._turns = turns
 
     async def apply(
         self, resource: Resource, manifest: Json, *, force: bool = True, manager: str = FIELD_MANAGER
-    ) -> Sealed:
+    ) -> LazyObject:
         """Server-side apply; the object as it is then.
 
         With force, fields that others own are taken over; without, they make it a conflict (409).
@@ -74,7 +74,7 @@ class Client:
         metadata = manifest["metadata"]
         path = resource.path(metadata["namespace"], metadata["name"])
         answer = await self._apply(path, manifest, resource.plural, force=force, manager=manager)
-        return read_sealed(answer, resource.api_version, resource.kind)
+        return read_lazy_object(answer, resource.api_version, resource.kind)
 
     async def apply_status(self, resource: Resource, manifest: Json) -> Json:
         """The same for the status subresource."""
@@ -136,7 +136,7 @@ class Client:
         namespace: str | None = None,
         selector: str = "",
         metadata_only: bool = False,
-        keep: Callable[[Sealed], Json] = lambda body: body,
+        keep: Callable[[LazyObject], Json] = lambda body: body,
     ) -> tuple[list[Json], str]:
         """All objects that match, and the resource version to watch from.
 
@@ -151,7 +151,7 @@ class Client:
                 "GET", resource.path(namespace), verb="LIST", what=resource.plural, params=params, accept=accept
             )
             page = read_page(answer)
-            items += [keep(sealed(item, resource.api_version, resource.kind)) for item in page.items or ()]
+            items += [keep(lazy_object(item, resource.api_version, resource.kind)) for item in page.items or ()]
             if not page.metadata.continue_:
                 return items, page.metadata.resource_version
             params["continue"] = page.metadata.continue_
@@ -187,16 +187,16 @@ class Client:
             ) as response:
                 status = response.status
                 await _check(response)
-                self._tally("WATCH", resource.plural, status, time.monotonic() - begun)
+                self._on_request("WATCH", resource.plural, status, time.monotonic() - begun)
                 async for line in _lines(response.content):
                     event = read_event(line)
                     if event.type == "ERROR":
                         raise ApiError.of(500, read_whole(event.object))
-                    found = read_sealed(event.object, resource.api_version, resource.kind)
+                    found = read_lazy_object(event.object, resource.api_version, resource.kind)
                     yield {"type": event.type, "object": found}
         finally:
             if not 200 <= status < 300:  # noqa: PLR2004 - HTTP
-                self._tally("WATCH", resource.plural, status, time.monotonic() - begun)
+                self._on_request("WATCH", resource.plural, status, time.monotonic() - begun)
 
     async def _request(self, method: str, path: str, **more: Any) -> Json:
         """The same, and what is answered is read."""
@@ -235,7 +235,7 @@ class Client:
                 status = error.status
                 raise
             finally:
-                self._tally(verb or method, what, status, time.monotonic() - begun)
+                self._on_request(verb or method, what, status, time.monotonic() - begun)
 
 
 async def _check(response: aiohttp.ClientResponse) -> None:

@@ -1,6 +1,6 @@
 """Observe, decide, act for one TTSService: apply, prune, status."""
 
-from tts_operator.reconcile.examiner import Examiner
+from tts_operator.reconcile.analysis.runner import AnalysisRunner
 from tts_operator.reconcile.reconciler import Reconciler
 
-__all__ = ["Examiner", "Reconciler"]
+__all__ = ["AnalysisRunner", "Reconciler"]

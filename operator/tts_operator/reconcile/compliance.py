@@ -8,9 +8,9 @@ from tts_operator.desired.pod import image_reference
 from tts_operator.desired.revision import Revision, wanted_revision
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.policy import Bounds, Violation, message, misshapen, spec_violations, template_violations
-from tts_operator.reconcile.difference import has_template
-from tts_operator.reconcile.observed import Observed, address
-from tts_operator.reconcile.ownership import owned_by
+from tts_operator.reconcile.children.diff import has_template
+from tts_operator.reconcile.observed.ownership import owned_by
+from tts_operator.reconcile.observed.snapshot import Observed, address
 
 REFRESH = "kubectl annotate ttsservice {name} tts-operator.io/refresh=$(date +%s) --overwrite"
 
@@ -21,26 +21,26 @@ def of_spec(service: TTSService, bounds: Bounds) -> str:
     return message(found, service.namespace) if found else ""
 
 
-def of_target(service: TTSService, target: Revision, defaults: Defaults, bounds: Bounds) -> str:
+def of_target(service: TTSService, spec_revision: Revision, defaults: Defaults, bounds: Bounds) -> str:
     """What the revision that the spec asks for may not have; empty where nothing.
 
     A revision keeps the template that an older operator has made. Where only that is at fault, a new one helps.
     """
-    found = _of_template(service, target.template, defaults, bounds)
+    found = _of_template(service, spec_revision.template, defaults, bounds)
     if not found:
         return ""
     told = message(found, service.namespace)
     fresh = wanted_revision(service, defaults.image, ())
-    if fresh.template == target.template or _of_template(service, fresh.template, defaults, bounds):
+    if fresh.template == spec_revision.template or _of_template(service, fresh.template, defaults, bounds):
         return told
     return (
-        f"the pod template of revision {target.number}, which an older operator created, is not allowed: {told}. "
-        f"Alternatively, create it again, which is allowed: {REFRESH.format(name=service.name)}"
+        f"the pod template of revision {spec_revision.number}, which an older operator created, is not allowed: "
+        f"{told}. Alternatively, create it again, which is allowed: {REFRESH.format(name=service.name)}"
     )
 
 
 def of_others(
-    service: TTSService, manifests: Iterable[Json], target: Revision, observed: Observed, bounds: Bounds
+    service: TTSService, manifests: Iterable[Json], spec_revision: Revision, observed: Observed, bounds: Bounds
 ) -> str:
     """What Deployments of other revisions, that would run newly, may not have; empty where nothing.
 
@@ -49,7 +49,7 @@ def of_others(
     """
     for manifest in manifests:
         template = manifest["spec"]["template"]
-        if template == target.template:
+        if template == spec_revision.template:
             continue
         found = template_violations(template, bounds, account=service.name, field="template")
         if found and not _runs_already(service, observed.children.get(address(manifest)), template):

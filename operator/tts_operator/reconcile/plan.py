@@ -10,14 +10,14 @@ from tts_operator.desired.revision import Revision, revisions_of, wanted_revisio
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.kube.resources import DEPLOYMENTS
 from tts_operator.policy import Policy
+from tts_operator.reconcile.analysis.model import NO_RESULT, AnalysisResult
+from tts_operator.reconcile.children.diff import in_order
+from tts_operator.reconcile.children.pruning import outdated
 from tts_operator.reconcile.compliance import of_others, of_spec, of_target
-from tts_operator.reconcile.difference import in_order
-from tts_operator.reconcile.evidence import NOTHING, Evidence
-from tts_operator.reconcile.observed import Address, Observed, address
-from tts_operator.reconcile.phase import State
-from tts_operator.reconcile.prune import outdated
-from tts_operator.reconcile.replicas import is_autoscaled, leave_to_autoscaler, scaled_names
-from tts_operator.reconcile.rollout import Course, course
+from tts_operator.reconcile.observed.snapshot import Address, Observed, address
+from tts_operator.reconcile.rollout.decision import RolloutDecision, decision
+from tts_operator.reconcile.rollout.replicas import is_autoscaled, leave_to_autoscaler, scaled_names
+from tts_operator.reconcile.rollout.state import RolloutState
 
 DEFAULT_POLICY = Policy()
 
@@ -36,7 +36,7 @@ class Plan:
     """Manifests that would be applied, were the service not paused."""
     missing: Sequence[Json] = ()
     """Manifests of kinds that the API server does not serve, or that the operator does without."""
-    course: Course | None = None
+    decision: RolloutDecision | None = None
     """Where the rollout is to be; None for a service that is being deleted."""
     waiting: bool = False
     """Whether something is to be deleted, but not yet."""
@@ -49,7 +49,7 @@ class Plan:
     def settled(self) -> bool:
         """Whether the plan stays the same until the spec or a child is another, whatever the children's status."""
         open_ends = self.apply or self.delete or self.held or self.waiting
-        return not open_ends and self.course is not None and self.course.settled
+        return not open_ends and self.decision is not None and self.decision.settled
 
 
 def plan(
@@ -58,7 +58,7 @@ def plan(
     defaults: Defaults,
     *,
     now: str,
-    evidence: Evidence = NOTHING,
+    analysis_result: AnalysisResult = NO_RESULT,
     policy: Policy = DEFAULT_POLICY,
 ) -> Plan:
     """Compare what is wanted with what is there. For an unchanged world the plan is empty. `now` is in RFC 3339.
@@ -71,14 +71,14 @@ def plan(
     revisions = revisions_of(observed.history(service))
     if violation := of_spec(service, bounds):
         return _refused(service, violation, revisions)
-    target = wanted_revision(service, defaults.image, revisions, nodes=observed.nodes, keyring=defaults.keyring)
-    if violation := of_target(service, target, defaults, bounds):
+    spec_revision = wanted_revision(service, defaults.image, revisions, nodes=observed.nodes, keyring=defaults.keyring)
+    if violation := of_target(service, spec_revision, defaults, bounds):
         return _refused(service, violation, revisions)
-    known = {each.name: each for each in (*revisions, target)}
-    way = course(service, observed, target, known, evidence=evidence, now=now)
-    wanted = children_of(service, way.sets, defaults)
+    known = {each.name: each for each in (*revisions, spec_revision)}
+    way = decision(service, observed, spec_revision, known, analysis_result=analysis_result, now=now)
+    wanted = children_of(service, way.workloads, defaults)
     deployments = [manifest for manifest in wanted if manifest["kind"] == DEPLOYMENTS.kind]
-    if violation := of_others(service, deployments, target, observed, bounds):
+    if violation := of_others(service, deployments, spec_revision, observed, bounds):
         return _refused(service, violation, revisions)
     absent = {*observed.unserved, *observed.without}
     missing = [manifest for manifest in wanted if (manifest["apiVersion"], manifest["kind"]) in absent]
@@ -91,10 +91,10 @@ def plan(
     if is_autoscaled(service, observed):
         apply, kept = leave_to_autoscaler(apply, observed, scaled_names((*wanted, *observed.children.values())))
     if service.spec.paused:
-        way = replace(way, state=State.read(service.status), current=None, examine=None, again=None)
-        return Plan(held=apply, missing=missing, course=way)
+        way = replace(way, state=RolloutState.read(service.status), current=None, analysis_request=None, again=None)
+        return Plan(held=apply, missing=missing, decision=way)
     delete, waiting = outdated(service, observed, wanted)
-    return Plan(apply=apply, kept=kept, delete=delete, missing=missing, course=way, waiting=waiting)
+    return Plan(apply=apply, kept=kept, delete=delete, missing=missing, decision=way, waiting=waiting)
 
 
 def _refused(service: TTSService, violation: str, revisions: Sequence[Revision]) -> Plan:

@@ -15,20 +15,20 @@ from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import OPTIONAL, Resource
 from tts_operator.policy import Policy
-from tts_operator.reconcile.act import Actor
-from tts_operator.reconcile.autoscaler import seconds_until_it_counts
-from tts_operator.reconcile.caches import CONTENT, is_unseen, whole
+from tts_operator.reconcile.analysis.model import NO_RESULT
+from tts_operator.reconcile.analysis.runner import AnalysisRunner
+from tts_operator.reconcile.children.applier import ChildApplier
 from tts_operator.reconcile.compliance import of_spec, of_target
-from tts_operator.reconcile.evidence import NOTHING
-from tts_operator.reconcile.examiner import Examiner
-from tts_operator.reconcile.observed import Address, Observed, Outcome, Refusal, address
-from tts_operator.reconcile.phase import State
+from tts_operator.reconcile.observed.snapshot import Address, Observed, Outcome, Refusal, address
+from tts_operator.reconcile.observed.trimming import CONTENT, is_unseen, whole
 from tts_operator.reconcile.plan import DEFAULT_POLICY, Plan, plan
-from tts_operator.reconcile.progress import progress, undone
-from tts_operator.reconcile.report import report, report_invalid, unsettled
-from tts_operator.reconcile.reporter import Reporter
-from tts_operator.reconcile.rollout import Course
-from tts_operator.reconcile.trial import pods_of
+from tts_operator.reconcile.rollout.candidate_pods import pods_of
+from tts_operator.reconcile.rollout.decision import RolloutDecision
+from tts_operator.reconcile.rollout.state import RolloutState
+from tts_operator.reconcile.status.autoscaler import seconds_until_it_counts
+from tts_operator.reconcile.status.report import compute_status, invalid_spec_status, unsettled
+from tts_operator.reconcile.status.rollout import progress, undone
+from tts_operator.reconcile.status.writer import StatusWriter
 from tts_operator.runtime.store import Key, Store
 from tts_operator.runtime.workers import RetryError
 
@@ -65,7 +65,7 @@ class Reconciler:
         defaults: Defaults,
         served: Callable[[Resource], bool] = lambda _: True,
         without: Collection[Resource] = (),
-        examiner: Examiner | None = None,
+        analysis_runner: AnalysisRunner | None = None,
         policy: Policy = DEFAULT_POLICY,
     ) -> None:
         """`children` has a store for each kind but those of `without`, which are not made.
@@ -73,8 +73,8 @@ class Reconciler:
         `services` holds the TTSServices as JSON; `zones` tells each node's zone, `nodes` the labels of each; `served`
         whether a kind exists. Without an `examiner` nothing is found out about new revisions.
         """
-        self._actor = Actor(client, children)
-        self._reporter = Reporter(client, services)
+        self._applier = ChildApplier(client, children)
+        self._status_writer = StatusWriter(client, services)
         self._failures: dict[Key, int] = {}
         self._plans: dict[Key, Settled] = {}
         self._in_order: dict[Key, frozenset[Any]] = {}  # the children's content, as there was nothing to do to it
@@ -86,19 +86,19 @@ class Reconciler:
         self._defaults = defaults
         self._served = served
         self._without = frozenset((kind.api_version, kind.kind) for kind in without)
-        self._examiner = examiner
+        self._analysis_runner = analysis_runner
         self._policy = policy
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass. Returns the seconds after which another is due, or None. Raises RetryError."""
         body = self._services.get(*key)
         if body is None:
-            self._reporter.forget(key)
+            self._status_writer.forget(key)
             self._failures.pop(key, None)
             self._plans.pop(key, None)
             self._in_order.pop(key, None)
-            if self._examiner is not None:
-                self._examiner.forget(key)
+            if self._analysis_runner is not None:
+                self._analysis_runner.forget(key)
             return None
         try:
             return await self._pass(key, body)
@@ -115,12 +115,14 @@ class Reconciler:
         try:
             service = TTSService.parse(body)
         except InvalidSpecError as error:
-            return await self._reporter.write(body, report_invalid(body, str(error), self._reporter.now()))
+            return await self._status_writer.write(
+                body, invalid_spec_status(body, str(error), self._status_writer.now())
+            )
         before = self._observe(service)
         if is_unseen(body) and not before.children and await self._begin(service):
             return 0.0
         todo = self._plan(service, before)
-        if todo.course is not None and has_moved(service, todo.course):
+        if todo.decision is not None and has_moved(service, todo.decision):
             # Written before it is carried out: whoever comes after us goes on from there.
             return await self._decide(service, body, before, todo)
         refusals, failure = await self._act(key, service, todo)
@@ -135,13 +137,15 @@ class Reconciler:
         told = service.status.get("observedGeneration") == service.generation
         # Somebody else touched the Deployment: no news before its controller has looked at it.
         quiet = told and not (todo.apply or todo.violation or refusals) and unsettled(service, observed)
-        now = self._reporter.now()
-        again = None if quiet else await self._reporter.write(body, report(service, observed, outcome, now))
+        now = self._status_writer.now()
+        again = (
+            None if quiet else await self._status_writer.write(body, compute_status(service, observed, outcome, now))
+        )
         if failure is not None:
             raise failure
-        if self._examiner is not None:
-            self._examiner.want(service, todo.course.examine if todo.course else None)
-        looks = todo.course.again if todo.course else None
+        if self._analysis_runner is not None:
+            self._analysis_runner.want(service, todo.decision.analysis_request if todo.decision else None)
+        looks = todo.decision.again if todo.decision else None
         due = again, looks, REFUSED_AGAIN_SECONDS if refusals else None, seconds_until_it_counts(service, observed, now)
         if todo.waiting and observed.children.keys() - before.children.keys():
             # What is new may be what was waited for; its own news is none, where the answer to our apply has told it.
@@ -150,7 +154,7 @@ class Reconciler:
 
     async def _act(self, key: Key, service: TTSService, todo: Plan) -> tuple[list[Refusal], ApiError | None]:
         """Carry out a plan; what fails is raised until it has failed some times in a row."""
-        refusals, failure = await self._actor.act(service, todo)
+        refusals, failure = await self._applier.act(service, todo)
         if failure is None:
             self._failures.pop(key, None)
         else:
@@ -161,8 +165,8 @@ class Reconciler:
 
     async def _decide(self, service: TTSService, body: Json, observed: Observed, todo: Plan) -> float:
         """Write where a rollout is to be; the next pass carries it out, at once where it is written."""
-        status = report(service, observed, outcome_of(service, todo, observed), self._reporter.now())
-        return await self._reporter.write(body, status) or 0.0
+        status = compute_status(service, observed, outcome_of(service, todo, observed), self._status_writer.now())
+        return await self._status_writer.write(body, status) or 0.0
 
     async def _begin(self, service: TTSService) -> bool:
         """The first pass over a new service is a short one, so that many that come at once are all begun soon.
@@ -178,7 +182,7 @@ class Reconciler:
         revision = wanted_revision(service, self._defaults.image, (), nodes=self._nodes, keyring=keyring)
         if of_target(service, revision, self._defaults, bounds):
             return False
-        refusals, failure = await self._actor.act(service, Plan(apply=[revision.manifest(service)]))
+        refusals, failure = await self._applier.act(service, Plan(apply=[revision.manifest(service)]))
         return not refusals and failure is None
 
     def settled(self, key: Key) -> bool:
@@ -195,18 +199,18 @@ class Reconciler:
         if known is not None and not rollout and (known.spec, known.content) == (spec, content):
             return known.plan
         children = {at: whole(body) for at, body in observed.children.items()}
-        evidence = self._examiner.evidence(key) if self._examiner is not None else NOTHING
+        analysis_result = self._analysis_runner.result(key) if self._analysis_runner is not None else NO_RESULT
         todo = plan(
             service,
             replace(observed, children=children),
             self._defaults,
-            now=self._reporter.now(),
-            evidence=evidence,
+            now=self._status_writer.now(),
+            analysis_result=analysis_result,
             policy=self._policy,
         )
         if todo.settled:
-            way = todo.course.stripped() if todo.course is not None else None
-            self._plans[key] = Settled(spec=spec, content=content, plan=replace(todo, course=way))
+            way = todo.decision.stripped() if todo.decision is not None else None
+            self._plans[key] = Settled(spec=spec, content=content, plan=replace(todo, decision=way))
             self._in_order[key] = content
         else:
             self._plans.pop(key, None)
@@ -236,10 +240,10 @@ class Reconciler:
         return found
 
 
-def has_moved(service: TTSService, course: Course) -> bool:
+def has_moved(service: TTSService, decision: RolloutDecision) -> bool:
     """Whether a rollout is to be where the status does not say that it is."""
-    before, now = State.read(service.status), course.state
-    if course.current and course.current != service.status.get("currentRevision"):
+    before, now = RolloutState.read(service.status), decision.state
+    if decision.current and decision.current != service.status.get("currentRevision"):
         return True
     if before is None or now is None:
         return now is not None
@@ -249,24 +253,24 @@ def has_moved(service: TTSService, course: Course) -> bool:
 def outcome_of(service: TTSService, todo: Plan, observed: Observed) -> Outcome:
     """What is to be told of a plan."""
     outcome = Outcome(held=len(todo.held), missing=[manifest["kind"] for manifest in todo.missing])
-    course = todo.course
+    decision = todo.decision
     if todo.violation:
         return _as_it_was(service, todo)
-    if course is None:
+    if decision is None:
         return outcome
-    new = [pod for place in (False, True) for pod in pods_of(observed, course.towards, in_place=place)]
+    new = [pod for place in (False, True) for pod in pods_of(observed, decision.update_revision, in_place=place)]
     return replace(
         outcome,
-        revision=course.target.name,
-        running=course.sets.revision.name,
-        model=course.sets.serving.model,
-        spread=course.sets.serving.spread,
-        current=course.current or "",
-        rollout=progress(service, course, observed),
-        undone=undone(course),
-        state=course.state.as_status() if course.state else None,
-        share=course.share,
-        updated=len(new) if course.state else None,
+        revision=decision.spec_revision.name,
+        running=decision.workloads.revision.name,
+        model=decision.workloads.serving.model,
+        spread=decision.workloads.serving.spread,
+        current=decision.current or "",
+        rollout=progress(service, decision, observed),
+        undone=undone(decision),
+        state=decision.state.as_status() if decision.state else None,
+        share=decision.share,
+        updated=len(new) if decision.state else None,
     )
 
 

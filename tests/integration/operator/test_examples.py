@@ -13,7 +13,7 @@ from tests.integration.operator.world import IMAGE
 from tts_operator.api import KIND, TTSService
 from tts_operator.desired import Defaults, children
 from tts_operator.policy import Policy
-from tts_operator.reconcile.observed import Observed
+from tts_operator.reconcile.observed.snapshot import Observed
 from tts_operator.reconcile.plan import plan
 
 POLICY = Policy.model_validate(

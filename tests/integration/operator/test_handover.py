@@ -16,6 +16,7 @@ from tests.integration.operator.world import UNHEARD, World, until
 from tts_operator.desired.pod import pod_template
 from tts_operator.kube.client import FIELD_MANAGER, REPLICAS_MANAGER
 from tts_operator.kube.errors import ApiError
+from tts_operator.kube.lazy_object import fully_read
 from tts_operator.kube.resources import (
     DEPLOYMENTS,
     HORIZONTAL_POD_AUTOSCALERS,
@@ -26,7 +27,6 @@ from tts_operator.kube.resources import (
     TTSSERVICES,
     Resource,
 )
-from tts_operator.kube.sealed import opened
 
 Json = dict[str, Any]
 NAME = "narrator"
@@ -148,7 +148,7 @@ async def test_replicas_are_kept_only_as_they_are_and_where_they_are(world: Worl
     async def keep(name: str, uid: str, count: int) -> Json:
         metadata = {"namespace": world.namespace, "name": name, "uid": uid}
         body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"replicas": count}}
-        return opened(await world.client.apply(DEPLOYMENTS, body, force=False, manager=REPLICAS_MANAGER))
+        return fully_read(await world.client.apply(DEPLOYMENTS, body, force=False, manager=REPLICAS_MANAGER))
 
     async with world.operator():
         await world.apply(NAME)

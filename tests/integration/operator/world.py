@@ -20,8 +20,8 @@ from tts_operator.desired import Defaults
 from tts_operator.kube.client import Client
 from tts_operator.kube.connection import Access
 from tts_operator.kube.errors import ApiError
+from tts_operator.kube.lazy_object import fully_read
 from tts_operator.kube.resources import TTSSERVICES, Resource
-from tts_operator.kube.sealed import opened
 from tts_operator.policy import Policy
 from tts_operator.reconcile import Reconciler
 from tts_operator.runtime import Key
@@ -189,11 +189,11 @@ class AdminClient(Client):
 
     async def list(self, *asked: Any, **how: Any) -> tuple[list[Json], str]:
         items, version = await super().list(*asked, **how)
-        return [opened(item) for item in items], version
+        return [fully_read(item) for item in items], version
 
     async def watch(self, *asked: Any, **how: Any) -> AsyncIterator[Json]:
         async for event in super().watch(*asked, **how):
-            yield {"type": event["type"], "object": opened(event["object"])}
+            yield {"type": event["type"], "object": fully_read(event["object"])}
 
     async def patch(self, resource: Resource, body: Json, *, manager: str) -> Json:
         """Server-side apply as somebody else."""

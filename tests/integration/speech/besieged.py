@@ -14,7 +14,7 @@ from pathlib import Path
 
 import aiohttp
 
-from tts_operator.reconcile.examiner import CHECKS_AT_ONCE, LATE_CHECKS
+from tts_operator.reconcile.analysis.runner import CHECKS_AT_ONCE, LATE_CHECKS
 from tts_operator.speech.check import SpeechPlan, Target, check
 
 TEXT = "妈" * 500

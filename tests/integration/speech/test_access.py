@@ -13,8 +13,8 @@ import pytest
 from tests.integration.server.conftest import START_SECONDS, Server, running, wait_until
 from tts_operator.desired.probe import Admits
 from tts_operator.keyring import Keyring
-from tts_operator.reconcile.credentials import credential
-from tts_operator.reconcile.evidence import Reachable
+from tts_operator.reconcile.analysis.credentials import credential
+from tts_operator.reconcile.analysis.model import PodEndpoint
 from tts_operator.speech.check import GateResult, SpeechPlan, Target, check
 
 from .conftest import SETTINGS
@@ -45,7 +45,7 @@ def pods(cache: Path) -> Iterator[Callable[[dict[str, str]], Server]]:
 async def asked(
     session: aiohttp.ClientSession, server: Server, admits: Admits, *, uid: str = UID, keyring: Keyring = KEYRING
 ) -> GateResult:
-    pod = Reachable(server.url, uid, admits)
+    pod = PodEndpoint(server.url, uid, admits)
     return await check(session, [Target("pod-1", pod.url, credential(pod, keyring))], PLAN)
 
 

@@ -13,7 +13,7 @@ from tests.integration.speech.answering import serving
 from tts_operator.api.rollout import PrometheusQuery
 from tts_operator.keyring import Keyring
 from tts_operator.policy import is_forbidden
-from tts_operator.reconcile.examiner import Examiner
+from tts_operator.reconcile.analysis.runner import AnalysisRunner
 from tts_operator.speech.prometheus import NEVER_ASKED, MetricCheck, ask, prometheus_session
 
 CHECK = MetricCheck(query="up", max=1)
@@ -93,10 +93,10 @@ KEYRING = Keyring(b"a secret of thirty-two bytes 1234")
 async def test_the_examiner_asks_no_forbidden_address() -> None:
     asked: list[str] = []
     async with prometheus(asked) as url:
-        async with Examiner(lambda _: None, KEYRING) as examiner:
-            assert await examiner._ask(("speech", "narrator"), url, [QUERY]) is None
+        async with AnalysisRunner(lambda _: None, KEYRING) as analysis_runner:
+            assert await analysis_runner._ask(("speech", "narrator"), url, [QUERY]) is None
         assert not asked
-        async with Examiner(lambda _: None, KEYRING, never_asked=lambda _: False) as examiner:
-            finding = await examiner._ask(("speech", "narrator"), url, [QUERY])
-    assert finding is not None
-    assert finding.message == "jobs: the query returned 5; the limit is 1"
+        async with AnalysisRunner(lambda _: None, KEYRING, never_asked=lambda _: False) as analysis_runner:
+            rollback_reason = await analysis_runner._ask(("speech", "narrator"), url, [QUERY])
+    assert rollback_reason is not None
+    assert rollback_reason.message == "jobs: the query returned 5; the limit is 1"

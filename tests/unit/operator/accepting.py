@@ -6,12 +6,12 @@ from typing import Any, NoReturn
 from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, OPEN, applied, body, counts
 from tts_operator.api import Json
 from tts_operator.kube import FIELD_MANAGER, ApiError, Client, Resource
+from tts_operator.kube.lazy_object import LazyObject, as_lazy_object
 from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS
-from tts_operator.kube.sealed import Sealed, seal
 from tts_operator.policy import Policy
 from tts_operator.reconcile import Reconciler
-from tts_operator.reconcile.caches import trim, whole
-from tts_operator.reconcile.reporter import FIRST_SECONDS
+from tts_operator.reconcile.observed.trimming import trim, whole
+from tts_operator.reconcile.status.writer import FIRST_SECONDS
 from tts_operator.runtime import Key, Store
 
 KEY = NAMESPACE, NAME
@@ -49,10 +49,10 @@ class Api(Client):
 
     async def apply(
         self, resource: Resource, manifest: Json, *, force: bool = True, manager: str = FIELD_MANAGER
-    ) -> Sealed:
+    ) -> LazyObject:
         await asyncio.sleep(0)
         self._asked("force" if force else "apply" if manager == FIELD_MANAGER else "keep", resource.kind)
-        return seal(applied(manifest, version=str(self.version)))
+        return as_lazy_object(applied(manifest, version=str(self.version)))
 
     async def apply_status(self, resource: Resource, manifest: Json) -> Json:
         self._asked("status", resource.kind)

@@ -8,8 +8,8 @@ from tests.unit.operator.worlds import NAME, applied
 from tts_operator.api import Json
 from tts_operator.kube import ApiError, Client, Resource
 from tts_operator.kube.client import FIELD_MANAGER
+from tts_operator.kube.lazy_object import LazyObject, as_lazy_object
 from tts_operator.kube.resources import DEPLOYMENTS, TTSSERVICES
-from tts_operator.kube.sealed import Sealed, seal
 
 SCALER: Json = {"manager": "kube-controller-manager", "operation": "Update", "fieldsV1": {}}
 
@@ -61,7 +61,7 @@ class Cluster(Client):
 
     async def apply(
         self, resource: Resource, manifest: Json, *, force: bool = True, manager: str = FIELD_MANAGER
-    ) -> Sealed:
+    ) -> LazyObject:
         name = manifest["metadata"]["name"]
         self._write(("apply", f"{resource.kind} {name}"))
         live = self.objects.get((resource.kind, name))
@@ -78,13 +78,13 @@ class Cluster(Client):
                 found["metadata"]["generation"] = live["metadata"]["generation"] + changed
             found |= {"status": live["status"]} if "status" in live else {}
             if {**live, "metadata": _still(live)} == {**found, "metadata": _still(found)}:
-                return seal(live)
+                return as_lazy_object(live)
         found["metadata"]["uid"] = live["metadata"]["uid"] if live else f"uid-{next(self._versions)}"
         self.objects[resource.kind, name] = found
         self._heard()
-        return seal(found)
+        return as_lazy_object(found)
 
-    def _keep(self, live: Json | None, manifest: Json, manager: str) -> Sealed:
+    def _keep(self, live: Json | None, manifest: Json, manager: str) -> LazyObject:
         """Another manager of ours has the replicas as well, where they are still the same."""
         same = live is not None and live["metadata"]["uid"] == manifest["metadata"]["uid"]
         if live is None or not same or live["spec"]["replicas"] != manifest["spec"]["replicas"]:
@@ -93,7 +93,7 @@ class Cluster(Client):
         if entry not in live["metadata"]["managedFields"]:
             live["metadata"]["managedFields"] = [*live["metadata"]["managedFields"], entry]
             self.touch(live)
-        return seal(live)
+        return as_lazy_object(live)
 
     async def apply_status(self, resource: Resource, manifest: Json) -> Json:
         self._write(("status", resource.kind))

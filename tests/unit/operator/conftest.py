@@ -11,7 +11,7 @@ import pytest
 from tests.unit.operator.rolling import LOAD, spec
 from tests.unit.operator.rollouts import Simulation
 from tests.unit.operator.virtual import VirtualLoop
-from tts_operator.reconcile.reporter import Reporter
+from tts_operator.reconcile.status.writer import StatusWriter
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -34,7 +34,7 @@ def begin(clock: Callable[[], float], monkeypatch: pytest.MonkeyPatch) -> Callab
         since = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
         return (since + datetime.timedelta(seconds=clock())).strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    monkeypatch.setattr(Reporter, "now", staticmethod(now))
+    monkeypatch.setattr(StatusWriter, "now", staticmethod(now))
 
     async def begun(strategy: str, tag: str = "fine-a", *, scaled: bool = False, **rollout: Any) -> Simulation:
         found = Simulation(clock, spec(strategy, tag, scaled=scaled, **rollout), load=LOAD if scaled else 0)

@@ -2,7 +2,8 @@
 
     KUBECONFIG=... python tests/unit/operator/record_live.py path/to/kubectl
 
-Any cluster does; the namespace `unit-lab` is made and removed. `test_difference.py` says what is expected of each case.
+Any cluster does; the namespace `unit-lab` is made and removed.
+`reconcile/children/test_diff.py` says what is expected of each case.
 """
 
 import json

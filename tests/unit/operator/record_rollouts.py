@@ -21,7 +21,7 @@ from tests.unit.operator.rolling import EVERYWHERE, MANY, at_phase, ends_at, pro
 from tests.unit.operator.rollouts import Simulation
 from tests.unit.operator.virtual import VirtualLoop
 from tts_operator.api import Json
-from tts_operator.reconcile.reporter import Reporter
+from tts_operator.reconcile.status.writer import StatusWriter
 
 FOLDER = Path(__file__).parent / "upgrade"
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -75,10 +75,10 @@ NAMES = [
 def recorded(name: str) -> Json:
     """One of them, by clocks of its own."""
     loop = VirtualLoop()
-    real, now = time.monotonic, Reporter.now
+    real, now = time.monotonic, StatusWriter.now
     time.monotonic = loop.time
     stamp = lambda: (START + datetime.timedelta(seconds=loop.time())).strftime("%Y-%m-%dT%H:%M:%SZ")  # noqa: E731
-    Reporter.now = staticmethod(stamp)  # type: ignore[method-assign]
+    StatusWriter.now = staticmethod(stamp)  # type: ignore[method-assign]
 
     async def begin(strategy: str, tag: str = "fine-a", **more: Any) -> Simulation:
         found = Simulation(loop.time, spec(strategy, tag, **more))
@@ -90,7 +90,7 @@ def recorded(name: str) -> Json:
         return frozen(loop.run_until_complete(record(begin, name)), loop.time())
     finally:
         time.monotonic = real
-        Reporter.now = staticmethod(now)  # type: ignore[method-assign]
+        StatusWriter.now = staticmethod(now)  # type: ignore[method-assign]
         loop.close()
 
 

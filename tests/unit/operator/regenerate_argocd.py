@@ -10,10 +10,10 @@ from pathlib import Path
 
 import yaml
 
-from tests.unit.operator.test_report import CASES, Case, observed, outcome
+from tests.unit.operator.reconcile.status.test_report import CASES, Case, observed, outcome
 from tests.unit.operator.worlds import EARLIER, body, service
 from tts_operator.api import GROUP, KIND, Json
-from tts_operator.reconcile.report import report, report_invalid
+from tts_operator.reconcile.status.report import compute_status, invalid_spec_status
 
 ROOT = Path(__file__).parents[3]
 ARGOCD = ROOT / "integrations" / "argocd"
@@ -50,7 +50,7 @@ def fixtures() -> dict[str, Fixture]:
     unseen = "the operator has not yet seen what the spec says now"
     newer = body(generation=2, status=well["status"])
     deleted = body(status=well["status"], deletionTimestamp="2026-01-02T00:00:00Z")
-    invalid = body(status=report_invalid(body(), "spec.replicas: Input should be a valid integer", EARLIER))
+    invalid = body(status=invalid_spec_status(body(), "spec.replicas: Input should be a valid integer", EARLIER))
     absent = {name: value for name, value in fresh.items() if name != "status"}
     return {
         "healthy": Fixture(body=well, health="Healthy", decides="Ready"),
@@ -88,7 +88,7 @@ def _reported(name: str) -> Json:
 def reported(case: Case) -> Json:
     """The TTSService of a situation, with the status that the operator gives it."""
     asked = service(case.spec)
-    return body(case.spec, status=report(asked, observed(asked, case), outcome(case), EARLIER))
+    return body(case.spec, status=compute_status(asked, observed(asked, case), outcome(case), EARLIER))
 
 
 class _Dumper(yaml.SafeDumper):

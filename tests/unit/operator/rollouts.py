@@ -26,8 +26,8 @@ from tts_operator.kube.resources import (
 )
 from tts_operator.policy import Policy
 from tts_operator.reconcile import Reconciler
-from tts_operator.reconcile.caches import trim, trim_pod
-from tts_operator.reconcile.evidence import NOTHING, Evidence, Examination, Finding
+from tts_operator.reconcile.analysis.model import NO_RESULT, AnalysisRequest, AnalysisResult, RollbackReason
+from tts_operator.reconcile.observed.trimming import trim, trim_pod
 from tts_operator.runtime import Key, Store
 from tts_operator.runtime.workers import RetryError
 
@@ -43,30 +43,30 @@ class Listener:
 
     def __init__(self, simulation: "Simulation") -> None:
         self._simulation = simulation
-        self._found: dict[Key, Evidence] = {}
-        self._wanted: Examination | None = None
+        self._found: dict[Key, AnalysisResult] = {}
+        self._wanted: AnalysisRequest | None = None
         self.asked: frozenset[str] = frozenset()
         """The uids, which are the names, of the pods that are made to speak."""
         self._since = 0
         self.news = False
 
-    def evidence(self, key: Key) -> Evidence:
-        return self._found.get(key, NOTHING)
+    def result(self, key: Key) -> AnalysisResult:
+        return self._found.get(key, NO_RESULT)
 
-    def want(self, service: TTSService, examination: Examination | None) -> None:
+    def want(self, service: TTSService, analysis_request: AnalysisRequest | None) -> None:
         del service
-        if examination is None:
+        if analysis_request is None:
             self.forget(KEY, keep=True)
             return
         known = self._wanted
-        if known is None or known.subject != examination.subject or examination.misses(self.asked):
+        if known is None or known.subject != analysis_request.subject or analysis_request.misses(self.asked):
             self.forget(KEY)
-        self._wanted = examination
-        if not self.asked and examination.ready:
+        self._wanted = analysis_request
+        if not self.asked and analysis_request.ready:
             self._since = self._simulation.now
-            self.asked = frozenset(pod.uid for pod in examination.pods.values())
-            if examination.speaks:
-                self._simulation.pods.ask(examination.pods)
+            self.asked = frozenset(pod.uid for pod in analysis_request.pods.values())
+            if analysis_request.speaks:
+                self._simulation.pods.ask(analysis_request.pods)
 
     def forget(self, key: Key, *, keep: bool = False) -> None:
         self._wanted, self.asked = None, frozenset()
@@ -81,18 +81,20 @@ class Listener:
             self._found[KEY] = self._heard(wanted)
         kinds = {self._simulation.pods.kind_of(name) for name in wanted.pods}
         if not wanted.speaks and "failing" in kinds and self._simulation.pods.old_enough(wanted.pods):
-            self._found[KEY] = Evidence(subject=wanted.subject, finding=Finding(reason="ErrorRate", message="50 %"))
+            self._found[KEY] = AnalysisResult(
+                subject=wanted.subject, rollback_reason=RollbackReason(reason="ErrorRate", message="50 %")
+            )
         self.news = bool(self._found)
 
-    def _heard(self, wanted: Examination) -> Evidence:
+    def _heard(self, wanted: AnalysisRequest) -> AnalysisResult:
         """What the pods that were asked have said: those that are gone, nothing."""
         kinds = {self._simulation.pods.kind_of(uid) for uid in self.asked}
         if kinds & {"mute", "faint", ""}:
-            finding = Finding(reason="SpeechCheckFailed", message="silence")
-            return Evidence(subject=wanted.subject, asked=self.asked, finding=finding)
+            rollback_reason = RollbackReason(reason="SpeechCheckFailed", message="silence")
+            return AnalysisResult(subject=wanted.subject, asked=self.asked, rollback_reason=rollback_reason)
         self._simulation.spoken |= kinds
         self._simulation.spoken_hashes |= {self._simulation.pods.hash_of(uid) for uid in self.asked}
-        return Evidence(subject=wanted.subject, asked=self.asked, passed="3 texts spoken")
+        return AnalysisResult(subject=wanted.subject, asked=self.asked, passed="3 texts spoken")
 
 
 @dataclass
@@ -146,7 +148,7 @@ class Simulation:
             zones={},
             nodes=self.nodes,
             defaults=self.defaults,
-            examiner=self.listener,  # type: ignore[arg-type]
+            analysis_runner=self.listener,  # type: ignore[arg-type]
             policy=self.policy,
         )
         self.due: float | None = 0.0

@@ -10,8 +10,8 @@ import yaml
 from lupa import lua51
 
 from tests.unit.operator.kstatus import kstatus
+from tests.unit.operator.reconcile.status.test_report import CASES, Case
 from tests.unit.operator.regenerate_argocd import ARGOCD, CHECK, COMMAND, files, fixtures, reported
-from tests.unit.operator.test_report import CASES, Case
 from tests.unit.operator.worlds import body, condition
 from tts_operator.api import GROUP, KIND, Json
 

@@ -13,8 +13,8 @@ from tts_operator.desired.pod import pod_template
 from tts_operator.desired.probe import Admits, admits
 from tts_operator.desired.revision import revisions_of, wanted_revision
 from tts_operator.keyring import Keyring, new_secret
-from tts_operator.reconcile.credentials import credential, is_stranger
-from tts_operator.reconcile.evidence import Reachable, reachable
+from tts_operator.reconcile.analysis.credentials import credential, is_stranger
+from tts_operator.reconcile.analysis.model import PodEndpoint, pod_endpoints
 from tts_server.settings import decoded
 
 SECRET = b"a secret of thirty-two bytes 1234"
@@ -112,15 +112,17 @@ def test_by_what_a_template_knows_the_operator(template: Json, found: Admits) ->
 
 
 def test_where_pods_answer_and_by_what_they_know_the_operator() -> None:
-    found = reachable([pod("a", podIP="10.0.0.1"), pod("b", podIP="fd00::1"), pod("c")], 7860, with_environment(OLD))
+    found = pod_endpoints(
+        [pod("a", podIP="10.0.0.1"), pod("b", podIP="fd00::1"), pod("c")], 7860, with_environment(OLD)
+    )
     assert found == {
-        "a": Reachable("http://10.0.0.1:7860", "a", Admits(uid=True)),
-        "b": Reachable("http://[fd00::1]:7860", "b", Admits(uid=True)),
+        "a": PodEndpoint("http://10.0.0.1:7860", "a", Admits(uid=True)),
+        "b": PodEndpoint("http://[fd00::1]:7860", "b", Admits(uid=True)),
     }
 
 
 def asked_by(admitted: Admits) -> str | None:
-    made = credential(Reachable("http://10.0.0.1:7860", "uid-1", admitted), KEYRING)
+    made = credential(PodEndpoint("http://10.0.0.1:7860", "uid-1", admitted), KEYRING)
     return made() if made is not None else None
 
 
@@ -136,7 +138,7 @@ def test_pods_of_an_older_operator_are_asked_by_their_uid_and_others_never() -> 
 
 def test_who_is_a_stranger() -> None:
     told = {
-        key: is_stranger(Reachable("url", "uid", Admits(public_key=key)), KEYRING)
+        key: is_stranger(PodEndpoint("url", "uid", Admits(public_key=key)), KEYRING)
         for key in ("", KEYRING.public_key, OTHER.public_key)
     }
     assert told == {"": False, KEYRING.public_key: False, OTHER.public_key: True}

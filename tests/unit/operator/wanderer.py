@@ -22,8 +22,8 @@ from tts_operator.desired import Defaults
 from tts_operator.desired.identity import CANDIDATE, NAME_LABEL
 from tts_operator.desired.revision import TEMPLATE_LABEL
 from tts_operator.kube.resources import CONTROLLER_REVISIONS, DEPLOYMENTS
-from tts_operator.reconcile.reporter import Reporter
-from tts_operator.reconcile.workload import is_complete
+from tts_operator.reconcile.status.deployment import is_complete
+from tts_operator.reconcile.status.writer import StatusWriter
 
 LEAST = 3
 """So many pods the service has at the least."""
@@ -254,15 +254,15 @@ class Wanderer(RuleBasedStateMachine):
 
     def let(self, work: Coroutine[Any, Any, Any]) -> None:
         """Do it, by the clocks of this world; that by which people and conditions tell the time may have jumped."""
-        real, now = time.monotonic, Reporter.now
+        real, now = time.monotonic, StatusWriter.now
         time.monotonic = self.loop.time
-        Reporter.now = staticmethod(self.now)  # type: ignore[method-assign]
+        StatusWriter.now = staticmethod(self.now)  # type: ignore[method-assign]
         asyncio.set_event_loop(self.loop)
         try:
             self.loop.run_until_complete(work)
         finally:
             time.monotonic = real
-            Reporter.now = staticmethod(now)  # type: ignore[method-assign]
+            StatusWriter.now = staticmethod(now)  # type: ignore[method-assign]
 
     def now(self) -> str:
         passed = datetime.timedelta(seconds=self.loop.time() + self.jumped)

@@ -12,7 +12,7 @@ from tts_operator.desired import Defaults, children
 from tts_operator.keyring import Keyring
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.policy import Policy
-from tts_operator.reconcile.observed import Observed, address
+from tts_operator.reconcile.observed.snapshot import Observed, address
 
 ALL = ("*",)
 OPEN = Policy(

@@ -1,0 +1,1 @@
+"""kopf's watch of the TTSServices, and what is built around it."""

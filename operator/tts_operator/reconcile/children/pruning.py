@@ -1,0 +1,48 @@
+"""Which live children are no longer wanted, and may go now: not before what takes their place can do their work."""
+
+from collections.abc import Sequence
+
+from tts_operator.api import Json, TTSService
+from tts_operator.desired.identity import candidate_name
+from tts_operator.kube.resources import CONTROLLER_REVISIONS
+from tts_operator.reconcile.observed.ownership import owned_by
+from tts_operator.reconcile.observed.snapshot import Observed, address
+from tts_operator.reconcile.status.deployment import rolled_out
+from tts_operator.reconcile.status.routes import route_accepted
+
+
+def outdated(service: TTSService, observed: Observed, wanted: Sequence[Json]) -> tuple[list[Json], bool]:
+    """Live objects that are to be deleted, and whether there are others that will be later."""
+    names = {address(manifest) for manifest in wanted}
+    candidates = [
+        live
+        for at, live in observed.children.items()
+        if at not in names and owned_by(live, service) and "deletionTimestamp" not in live["metadata"]
+    ]
+    kept = _kept_revisions(service, candidates)
+    unwanted = [live for live in candidates if address(live) not in kept]
+    delete = [live for live in unwanted if not _still_needed(service, observed, live)]
+    return delete, len(delete) < len(unwanted)
+
+
+def _kept_revisions(service: TTSService, candidates: Sequence[Json]) -> set[tuple[str, str, str]]:
+    """The newest of the revisions that have been, as many as the spec asks for."""
+    revisions = [live for live in candidates if live["kind"] == CONTROLLER_REVISIONS.kind]
+    newest_first = sorted(revisions, key=lambda live: -live["revision"])
+    return {address(live) for live in newest_first[: service.spec.rollout.revision_history_limit]}
+
+
+def _still_needed(service: TTSService, observed: Observed, live: Json) -> bool:
+    """What clients or pods use until something else has taken its place."""
+    spec = service.spec
+    if live["metadata"]["name"] == candidate_name(service):
+        return False
+    match live["kind"]:
+        case "Ingress":
+            return spec.gateway is not None and not route_accepted(service, observed)
+        case "HTTPRoute":
+            return spec.ingress is not None and not observed.has("networking.k8s.io/v1", "Ingress", service.name)
+        case "PersistentVolumeClaim":  # pods of the old revision could not be started again without it
+            return not rolled_out(observed.child("apps/v1", "Deployment", service.name), claim=service.name)
+        case _:
+            return False

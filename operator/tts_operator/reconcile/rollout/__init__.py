@@ -1,0 +1,1 @@
+"""Where a rollout is to be, and which workloads follow from it. Pure."""

@@ -1,0 +1,54 @@
+"""Which revision serves, and is gone back to where a new one fails. Pure.
+
+The status tells. Where it does not, as after a restore from a backup, or where the ControllerRevision that it names is
+gone, the Deployment and its pods do.
+"""
+
+from collections.abc import Mapping
+
+from tts_operator.api import Json, TTSService
+from tts_operator.desired.deployment import REVISION_ANNOTATION
+from tts_operator.desired.revision import Revision
+from tts_operator.kube.client import FIELD_MANAGER
+from tts_operator.reconcile.children.diff import fields_of
+from tts_operator.reconcile.observed.extract import extract
+from tts_operator.reconcile.observed.ownership import owned_by
+from tts_operator.reconcile.observed.snapshot import Observed
+from tts_operator.reconcile.rollout.candidate_pods import pods_of
+from tts_operator.reconcile.status.deployment import is_complete
+
+
+def stable_revision(service: TTSService, observed: Observed, revisions: Mapping[str, Revision]) -> Revision | None:
+    """The stable revision; None where none has ever served. `revisions` are those that are recorded, by name."""
+    told = revisions.get(service.status.get("currentRevision", ""))
+    if told is not None:
+        return told
+    live = observed.child("apps/v1", "Deployment", service.name)
+    given = _given(live, revisions) if live is not None and owned_by(live, service) else None
+    if live is None or given is None or is_complete(live):
+        return given
+    # It has begun to replace pods. What most of the ready ones are made of has served before.
+    ready = {
+        each.name: len(pods_of(observed, each, in_place=True, ready=True)) for each in (*revisions.values(), given)
+    }
+    most = max({**revisions, given.name: given}.values(), key=lambda each: (ready[each.name], -each.number))
+    if ready[most.name]:
+        return most
+    return given if live.get("status", {}).get("availableReplicas") else None
+
+
+def is_lost(service: TTSService, revisions: Mapping[str, Revision]) -> bool:
+    """Whether the ControllerRevision of the stable revision was deleted."""
+    current = service.status.get("currentRevision")
+    return current is not None and current not in revisions
+
+
+def _given(live: Json, revisions: Mapping[str, Revision]) -> Revision | None:
+    """The revision that a Deployment was last given; without a ControllerRevision, as far as the Deployment tells."""
+    name = live["metadata"].get("annotations", {}).get(REVISION_ANNOTATION, "")
+    if not name or name in revisions:
+        return revisions.get(name)
+    template = extract(live, fields_of(live, FIELD_MANAGER)).get("spec", {}).get("template")
+    if template is None:
+        return None
+    return Revision(name=name, number=0, inputs={}, template=template, recorded=False)

@@ -1,0 +1,89 @@
+"""Where a rollout is: what `status.rollout` holds, so that a restarted operator goes on where the last one was."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from tts_operator.api import Json
+from tts_operator.reconcile.status.conditions import seconds_between
+
+
+class Phase(StrEnum):
+    """The phases of a rollout, as `kubectl explain ttsservice.status.rollout.phase` tells them."""
+
+    CHECKING = "Checking"
+    CHECKING_IN_PLACE = "CheckingInPlace"
+    SCALING = "Scaling"
+    STEPPING = "Stepping"
+    PREVIEWING = "Previewing"
+    SWITCHED = "Switched"
+    PROMOTING = "Promoting"
+    ROLLED_BACK = "RolledBack"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolloutState:
+    """Where a rollout is."""
+
+    revision: str
+    """Name of the revision that it is about."""
+    phase: Phase
+    started: str
+    """RFC 3339: when the rollout began; empty for one that an operator of before there was this began."""
+    since: str
+    """RFC 3339: when the phase, or the step, began."""
+    step: int | None = None
+    steps: int | None = None
+    reason: str = ""
+    message: str = ""
+
+    @classmethod
+    def read(cls, status: Mapping[str, Any]) -> "RolloutState | None":
+        """From the status of a TTSService; None where no rollout is told of, or none that this operator knows."""
+        told = status.get("rollout")
+        if not told or told.get("phase") not in list(Phase):
+            return None
+        return cls(
+            revision=told["revision"],
+            phase=Phase(told["phase"]),
+            started=told.get("startTime", ""),
+            since=told["since"],
+            step=told.get("step"),
+            steps=told.get("steps"),
+            reason=told.get("reason", ""),
+            message=told.get("message", ""),
+        )
+
+    def as_status(self) -> Json:
+        """`status.rollout`."""
+        fields: Json = {
+            "revision": self.revision,
+            "phase": str(self.phase),
+            "step": self.step,
+            "steps": self.steps,
+            "startTime": self.started or None,
+            "since": self.since,
+            "reason": self.reason or None,
+            "message": self.message or None,
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
+    @property
+    def rollout(self) -> str:
+        """What a command names: this rollout, and no later one to the same revision."""
+        return f"{self.revision}@{self.started}" if self.started else self.revision
+
+    @property
+    def place(self) -> int:
+        """What a person names who asks to go on from here: the step of a canary, or 1 after a switch, 0 before."""
+        return self.step if self.step is not None else int(self.phase is Phase.SWITCHED)
+
+    @property
+    def subject(self) -> str:
+        """What findings are about."""
+        return f"{self.revision}/{self.phase}/{self.step}/{self.since}"
+
+    def elapsed(self, now: str) -> float:
+        """Seconds since the phase or step began."""
+        return seconds_between(self.since, now)

@@ -1,0 +1,73 @@
+"""What follows from where a rollout is: which pods there are to be, and who gets which traffic. Pure."""
+
+import math
+from dataclasses import replace
+
+from tts_operator.desired.workloads import Candidate, DesiredWorkloads, Traffic
+from tts_operator.reconcile.rollout.context import RolloutContext
+from tts_operator.reconcile.rollout.replicas import candidate_replicas, replicas
+from tts_operator.reconcile.rollout.state import Phase, RolloutState
+
+
+def desired_workloads(context: RolloutContext, state: RolloutState) -> DesiredWorkloads:
+    """What pods there are to be in a state, and who gets which traffic."""
+    keep = (context.spec_revision, context.update_revision, context.stable)
+    strategy, phase = context.service.spec.rollout.strategy, state.phase
+    switched = strategy == "BlueGreen" and phase is Phase.SWITCHED
+    stable = DesiredWorkloads(
+        revision=context.stable,
+        replicas=replicas(context.service, context.observed, takes_over=not switched),
+        keep=keep,
+    )
+    if phase is Phase.ROLLED_BACK:
+        return stable
+    # What fails, and is not rolled back by itself, replaces no further pod.
+    new = replace(
+        stable, revision=context.update_revision, halted=context.service.spec.rollout.paused or bool(state.reason)
+    )
+    if phase is Phase.CHECKING_IN_PLACE:
+        return replace(new, one_pod=True)
+    promoting = phase is Phase.PROMOTING
+    if promoting and not context.has_candidate:
+        return new
+    if strategy == "Canary" or (promoting and state.step is not None):
+        return _shared(context, state, new if promoting else stable)
+    if strategy == "Rolling":
+        candidate_deployment = Candidate(revision=context.update_revision, replicas=1, preview=False)
+        return new if promoting else replace(stable, candidate=candidate_deployment)
+    led = switched or promoting
+    scaled = led and context.service.spec.autoscaling is not None
+    wanted = context.stable_replicas
+    if led and context.candidate_deployment is not None:
+        # An autoscaler of the user's own sees no load on the other set, and may shrink it; not what has the traffic.
+        wanted = max(wanted, context.candidate_deployment["spec"].get("replicas", 1))
+    count = candidate_replicas(context.candidate_deployment, wanted, scaled=scaled)
+    candidate_deployment = Candidate(revision=context.update_revision, replicas=count, scaled=scaled)
+    traffic = Traffic.CANDIDATE if led else Traffic.STABLE
+    return replace(new if promoting else stable, candidate=candidate_deployment, traffic=traffic)
+
+
+def _shared(context: RolloutContext, state: RolloutState, found: DesiredWorkloads) -> DesiredWorkloads:
+    """The same with a canary."""
+    weight = weight_of(context, state)
+    found = replace(found, candidate=Candidate(revision=context.update_revision, replicas=_share(context, state)))
+    if context.by_weight:
+        return replace(found, weight=weight)
+    return replace(found, traffic=Traffic.BOTH if weight else Traffic.STABLE)
+
+
+def weight_of(context: RolloutContext, state: RolloutState) -> int:
+    """The percentage of the traffic that a canary has."""
+    if state.phase is Phase.CHECKING:
+        return 0
+    step = context.step_of(state)
+    if state.phase is Phase.SCALING:
+        step -= 1
+    return context.steps[step].weight if step >= 0 else 0
+
+
+def _share(context: RolloutContext, state: RolloutState) -> int:
+    """The pods of a canary: of the stable ones' number, or of all pods, as its weight says."""
+    weight = context.steps[context.step_of(state)].weight
+    of = 100 if context.by_weight else 100 - weight
+    return max(1, math.ceil(context.stable_replicas * weight / of))

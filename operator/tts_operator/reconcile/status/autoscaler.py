@@ -1,0 +1,54 @@
+"""How the autoscaler is doing."""
+
+from tts_operator.api import Json, TTSService
+from tts_operator.kube.resources import HORIZONTAL_POD_AUTOSCALERS
+from tts_operator.reconcile.observed.snapshot import Observed
+from tts_operator.reconcile.status.conditions import ConditionState, condition_of, seconds_between
+
+PATIENCE_SECONDS = 120.0
+"""For so long an autoscaler may be without figures: those of new pods take a minute to come in."""
+CURES = {
+    "FailedGetResourceMetric": "there are no CPU or memory metrics; check that metrics-server runs and pods are ready",
+    "FailedGetPodsMetric": "check that a custom metrics adapter is installed and provides the metric",
+    "FailedGetObjectMetric": "check that a custom metrics adapter is installed and provides the metric",
+    "FailedGetExternalMetric": "check that an external metrics adapter is installed and provides the metric",
+    "AmbiguousSelector": "another HorizontalPodAutoscaler scales the same pods; remove it, or remove spec.autoscaling",
+}
+
+
+def autoscaler(service: TTSService, observed: Observed, now: str) -> ConditionState | None:
+    """Whether the autoscaler can do its work; None where the spec asks for none.
+
+    Only its reasons are told, not its messages: they hold figures, and every new one would be a write.
+    """
+    if service.spec.autoscaling is None:
+        return None
+    failing = _failing(service, observed)
+    if failing is not None and seconds_until_it_counts(service, observed, now) is None:
+        reason = failing["reason"]
+        cure = CURES.get(reason, f"see kubectl describe hpa {service.name}")
+        return ConditionState(ready=False, reason=reason, message=f"the number of pods stays as it is: {cure}")
+    if condition_of(_live(service, observed), "ScalingActive").get("status") == "True":
+        return ConditionState(ready=True, reason="ScalingActive", message="the number of pods follows the load")
+    return ConditionState(ready=None, reason="Pending", message="the autoscaler has no metrics yet")
+
+
+def seconds_until_it_counts(service: TTSService, observed: Observed, now: str) -> float | None:
+    """After how many seconds a failure that is still young has to be told; None where there is none."""
+    failing = _failing(service, observed)
+    if service.spec.autoscaling is None or failing is None:
+        return None
+    since = failing.get("lastTransitionTime", now)
+    left = PATIENCE_SECONDS - seconds_between(since, now)
+    return left if left > 0 else None
+
+
+def _failing(service: TTSService, observed: Observed) -> Json | None:
+    """The condition that says why the autoscaler cannot work."""
+    conditions = [condition_of(_live(service, observed), kind) for kind in ("AbleToScale", "ScalingActive")]
+    return next((condition for condition in conditions if condition.get("status") == "False"), None)
+
+
+def _live(service: TTSService, observed: Observed) -> Json | None:
+    resource = HORIZONTAL_POD_AUTOSCALERS
+    return observed.child(resource.api_version, resource.kind, service.name)

@@ -1,0 +1,83 @@
+"""How the Deployment and its pods are doing."""
+
+from tts_operator.api import Json
+from tts_operator.api.model import Model
+from tts_operator.reconcile.observed.pods import Failure
+from tts_operator.reconcile.status.conditions import ConditionState, condition_of
+
+
+def workload(live: Json | None, failure: Failure | None) -> ConditionState:
+    """Whether what the spec asks for is what runs. `live` is the Deployment."""
+    if live is None or "deletionTimestamp" in live["metadata"]:
+        return ConditionState(ready=False, reason="Creating", message="the Deployment does not exist yet")
+    wanted = live["spec"].get("replicas", 1)
+    counts = live.get("status", {})
+    total, updated = counts.get("replicas", 0), counts.get("updatedReplicas", 0)
+    available = counts.get("availableReplicas", 0)
+    seen = is_seen(live)
+    if is_complete(live):
+        if wanted == 0:
+            return ConditionState(ready=True, reason="ScaledToZero", message="replicas is 0, so no pods run")
+        return ConditionState(ready=True, reason="Ready", message=f"all {wanted} pods are ready")
+    progress = f"{available} of {wanted} pods can serve, {updated} of {total} match the spec"
+    cause = deployment_problem(live) or (failure.describe() if failure else "")
+    text = f"{progress}; {cause}" if cause else progress
+    if seen and condition_of(live, "Progressing").get("reason") == "ProgressDeadlineExceeded":
+        return ConditionState(ready=False, reason="ProgressDeadlineExceeded", message=text, stalled=True)
+    if not seen or total > updated:
+        return ConditionState(ready=False, reason="RolloutInProgress", message=text)
+    return ConditionState(ready=False, reason=failure.reason if failure else "PodsNotReady", message=text)
+
+
+def availability(live: Json | None) -> ConditionState:
+    """Whether anybody can be served now, by whatever revision."""
+    available = (live or {}).get("status", {}).get("availableReplicas", 0)
+    if available:
+        return ConditionState(ready=True, reason="PodsAvailable", message=f"{available} pods can serve")
+    if live is not None and live["spec"].get("replicas") == 0:
+        return ConditionState(ready=False, reason="ScaledToZero", message="replicas is 0")
+    return ConditionState(ready=False, reason="NoPodsAvailable", message="no pod can serve")
+
+
+def model(asked: Model, available: ConditionState, failure: Failure | None) -> ConditionState | None:
+    """Whether the model is loaded; None where it is part of the image, and so no news of its own."""
+    if asked.engine == "fastspeech2":
+        return None
+    name = f"{asked.name} {asked.revision}"
+    if available.ready:
+        return ConditionState(ready=True, reason="ModelLoaded", message=f"{name} is loaded")
+    if failure is not None:
+        return ConditionState(ready=False, reason=failure.reason, message=f"{name} is not loaded: {failure.describe()}")
+    return ConditionState(ready=False, reason="ModelLoading", message=f"{name} is being downloaded or loaded")
+
+
+def is_seen(live: Json) -> bool:
+    """Whether the Deployment's controller has looked at its present generation; before, its counts mean nothing."""
+    seen: int = live.get("status", {}).get("observedGeneration", 0)
+    generation: int = live["metadata"].get("generation", 0)
+    return seen >= generation
+
+
+def is_complete(live: Json) -> bool:
+    """Whether a Deployment has as many pods as it is to have, all of its present template, and all can serve."""
+    counts = live.get("status", {})
+    wanted = live["spec"].get("replicas", 1)
+    numbers = {counts.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")}
+    return is_seen(live) and numbers == {wanted}
+
+
+def rolled_out(live: Json | None, *, claim: str) -> bool:
+    """Whether every pod of the Deployment is one that does not mount the claim."""
+    if live is None:
+        return True
+    volumes = live["spec"]["template"]["spec"].get("volumes", ())
+    if any(volume.get("persistentVolumeClaim", {}).get("claimName") == claim for volume in volumes):
+        return False
+    counts = live.get("status", {})
+    return is_seen(live) and counts.get("replicas", 0) == counts.get("updatedReplicas", 0)
+
+
+def deployment_problem(live: Json) -> str:
+    """Why pods cannot even be created: a quota, a policy, a missing ServiceAccount."""
+    condition = condition_of(live, "ReplicaFailure")
+    return f"pods cannot be created: {condition['message']}" if condition.get("status") == "True" else ""

@@ -1,0 +1,77 @@
+"""What is said of a rollout that is going on, or has failed. Pure."""
+
+from tts_operator.api import TTSService
+from tts_operator.reconcile.observed.pods import last_failure
+from tts_operator.reconcile.observed.snapshot import Observed
+from tts_operator.reconcile.rollout.candidate_pods import pods_of
+from tts_operator.reconcile.rollout.decision import RolloutDecision
+from tts_operator.reconcile.rollout.state import Phase, RolloutState
+from tts_operator.reconcile.status.conditions import ConditionState
+
+WORDS = {
+    Phase.CHECKING: "its pods are starting and must pass the speech check; no client reaches them yet",
+    Phase.CHECKING_IN_PLACE: "its first pod is starting and must pass the speech check",
+    Phase.SCALING: "more of its pods are starting for the next step",
+    Phase.PREVIEWING: "its pods are ready; waiting for `kubectl tts promote {name}`",
+    Phase.SWITCHED: "it receives all traffic; the old pods are kept for a while",
+    Phase.PROMOTING: "it is replacing the old pods",
+}
+
+
+def progress(service: TTSService, decision: RolloutDecision, observed: Observed) -> ConditionState | None:
+    """The verdict on a rollout; None where there is none."""
+    state = decision.state
+    if state is None:
+        if decision.held:
+            number = decision.update_revision.number
+            text = f"revision {number} is waiting: spec.rollout.paused is true; set it to false to continue"
+            return ConditionState(ready=False, reason="RolloutPaused", message=text)
+        return None
+    about = f"revision {decision.update_revision.number} ({decision.update_revision.name})"
+    stays = f"revision {decision.workloads.revision.number} ({decision.workloads.revision.name})"
+    if state.phase is Phase.ROLLED_BACK:
+        text = (
+            f"{about} was rolled back at {state.since} ({state.reason}): {state.message}. All traffic goes to {stays}, "
+            "which is not what the spec asks for: correct the spec, or revert it"
+        )
+        return ConditionState(ready=False, reason="RolledBack", message=text, stalled=True)
+    if state.reason:
+        stuck = (
+            "It cannot be rolled back, because the previous ControllerRevision was deleted: apply a spec that works"
+            if decision.no_way_back
+            else "rollout.autoRollback is false, so it stays where it is: "
+            f"`kubectl tts abort {service.name}` rolls it back"
+        )
+        text = f"{about} is failing ({state.reason}): {state.message}. {stuck}"
+        return ConditionState(ready=False, reason=state.reason, message=text, stalled=True)
+    return ConditionState(
+        ready=False, reason="RolloutInProgress", message=f"{about}: {_where(service, decision, state, observed)}"
+    )
+
+
+def undone(decision: RolloutDecision) -> ConditionState | None:
+    """The verdict where somebody has asked for an older revision than the spec does; None where nobody has."""
+    update = decision.update_revision
+    if update.name == decision.spec_revision.name:
+        return None
+    text = (
+        f"revision {update.number} ({update.name}) runs because of an undo (annotation tts-operator.io/undo), "
+        f"but the spec asks for revision {decision.spec_revision.number}: revert the spec, or remove the annotation"
+    )
+    return ConditionState(ready=False, reason="Undone", message=text, stalled=True)
+
+
+def _where(service: TTSService, decision: RolloutDecision, state: RolloutState, observed: Observed) -> str:
+    paused = "; paused because spec.rollout.paused is true" if service.spec.rollout.paused else ""
+    if state.phase is Phase.STEPPING:
+        step = state.step or 0
+        until = "" if decision.ends else f"; waiting for `kubectl tts promote {service.name}`"
+        text = f"step {step + 1} of {state.steps}, with about {decision.share} % of the traffic{until}"
+    else:
+        text = WORDS[state.phase].format(name=service.name)
+    new = pods_of(observed, decision.update_revision, in_place=False) + pods_of(
+        observed, decision.update_revision, in_place=True
+    )
+    failure = last_failure(new)
+    spoken = f"; {state.message}" if state.message else ""
+    return f"{text}{paused}{f'; {failure.describe()}' if failure else spoken}"

@@ -1,0 +1,96 @@
+"""How the ways into the service are doing: Ingress, HTTPRoute, Certificate."""
+
+from tts_operator.api import Json, TTSService
+from tts_operator.api.network import ParentReference
+from tts_operator.kube.resources import CERTIFICATES, HTTP_ROUTES, INGRESSES, Resource
+from tts_operator.reconcile.observed.snapshot import Observed
+from tts_operator.reconcile.status.conditions import ConditionState, condition_of
+
+ACCEPTED, RESOLVED = "Accepted", "ResolvedRefs"
+
+
+def route(service: TTSService, observed: Observed) -> ConditionState | None:
+    """Whether clients outside the cluster are led to the Service; None where the spec asks for no such way."""
+    if service.spec.gateway is not None:
+        return _http_route(service, observed)
+    if service.spec.ingress is not None:
+        return _ingress(service, observed)
+    return None
+
+
+def route_accepted(service: TTSService, observed: Observed) -> bool:
+    """Whether every Gateway has taken the route."""
+    return service.spec.gateway is not None and _http_route(service, observed).ready is True
+
+
+def certificate(service: TTSService, observed: Observed) -> ConditionState | None:
+    """Whether cert-manager has issued the certificate; None where it is not asked to."""
+    tls = service.spec.ingress.tls if service.spec.ingress else None
+    if tls is None or tls.issuer_ref is None:
+        return None
+    live = _live(service, observed, CERTIFICATES)
+    ready = condition_of(live, "Ready")
+    issuer = f"{tls.issuer_ref.kind} {tls.issuer_ref.name}"
+    if ready.get("status") == "True":
+        return ConditionState(ready=True, reason="Issued", message=f"{issuer} has issued the certificate")
+    said = f": {ready['message']}" if ready.get("message") else ""
+    text = f"{issuer} has not issued the certificate yet{said}; see kubectl describe certificate {service.name}"
+    return ConditionState(ready=False, reason="CertificateNotReady", message=text)
+
+
+def _ingress(service: TTSService, observed: Observed) -> ConditionState:
+    live = _live(service, observed, INGRESSES)
+    points = (live or {}).get("status", {}).get("loadBalancer", {}).get("ingress", ())
+    addresses = [point.get("ip") or point.get("hostname", "") for point in points]
+    if addresses:
+        return ConditionState(
+            ready=True, reason="AddressAssigned", message=f"the Ingress is served at {', '.join(addresses)}"
+        )
+    asked = service.spec.ingress
+    name = f"class {asked.class_name}" if asked is not None and asked.class_name else "the default class"
+    # Some controllers never tell an address, so that this is no reason to be called not ready.
+    return ConditionState(
+        ready=None,
+        reason="NoAddress",
+        message=f"no controller has reported an address for the Ingress; check that one is running for {name}",
+    )
+
+
+def _http_route(service: TTSService, observed: Observed) -> ConditionState:
+    live = _live(service, observed, HTTP_ROUTES)
+    gateway = service.spec.gateway
+    for parent in gateway.parent_refs if gateway else ():
+        told = _answer(live, parent, service.namespace)
+        where = f"Gateway {parent.namespace or service.namespace}/{parent.name}"
+        for kind in (ACCEPTED, RESOLVED):
+            condition = next((each for each in told if each["type"] == kind), None)
+            if condition is None or condition.get("observedGeneration", 0) < _generation(live):
+                text = f"{where} has not reported on the route yet; check that it exists and its controller runs"
+                return ConditionState(ready=False, reason="RoutePending", message=text)
+            if condition["status"] != "True":
+                text = f"{where} rejects the route ({condition['reason']}): {condition.get('message', '')}"
+                return ConditionState(ready=False, reason="RouteNotAccepted", message=text)
+    return ConditionState(ready=True, reason=ACCEPTED, message="every Gateway accepts the route")
+
+
+def _answer(live: Json | None, parent: ParentReference, namespace: str) -> list[Json]:
+    """The conditions by which a Gateway's controller answers to the route."""
+
+    def meant(reference: Json) -> bool:
+        return (reference["name"], reference.get("namespace", namespace), reference.get("sectionName")) == (
+            parent.name,
+            parent.namespace or namespace,
+            parent.section_name,
+        )
+
+    answers = (live or {}).get("status", {}).get("parents", ())
+    return [condition for answer in answers if meant(answer["parentRef"]) for condition in answer.get("conditions", ())]
+
+
+def _generation(live: Json | None) -> int:
+    generation: int = (live or {}).get("metadata", {}).get("generation", 0)
+    return generation
+
+
+def _live(service: TTSService, observed: Observed, resource: Resource) -> Json | None:
+    return observed.child(resource.api_version, resource.kind, service.name)

@@ -1,0 +1,82 @@
+"""Whose output is repeated in a status."""
+
+import pytest
+
+from tests.unit.operator.worlds import DEFAULTS, NAMESPACE, container, pod
+from tts_operator.api import Json
+from tts_operator.policy import Policy
+from tts_operator.reconcile.observed.pods import last_failure
+from tts_operator.reconcile.observed.trimming import trim_pod
+
+SECRET = "the answer is 42"
+SERVER: Json = {"name": "server", "image": DEFAULTS.image}
+
+
+def speaks(namespace: str, image: str) -> bool:
+    return Policy().for_namespace(namespace, DEFAULTS.image).has_image(image)
+
+
+def said(container_: Json, *, init: bool = False, last: bool = False) -> str:
+    """The message of the last failure of a pod with this container."""
+    ended = {"terminated": {"exitCode": 1, "message": SECRET}}
+    name = container_["name"]
+    status = (
+        container({"waiting": {"reason": "CrashLoopBackOff"}}, last=ended, name=name)
+        if last
+        else container(ended, name=name)
+    )
+    found = pod(init=[status] if init else [], containers=[] if init else [status])
+    kind = "initContainers" if init else "containers"
+    found |= {"apiVersion": "v1", "kind": "Pod", "spec": {"nodeName": "n", kind: [container_]}}
+    failure = last_failure([trim_pod(found, speaks=speaks)])
+    assert failure is not None
+    assert failure.as_status()["message"] == failure.message
+    return failure.describe()
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize(
+    "container_, init",
+    [
+        (SERVER, False),
+        ({**SERVER, "image": DEFAULTS.image.replace("v0.1.0", "v9")}, False),
+        ({**SERVER, "command": [], "args": None}, False),
+        ({**SERVER, "name": "fetch", "args": ["fetch"]}, True),
+    ],
+    ids=["the server", "another version", "no command", "what the operator itself makes it do"],
+)
+def test_what_an_allowed_image_says_by_itself_is_repeated(container_: Json, init: bool, last: bool) -> None:
+    assert SECRET in said(container_, init=init, last=last)
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize(
+    "container_, init",
+    [
+        ({**SERVER, "image": "evil.example/a:v1"}, False),
+        ({**SERVER, "command": ["cat", "/etc/shadow"]}, False),
+        ({**SERVER, "args": ["fetch"]}, False),
+        ({**SERVER, "name": "fetch", "args": ["other"]}, True),
+        ({**SERVER, "name": "fetch", "args": ["fetch"], "command": ["cat"]}, True),
+        ({"name": "more"}, False),
+    ],
+    ids=["an image", "a command", "arguments", "other arguments", "a command with our arguments", "no image"],
+)
+def test_what_anybody_else_says_is_not(container_: Json, init: bool, last: bool) -> None:
+    found = said(container_, init=init, last=last)
+    assert SECRET not in found
+    assert f"see kubectl logs narrator-1 -c {container_['name']} --previous" in found
+
+
+def test_what_the_kubelet_says_is_repeated() -> None:
+    status = container({"waiting": {"reason": "ImagePullBackOff", "message": "no such tag"}})
+    found = pod(containers=[status]) | {"spec": {"containers": [{**SERVER, "image": "evil.example/a"}]}}
+    failure = last_failure([trim_pod(found, speaks=lambda *_: False)])
+    assert failure is not None
+    assert failure.message == "no such tag"
+
+
+def test_each_namespace_has_its_own_images() -> None:
+    policy = Policy.model_validate({"namespaces": {NAMESPACE: {"images": ["own.example/*"]}}})
+    for namespace, allowed in ((NAMESPACE, True), ("other", False)):
+        assert policy.for_namespace(namespace, DEFAULTS.image).has_image("own.example/a:v1") is allowed
