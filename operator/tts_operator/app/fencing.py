@@ -46,6 +46,7 @@ class Fencing:
         self.fence = Fence(
             client,
             pods=pods,
+            changes=lambda: pods.changes,
             zones=zones,
             peers=Peers(lambda: own, own_name=settings.pod_name, port=port),
             leading=leading,

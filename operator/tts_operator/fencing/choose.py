@@ -20,6 +20,8 @@ class Situation:
     """Zone of each node, where it is known."""
     contested: Collection[str] = ()
     """Nodes that have set a fenced pod back to ready: their kubelets live, and know better."""
+    unheard: Collection[str] = ()
+    """Uids of pods of which neither they nor their kubelet has ever answered: their silence says nothing."""
 
 
 def to_fence(now: Situation) -> list[Json]:
@@ -31,7 +33,7 @@ def to_fence(now: Situation) -> list[Json]:
     lost = {node: since for node, since in now.unreachable.items() if node not in now.contested}
     if not lost:
         return []
-    return [pod for pods in _sets(now.pods) for pod in _of_set(pods, lost, now.zones)]
+    return [pod for pods in _sets(now.pods) for pod in _of_set(pods, lost, now)]
 
 
 def to_restore(now: Situation) -> list[Json]:
@@ -87,17 +89,18 @@ def _sets(pods: Iterable[Json]) -> Iterator[list[Json]]:
     return iter(found.values())
 
 
-def _of_set(pods: list[Json], lost: Mapping[str, float], zones: Mapping[str, str]) -> list[Json]:
+def _of_set(pods: list[Json], lost: Mapping[str, float], now: Situation) -> list[Json]:
     out = [pod for pod in pods if is_fenced(pod)]
     left = len(pods) - len(out)
     chosen: list[Json] = []
     # The longest silence first; by name, so that two replicas come to the same.
-    due = [pod for pod in pods if not is_fenced(pod) and node_of(pod) in lost]
+    silent = [pod for pod in pods if not is_fenced(pod) and node_of(pod) in lost]
+    due = [pod for pod in silent if pod["metadata"]["uid"] not in now.unheard]
     for pod in sorted(due, key=lambda pod: (lost[node_of(pod)], pod["metadata"]["name"])):
         together = [*out, *chosen, pod]
         # Where all nodes are of one zone, its loss would be the loss of all: there it is one pod, or a third.
         few = len(together) == 1 or 3 * len(together) <= len(pods)
-        one_of_several = _zones(together, zones) == 1 < _zones(pods, zones)
+        one_of_several = _zones(together, now.zones) == 1 < _zones(pods, now.zones)
         if left - len(chosen) > 1 and (few or one_of_several):
             chosen.append(pod)
     return chosen

@@ -47,6 +47,10 @@ WAYS_SECONDS = 2.0
 WAYS = 16
 """Pods of one node that are tried, when the first did not answer, beside its kubelet. They are of as many namespaces as
 there are: a tenant whose pods fall silent on purpose must not have those of others fenced."""
+TRY_SECONDS = 30.0
+"""Where a node's kubelet has never answered, it and the node's pods are tried this often at least."""
+COMPLAIN_SECONDS = 5.0
+"""Between two log lines about writes that fail."""
 RESTORED = "NodeReachable"
 """Reason of the event that tells of a pod's return."""
 _OK, NOT_FOUND, CONFLICT = 200, 404, 409
@@ -62,6 +66,7 @@ class Fence:
         client: Client,
         *,
         pods: Iterable[Json],
+        changes: Callable[[], object] = object,
         zones: Mapping[str, str],
         peers: Peers,
         leading: Callable[[], bool],
@@ -71,12 +76,14 @@ class Fence:
     ) -> None:
         """`pods` are those of all TTSServices, `zones` tells each node's zone.
 
+        The pods are looked through again only when `changes` returns another value.
         `client` writes whether the lease is held or not. `seen` takes a pod as it is after a write. `tell` is called
         with a pod that was fenced or restored, a reason in one word, and a sentence. `knock` asks targets for a sign of
         life.
         """
         self._client = client
         self._pods = pods
+        self._changes = changes
         self._zones = zones
         self._peers = peers
         self._leading = leading
@@ -89,8 +96,15 @@ class Fence:
         self._contested: set[str] = set()
         self._ways: dict[str, list[Target]] = {}
         self._ways_due = 0.0
+        self._ways_of: object = None
+        """The pods' changes when they were last looked through."""
         self._first: dict[str, Target] = {}
         """Where each node has answered last."""
+        self._heard: set[Target] = set()
+        """What has ever answered: a kubelet for all pods of its node, a pod for itself."""
+        self._tries: dict[str, tuple[float, float]] = {}
+        """For nodes whose kubelet has not answered: when all ways are tried next, and the pause after that."""
+        self._complaint_due = 0.0
         self._any_fenced = False
         self._suspect = asyncio.Event()
         self._session: aiohttp.ClientSession | None = None
@@ -142,15 +156,12 @@ class Fence:
             await asyncio.sleep(max(0.0, begun + ROUND_SECONDS - time.monotonic()))
 
     async def _round(self, begun: float) -> None:
-        due = begun >= self._ways_due
-        if due:
+        if begun >= self._ways_due:
             self._ways_due = begun + WAYS_SECONDS
             self._find_ways()
-        # What has never answered is asked as seldom as it is looked for: its silence means nothing.
-        asked = {
-            node: target for node, target in self._first.items() if due or self._nodes.sight(node) is not Sight.UNKNOWN
-        }
-        answering = await self._knock(asked.values(), seconds=ANSWER_SECONDS)
+        tried = self._to_try(begun)
+        asked = {node: target for node, target in self._first.items() if self._nodes.sight(node) is not Sight.UNKNOWN}
+        answering = await self._knock({*asked.values()}.union(*tried.values()), seconds=ANSWER_SECONDS)
         silent = {node for node, target in asked.items() if target not in answering}
         if silent:
             self._find_ways()  # its pods may be gone, and others there
@@ -158,24 +169,54 @@ class Fence:
             answering |= await self._knock(
                 {target for node in silent for target in self._ways[node]}, seconds=ANSWER_SECONDS
             )
-            for node in list(silent):
-                way = next((target for target in self._ways[node] if target in answering), None)
-                if way is not None:
-                    self._first[node] = way
-                    silent.discard(node)
+        self._heard |= answering
         answered = (asked.keys() & self._ways.keys()) - silent
+        for node in (silent | tried.keys()) - answered:
+            way = next((target for target in self._ways.get(node, ()) if target in answering), None)
+            if way is not None:
+                self._first[node] = way
+                answered.add(node)
         self._nodes.look(answered, self._ways.keys() - answered, begun=begun)
         if self._nodes.unreachable or self._any_fenced:
             self._suspect.set()
 
     def _find_ways(self) -> None:
         """Look through all pods for where the nodes may answer. Seldom: of thousands it costs more than to probe."""
+        changes = self._changes()
+        if changes == self._ways_of:
+            return
         self._ways = ways_to(self._pods)
         self._first = {
             node: first if (first := self._first.get(node)) in targets else targets[0]
             for node, targets in self._ways.items()
         }
+        self._heard &= {target for targets in self._ways.values() for target in targets}
         self._any_fenced = any(map(is_fenced, self._pods))
+        self._ways_of = changes
+
+    def _to_try(self, now: float) -> dict[str, list[Target]]:
+        """All ways to the nodes whose kubelet has never answered: at once, and then more and more seldom."""
+        due: dict[str, list[Target]] = {}
+        tries: dict[str, tuple[float, float]] = {}
+        for node, targets in self._ways.items():
+            if not any(map(_is_kubelet, self._heard.intersection(targets))):
+                at, pause = self._tries.get(node, (now, WAYS_SECONDS))
+                if at <= now:
+                    due[node] = targets
+                    at, pause = now + pause, min(2 * pause, TRY_SECONDS)
+                tries[node] = at, pause
+        self._tries = tries
+        return due
+
+    def _is_heard(self, pod: Json) -> bool:
+        """Whether its silence means anything: it, or its kubelet, has answered once. Else others could speak for it.
+
+        A tenant's pods could fall silent on purpose, beside those of somebody whose NetworkPolicy keeps us out, on a
+        node whose kubelet a firewall hides: then nothing there would answer, and the node would look lost.
+        """
+        status = pod["status"]
+        ways = Target(status.get("podIP", ""), PORT), Target(status.get("hostIP", ""), KUBELET_PORT)
+        return not self._heard.isdisjoint(ways)
 
     async def _compare(self) -> None:
         while True:
@@ -211,6 +252,7 @@ class Fence:
             reachable=self._nodes.reachable,
             zones=self._zones,
             contested=self._contested,
+            unheard={pod["metadata"]["uid"] for pod in self._pods if node_of(pod) in lost and not self._is_heard(pod)},
         )
         out, back = to_fence(now), to_restore(now)
         self._any_fenced = bool(out) or any(map(is_fenced, now.pods))
@@ -280,13 +322,23 @@ class Fence:
                 )
         except ApiError as error:
             if error.status not in (NOT_FOUND, CONFLICT):
-                _log.warning("cannot write the Ready condition of a pod: %s", error, extra=_where(pod))
+                self._complain(pod, str(error))
             return None
         except (aiohttp.ClientError, TimeoutError) as error:
-            _log.warning("cannot reach the API server: %s", str(error) or type(error).__name__, extra=_where(pod))
+            self._complain(pod, f"cannot reach the API server: {str(error) or type(error).__name__}")
             return None
         self._seen(written)
         return written
+
+    def _complain(self, pod: Json, problem: str) -> None:
+        """Seldom: while the API server is away, each pod of a lost node fails four times a second."""
+        if time.monotonic() >= self._complaint_due:
+            self._complaint_due = time.monotonic() + COMPLAIN_SECONDS
+            _log.warning("cannot set the condition Ready of a pod, retrying: %s", problem, extra=_where(pod))
+
+
+def _is_kubelet(target: Target) -> bool:
+    return target.port == KUBELET_PORT
 
 
 def ways_to(pods: Iterable[Json]) -> dict[str, list[Target]]:

@@ -24,6 +24,8 @@ class Store:
         self._objects: dict[Key, Json] = {}
         self._members: dict[Key, set[Key]] = {}
         self._deleted: OrderedDict[str, int] = OrderedDict()
+        self.changes = 0
+        """How often an object came, changed or went."""
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -50,6 +52,7 @@ class Store:
         concerned = self._unlink(at, known) if known is not None else set()
         body = self._trim(body)
         self._objects[at] = body
+        self.changes += 1
         key = self._key_of(body)
         if key is not None:
             self._members.setdefault(key, set()).add(at)
@@ -71,6 +74,7 @@ class Store:
         if known is None or known["metadata"]["uid"] != uid:
             return set()
         del self._objects[at]
+        self.changes += 1
         return self._unlink(at, known)
 
     def replace(self, bodies: Iterable[Json], version: str, *, namespace: str | None = None) -> set[Key]:
@@ -99,6 +103,7 @@ class Store:
         Returns the keys that it concerns.
         """
         concerned: set[Key] = set()
+        self.changes += 1
         for at in [at for at in self._objects if namespace in (None, at[0])]:
             concerned |= self._unlink(at, self._objects.pop(at))
         return concerned

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +32,7 @@ class Cluster:
     silent: set[str] = field(default_factory=set)
     conflicts: int = 0
     hanging: int = 0
+    refusing: bool = False
     peer: Callable[[], list[Peer]] = list
     written: list[tuple[float, str, str]] = field(default_factory=list)
     told: list[tuple[str, str]] = field(default_factory=list)
@@ -70,6 +71,8 @@ class Cluster:
         if self.hanging:
             self.hanging -= 1
             await asyncio.sleep(30)
+        if self.refusing:
+            raise ApiError(status=503, reason="ServiceUnavailable", message="it is away")
         if self.conflicts:
             self.conflicts -= 1
             raise ApiError(status=409, reason="Conflict", message="it has changed")
@@ -94,10 +97,13 @@ class Cluster:
         return self.peer()
 
     @asynccontextmanager
-    async def fencing(self) -> AsyncIterator[Fence]:
+    async def fencing(
+        self, pods: Iterable[Json] | None = None, changes: Callable[[], object] = object
+    ) -> AsyncIterator[Fence]:
         fence = Fence(
             self,  # type: ignore[arg-type]
-            pods=self,
+            pods=self if pods is None else pods,
+            changes=changes,
             zones=ZONES,
             peers=self,  # type: ignore[arg-type]
             leading=lambda: self.leading,
@@ -123,6 +129,14 @@ class Cluster:
 @pytest.fixture
 def cluster(clock: Clock) -> Cluster:
     return Cluster(clock)
+
+
+def a_new_pod(cluster: Cluster) -> Json:
+    """On a node that had none."""
+    new = copy.deepcopy(cluster.pods[0])
+    new["metadata"] |= {"name": "pod-d0", "uid": "uid-d0"}
+    new["spec"], new["status"] = {"nodeName": "d0"}, {**new["status"], "podIP": "10.0.0.9"}
+    return new
 
 
 def sees(leading: bool = False, **nodes: Sight) -> Callable[[], list[Peer]]:
@@ -250,12 +264,29 @@ async def test_a_tenant_whose_pods_fall_silent_harms_nobody_else(cluster: Cluste
         assert fence.count()[Sight.REACHABLE] == 3
 
 
+@pytest.mark.parametrize("kubelet_answered", [False, True])
+async def test_pods_that_have_never_answered_are_fenced_only_with_their_kubelet(
+    cluster: Cluster, kubelet_answered: bool
+) -> None:
+    """The victim's NetworkPolicy keeps the operator out; the hostile pod beside it answers, and then does not."""
+    (victim,) = [pod for pod in cluster.pods if pod["spec"]["nodeName"] == "c0"]
+    victim["status"]["hostIP"] = "192.168.0.3"
+    hostile = copy.deepcopy(victim)
+    hostile["metadata"] |= {"namespace": "hostile", "name": "hostile", "uid": "hostile"}
+    hostile["status"] |= {"podIP": "10.0.0.66"}
+    cluster.pods.append(hostile)
+    cluster.quiet = {victim["status"]["podIP"], *(() if kubelet_answered else ("192.168.0.3",))}
+    async with cluster.fencing() as fence:
+        await asyncio.sleep(65)
+        cluster.quiet |= {"10.0.0.66", "192.168.0.3"}
+        await asyncio.sleep(10)
+        assert fence.count()[Sight.UNREACHABLE] == 1
+        assert [name for _, name, _ in cluster.written] == (["pod-c0"] if kubelet_answered else [])
+
+
 async def test_a_node_that_comes_while_another_falls_silent_has_not_answered_yet(cluster: Cluster) -> None:
     async with cluster.fencing() as fence:
-        new = copy.deepcopy(cluster.pods[0])
-        new["metadata"] |= {"name": "pod-d0", "uid": "uid-d0"}
-        new["spec"], new["status"] = {"nodeName": "d0"}, {**new["status"], "podIP": "10.0.0.9"}
-        cluster.pods.append(new)
+        cluster.pods.append(a_new_pod(cluster))
         cluster.silent |= {"c0", "d0"}
         await asyncio.sleep(30)
         assert fence.count() == {Sight.REACHABLE: 2, Sight.UNREACHABLE: 1, Sight.UNKNOWN: 1}
@@ -280,16 +311,42 @@ async def test_an_api_server_that_hangs_is_tried_again(cluster: Cluster) -> None
         assert len(cluster.written) == 1
 
 
+async def test_an_api_server_that_is_away_is_logged_seldom(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+    cluster.refusing = True
+    async with cluster.fencing():
+        cluster.silent.add("c0")
+        await asyncio.sleep(13)
+    assert len([line for line in caplog.messages if "cannot set the condition Ready" in line]) == 3
+
+
 async def test_new_nodes_are_found_while_another_is_silent(cluster: Cluster) -> None:
     async with cluster.fencing() as fence:
         cluster.silent.add("c0")
         await asyncio.sleep(5)
-        new = copy.deepcopy(cluster.pods[0])
-        new["metadata"] |= {"name": "pod-d0", "uid": "uid-d0"}
-        new["spec"], new["status"] = {"nodeName": "d0"}, {**new["status"], "podIP": "10.0.0.9"}
-        cluster.pods.append(new)
+        cluster.pods.append(a_new_pod(cluster))
         await asyncio.sleep(15)
         assert fence.count()[Sight.REACHABLE] == 3
+
+
+async def test_pods_are_looked_through_only_when_they_have_changed(cluster: Cluster) -> None:
+    looked = 0
+
+    class Pods(list[Json]):
+        def __iter__(self) -> Iterator[Json]:
+            nonlocal looked
+            looked += 1
+            return super().__iter__()
+
+    pods, changes = Pods(cluster.pods), 0
+    async with cluster.fencing(pods, lambda: changes) as fence:
+        begun = looked
+        await asyncio.sleep(60)
+        assert looked == begun > 0
+        pods.append(a_new_pod(cluster))
+        changes += 1
+        await asyncio.sleep(5)
+        assert begun < looked < begun + 4
+        assert sum(fence.count().values()) == 4
 
 
 async def test_code_that_breaks_in_a_round_does_not_end_it(cluster: Cluster) -> None:
