@@ -69,49 +69,49 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAMESPACE,...",
         type=_told(parse_namespaces),
         default=os.environ.get("TTS_OPERATOR_NAMESPACE", ""),
-        help="serve these namespaces only (TTS_OPERATOR_NAMESPACE); default: all",
+        help="reconcile only these namespaces (TTS_OPERATOR_NAMESPACE); default: all",
     )
     run.add_argument(
         "--without",
         metavar="KIND,...",
         type=_told(parse_kinds),
         default=os.environ.get("TTS_OPERATOR_WITHOUT", ""),
-        help="kinds of children that it neither watches nor makes, such as Ingress, and needs no rights to; a "
-        "TTSService that asks for one is told so (TTS_OPERATOR_WITHOUT); default: none",
+        help="child kinds to neither watch nor create, such as Ingress, and to need no permissions for; a TTSService "
+        "that asks for one says so in its status (TTS_OPERATOR_WITHOUT); default: none",
     )
     run.add_argument(
         "--own-namespace",
         metavar="NAMESPACE",
         default=os.environ.get("POD_NAMESPACE", ""),
-        help="where the operator itself runs (POD_NAMESPACE): network policies let it in from there; "
-        "default: not known, and no rule for it",
+        help="namespace of the operator itself, which network policies of services admit (POD_NAMESPACE); "
+        "default: unknown, and not admitted",
     )
     run.add_argument(
         "--server-image",
         default=os.environ.get("TTS_OPERATOR_SERVER_IMAGE") or DEFAULT_IMAGE,
-        help="model server for specs that name no image (TTS_OPERATOR_SERVER_IMAGE); default: %(default)s",
+        help="model server image for specs without one (TTS_OPERATOR_SERVER_IMAGE); default: %(default)s",
     )
     run.add_argument(
         "--lease",
         metavar="NAMESPACE/NAME",
         type=_told(LeaseName.parse),
         default=os.environ.get("TTS_OPERATOR_LEASE", ""),
-        help="work only while this Lease is held (TTS_OPERATOR_LEASE); default: no leader election",
+        help="Lease to hold while active (TTS_OPERATOR_LEASE); default: no leader election",
     )
     run.add_argument(
         "--key-secret",
         metavar="NAMESPACE/NAME",
         type=SecretName.parse,
         default=os.environ.get("TTS_OPERATOR_KEY_SECRET", ""),
-        help="the Secret by whose keys pods know the operator, made where there is none (TTS_OPERATOR_KEY_SECRET); "
-        "default: keys of this process alone, which a restart loses",
+        help="Secret from which to derive the keys that pods trust, created if missing (TTS_OPERATOR_KEY_SECRET); "
+        "default: temporary keys, which a restart discards",
     )
     run.add_argument(
         "--http-address",
         metavar="HOST:PORT",
         type=_told(Address.parse),
         default=os.environ.get("TTS_OPERATOR_HTTP", "0.0.0.0:8080"),
-        help="where /healthz, /readyz and /metrics are answered (TTS_OPERATOR_HTTP), empty: nowhere; "
+        help="address for /healthz, /readyz, and /metrics (TTS_OPERATOR_HTTP), empty to disable them; "
         "default: 0.0.0.0:8080",
     )
     run.add_argument(
@@ -119,22 +119,22 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         type=_policy,
         default=os.environ.get("TTS_OPERATOR_POLICY", ""),
-        help="what TTSServices may use (TTS_OPERATOR_POLICY), in YAML, as the chart's value `policy`; default: pods "
-        "that keep to the restricted Pod Security Standard, of the operator's own model server",
+        help="YAML file that says what TTSServices may use, like the chart's value `policy` (TTS_OPERATOR_POLICY); "
+        "default: pods that meet the restricted Pod Security Standard and run the bundled model server",
     )
     run.add_argument(
         "--fencing",
         choices=("on", "off"),
         default=os.environ.get("TTS_OPERATOR_FENCING") or "on",
-        help="take pods on a node that does not answer out of their Service after about two seconds "
+        help="take pods on an unreachable node out of their Service after about two seconds "
         "(TTS_OPERATOR_FENCING); default: on",
     )
     run.add_argument(
         "--peers",
         metavar="SELECTOR",
         default=os.environ.get("TTS_OPERATOR_PEERS", ""),
-        help="label selector of the operator's own pods, in --own-namespace, by which its replicas ask each other "
-        "before they fence (TTS_OPERATOR_PEERS); default: this is the only one",
+        help="label selector for the operator's replicas in --own-namespace, which consult each other before they "
+        "fence (TTS_OPERATOR_PEERS); default: this is the only replica",
     )
     run.add_argument(
         "--log-level",
@@ -185,7 +185,7 @@ async def _run(settings: Settings) -> int:
     try:
         await Operator(find_access(), settings).run(asyncio.Event())
     except LeaseLostError as error:
-        logging.getLogger("tts_operator").error("stopping, another may work now: %s", error)  # noqa: TRY400 - no bug
+        logging.getLogger("tts_operator").error("stopping because the lease is lost: %s", error)  # noqa: TRY400 - no bug
         return 1
     return 0
 

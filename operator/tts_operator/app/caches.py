@@ -24,10 +24,10 @@ from tts_operator.runtime import Informer, Key, Lane, News, Store
 IDENTITY = ("name", "uid", "resourceVersion")
 SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
 WITHOUT_NODES = (
-    "`status.zones` stays empty, and pods are spread over zones only as far as possible (ScheduleAnyway) where their "
+    "`status.zones` stays empty, and pods are spread over zones only as far as possible (ScheduleAnyway) if their "
     "spec does not say how strictly"
 )
-WITHOUT_DEFINITIONS = "that an optional kind has come or gone is noticed within a minute, not at once"
+WITHOUT_DEFINITIONS = "the operator notices a new or removed optional kind within a minute instead of at once"
 
 
 class Caches:
@@ -130,7 +130,7 @@ class Caches:
     def silent(self, limit: float) -> str:
         """Which watches have been silent for more than so many seconds, in words; empty where none."""
         found = [(informer.name, informer.silent_seconds()) for informer in self.informers]
-        return ", ".join(f"the watch of {name} is silent for {age:.0f} s" for name, age in found if age > limit)
+        return ", ".join(f"the watch of {name} has been silent for {age:.0f} s" for name, age in found if age > limit)
 
     def waiting_for(self) -> str:
         """What is not filled yet, in words; empty where nothing."""
@@ -167,7 +167,7 @@ class Caches:
                 changed,
                 namespace=namespace,
                 # One of several that may not be read holds up none of the others.
-                without=f"no TTSService in {namespace} is served" if len(self._scopes) > 1 and not optional else "",
+                without=f"no TTSService in {namespace} is reconciled" if len(self._scopes) > 1 and not optional else "",
                 optional=optional,
                 news=self._take_news,
             )

@@ -88,7 +88,7 @@ class Fencing:
         try:
             await self._client.create(EVENTS, event)
         except (ApiError, aiohttp.ClientError, TimeoutError) as error:
-            _log.warning("an event could not be written: %s", str(error) or type(error).__name__)
+            _log.warning("cannot create event: %s", str(error) or type(error).__name__)
 
 
 def _watch_of_own_pods(client: Client, settings: Settings, store: Store) -> Informer | None:
@@ -102,5 +102,5 @@ def _watch_of_own_pods(client: Client, settings: Settings, store: Store) -> Info
         metadata_only=False,
         trim=trim_pod,
     )
-    without = "the replicas cannot ask each other, and only the holder of the lease fences"
+    without = "the replicas cannot consult each other, and only the leader fences"
     return Informer("pods of the operator", source, store, lambda *_: None, without=without)

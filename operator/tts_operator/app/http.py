@@ -50,7 +50,7 @@ async def serve(
         try:
             await web.TCPSite(runner, address.host, address.port).start()
         except OSError as error:
-            raise OSError(error.errno, f"cannot listen, choose another --http-address: {error.strerror}") from None
+            raise OSError(error.errno, f"cannot listen; choose another --http-address: {error.strerror}") from None
         host, port, *_ = runner.addresses[0]
         yield Address(host, port)
     finally:

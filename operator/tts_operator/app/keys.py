@@ -16,8 +16,8 @@ FORBIDDEN_SECONDS = 30.0
 """At an upgrade the operator may ask before the API server has seen its new Role: a 403 counts after so long."""
 FORBIDDEN = 403
 ALONE = (
-    "no other operator knows the keys of this one, nor does itself after a restart: revisions with server.auth that "
-    "were made by then are not checked, and caches that pods share in Redis begin anew"
+    "using temporary keys. After a restart, existing revisions with server.auth cannot pass the speech check, and "
+    "Redis caches that pods share start empty"
 )
 
 _log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ async def load_keyring(secret: ApiSecret | None) -> Keyring:
     A Secret that cannot be had is no reason to leave services alone: what needs the keys is little, and says so.
     """
     if secret is None:
-        _log.info("there is no --key-secret: %s", ALONE)
+        _log.info("no --key-secret: %s", ALONE)
         return Keyring(new_secret())
     begun, pause = time.monotonic(), FIRST_PAUSE
     while True:
@@ -37,12 +37,12 @@ async def load_keyring(secret: ApiSecret | None) -> Keyring:
             return Keyring(await secret.read_or_create(new_secret))
         except (ApiError, ValueError) as error:
             if not _may_pass(error, time.monotonic() - begun):
-                _log.error("%s cannot be used (%s): %s", secret, error, ALONE)
+                _log.error("cannot use %s (%s): %s", secret, error, ALONE)
                 return Keyring(new_secret())
             problem = str(error)
         except (aiohttp.ClientError, TimeoutError) as error:
             problem = str(error) or type(error).__name__
-        _log.warning("%s cannot be read, trying on: %s", secret, problem)
+        _log.warning("cannot read %s; retrying: %s", secret, problem)
         await asyncio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
 

@@ -24,7 +24,7 @@ class Metrics:
         registry = self.registry = prometheus_client.CollectorRegistry()
         reconciles = prometheus_client.Histogram(
             "tts_operator_reconcile_seconds",
-            "Time that one reconcile of one TTSService took.",
+            "Duration of one reconcile of one TTSService.",
             ["result"],
             buckets=RECONCILE_BUCKETS,
             registry=registry,
@@ -32,19 +32,19 @@ class Metrics:
         self._reconciles = {result: reconciles.labels(result) for result in ("success", "retry", "error")}
         self._errors = prometheus_client.Counter(
             "tts_operator_reconcile_errors_total",
-            "Reconciles that failed, by the error's name.",
+            "Failed reconciles by error name.",
             ["kind"],
             registry=registry,
         )
         self._requests = prometheus_client.Counter(
             "tts_operator_api_requests_total",
-            "Requests to the API server, but for kopf's; code 0: no answer.",
+            "Requests to the API server, except kopf's; code 0 means no response.",
             ["verb", "resource", "code"],
             registry=registry,
         )
         self._seconds = prometheus_client.Histogram(
             "tts_operator_api_request_seconds",
-            "Time until a request to the API server was answered; of a watch, until it was open.",
+            "Time until the API server answered a request; for a watch, until it was established.",
             ["verb"],
             buckets=REQUEST_BUCKETS,
             registry=registry,
@@ -107,9 +107,9 @@ class State(Collector):
         yield GaugeMetricFamily(
             "tts_operator_leader", "1 while this process holds the lease and writes.", value=float(self._leading())
         )
-        depth = GaugeMetricFamily("tts_operator_queue_depth", "TTSServices that wait for a worker.", labels=["lane"])
+        depth = GaugeMetricFamily("tts_operator_queue_depth", "TTSServices waiting for a worker.", labels=["lane"])
         oldest = GaugeMetricFamily(
-            "tts_operator_queue_oldest_seconds", "How long the first one has waited.", labels=["lane"]
+            "tts_operator_queue_oldest_seconds", "How long the first one has been waiting.", labels=["lane"]
         )
         for lane in Lane:
             depth.add_metric([lane.name.lower()], self._queue.depth_of(lane))
@@ -117,7 +117,7 @@ class State(Collector):
         yield depth
         yield oldest
         restarts = CounterMetricFamily(
-            "tts_operator_watch_restarts", "Lists and watches that failed and were begun again.", labels=["resource"]
+            "tts_operator_watch_restarts", "Lists and watches that failed and were restarted.", labels=["resource"]
         )
         sums: Counter[str] = Counter()
         for informer in self._informers:  # of one resource there is one for each namespace
@@ -136,7 +136,7 @@ class State(Collector):
             for condition in body.get("status", {}).get("conditions", ())
         )
         found = GaugeMetricFamily(
-            "tts_operator_services", "TTSServices with a condition in a status.", labels=["condition", "status"]
+            "tts_operator_services", "TTSServices by condition and status.", labels=["condition", "status"]
         )
         for (condition, status), number in sorted(counts.items()):
             found.add_metric([condition, status], number)
@@ -146,14 +146,14 @@ class State(Collector):
 def _fencing(fence: Fence) -> Iterator[Metric]:
     nodes = GaugeMetricFamily(
         "tts_operator_nodes",
-        "Nodes with pods of TTSServices, by what this replica sees of them: Unknown ones have never answered it.",
+        "Nodes with pods of TTSServices, as this replica sees them; Unknown nodes have never answered it.",
         labels=["sight"],
     )
     for sight, number in fence.count().items():
         nodes.add_metric([sight.value], number)
     yield nodes
     yield GaugeMetricFamily(
-        "tts_operator_fenced_pods", "Pods that get no traffic because their node does not answer.", value=fence.fenced
+        "tts_operator_fenced_pods", "Pods that get no traffic because their node does not respond.", value=fence.fenced
     )
     yield CounterMetricFamily(
         "tts_operator_pods_fenced", "Pods that this replica has taken out of their Services.", value=fence.fenced_total

@@ -146,7 +146,7 @@ class Operator:
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, stop.set)
-        _log.info("the policy: %s", self._settings.policy.describe())
+        _log.info("policy: %s", self._settings.policy.describe())
         try:
             async with AsyncExitStack() as stack:
                 stack.push_async_callback(self._connection.close)
@@ -160,7 +160,7 @@ class Operator:
                         nodes=self._sight,
                     )
                     self.http = await stack.enter_async_context(answering)
-                    _log.info("probes and metrics are answered on %s:%d", *self.http)
+                    _log.info("serving probes and metrics on %s:%d", *self.http)
                 await stack.enter_async_context(_beside(self._caches.run()))
                 await self._run(stop)
         except Exception as error:  # noqa: BLE001 - it is only unwrapped
@@ -178,7 +178,7 @@ class Operator:
             try:
                 if not await _unless(stop, self._filled()):
                     return
-                _log.info("the caches are filled")
+                _log.info("caches filled")
                 self.ready.set()
                 async with _beside(self._fencing.run()) if self._fencing is not None else nullcontext():
                     if self._elector is None or await _unless(stop, self._elector.acquire()):
@@ -214,7 +214,7 @@ class Operator:
         assert self._keyring is not None  # noqa: S101 - for the type checker: the caches are filled
         analysis_runner, reconciler = self._begin(self._keyring)
         if self._elector is not None:
-            _log.info("holding the lease as %s", self._elector.identity)
+            _log.info("acquired the lease as %s", self._elector.identity)
         _log.info("reconciling")
         self._working = True
         workers = Workers(self._queue, reconciler.reconcile, count=PLACES.total, observe=self._metrics.reconciled)
@@ -240,7 +240,7 @@ class Operator:
         waiting = self._queue.oldest_age() if self._working else 0.0
         found = [
             self._caches.silent(STUCK_SECONDS),
-            f"a TTSService waits for {waiting:.0f} s" if waiting > STUCK_SECONDS else "",
+            f"a TTSService has been waiting for {waiting:.0f} s" if waiting > STUCK_SECONDS else "",
             self._services.problem(),
             await self._kopf.problem(),
         ]
@@ -250,8 +250,8 @@ class Operator:
         """What is not ready yet, in words; empty where nothing."""
         if self.ready.is_set():
             return ""
-        keys = "" if self._keyring is not None else f"{self._secret} is being read"
-        return keys or self._services.waiting_for() or self._caches.waiting_for() or "the caches are being filled"
+        keys = "" if self._keyring is not None else f"reading {self._secret}"
+        return keys or self._services.waiting_for() or self._caches.waiting_for() or "filling the caches"
 
 
 @asynccontextmanager

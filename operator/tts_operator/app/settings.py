@@ -28,7 +28,7 @@ class Address(NamedTuple):
             return None
         host, colon, port = text.rpartition(":")
         if not colon or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - TCP
-            raise ValueError(f"{text!r}: write HOST:PORT, such as 0.0.0.0:8080, or nothing to listen nowhere")
+            raise ValueError(f"{text!r}: write HOST:PORT, such as 0.0.0.0:8080, or leave it empty to listen nowhere")
         return cls(host.strip("[]"), int(port))
 
 
@@ -45,7 +45,7 @@ class LeaseName(NamedTuple):
             return None
         namespace, _, name = text.partition("/")
         if not namespace or not name or "/" in name:
-            raise ValueError(f"{text!r}: write NAMESPACE/NAME, or nothing to run without a leader election")
+            raise ValueError(f"{text!r}: write NAMESPACE/NAME, or leave it empty to run without leader election")
         return cls(namespace, name)
 
 
@@ -55,8 +55,8 @@ def parse_namespaces(text: str) -> tuple[str, ...]:
     for name in names:
         if not NAMESPACE.fullmatch(name):
             raise ValueError(
-                f"{name!r} in {text!r} cannot be a namespace: write names with commas between them, such as "
-                "speech,shop, or nothing to serve all"
+                f"{name!r} in {text!r} is not a valid namespace name: separate names with commas, such as "
+                "speech,shop, or leave it empty to serve all namespaces"
             )
     return tuple(dict.fromkeys(names))
 
@@ -68,8 +68,8 @@ def parse_kinds(text: str) -> frozenset[Resource]:
     for name in names:
         if name not in kinds:
             needed = any(resource.kind == name for resource in CHILDREN)
-            why = "no TTSService works without it" if needed else "there is no such kind of child"
-            raise ValueError(f"{name!r} in {text!r}: {why}; write some of {', '.join(sorted(kinds))}, or nothing")
+            why = "no TTSService works without it" if needed else "there is no such child kind"
+            raise ValueError(f"{name!r} in {text!r}: {why}; choose from {', '.join(sorted(kinds))}")
     return frozenset(kinds[name] for name in names)
 
 
@@ -86,7 +86,7 @@ class SecretName(NamedTuple):
             return None
         namespace, _, name = text.partition("/")
         if not namespace or not name or "/" in name:
-            raise ValueError(f"{text!r}: write NAMESPACE/NAME, or nothing for a key of this process alone")
+            raise ValueError(f"{text!r}: write NAMESPACE/NAME, or leave it empty to use temporary keys")
         return cls(namespace, name)
 
 

@@ -152,7 +152,7 @@ class Fence:
             try:
                 await self._round(begun)
             except Exception:  # noqa: BLE001 - one that breaks the code must not end the operator
-                _log.exception("probing the nodes failed")
+                _log.exception("node probing failed")
             await asyncio.sleep(max(0.0, begun + ROUND_SECONDS - time.monotonic()))
 
     async def _round(self, begun: float) -> None:
@@ -244,7 +244,7 @@ class Fence:
         lost = self._nodes.unreachable
         contested = contesting(self._pods, self._fenced, lost)
         for node in contested - self._contested:
-            _log.warning("node %s does not answer, but its kubelet reports: its pods stay in service", node)
+            _log.warning("node %s does not respond, but its kubelet still reports; keeping its pods in service", node)
         self._contested = {node for node in self._contested | contested if node in lost}
         now = Situation(
             pods=list(self._pods),
@@ -267,13 +267,15 @@ class Fence:
 
     async def _take_out(self, pod: Json) -> None:
         node = node_of(pod)
-        text = f"node {node} does not answer: the pod gets no traffic until it does"
+        text = f"node {node} does not respond; the pod gets no traffic until it does"
         written = await self._set_ready(pod, ready=False, message=text)
         if written is not None:
             self._fenced[pod["metadata"]["uid"]] = version_of(written)
             self.fenced_total += 1
             self._tell(
-                pod, NODE_UNREACHABLE, f"pod {pod['metadata']['name']} gets no traffic: its node {node} does not answer"
+                pod,
+                NODE_UNREACHABLE,
+                f"pod {pod['metadata']['name']} gets no traffic: its node {node} does not respond",
             )
 
     async def _put_back(self, pod: Json) -> None:
@@ -283,7 +285,7 @@ class Fence:
         self._fenced.pop(pod["metadata"]["uid"], None)
         if await self._set_ready(pod, ready=True, message="") is not None:
             self.restored_total += 1
-            note = f"pod {pod['metadata']['name']} gets traffic again: its node {node_of(pod)} answers"
+            note = f"pod {pod['metadata']['name']} gets traffic again: its node {node_of(pod)} responds"
             self._tell(pod, RESTORED, note)
 
     async def _answers(self, pod: Json) -> bool:
@@ -323,7 +325,7 @@ class Fence:
                 self._complain(pod, str(error))
             return None
         except (aiohttp.ClientError, TimeoutError) as error:
-            self._complain(pod, f"the API server cannot be reached: {str(error) or type(error).__name__}")
+            self._complain(pod, f"cannot reach the API server: {str(error) or type(error).__name__}")
             return None
         self._seen(written)
         return written

@@ -73,4 +73,4 @@ def _begin(target: Target) -> socket.socket | None:
     made.close()
     if error in NO_WAY:
         return None
-    raise OSError(error, f"no connection can be begun: {os.strerror(error)}")
+    raise OSError(error, f"cannot start a connection: {os.strerror(error)}")

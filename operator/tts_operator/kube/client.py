@@ -221,7 +221,7 @@ class Client:
             data, headers = msgspec.json.encode(body), {**accept, "Content-Type": content_type}
         async with self._turns.turn() if self._turns is not None else nullcontext():
             if method != "GET" and not self._may_write():  # now, and not before a wait
-                raise NotLeadingError("another operator holds the lease: nothing is written any more")
+                raise NotLeadingError("another operator holds the lease; this one no longer writes")
             begun, status = time.monotonic(), NO_ANSWER
             try:
                 async with self._session().request(

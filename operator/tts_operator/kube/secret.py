@@ -51,7 +51,7 @@ class ApiSecret:
         try:
             return base64.b64decode((body.get("data") or {})[FIELD], validate=True)
         except (KeyError, binascii.Error):
-            raise ValueError(f"it has no value {FIELD}") from None
+            raise ValueError(f"it has no key {FIELD}") from None
 
     async def _create(self, value: bytes) -> None:
         body = {

@@ -56,23 +56,23 @@ def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 def problem(url: str) -> str:
     """What is wrong with an address, whatever is allowed; empty where nothing is."""
     if not _PLAIN.fullmatch(url) or "\\" in url:
-        return f"it holds characters that no address has; {FORM}"
+        return f"it contains invalid characters; {FORM}"
     if "?" in url or "#" in url:
         return f"? and # are not allowed in it; {FORM}"
     parts = _parts(url)
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        return f"it cannot be read; {FORM}"
+        return f"it is not a valid URL; {FORM}"
     if "@" in parts.netloc:
         return f"a user name or password is not allowed in it; {FORM}"
     host = parts.hostname
     if "%" in host:
         return f"% is not allowed in its host; {FORM}"
     if ":" in host or _is_ipv4(host):
-        return "its host is a loopback, link-local or otherwise local address" if is_forbidden(host) else ""
+        return "its host is a loopback, link-local, or other local address" if is_forbidden(host) else ""
     if _NUMERIC.fullmatch(host):
         return "its host is a number; write an IPv4 address as four numbers, or a name"
     name = host.rstrip(".")
-    return "its host is the operator's own" if name == "localhost" or name.endswith(".localhost") else ""
+    return "its host is the operator itself" if name == "localhost" or name.endswith(".localhost") else ""
 
 
 def is_allowed(patterns: tuple[str, ...], url: str) -> bool:

@@ -53,7 +53,7 @@ def _prometheus(spec: Spec, bounds: Bounds) -> Iterator[Violation]:
 
 def _hosts(field: str, hosts: list[str], bounds: Bounds) -> Iterator[Violation]:
     if not hosts and "*" not in bounds.hosts:
-        text = f"{field}: without a host it would take all names, which is not allowed; {allowed(bounds.hosts)}"
+        text = f"{field}: without a host it would match all names, which is not allowed; {allowed(bounds.hosts)}"
         yield Violation(text=text, value="hosts")
     for host in hosts:
         if not any_matches(bounds.hosts, host):

@@ -44,7 +44,7 @@ class PolicyError(ValueError):
 def _checked(text: str) -> str:
     rest = text.replace("{namespace}", "").replace("{serverImage}", "")
     if "{" in rest or "}" in rest:
-        raise ValueError(f"{text!r}: only {{namespace}} and {{serverImage}} may stand in braces")
+        raise ValueError(f"{text!r}: only {{namespace}} and {{serverImage}} may appear in braces")
     return text
 
 
@@ -146,7 +146,7 @@ def load(path: Path) -> Policy:
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise PolicyError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+        raise PolicyError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     if content is not None and not isinstance(content, dict):
         raise PolicyError(f"{path}: write fields, such as podTemplate: Restricted; this is a {type(content).__name__}")
     try:
@@ -164,13 +164,13 @@ def _problem(error: dict[str, Any]) -> str:
         case "extra_forbidden":
             names = [info.alias or name for name, info in Rules.model_fields.items()]
             more = [] if len(at) > 1 else ["namespaces"]
-            return f"{field}: there is no such field; write one of {', '.join([*names, *more])}"
+            return f"{field}: unknown field; write one of {', '.join([*names, *more])}"
         case "literal_error":
             return f"{field}: write Restricted or Unrestricted, not {error['input']!r}"
         case "tuple_type":
             return f'{field}: write a list of patterns, such as ["*"], or [] to allow nothing'
         case "string_type":
-            return f"{field}: write a text, in quotes where it begins with * or {{"
+            return f"{field}: write a string, in quotes if it begins with * or {{"
         case "dict_type" | "model_type" | "model_attributes_type":
             example = "serviceTypes: [ClusterIP]" if len(at) > 1 else "NAMESPACE: {...}"
             return f"{field}: write fields, such as {example}"

@@ -37,7 +37,7 @@ def _too_large(template: Any) -> str:
         node, depth = left.pop()
         nodes += 1
         if depth > DEPTH_MAX:
-            return f"{FIELD}: it is nested more than {DEPTH_MAX} deep; a pod template is not"
+            return f"{FIELD}: it is nested too deeply; at most {DEPTH_MAX} levels are allowed"
         if isinstance(node, dict):
             characters += sum(map(len, node))
             left += [(value, depth + 1) for value in node.values()]
@@ -55,16 +55,16 @@ def _too_large(template: Any) -> str:
 
 def _malformed(template: Any) -> Iterator[str]:
     if not isinstance(template, dict):
-        yield f"{FIELD}: {shown(template)} is no pod template: write an object with metadata and spec"
+        yield f"{FIELD}: {shown(template)} is not a pod template; write an object with metadata and spec"
         return
     for name in template:
         if name not in ("metadata", "spec"):
             yield f"{FIELD}.{word(name)}: a pod template has no such field; it has metadata and spec"
     for name in ("metadata", "spec"):
         if name in template and not isinstance(template[name], dict):
-            yield f"{FIELD}.{name}: {shown(template[name])} is no object; leave it out, or write one"
+            yield f"{FIELD}.{name}: {shown(template[name])} is not an object; leave it out, or write one"
     metadata = template.get("metadata")
     if isinstance(metadata, dict):
         for name in ("labels", "annotations"):
             if metadata.get(name) is not None and not isinstance(metadata[name], dict):
-                yield f"{FIELD}.metadata.{name}: {shown(metadata[name])} is no object of texts"
+                yield f"{FIELD}.metadata.{name}: {shown(metadata[name])} is not a map of strings"

@@ -98,9 +98,9 @@ def _container(container: dict[str, Any], pod: dict[str, Any], path: str) -> Ite
     yield from _privileges(context, at)
     # What neither says is as the node has it, which may be root, and no filter.
     if context.get("runAsNonRoot") is None and pod.get("runAsNonRoot") is None:
-        yield Problem(f"{at}.runAsNonRoot", "what is not set", "write true there or in the pod's securityContext")
+        yield Problem(f"{at}.runAsNonRoot", "an unset value", "write true there or in the pod's securityContext")
     if not any(fields(each.get("seccompProfile")).get("type") for each in (context, pod)):
-        yield Problem(f"{at}.seccompProfile", "what is not set", "write type: RuntimeDefault")
+        yield Problem(f"{at}.seccompProfile", "an unset value", "write type: RuntimeDefault")
     for port in items(container.get("ports")):
         if port.get("hostPort") not in (None, 0):
             yield _leave_out(f"{path}.ports.hostPort", port["hostPort"])
@@ -130,7 +130,7 @@ def _context(context: dict[str, Any], at: str) -> Iterator[Problem]:
         yield Problem(f"{at}.runAsNonRoot", shown(context["runAsNonRoot"]), "write true, or leave it out")
     user = context.get("runAsUser")
     if user is not None and (not isinstance(user, int) or user == 0):
-        yield Problem(f"{at}.runAsUser", shown(user), "write the number of a user other than root")
+        yield Problem(f"{at}.runAsUser", shown(user), "write the ID of a user other than root")
     for name in ("seccompProfile", "appArmorProfile"):
         kind = fields(context.get(name)).get("type")
         if kind is not None and kind not in PROFILES:
@@ -176,7 +176,7 @@ def _texts(node: Any) -> list[str]:
 
 
 def _told(context: dict[str, Any], name: str) -> str:
-    return "what is not set" if context.get(name) is None else shown(context[name])
+    return "an unset value" if context.get(name) is None else shown(context[name])
 
 
 def _leave_out(path: str, found: Any) -> Problem:

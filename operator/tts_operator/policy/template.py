@@ -67,7 +67,7 @@ def _priority_class(template: dict[str, Any], bounds: Bounds) -> Iterator[Found]
     if name in (None, ""):
         return
     if bounds.restricted and str(name).startswith(SYSTEM):
-        text = f"{shown(name)} is not allowed, being a class for the cluster's own pods"
+        text = f"{shown(name)} is not allowed, because it is reserved for the cluster's own pods"
         yield path, str(name), Violation(text=text, value="podTemplate")
     elif not isinstance(name, str) or not any_matches(bounds.priority_classes, name):
         text = f"{shown(name)} is not allowed; {allowed(bounds.priority_classes)}"

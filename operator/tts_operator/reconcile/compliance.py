@@ -34,8 +34,8 @@ def of_spec_revision(service: TTSService, spec_revision: Revision, defaults: Def
     if fresh.template == spec_revision.template or _of_template(service, fresh.template, defaults, bounds):
         return told
     return (
-        f"the pod template of revision {spec_revision.number}, which an older operator has made, is not allowed: "
-        f"{told}. Or have it made anew, which is allowed: {REFRESH.format(name=service.name)}"
+        f"the pod template of revision {spec_revision.number}, which an older operator created, is not allowed: "
+        f"{told}. Alternatively, create it again, which is allowed: {REFRESH.format(name=service.name)}"
     )
 
 
@@ -55,8 +55,8 @@ def of_others(
         if found and not _runs_already(service, observed.children.get(address(manifest)), template):
             name = manifest["metadata"].get("annotations", {}).get("tts-operator.io/revision", "")
             return (
-                f"revision {name}, which would run again, is not allowed: {message(found, service.namespace)}. Or "
-                "apply a spec that is allowed, and withdraw an undo (annotation tts-operator.io/undo)"
+                f"revision {name}, which would run again, is not allowed: {message(found, service.namespace)}. "
+                "Alternatively, apply an allowed spec, and remove any undo (annotation tts-operator.io/undo)"
             )
     return ""
 

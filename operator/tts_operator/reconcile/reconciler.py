@@ -96,7 +96,7 @@ class Reconciler:
                 return None  # deleted meanwhile, or its namespace is
             raise RetryError(str(error), after=error.retry_after or 0.0) from error
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise RetryError(f"the API server cannot be reached: {str(error) or type(error).__name__}") from error
+            raise RetryError(f"cannot reach the API server: {str(error) or type(error).__name__}") from error
 
     async def _pass(self, key: Key, body: Json) -> float | None:
         """Observe, decide the rollout, derive and compare the children, apply, write the status."""

@@ -188,8 +188,8 @@ class Informer:
             return
         self._forbidden, self._healthy = True, False
         _log.warning(
-            "%s: %s. So %s. To change that, let a %s allow the operator to `list` and `watch` %s; "
-            "it asks again within %.0f s",
+            "%s: %s. Consequence: %s. To change this, add a %s that lets the operator `list` and `watch` %s; "
+            "retrying within %.0f s",
             self.name,
             error,
             self._without,
@@ -207,7 +207,7 @@ class Informer:
         if spare and failures >= LASTING_FAILURES:
             self.synced.set()  # nobody waits for it
         self.restarts += 1
-        _log.warning("%s: watch failed, again in %.1f s: %s", self.name, delay, str(error) or type(error).__name__)
+        _log.warning("%s: watch failed; retrying in %.1f s: %s", self.name, delay, str(error) or type(error).__name__)
         if self._healthy:
             self._healthy = False
             self._news(News.BROKEN)
@@ -220,7 +220,7 @@ class Informer:
             self._changed(key, "DELETED")
         self.synced.set()
         if not known:
-            _log.info("%s: not served, waiting for it%s", self.name, f": {error}" if error else "")
+            _log.info("%s: not served; waiting for it%s", self.name, f": {error}" if error else "")
             self._news(News.ABSENT)
 
     async def _list(self) -> str:
@@ -228,7 +228,7 @@ class Informer:
         self._active = time.monotonic()
         if self._forbidden:
             self._forbidden = False
-            _log.info("%s: may be read now", self.name)
+            _log.info("%s: permission granted", self.name)
         for key in self._store.replace(items, version, namespace=self.namespace):
             self._changed(key, "LISTED")
         self._served = self._healthy = self.listed = True

@@ -88,7 +88,7 @@ class Elector:
                 if not _conflict(error):
                     _log.log(
                         logging.DEBUG if failing else logging.WARNING,
-                        "the lease cannot be had, trying on: %s",
+                        "cannot acquire lease; retrying: %s",
                         str(error) or type(error).__name__,
                     )
                     failing = True
@@ -106,7 +106,7 @@ class Elector:
         finally:
             renewing.cancel()
             await asyncio.wait({renewing})
-        raise LeaseLostError(f"the lease could not be renewed for {self._timing.give_up_after:.0f} s")
+        raise LeaseLostError(f"could not renew the lease for {self._timing.give_up_after:.0f} s")
 
     async def release(self) -> None:
         """Give the lease back, so that another need not wait for its end. Nothing may be written after this."""
@@ -123,7 +123,7 @@ class Elector:
                 if body is not None and body["spec"].get("holderIdentity") == self.identity:
                     await self._empty(body)
         except Exception as error:  # noqa: BLE001 - it runs out by itself
-            _log.warning("the lease could not be released, it ends by itself: %s", str(error) or type(error).__name__)
+            _log.warning("could not release the lease; it will expire: %s", str(error) or type(error).__name__)
         self._body = None
 
     async def _empty(self, body: Json) -> None:
@@ -174,7 +174,7 @@ class Elector:
                     self._took(await self._answer(self._store.replace(self._body | {"spec": spec})), begun)
                     break
                 except Exception as error:  # noqa: BLE001 - until time is up
-                    _log.warning("the lease was not renewed: %s", str(error) or type(error).__name__)
+                    _log.warning("lease renewal failed: %s", str(error) or type(error).__name__)
                     if _conflict(error):
                         await self._look_who_has_it()
                 await asyncio.sleep(random.uniform(0.3, 0.6))  # noqa: S311 - no secret
@@ -184,11 +184,11 @@ class Elector:
         try:
             body = await self._answer(self._store.get())
         except Exception as error:  # noqa: BLE001 - the next try tells
-            _log.debug("the lease cannot be read: %s", str(error) or type(error).__name__)
+            _log.debug("cannot read the lease: %s", str(error) or type(error).__name__)
             return
         if body is None or (body.get("spec") or {}).get("holderIdentity") != self.identity:
             self._held_until = 0.0
-            raise LeaseLostError("somebody else has taken or removed the lease")
+            raise LeaseLostError("another process has taken or removed the lease")
         self._body = body
 
     def _spec(self, before: Json, *, taken: bool) -> Json:

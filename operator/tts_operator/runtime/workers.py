@@ -92,15 +92,15 @@ class Workers:
         except RetryError as error:
             result, kind = "retry", type(error.__cause__ or error).__name__
             delay = self._queue.retry(key, at_least=error.after)
-            _log.warning("will try again in %.1f s: %s", delay, error)
+            _log.warning("retrying in %.1f s: %s", delay, error)
         except Exception as error:  # noqa: BLE001 - see below
             # One object that breaks the code must not stop the others; the log has the traceback.
             result, kind = "error", type(error).__name__
             delay = self._queue.retry(key)
             if isinstance(error, TimeoutError) and limit.expired():
-                _log.warning("given up after %.1f s, will try again in %.1f s", time.monotonic() - begun, delay)
+                _log.warning("gave up after %.1f s; retrying in %.1f s", time.monotonic() - begun, delay)
             else:
-                _log.exception("reconcile failed, will try again in %.1f s", delay)
+                _log.exception("reconcile failed; retrying in %.1f s", delay)
         else:
             self._queue.forget(key)
             if again is not None:

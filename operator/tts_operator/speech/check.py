@@ -119,7 +119,7 @@ class GateResult:
 async def check(session: aiohttp.ClientSession, pods: Sequence[Target], plan: SpeechPlan) -> GateResult:
     """Let all pods speak, at most 4 of them at a time. Never raises for what a server does."""
     if not pods:
-        return GateResult(passed=False, summary="There is no new pod that could speak.", pods=())
+        return GateResult(passed=False, summary="There is no new pod to check.", pods=())
     plan = replace(plan, limits=replace(plan.limits, max_seconds=plan.max_seconds))
     budget = Budget()
     stable = await _Pod(session, plan.stable, plan, budget).references() if plan.stable else {}
@@ -132,7 +132,7 @@ async def check(session: aiohttp.ClientSession, pods: Sequence[Target], plan: Sp
     results = tuple(await asyncio.gather(*(one(target) for target in pods)))
     passed = not any(each.findings for each in results)
     compared = bool(plan.stable) and bool(stable)
-    note = "" if compared or not plan.stable else " The stable version's pod did not speak: not compared."
+    note = "" if compared or not plan.stable else " Not compared: the stable version's pod did not produce speech."
     told = _praise(results, compared=compared) if passed else _blame(results)
     return GateResult(passed, _shortened(told, MOST_CHARACTERS - len(note)) + note, results)
 
@@ -213,7 +213,7 @@ class _Pod:
                     judge_answer, answer.body, answer.content_type, text, answer.seconds, plan.limits, stable=against
                 )
             except TimeoutError:
-                told = f"what it answers could not be judged within {READ_SECONDS:g} s"
+                told = f"its answer could not be analyzed within {READ_SECONDS:g} s"
                 return Problem(told, "body", answer.seconds)
             return replace(judged, cached=answer.cached)
 
@@ -260,13 +260,13 @@ def _praise(results: Sequence[PodResult], *, compared: bool) -> str:
     judged = [each for pod in results for text in pod.texts for each in text.attempts]
     found = [each.measures for each in judged if each.measures is not None]
     requests = sum(pod.requests for pod in results)
-    pods = f"{len(results)} pods speak" if len(results) > 1 else f"{results[0].name} speaks"
+    pods = f"{len(results)} pods" if len(results) > 1 else results[0].name
     if not found:
-        return f"{pods}: {requests} requests answered."
+        return f"{pods} passed the speech check: {requests} requests answered."
     loudness = [each.loudness for each in found]
     return (
-        f"{pods}: {requests} requests, all with speech; {len({each.text for each in judged})} texts of"
-        f" {min(each.seconds for each in found):.1f} to {max(each.seconds for each in found):.1f} s of sound,"
+        f"{pods} passed the speech check: {requests} requests; {len({each.text for each in judged})} texts of"
+        f" {min(each.seconds for each in found):.1f} to {max(each.seconds for each in found):.1f} s,"
         f" {min(loudness):.0f} to {max(loudness):.0f} dBFS, answered within"
         f" {max(each.seconds for each in judged):.2f} s{', as the stable version does' if compared else ''}."
     )
@@ -276,7 +276,7 @@ def _blame(results: Sequence[PodResult]) -> str:
     failed = [each for each in results if each.findings]
     first = failed[0]
     more = sum(len(each.findings) for each in failed) - 1
-    told = f"{first.name} does not speak as it should. {_shortened(first.findings[0], 350)}."
+    told = f"{first.name} failed the speech check. {_shortened(first.findings[0], 350)}."
     if len(first.findings) > 1:
         told += f" {_shortened(first.findings[1], 150)}."
         more -= 1

@@ -111,7 +111,9 @@ async def speak(
             seconds = time.monotonic() - begin
             if body is None:
                 return Problem(
-                    f"its answer is larger than {_size(most)}, or in crumbs: no sound of this text is", "body", seconds
+                    f"the answer is implausible for this text: over {_size(most)}, or in too many pieces",
+                    "body",
+                    seconds,
                 )
             if packed := _packed(response):
                 return Problem(packed, "body", seconds)
@@ -173,7 +175,7 @@ def _packed(response: aiohttp.ClientResponse) -> str | None:
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding in ("", "identity"):
         return None
-    return f"its answer is packed ({one_line(encoding, 20)}), although it was asked for as it is"
+    return f"the answer is compressed ({one_line(encoding, 20)}), although the request forbids it"
 
 
 def _size(count: int) -> str:
@@ -221,13 +223,13 @@ def _failure(error: Exception, seconds: float, timeout: float) -> Problem:
     if isinstance(error, TimeoutError | asyncio.TimeoutError):
         return Problem(f"no answer within {timeout:g} s", "timeout", seconds)
     if isinstance(error, aiohttp.ClientPayloadError):
-        return Problem("its answer breaks off before its end", "body", seconds)
+        return Problem("the answer ends prematurely", "body", seconds)
     if isinstance(error, aiohttp.ServerDisconnectedError):
-        return Problem("it closes the connection without an answer", "connection", seconds)
+        return Problem("it closed the connection without an answer", "connection", seconds)
     if isinstance(error, aiohttp.ClientResponseError):
-        return Problem("what it answers is not HTTP", "body", seconds)
+        return Problem("the answer is not HTTP", "body", seconds)
     if isinstance(error, aiohttp.ClientConnectorError):
-        return Problem(f"no connection: {error.os_error.strerror or error.os_error}", "connection", seconds)
+        return Problem(f"cannot connect: {error.os_error.strerror or error.os_error}", "connection", seconds)
     if isinstance(error, aiohttp.InvalidURL | ValueError):
-        return Problem(f"its address cannot be used: {type(error).__name__}", "connection", seconds)
+        return Problem(f"its address is invalid: {type(error).__name__}", "connection", seconds)
     return Problem(f"the connection failed: {type(error).__name__}", "connection", seconds)

@@ -96,7 +96,7 @@ def judge_answer(
     judged = judge(recording, text, seconds, limits, stable=stable)
     if kind in MEDIA_TYPES | _UNTOLD_TYPES:
         return judged
-    wrong = f"the sound is sent as {kind}; it must be audio/wav"
+    wrong = f"the audio is sent as {kind}; it must be audio/wav"
     return Judged(text, seconds, judged.measures, (wrong, *judged.findings))
 
 
@@ -107,7 +107,7 @@ def judge(recording: Recording, text: str, seconds: float, limits: Limits, *, st
     findings = list(_time(seconds, limits)) + list(_length(found, text))
     if found.silent == 1.0:
         findings.append(
-            f"it is silent: no part of {found.seconds:.2f} s is louder than -50 dBFS (peak {found.peak:.4f})"
+            f"the audio is silent: no part of {found.seconds:.2f} s is louder than -50 dBFS (peak {found.peak:.4f})"
         )
     else:
         findings += [*_level(found, limits), *_liveliness(found, limits), *_ending(found, text, limits, stable)]
@@ -124,12 +124,12 @@ def compare(new: Judged, stable: Judged, limits: Limits) -> list[str]:
     here, there = new.measures, stable.measures
     if not there.seconds / limits.stable_length <= here.seconds <= there.seconds * limits.stable_length:
         findings.append(
-            f"{here.seconds:.2f} s of sound where the stable version makes {there.seconds:.2f} s;"
+            f"the audio lasts {here.seconds:.2f} s, and the stable version's {there.seconds:.2f} s;"
             f" at most {limits.stable_length:g} times longer or shorter is plausible"
         )
     if here.silent < 1.0 and abs(here.loudness - there.loudness) > limits.stable_decibels:
         findings.append(
-            f"its loudness is {here.loudness:.1f} dBFS, the stable version's {there.loudness:.1f};"
+            f"the loudness is {here.loudness:.1f} dBFS, the stable version's {there.loudness:.1f};"
             f" at most {limits.stable_decibels:g} dB apart is plausible"
         )
     return findings + slower(new.seconds, stable.seconds, limits)
@@ -140,54 +140,54 @@ def slower(seconds: float, stable_seconds: float, limits: Limits) -> list[str]:
     if seconds <= max(stable_seconds * limits.stable_slower, stable_seconds + limits.stable_slower_by):
         return []
     times = seconds / max(stable_seconds, 0.001)
-    told = f"it took {seconds:.2f} s, {times:.1f} times the stable version's {stable_seconds:.2f} s"
+    told = f"the answer took {seconds:.2f} s, {times:.1f} times the stable version's {stable_seconds:.2f} s"
     return [f"{told}; the limit is {limits.stable_slower:g} times"]
 
 
 def _time(seconds: float, limits: Limits) -> Iterator[str]:
     if seconds > limits.max_seconds:
-        yield f"it took {seconds:.2f} s; the limit is {limits.max_seconds:g} s"
+        yield f"the answer took {seconds:.2f} s; the limit is {limits.max_seconds:g} s"
 
 
 def _length(found: Measures, text: str) -> Iterator[str]:
     span = plausible_seconds(text)
     if not span.low <= found.seconds <= span.high:
         yield (
-            f"{found.seconds:.2f} s of sound for {len(text)} characters;"
-            f" plausible would be {span.low:.1f} to {span.high:.1f} s"
+            f"{found.seconds:.2f} s of audio for {len(text)} characters;"
+            f" {span.low:.1f} to {span.high:.1f} s would be plausible"
         )
 
 
 def _level(found: Measures, limits: Limits) -> Iterator[str]:
     if found.loudness < limits.quietest:
-        yield f"it is too quiet: {found.loudness:.1f} dBFS; speech is above {limits.quietest:g}"
+        yield f"the audio is too quiet: {found.loudness:.1f} dBFS; speech is above {limits.quietest:g}"
     if found.loudness > limits.loudest:
-        yield f"it is too loud: {found.loudness:.1f} dBFS; speech is below {limits.loudest:g}"
+        yield f"the audio is too loud: {found.loudness:.1f} dBFS; speech is below {limits.loudest:g}"
     if found.clipped > limits.max_clipped:
         yield (
-            f"it is clipped: {found.clipped:.1%} of the samples are at its peak of {found.peak:.2f};"
+            f"the audio is clipped: {found.clipped:.1%} of the samples are at its peak of {found.peak:.2f};"
             f" the limit is {limits.max_clipped:.1%}"
         )
     if found.silent > limits.max_silent:
-        yield f"{found.silent:.0%} of it is silence; the limit is {limits.max_silent:.0%}"
+        yield f"{found.silent:.0%} of the audio is silence; the limit is {limits.max_silent:.0%}"
 
 
 def _liveliness(found: Measures, limits: Limits) -> Iterator[str]:
     low = limits.steady_variation if found.colour < limits.steady_colour else limits.min_variation
     if found.variation < low:
         yield (
-            f"it is as steady as noise or a tone: its level varies by {found.variation:.1f} dB;"
+            f"the audio is as steady as noise or a tone: its level varies by {found.variation:.1f} dB;"
             f" speech varies by more than {low:g}"
         )
     elif found.colour < limits.min_colour:
         yield (
-            f"it is a tone: its zero crossings vary by {found.colour:.4f} of the samples;"
+            f"the audio is a tone: its zero crossings vary by {found.colour:.4f} of the samples;"
             f" speech varies by more than {limits.min_colour:g}"
         )
     elif found.crossings > limits.hiss_crossings and found.colour < limits.hiss_colour:
         yield (
-            f"it is noise: {found.crossings:.0%} of its samples change sign, varying by {found.colour:.3f};"
-            f" a hiss in speech comes and goes, by more than {limits.hiss_colour:g}"
+            f"the audio is noise: {found.crossings:.0%} of its samples change sign, varying by {found.colour:.3f};"
+            f" hiss in speech varies by more than {limits.hiss_colour:g}"
         )
 
 
@@ -197,8 +197,8 @@ def _ending(found: Measures, text: str, limits: Limits, stable: Judged | None) -
     if stable is not None and stable.measures is not None and stable.measures.ending > limits.max_ending:
         return  # a voice that always ends so
     yield (
-        f"it is cut off: its last 20 ms are {_decibels_apart(found.ending)} the rest;"
-        f" speech has faded by more than {-limits.max_ending:g} dB at its end"
+        f"the audio is cut off: its last 20 ms are {_decibels_apart(found.ending)} the rest;"
+        f" speech fades by more than {-limits.max_ending:g} dB at its end"
     )
 
 

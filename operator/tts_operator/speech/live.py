@@ -185,7 +185,7 @@ def verdict(canary: Traffic, stable: Traffic | None, limits: LiveLimits, *, usua
     if canary.busy_rate > allowed:
         return (
             f"{canary.busy_rate:.1%} of {canary.requests:.0f} requests were refused with 503;"
-            f" the limit is {allowed:.1%}{', with what the stable version refuses' if known else ''}"
+            f" the limit is {allowed:.1%}{', including what the stable version refuses' if known else ''}"
         )
     p99 = known.p99 if known else None
     return _slow(canary, usual if p99 is None else p99, limits)
@@ -198,7 +198,7 @@ def _slow(canary: Traffic, usual: float | None, limits: LiveLimits) -> str | Non
         return None
     clearly = usual is None or p99 > usual * limits.slower_times_stable
     if limits.max_p99_seconds is not None and p99 > limits.max_p99_seconds and clearly:
-        beside = f", and the stable version's requests were answered within {usual:.2f} s" if usual is not None else ""
+        beside = f", while the stable version's were answered within {usual:.2f} s" if usual is not None else ""
         return (
             f"99 % of {canary.requests:.0f} requests were answered within {p99:.2f} s;"
             f" the limit is {limits.max_p99_seconds:g} s{beside}"

@@ -15,7 +15,7 @@ from tts_operator.printable import one_line
 from tts_operator.speech.bounds import read_apart
 from tts_operator.speech.client import BOUNDS, read_body
 
-NEVER_ASKED = "its name leads to a loopback, link-local or otherwise local address"
+NEVER_ASKED = "its name resolves to a loopback, link-local, or other local address"
 _MAX_BYTES = 1 << 20
 _SHOWN = 160
 _SHOWN_KIND = 40
@@ -86,7 +86,7 @@ async def ask(
         return _untold(f"does not answer within {timeout:g} s")
     except aiohttp.ClientConnectorError as error:
         forbidden = NEVER_ASKED in str(error.os_error)
-        return _untold(f"is not asked: {NEVER_ASKED}" if forbidden else f"cannot be asked: {type(error).__name__}")
+        return _untold(f"is not queried: {NEVER_ASKED}" if forbidden else f"cannot be asked: {type(error).__name__}")
     except (aiohttp.ClientError, OSError, ValueError) as error:
         return _untold(f"cannot be asked: {type(error).__name__}")
 
@@ -97,19 +97,21 @@ def judge_answer(status: int, body: bytes | bytearray, check: MetricCheck) -> Me
         answer = json.loads(body)
         if answer["status"] != "success":
             kind, said = one_line(answer.get("errorType"), _SHOWN_KIND), one_line(answer.get("error"), _SHOWN)
-            return _untold(f"refuses the query ({kind}): {said}")
+            return _untold(f"rejects the query ({kind}): {said}")
         if status != _OK:
             return _untold(f"answers {status}")
         values = _values(answer["data"])
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError):
-        return _untold(f"answers {status} with something that is not its API's: is the address right?")
+        return _untold(f"answers {status} with something other than its API; check the address")
     if values is None:
-        return _untold(f"answers with a {one_line(answer['data'].get('resultType'), 20)}; the query must yield numbers")
+        return _untold(
+            f"answers with a {one_line(answer['data'].get('resultType'), 20)}; the query must return numbers"
+        )
     if not values:
-        return _untold("finds no series for the query: is it spelt as the metrics are, and are they scraped?")
+        return _untold("finds no series for the query; check its spelling, and that the metrics are scraped")
     numbers = [value for value in values if not math.isnan(value)]
     if not numbers:
-        return _untold("finds only NaN, as a share of no requests is")
+        return _untold("returns only NaN, like a ratio without requests")
     return _compared(numbers, check)
 
 
@@ -117,14 +119,14 @@ def _compared(numbers: list[float], check: MetricCheck) -> MetricResult:
     highest, lowest = max(numbers), min(numbers)
     if check.max is not None and highest > check.max:
         return MetricResult(
-            ok=False, message=f"the query yields {highest:g}; the limit is {check.max:g}", value=highest
+            ok=False, message=f"the query returned {highest:g}; the limit is {check.max:g}", value=highest
         )
     if check.min is not None and lowest < check.min:
         return MetricResult(
-            ok=False, message=f"the query yields {lowest:g}; it must be at least {check.min:g}", value=lowest
+            ok=False, message=f"the query returned {lowest:g}; it must be at least {check.min:g}", value=lowest
         )
     worst = highest if check.max is not None else lowest
-    return MetricResult(ok=True, message=f"the query yields {worst:g}", value=worst)
+    return MetricResult(ok=True, message=f"the query returned {worst:g}", value=worst)
 
 
 def _values(data: dict[str, Any]) -> list[float] | None:

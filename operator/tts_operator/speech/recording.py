@@ -56,33 +56,33 @@ def parse(data: bytes | bytearray) -> Recording:
     place, chunks = 12, 0
     while place + _CHUNK.size <= len(data):
         if (chunks := chunks + 1) > _MOST_CHUNKS:
-            raise NotSpeechAudioError(f"the WAV file's header has more than {_MOST_CHUNKS} chunks before its sound")
+            raise NotSpeechAudioError(f"the WAV file's header has more than {_MOST_CHUNKS} chunks before its audio")
         name, length = _CHUNK.unpack_from(data, place)
         place += _CHUNK.size
         if name == b"fmt ":
             rate, channels = _read_format(bytes(data[place : place + min(length, _FORMAT_BYTES)]))
         elif name == b"data":
             if not rate:
-                raise NotSpeechAudioError("the WAV file's sound comes before its format ('fmt ')")
+                raise NotSpeechAudioError("the WAV file's data precede its format ('fmt ')")
             return Recording(rate, _samples(data, place, length, channels))
         place += length + length % 2
-    raise NotSpeechAudioError(f"the WAV file is cut off within its header: {len(data)} bytes without sound ('data')")
+    raise NotSpeechAudioError(f"the WAV file is truncated within its header: {len(data)} bytes without audio ('data')")
 
 
 def _read_format(chunk: bytes) -> tuple[int, int]:
     """The rate, and the number of channels."""
     if len(chunk) < _FORMAT.size:
-        raise NotSpeechAudioError("the WAV file is cut off within its header: 'fmt ' is not complete")
+        raise NotSpeechAudioError("the WAV file is truncated within its header: 'fmt ' is not complete")
     codec, channels, rate, _, _, bits = _FORMAT.unpack_from(chunk)
     if codec == _EXTENSIBLE and len(chunk) >= _SUBFORMAT + 2:
         codec = int.from_bytes(chunk[_SUBFORMAT : _SUBFORMAT + 2], "little")
     if codec != _PCM or bits != 8 * SAMPLE_BYTES:
         held = f"PCM of {bits} bits" if codec == _PCM else _CODECS.get(codec, f"codec {codec}")
-        raise NotSpeechAudioError(f"the WAV file holds {held}; the gate reads 16-bit PCM")
+        raise NotSpeechAudioError(f"the WAV file holds {held}; the speech check reads 16-bit PCM")
     if not 1 <= channels <= _CHANNELS or not _LEAST_RATE <= rate <= MOST_RATE:
         raise NotSpeechAudioError(
             f"the WAV file's header says {channels} channels at {rate} Hz;"
-            f" the gate reads one or two at {_LEAST_RATE} to {MOST_RATE} Hz"
+            f" the speech check reads one or two at {_LEAST_RATE} to {MOST_RATE} Hz"
         )
     return rate, channels
 
@@ -90,7 +90,9 @@ def _read_format(chunk: bytes) -> tuple[int, int]:
 def _samples(data: bytes | bytearray, place: int, length: int, channels: int) -> "array[int]":
     there = len(data) - place
     if length not in _UNKNOWN and length > there:
-        raise NotSpeechAudioError(f"the WAV file is cut off: its header promises {length} bytes of sound, {there} came")
+        raise NotSpeechAudioError(
+            f"the WAV file is truncated: its header announces {length} bytes of audio, but {there} arrived"
+        )
     end = len(data) if length in _UNKNOWN else place + length
     end -= (end - place) % (SAMPLE_BYTES * channels)
     samples = array("h")

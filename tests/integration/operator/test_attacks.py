@@ -109,7 +109,7 @@ ATTACKS: list[tuple[str, Json, str]] = [
     (
         "system priority",
         {"placement": {"priorityClassName": "system-node-critical"}},
-        'spec.placement.priorityClassName: "system-node-critical" is not allowed, being a class for the cluster',
+        'spec.placement.priorityClassName: "system-node-critical" is not allowed, because it is reserved',
     ),
     (
         "priority class",
@@ -168,13 +168,13 @@ ATTACKS: list[tuple[str, Json, str]] = [
     ("Prometheus with ?", prometheus("http://etcd:2379/v3?x="), "? and # are not allowed in it"),
     ("Prometheus with #", prometheus("http://etcd:2379/v3#"), "? and # are not allowed in it"),
     ("Prometheus with a user", prometheus("http://a:b@etcd:2379"), "a user name or password is not allowed in it"),
-    ("Prometheus here", prometheus("http://127.0.0.1:8080"), "its host is a loopback, link-local or otherwise local"),
-    ("Prometheus here, by name", prometheus("http://localhost:8080"), "its host is the operator's own"),
+    ("Prometheus here", prometheus("http://127.0.0.1:8080"), "its host is a loopback, link-local, or other local"),
+    ("Prometheus here, by name", prometheus("http://localhost:8080"), "its host is the operator itself"),
     ("Prometheus here, as a number", prometheus("http://2130706433:8080"), "its host is a number"),
     ("Prometheus here, as IPv6", prometheus("http://[::ffff:127.0.0.1]:8080"), "its host is a loopback, link-local"),
-    ("metadata of the cloud", prometheus("http://169.254.169.254"), "its host is a loopback, link-local or otherwise"),
+    ("metadata of the cloud", prometheus("http://169.254.169.254"), "its host is a loopback, link-local, or other"),
     ("a large template", pod(volumes=[{"name": "a" * 60}] * 2_000), "spec.podTemplate: it is too large"),
-    ("no pod template", {"podTemplate": {"spec": "text"}}, 'spec.podTemplate.spec: "text" is no object'),
+    ("not a pod template", {"podTemplate": {"spec": "text"}}, 'spec.podTemplate.spec: "text" is not an object'),
 ]
 
 
@@ -220,7 +220,7 @@ async def test_a_host_of_somebody_else(world: World, host: str, way: str) -> Non
 async def test_all_hosts_at_once(world: World, spec: Json) -> None:
     async with world.operator(policy=Policy(hosts=("*.{namespace}.example.com",)), namespaced=True):
         await world.apply(NAME, spec)
-        assert "without a host it would take all names, which is not allowed" in await refused(world)
+        assert "without a host it would match all names, which is not allowed" in await refused(world)
 
 
 async def test_an_edited_revision_reaches_no_pod(world: World) -> None:
@@ -285,7 +285,7 @@ async def test_a_service_that_is_nested_deep_holds_up_nobody(world: World, depth
         await world.ready(NAME)
 
         async def told() -> bool:
-            return "nested more than" in (await world.condition("deep", "Stalled")).get("message", "")
+            return "nested too deeply" in (await world.condition("deep", "Stalled")).get("message", "")
 
         await until(told, "the deep one is refused")
 
@@ -310,5 +310,5 @@ async def test_an_operator_begins_with_its_policy_in_the_log(world: World, caplo
     with caplog.at_level("INFO", logger="tts_operator"):
         async with world.operator(policy=Policy(), namespaced=True):
             pass
-    (told,) = [record.getMessage() for record in caplog.records if "the policy: " in record.getMessage()]
+    (told,) = [record.getMessage() for record in caplog.records if "policy: " in record.getMessage()]
     assert "podTemplate Restricted; images {serverImage};" in told

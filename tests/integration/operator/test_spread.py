@@ -124,7 +124,7 @@ async def test_a_strict_spread_over_zones_that_are_not_there_is_told_with_its_cu
         assert "missing required label" in failure["message"]
         assert (await status(world))["zoneSpread"] == "DoNotSchedule"
         told = await world.condition(NAME, "Ready")
-        assert "where status.zoneSpread is DoNotSchedule, set placement.zoneSpread.whenUnsatisfiable" in told["message"]
+        assert "if status.zoneSpread is DoNotSchedule, set placement.zoneSpread.whenUnsatisfiable" in told["message"]
 
 
 async def test_what_was_stored_with_the_default_of_before_restarts_nothing_when_it_is_replaced(world: World) -> None:

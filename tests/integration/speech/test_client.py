@@ -162,7 +162,7 @@ async def is_endless(request: web.Request) -> web.StreamResponse:
         (refuses, "status", "it answers 401: wrong key *** (request gate-"),
         (moves, "status", "it answers with a redirect (302), which is not followed"),
         (is_full, "status", "it answers 503: full (request gate-"),
-        (breaks_off, "body", "its answer breaks off before its end"),
+        (breaks_off, "body", "the answer ends prematurely"),
         (hangs, "timeout", "no answer within 0.3 s"),
     ],
 )
@@ -180,14 +180,14 @@ async def test_an_endless_answer(session: aiohttp.ClientSession) -> None:
     async with serving(is_endless) as url:
         answer = await say(session, url)
     assert isinstance(answer, Problem)
-    assert answer.message == "its answer is larger than 0.7 MiB, or in crumbs: no sound of this text is"
+    assert answer.message == "the answer is implausible for this text: over 0.7 MiB, or in too many pieces"
 
 
 async def test_nobody_listens(session: aiohttp.ClientSession) -> None:
     answer = await say(session, f"http://127.0.0.1:{free_port()}")
     assert isinstance(answer, Problem)
     assert answer.kind == "connection"
-    assert "no connection: Connect call failed" in answer.message
+    assert "cannot connect: Connect call failed" in answer.message
 
 
 @pytest.mark.parametrize("said", [b"", b"SSH-2.0-OpenSSH\r\n"], ids=["closes", "other-protocol"])
@@ -202,7 +202,7 @@ async def test_something_else_listens(session: aiohttp.ClientSession, said: byte
     async with server:
         answer = await say(session, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     assert isinstance(answer, Problem)
-    assert answer.message in ("it closes the connection without an answer", "what it answers is not HTTP")
+    assert answer.message in ("it closed the connection without an answer", "the answer is not HTTP")
 
 
 @pytest.mark.parametrize("url", ["nowhere", "http://[", "ftp://127.0.0.1"])
@@ -221,7 +221,7 @@ async def test_metrics_that_are_none(session: aiohttp.ClientSession) -> None:
 
 async def test_no_pods(session: aiohttp.ClientSession) -> None:
     result = await check(session, [], SpeechPlan(texts=[TEXT]))
-    assert (result.passed, result.summary) == (False, "There is no new pod that could speak.")
+    assert (result.passed, result.summary) == (False, "There is no new pod to check.")
 
 
 async def test_every_pod_is_asked_and_one_that_fails_is_named(session: aiohttp.ClientSession) -> None:
@@ -229,9 +229,7 @@ async def test_every_pod_is_asked_and_one_that_fails_is_named(session: aiohttp.C
         pods = [Target("pod-1", one), Target("pod-2", other), Target("pod-3", one)]
         result = await check(session, pods, SpeechPlan(texts=[TEXT], repeats=0))
     assert not result.passed
-    assert result.summary.startswith(
-        "pod-2 does not speak as it should. “欢迎使用语音合成服务。”: it answers 503: full"
-    )
+    assert result.summary.startswith("pod-2 failed the speech check. “欢迎使用语音合成服务。”: it answers 503: full")
     assert [bool(each.findings) for each in result.pods] == [False, True, False]
     assert [each.requests for each in result.pods] == [2, 1, 2]
 
@@ -258,7 +256,7 @@ async def test_a_stable_pod_that_fails_is_not_held_against_the_new(session: aioh
         plan = SpeechPlan(texts=[TEXT], repeats=0, stable=Target("old", stable), api_key=KEY)
         result = await check(session, [Target("pod-1", url)], plan)
     assert result.passed
-    assert result.summary.endswith("The stable version's pod did not speak: not compared.")
+    assert result.summary.endswith("Not compared: the stable version's pod did not produce speech.")
     assert KEY not in repr(plan)
 
 

@@ -15,10 +15,10 @@ from tts_operator.speech.sentences import MIXED, default_texts
 
 PLAN = SpeechPlan(texts=default_texts())
 SAID = {
-    "silence": "it is silent: no part of",
-    "noise": "it is as steady as noise",
-    "truncated": "it is cut off",
-    "clipped": "it is clipped",
+    "silence": "the audio is silent: no part of",
+    "noise": "the audio is as steady as noise",
+    "truncated": "the audio is cut off",
+    "clipped": "the audio is clipped",
     "html200": "not a WAV file but HTML: '<!DOCTYPE html>",
     "errors10": "it answers 500: The model is confused. (request gate-",
 }
@@ -33,7 +33,7 @@ async def gate(session: aiohttp.ClientSession, server: Server, plan: SpeechPlan 
 async def test_the_good_server_passes(session: aiohttp.ClientSession, good: Server) -> None:
     result = await gate(session, good)
     assert result.passed, result.summary
-    assert result.summary.startswith("pod-1 speaks: ")
+    assert result.summary.startswith("pod-1 passed the speech check: ")
     pod = result.pods[0]
     assert pod.requests == pod.answered == PLAN.attempts * len(PLAN.texts) + PLAN.repeats
     assert [each.text for each in pod.texts] == list(PLAN.texts)
@@ -82,7 +82,7 @@ async def test_a_server_that_crashes_cannot_be_reached(
     result = await gate(session, server)
     assert not result.passed
     assert result.unreachable == ("pod-1",)
-    assert "no connection: Connect" in result.summary
+    assert "cannot connect: Connect" in result.summary
 
 
 async def test_a_server_that_never_gets_ready(session: aiohttp.ClientSession, faulty: Callable[..., Server]) -> None:

@@ -26,13 +26,13 @@ from tts_operator.speech.live import Counters
 from tts_operator.speech.prometheus import MetricCheck, ask
 
 TEXT = SPOKEN["welcome"]
-LARGER = "its answer is larger than"
-BROKEN = "what it answers is not HTTP"
+LARGER = "the answer is implausible"
+BROKEN = "the answer is not HTTP"
 ENDLESS: dict[str, tuple[Attack, str]] = {
     "a giant answer": (hostile.giant, LARGER),
     "a giant Content-Length": (hostile.promises, LARGER),
     "chunks of one byte": (hostile.crumbs, LARGER),
-    "a gzip bomb": (hostile.zipped, "its answer is packed (gzip)"),
+    "a gzip bomb": (hostile.zipped, "the answer is compressed (gzip)"),
     "endless headers": (hostile.headers, BROKEN),
     "an endless header": (hostile.one_header, BROKEN),
     "an endless status line": (hostile.status_line, BROKEN),
@@ -72,9 +72,9 @@ async def test_attacks_by_a_prometheus(session: aiohttp.ClientSession, name: str
         (wav(bytes(1000), rate=192_000), "1 channels at 192000 Hz"),
         (wav(bytes(1000), rate=0xFFFFFFFF), "1 channels at 4294967295 Hz"),
         (wav(bytes(1000), channels=65535), "65535 channels"),
-        (wav(bytes(1000), says=0xFFFFFFF0), "its header promises 4294967280 bytes of sound, 1000 came"),
+        (wav(bytes(1000), says=0xFFFFFFF0), "its header announces 4294967280 bytes of audio, but 1000 arrived"),
         (wav(bytes(1000), before=b"junk\0\0\0\0" * 1000), "more than 64 chunks"),
-        (wav(bytes(1000), before=b"fmt \xff\xff\xff\xff"), "the gate reads 16-bit PCM"),
+        (wav(bytes(1000), before=b"fmt \xff\xff\xff\xff"), "the speech check reads 16-bit PCM"),
     ],
     ids=["rate", "absurd rate", "channels", "length", "chunks", "a format as long as the file"],
 )
@@ -137,7 +137,7 @@ async def test_json_that_is_a_burden(session: aiohttp.ClientSession, answer: byt
     async with attacking(once(body(answer))) as url:
         result = await ask(session, url, MetricCheck(query="up", max=1))
     assert result.ok is None
-    assert "something that is not its API's" in result.message
+    assert "something other than its API" in result.message
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ async def test_what_takes_too_long_to_read_is_a_finding(
     finally:
         release.set()
     assert not result.passed
-    assert "could not be judged within" in result.summary
+    assert "could not be analyzed within" in result.summary
 
 
 async def test_answers_of_one_check_are_bounded_together(
@@ -226,5 +226,5 @@ async def test_the_memory_that_sixteen_hostile_pods_cost() -> None:
     assert child.returncode == 0
     took = json.loads(said)
     assert len(took["summaries"]) == 8
-    assert all("it is too loud" in summary for summary in took["summaries"])
+    assert all("the audio is too loud" in summary for summary in took["summaries"])
     assert took["peak"] < 256 << 20

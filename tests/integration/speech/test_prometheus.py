@@ -57,13 +57,13 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.mark.parametrize(
     "check, ok, said",
     [
-        (MetricCheck(query="up", min=1), True, "the query yields 1"),
-        (MetricCheck(query="up", max=0.5), False, "the query yields 1; the limit is 0.5"),
-        (MetricCheck(query="scalar(up) + 1", min=3), False, "the query yields 2; it must be at least 3"),
-        (MetricCheck(query="up / 0", max=1), False, "the query yields inf; the limit is 1"),
+        (MetricCheck(query="up", min=1), True, "the query returned 1"),
+        (MetricCheck(query="up", max=0.5), False, "the query returned 1; the limit is 0.5"),
+        (MetricCheck(query="scalar(up) + 1", min=3), False, "the query returned 2; it must be at least 3"),
+        (MetricCheck(query="up / 0", max=1), False, "the query returned inf; the limit is 1"),
         (MetricCheck(query="(up - up) / 0", max=1), None, "Prometheus finds only NaN"),
         (MetricCheck(query="no_such_metric", max=1), None, "Prometheus finds no series"),
-        (MetricCheck(query="sum(", max=1), None, "Prometheus refuses the query (bad_data): "),
+        (MetricCheck(query="sum(", max=1), None, "Prometheus rejects the query (bad_data): "),
         (MetricCheck(query="up[1m]", max=1), None, "Prometheus answers with a matrix"),
         (MetricCheck(query='"text"', max=1), None, "Prometheus answers with a string"),
     ],
@@ -78,6 +78,6 @@ async def test_queries(
 
 async def test_a_wrong_address(session: aiohttp.ClientSession, prometheus: str) -> None:
     check = MetricCheck(query="up", min=1)
-    assert "is the address right?" in (await ask(session, f"{prometheus}/elsewhere", check)).message
+    assert "check the address" in (await ask(session, f"{prometheus}/elsewhere", check)).message
     nobody = await ask(session, f"http://127.0.0.1:{free_port()}", check)
     assert (nobody.ok, nobody.message) == (None, "Prometheus cannot be asked: ClientConnectorError")

@@ -70,7 +70,7 @@ async def test_an_address_that_is_not_forbidden_is_asked() -> None:
     asked: list[str] = []
     async with prometheus(asked) as url, prometheus_session(lambda _: False) as session:
         found = await ask(session, f"http://localhost:{urlsplit(url).port}", CHECK)
-    assert (found.ok, found.message) == (False, "the query yields 5; the limit is 1")
+    assert (found.ok, found.message) == (False, "the query returned 5; the limit is 1")
     assert asked == ["/api/v1/query"]
 
 
@@ -99,4 +99,4 @@ async def test_the_examiner_asks_no_forbidden_address() -> None:
         async with AnalysisRunner(lambda _: None, KEYRING, never_asked=lambda _: False) as analysis_runner:
             rollback_reason = await analysis_runner._ask(("speech", "narrator"), url, [QUERY])
     assert rollback_reason is not None
-    assert rollback_reason.message == "jobs: the query yields 5; the limit is 1"
+    assert rollback_reason.message == "jobs: the query returned 5; the limit is 1"

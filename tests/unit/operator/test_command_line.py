@@ -66,13 +66,16 @@ def test_what_it_does_without(
 @pytest.mark.parametrize(
     "words, said",
     [
-        (["--namespace", "speech,,shop"], "'' in 'speech,,shop' cannot be a namespace: write names with commas"),
-        (["--namespace", "speech,"], "cannot be a namespace"),
-        (["--namespace", ","], "cannot be a namespace"),
-        (["--namespace", "speech-*"], "'speech-*' in 'speech-*' cannot be a namespace"),
-        (["--namespace", "!speech"], "cannot be a namespace"),
-        (["--without", "Deployment"], "'Deployment' in 'Deployment': no TTSService works without it; write some of"),
-        (["--without", "Ingress,ConfigMap"], "'ConfigMap' in 'Ingress,ConfigMap': there is no such kind of child"),
+        (
+            ["--namespace", "speech,,shop"],
+            "'' in 'speech,,shop' is not a valid namespace name: separate names with commas",
+        ),
+        (["--namespace", "speech,"], "is not a valid namespace name"),
+        (["--namespace", ","], "is not a valid namespace name"),
+        (["--namespace", "speech-*"], "'speech-*' in 'speech-*' is not a valid namespace name"),
+        (["--namespace", "!speech"], "is not a valid namespace name"),
+        (["--without", "Deployment"], "'Deployment' in 'Deployment': no TTSService works without it; choose from"),
+        (["--without", "Ingress,ConfigMap"], "'ConfigMap' in 'Ingress,ConfigMap': there is no such child kind"),
         (["--without", "ingress"], "Certificate, HTTPRoute, HorizontalPodAutoscaler, Ingress, NetworkPolicy"),
         (["--lease", "speech"], "write NAMESPACE/NAME"),
         (["--http-address", "8080"], "write HOST:PORT"),

@@ -63,7 +63,7 @@ class Services:
                 items = [item for _, found, _ in await self._list() for item in found]
             except Exception as error:  # noqa: BLE001 - whatever it is, it may pass
                 delay = RETRY_SECONDS[min(number, len(RETRY_SECONDS) - 1)]
-                _log.warning("TTSServices cannot be listed, again in %.0f s: %s", delay, _advice(error))
+                _log.warning("cannot list TTSServices; retrying in %.0f s: %s", delay, _advice(error))
                 await asyncio.sleep(delay)
             else:
                 self._owed = {own_name(item): version_of(item) for item in items if self._is_news(item)}
@@ -81,7 +81,7 @@ class Services:
             except TimeoutError:
                 await self.list_names()  # of one that was deleted in between kopf never tells
         if self._owed:
-            _log.warning("kopf's watch has not told of %d TTSServices in %.0f s", len(self._owed), FILL_SECONDS)
+            _log.warning("kopf's watch has not reported %d TTSServices within %.0f s", len(self._owed), FILL_SECONDS)
             self._owed.clear()
             self.compare_soon()
         self._filled_at = time.monotonic()
@@ -117,14 +117,15 @@ class Services:
     def waiting_for(self) -> str:
         """What is not there yet, in words; empty where nothing."""
         if not self._listed:
-            return "TTSServices are not listed yet: is their CRD applied?"
-        return f"kopf has yet to tell of {len(self._owed)} TTSServices" if self._owed else ""
+            return "TTSServices are not listed yet; check that their CRD is applied"
+        return f"kopf has not reported {len(self._owed)} TTSServices yet" if self._owed else ""
 
     def problem(self) -> str:
         """What is wrong, in words; empty where all is well."""
         if self._missed < MISSES:
             return ""
-        return f"kopf's watch of TTSServices is silent: {self._missed} lists in a row show what it has not told"
+        missed = f"{self._missed} lists in a row show changes that it has not reported"
+        return f"kopf's watch of TTSServices is silent: {missed}"
 
     async def catch_up(self) -> None:
         """Return when nothing is older here than in the API server at the time of the call.
@@ -148,7 +149,7 @@ class Services:
             except Exception as error:  # noqa: BLE001 - the API server is away; it comes back
                 delay = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
                 failures += 1
-                _log.warning("comparing the TTSServices failed, again in %.0f s: %s", delay, _advice(error))
+                _log.warning("comparing the TTSServices failed; retrying in %.0f s: %s", delay, _advice(error))
                 await asyncio.sleep(delay)
             else:
                 return
@@ -197,7 +198,7 @@ class Services:
                     raise
                 refusal = error
                 if scope not in self._unread:
-                    _log.warning("TTSServices in %s may not be read: %s", scope or "the cluster", error)
+                    _log.warning("no permission to read TTSServices in %s: %s", scope or "the cluster", error)
                 self._unread.add(scope)
             else:
                 self._unread.discard(scope)
@@ -225,5 +226,5 @@ class Services:
 
 def _advice(error: Exception) -> str:
     if isinstance(error, ApiError) and error.status == NOT_FOUND:
-        return "the cluster does not know them; `kubectl apply --server-side -f crds/` tells it"
+        return "the cluster lacks their CRD; run `kubectl apply --server-side -f crds/`"
     return str(error) or type(error).__name__

@@ -39,7 +39,9 @@ def find_access() -> Access:
     settings = kopf.OperatorSettings()
     found = kopf.login_with_service_account(settings=settings) or kopf.login_with_kubeconfig(settings=settings)
     if found is None:
-        raise kopf.LoginError("no cluster: run in a pod, or set KUBECONFIG to a kubeconfig whose current context works")
+        raise kopf.LoginError(
+            "no cluster configured: run in a pod, or set KUBECONFIG to a kubeconfig whose current context works"
+        )
     in_pod = SERVICE_ACCOUNT_TOKEN.exists()
     return Access(
         server=found.server,
@@ -98,7 +100,7 @@ class KopfWatch:
             await asyncio.wait_for(answer, ANSWER_SECONDS)
         except (TimeoutError, RuntimeError):  # stuck, or closed
             nothing.close()
-            return f"kopf, which watches the TTSServices, does not answer for {ANSWER_SECONDS:.0f} s"
+            return f"kopf, which watches the TTSServices, has not responded for {ANSWER_SECONDS:.0f} s"
         return ""
 
     async def _run_kopf(self, ours: asyncio.AbstractEventLoop, ended: threading.Event) -> None:

@@ -8,11 +8,11 @@ from tts_operator.reconcile.analysis.model import PodEndpoint
 
 WITHOUT = "set rollout.speechCheck.enabled: false"
 STRANGER = (
-    "the pods of this revision cannot be asked to speak: they know the operator by another key than it has now, "
-    "because its Secret was replaced, or another operator has made the revision. Make it anew (kubectl annotate tts "
+    "cannot check the pods of this revision: they trust another operator key than the current one, because the "
+    "operator's Secret was replaced, or another operator created the revision. Refresh it (kubectl annotate tts "
     f'NAME --overwrite tts-operator.io/refresh="$(date)"), or {WITHOUT}'
 )
-NOT_COMPARED = " Not compared: the stable revision's pods know the operator by another key than it has now."
+NOT_COMPARED = " Not compared: the stable revision's pods trust another operator key than the current one."
 
 
 def credential(pod: PodEndpoint, keyring: Keyring) -> Callable[[], str] | None:
@@ -35,12 +35,12 @@ def refused(pod: PodEndpoint) -> str:
     """Why a pod has answered 401, as far as its template tells, and what to do."""
     if pod.admits.public_key:
         return (
-            "Its image is too old to know TTS_PROBE_PUBLIC_KEY, or the clocks of its node and of the operator's differ "
-            f"by more than 30 s: take a newer image, set the clock, or {WITHOUT}"
+            "Its image is too old to support TTS_PROBE_PUBLIC_KEY, or the clocks of its node and the operator's node "
+            f"differ by more than 30 s: use a newer image, correct the clock, or {WITHOUT}"
         )
     if pod.admits.uid:
-        return f"Its image is too old to know TTS_PROBE_KEY: take a newer one, or {WITHOUT}"
+        return f"Its image is too old to support TTS_PROBE_KEY: use a newer one, or {WITHOUT}"
     return (
-        "Nothing in its template lets the operator in: set the keys by server.auth, not by podTemplate; make a "
-        f"revision of an older operator anew (annotation tts-operator.io/refresh); or {WITHOUT}"
+        "Its template does not let the operator in: set the keys with server.auth, not with podTemplate; refresh a "
+        f"revision created by an older operator (annotation tts-operator.io/refresh); or {WITHOUT}"
     )

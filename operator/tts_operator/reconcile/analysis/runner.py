@@ -155,7 +155,7 @@ class AnalysisRunner:
         try:
             await run(key, work)
         except Exception:  # noqa: BLE001 - one that breaks the code must not end the others
-            _log.exception("an examination failed", extra=_about(key))
+            _log.exception("analysis failed", extra=_about(key))
             self._work.pop(key, None)  # so that the next look begins anew
             await asyncio.sleep(AGAIN_SECONDS)
             self._found(key)
@@ -176,7 +176,7 @@ class AnalysisRunner:
             try:
                 result = await self._checks.run(key[0], lambda: self._check(work))
             except GivenUpError:
-                _log.info("a check that takes long made room for others, and begins anew", extra=_about(key))
+                _log.info("a slow speech check yielded to others and will start again", extra=_about(key))
                 continue
             if result is None:
                 work.task = None  # so that the next look that finds them ready begins anew
@@ -300,7 +300,7 @@ def _failed(result: GateResult, asked: Mapping[str, PodEndpoint]) -> str:
     if not result.unreachable:
         return result.summary
     return (
-        f"{result.summary} The operator cannot reach {', '.join(result.unreachable)}: let it in by "
+        f"{result.summary} The operator cannot reach {', '.join(result.unreachable)}: allow it in "
         "networkPolicy.ingressFrom, or set rollout.speechCheck.enabled: false"
     )
 

@@ -161,7 +161,7 @@ def _is_guarded(manifest: Json) -> bool:
 
 def _taken(resource: Resource, name: str) -> Refusal:
     text = (
-        f"a {resource.kind} of this name exists, and this TTSService is not its controller: delete it, or give the "
+        f"a {resource.kind} of this name exists, and this TTSService does not control it: delete it, or give the "
         "TTSService another name"
     )
     return Refusal(child=f"{resource.kind} {name}", reason="NameTaken", message=text)

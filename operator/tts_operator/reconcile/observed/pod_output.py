@@ -46,8 +46,8 @@ def quiet(status: Any, spec: Any, metadata: Json, speaks: Speaks) -> Any:
     for name, ended in _ended(status):
         if name not in heard and ended.get("message"):
             ended["message"] = (
-                "what it said is not repeated here, since its image is not one of policy.images, or podTemplate sets "
-                f"its command; see kubectl logs {metadata['name']} -c {name} --previous"
+                "output hidden, because policy.images does not allow the image, or podTemplate sets the "
+                f"command; see kubectl logs {metadata['name']} -c {name} --previous"
             )
     return status
 

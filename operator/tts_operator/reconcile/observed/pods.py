@@ -14,16 +14,16 @@ MESSAGE_MAX = 600
 REASON_MAX = 100
 
 CURES = {
-    "Unschedulable": "add nodes in the zones that lack room, lower resources.requests, "
-    "or, where status.zoneSpread is DoNotSchedule, set placement.zoneSpread.whenUnsatisfiable: ScheduleAnyway",
-    "ImagePullBackOff": "check image.repository, image.tag and image.pullSecrets",
+    "Unschedulable": "add nodes in the zones that lack capacity, lower resources.requests, "
+    "or, if status.zoneSpread is DoNotSchedule, set placement.zoneSpread.whenUnsatisfiable: ScheduleAnyway",
+    "ImagePullBackOff": "check image.repository, image.tag, and image.pullSecrets",
     "ErrImageNeverPull": "load the image onto the nodes, or set image.pullPolicy: IfNotPresent",
-    "CreateContainerConfigError": "create the Secret, or correct its name and key in server.auth, server.cache.redis "
-    "or podTemplate",
-    "VolumeNotBound": "set model.storage.persistentVolumeClaim.storageClassName to a class that makes such volumes "
-    "(kubectl get storageclass), or model.storage.emptyDir",
-    "InvalidImageName": "correct image.repository, image.tag or image.digest",
-    NODE_UNREACHABLE: "if the node works, look at its network: kubectl describe node, kubectl get pods -o wide",
+    "CreateContainerConfigError": "create the Secret, or correct its name and key in server.auth, "
+    "server.cache.redis, or podTemplate",
+    "VolumeNotBound": "set model.storage.persistentVolumeClaim.storageClassName to a class that provisions such "
+    "volumes (kubectl get storageclass), or model.storage.emptyDir",
+    "InvalidImageName": "correct image.repository, image.tag, or image.digest",
+    NODE_UNREACHABLE: "if the node works, check its network: kubectl describe node, kubectl get pods -o wide",
     "OOMKilled": "raise resources.limits.memory, or lower server.cache.sizeMiB",
 }
 UNBOUND_CLAIM = "persistentvolumeclaim"

@@ -24,7 +24,7 @@ def aborted_by_hand(context: RolloutContext, state: RolloutState) -> RollbackRea
     """Somebody wants this rollout to end. It is rolled back even where `autoRollback` is false."""
     if context.service.wishes.abort != state.rollout:
         return None
-    return RollbackReason(reason="Aborted", message="aborted by hand (annotation tts-operator.io/abort)")
+    return RollbackReason(reason="Aborted", message="aborted by a user (annotation tts-operator.io/abort)")
 
 
 def automatic(context: RolloutContext, state: RolloutState) -> RollbackReason | None:
@@ -81,7 +81,7 @@ def _crash(pods: list[Json]) -> RollbackReason | None:
             if container.get("state", {}).get("waiting", {}).get("reason") == CRASH:
                 failure = last_failure([pod])
                 return RollbackReason(
-                    reason="CrashLoop", message=failure.describe() if failure else f"a container of {CRASH}"
+                    reason="CrashLoop", message=failure.describe() if failure else f"a container is in {CRASH}"
                 )
     return None
 

@@ -9,11 +9,11 @@ from tts_operator.reconcile.status.conditions import ConditionState
 PATIENCE_SECONDS = 120.0
 """For so long an autoscaler may be without figures: those of new pods take a minute to come in."""
 CURES = {
-    "FailedGetResourceMetric": "it has no CPU or memory figures: is metrics-server installed, and are the pods ready?",
-    "FailedGetPodsMetric": "is an adapter for custom metrics installed, and does it know the metric?",
-    "FailedGetObjectMetric": "is an adapter for custom metrics installed, and does it know the metric?",
-    "FailedGetExternalMetric": "is an adapter for external metrics installed, and does it know the metric?",
-    "AmbiguousSelector": "another HorizontalPodAutoscaler scales the same pods: remove it, or spec.autoscaling",
+    "FailedGetResourceMetric": "there are no CPU or memory metrics; check that metrics-server runs and pods are ready",
+    "FailedGetPodsMetric": "check that a custom metrics adapter is installed and provides the metric",
+    "FailedGetObjectMetric": "check that a custom metrics adapter is installed and provides the metric",
+    "FailedGetExternalMetric": "check that an external metrics adapter is installed and provides the metric",
+    "AmbiguousSelector": "another HorizontalPodAutoscaler scales the same pods; remove it, or remove spec.autoscaling",
 }
 
 
@@ -27,11 +27,11 @@ def autoscaler(service: TTSService, observed: Observed, now: str) -> ConditionSt
     failing = _failing(service, observed)
     if failing is not None and seconds_until_it_counts(service, observed, now) is None:
         reason = failing["reason"]
-        cure = CURES.get(reason, f"kubectl describe hpa {service.name} says more")
+        cure = CURES.get(reason, f"see kubectl describe hpa {service.name}")
         return ConditionState(ready=False, reason=reason, message=f"the number of pods stays as it is: {cure}")
     if condition_of(_live(service, observed), "ScalingActive").get("status") == "True":
         return ConditionState(ready=True, reason="ScalingActive", message="the number of pods follows the load")
-    return ConditionState(ready=None, reason="Pending", message="the autoscaler has no figures yet")
+    return ConditionState(ready=None, reason="Pending", message="the autoscaler has no metrics yet")
 
 
 def seconds_until_it_counts(service: TTSService, observed: Observed, now: str) -> float | None:

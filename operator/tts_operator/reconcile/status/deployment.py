@@ -19,11 +19,9 @@ def workload(live: Json | None, failure: Failure | None) -> ConditionState:
     seen = is_seen(live)
     if is_complete(live):
         if wanted == 0:
-            return ConditionState(
-                ready=True, reason="ScaledToZero", message="replicas is 0: nothing runs, as asked for"
-            )
+            return ConditionState(ready=True, reason="ScaledToZero", message="replicas is 0, so no pods run")
         return ConditionState(ready=True, reason="Ready", message=f"all {wanted} pods are ready")
-    progress = f"{available} of {wanted} pods can serve, {updated} of {total} are as the spec wants them"
+    progress = f"{available} of {wanted} pods can serve, {updated} of {total} match the spec"
     cause = deployment_problem(live) or (failure.describe() if failure else "")
     text = f"{progress}; {cause}" if cause else progress
     if seen and condition_of(live, "Progressing").get("reason") == "ProgressDeadlineExceeded":
@@ -49,7 +47,7 @@ def model(asked: Model, available: ConditionState, failure: Failure | None) -> C
         return None
     name = f"{asked.name} {asked.revision}"
     if available.ready:
-        return ConditionState(ready=True, reason="ModelLoaded", message=f"{name} speaks")
+        return ConditionState(ready=True, reason="ModelLoaded", message=f"{name} is loaded")
     if failure is not None:
         return ConditionState(ready=False, reason=failure.reason, message=f"{name} is not loaded: {failure.describe()}")
-    return ConditionState(ready=False, reason="ModelLoading", message=f"{name} is being fetched or loaded")
+    return ConditionState(ready=False, reason="ModelLoading", message=f"{name} is being downloaded or loaded")

@@ -55,14 +55,14 @@ def _off(observed: Observed) -> set[str]:
 
 def _missing(kind: str) -> ConditionState:
     reason, product, field = INSTALL[kind]
-    text = f"the cluster has no {kind}: install {product}, which is noticed at once, or remove {field}"
+    text = f"the cluster does not have the kind {kind}: install {product}, or remove {field}"
     return ConditionState(ready=False, reason=reason, message=text, stalled=True)
 
 
 def _disabled(kind: str) -> ConditionState:
     feature, field = FEATURES[kind]
     text = (
-        f"this operator may not make a {kind}: remove {field}, or ask the cluster's administrator to install the "
-        f"operator with the Helm value features.{feature}: true. All else is applied"
+        f"this operator may not create a {kind}: remove {field}, or ask the cluster administrator to install the "
+        f"operator with the Helm value features.{feature}: true. Everything else is applied"
     )
     return ConditionState(ready=False, reason="FeatureDisabled", message=text, stalled=True)

@@ -111,15 +111,15 @@ def _problem(plan: Plan, applied: Applied) -> ConditionState | None:
     """What stands in the way of the children being as the spec wants them."""
     if applied.refusals:
         refusal = applied.refusals[0]
-        text = f"{refusal.child} was refused: {refusal.message}"
+        text = f"cannot apply {refusal.child}: {refusal.message}"
         return ConditionState(ready=False, reason=refusal.reason, message=text, stalled=True)
     if plan.violation:
         return ConditionState(ready=False, reason="PolicyViolation", message=plan.violation, stalled=True)
     if plan.held:
-        text = "spec.paused is true, and the spec is not what runs: set it to false to have it applied"
+        text = "spec.paused is true, and the cluster does not match the spec; set it to false to apply the spec"
         return ConditionState(ready=False, reason="Paused", message=text)
     if applied.failure is not None:
-        text = f"the API server cannot do as asked, another try follows: {applied.failure.message}"
+        text = f"requests to the API server keep failing; retrying: {applied.failure.message}"
         return ConditionState(ready=False, reason="ApiServerError", message=text)
     return None
 
@@ -137,7 +137,7 @@ def _conditions(service: TTSService, wanted: Conditions, now: str) -> list[Json]
     elif not ready.ready and not paused:
         wanted |= {"Reconciling": ConditionState(ready=True, reason=ready.reason, message=ready.message)}
     if paused:
-        text = "spec.paused is true: the operator changes nothing"
+        text = "spec.paused is true: the operator makes no changes"
         wanted |= {"Paused": ConditionState(ready=True, reason="Paused", message=text)}
     before = {condition["type"]: condition for condition in service.status.get("conditions", ())}
     return _dated(wanted, before, service.generation, now)

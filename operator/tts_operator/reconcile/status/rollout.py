@@ -15,12 +15,12 @@ from tts_operator.reconcile.rollout.state import Phase, RolloutState
 from tts_operator.reconcile.status.conditions import ConditionState
 
 WORDS = {
-    Phase.CHECKING: "its pods start and must speak; no client reaches them yet",
-    Phase.CHECKING_IN_PLACE: "its first pod starts and must speak",
-    Phase.SCALING: "more of its pods start for the next step",
-    Phase.PREVIEWING: "its pods are ready, and wait for `kubectl tts promote {name}`",
-    Phase.SWITCHED: "all traffic is with it; the old pods are kept for a while",
-    Phase.PROMOTING: "it replaces the old pods",
+    Phase.CHECKING: "its pods are starting and must pass the speech check; no client reaches them yet",
+    Phase.CHECKING_IN_PLACE: "its first pod is starting and must pass the speech check",
+    Phase.SCALING: "more of its pods are starting for the next step",
+    Phase.PREVIEWING: "its pods are ready; waiting for `kubectl tts promote {name}`",
+    Phase.SWITCHED: "it receives all traffic; the old pods are kept for a while",
+    Phase.PROMOTING: "it is replacing the old pods",
 }
 
 
@@ -90,25 +90,25 @@ def progress(service: TTSService, decision: RolloutDecision, observed: Observed)
     if state is None:
         if decision.held:
             number = decision.update_revision.number
-            text = f"revision {number} waits: spec.rollout.paused is true; set it to false to roll it out"
+            text = f"revision {number} is waiting: spec.rollout.paused is true; set it to false to continue"
             return ConditionState(ready=False, reason="RolloutPaused", message=text)
         return None
     about = f"revision {decision.update_revision.number} ({decision.update_revision.name})"
     stays = f"revision {decision.workloads.revision.number} ({decision.workloads.revision.name})"
     if state.phase is Phase.ROLLED_BACK:
         text = (
-            f"{about} was rolled back at {state.since} ({state.reason}): {state.message}. All traffic is with {stays}, "
-            "and the spec is not what runs: correct it, or set it back to what it was"
+            f"{about} was rolled back at {state.since} ({state.reason}): {state.message}. All traffic goes to {stays}, "
+            "which is not what the spec asks for: correct the spec, or revert it"
         )
         return ConditionState(ready=False, reason="RolledBack", message=text, stalled=True)
     if state.reason:
         stuck = (
-            "It stays where it is, because the ControllerRevision to go back to was deleted: apply a spec that works"
+            "It cannot be rolled back, because the previous ControllerRevision was deleted: apply a spec that works"
             if decision.no_way_back
-            else "rollout.autoRollback is false, so that it stays where it is: "
-            f"`kubectl tts abort {service.name}` removes it"
+            else "rollout.autoRollback is false, so it stays where it is: "
+            f"`kubectl tts abort {service.name}` rolls it back"
         )
-        text = f"{about} fails ({state.reason}): {state.message}. {stuck}"
+        text = f"{about} is failing ({state.reason}): {state.message}. {stuck}"
         return ConditionState(ready=False, reason=state.reason, message=text, stalled=True)
     return ConditionState(
         ready=False, reason="RolloutInProgress", message=f"{about}: {_where(service, decision, state, observed)}"
@@ -121,19 +121,18 @@ def undone(decision: RolloutDecision) -> ConditionState | None:
     if update.name == decision.spec_revision.name:
         return None
     text = (
-        f"by hand (annotation tts-operator.io/undo) revision {update.number} ({update.name}) runs, "
-        f"though the spec asks for revision {decision.spec_revision.number}: set the spec back to what it was, or "
-        "remove the annotation"
+        f"revision {update.number} ({update.name}) runs because of an undo (annotation tts-operator.io/undo), "
+        f"but the spec asks for revision {decision.spec_revision.number}: revert the spec, or remove the annotation"
     )
     return ConditionState(ready=False, reason="Undone", message=text, stalled=True)
 
 
 def _where(service: TTSService, decision: RolloutDecision, state: RolloutState, observed: Observed) -> str:
-    paused = "; it stays here as long as spec.rollout.paused is true" if service.spec.rollout.paused else ""
+    paused = "; paused because spec.rollout.paused is true" if service.spec.rollout.paused else ""
     if state.phase is Phase.STEPPING:
         step = state.step or 0
-        until = "" if decision.ends else f", until `kubectl tts promote {service.name}`"
-        text = f"step {step + 1} of {state.steps}, about {decision.share} % of the traffic is with it{until}"
+        until = "" if decision.ends else f"; waiting for `kubectl tts promote {service.name}`"
+        text = f"step {step + 1} of {state.steps}, with about {decision.share} % of the traffic{until}"
     else:
         text = WORDS[state.phase].format(name=service.name)
     new = pods_of(observed, decision.update_revision, in_place=False) + pods_of(

@@ -28,7 +28,7 @@ def certificate(service: TTSService, observed: Observed) -> ConditionState | Non
     if ready.get("status") == "True":
         return ConditionState(ready=True, reason="Issued", message=f"{issuer} has issued the certificate")
     said = f": {ready['message']}" if ready.get("message") else ""
-    text = f"{issuer} has not issued the certificate yet{said} -- kubectl describe certificate {service.name}"
+    text = f"{issuer} has not issued the certificate yet{said}; see kubectl describe certificate {service.name}"
     return ConditionState(ready=False, reason="CertificateNotReady", message=text)
 
 
@@ -41,24 +41,24 @@ def _ingress(service: TTSService, observed: Observed) -> ConditionState:
             ready=True, reason="AddressAssigned", message=f"the Ingress is served at {', '.join(addresses)}"
         )
     asked = service.spec.ingress
-    name = asked.class_name if asked is not None and asked.class_name else "the cluster's default"
+    name = f"class {asked.class_name}" if asked is not None and asked.class_name else "the default class"
     # Some controllers never tell an address, so that this is no reason to be called not ready.
     return ConditionState(
         ready=None,
         reason="NoAddress",
-        message=f"no controller has told an address for the Ingress: is there one for the class {name}?",
+        message=f"no controller has reported an address for the Ingress; check that one is running for {name}",
     )
 
 
 def _http_route(service: TTSService, observed: Observed) -> ConditionState:
     found = unaccepted_route(service, observed)
     if found is None:
-        return ConditionState(ready=True, reason="Accepted", message="every Gateway has taken the route")
+        return ConditionState(ready=True, reason="Accepted", message="every Gateway accepts the route")
     if found.refusal is None:
-        text = f"Gateway {found.gateway} has not answered yet: does it exist, and does its controller run?"
+        text = f"Gateway {found.gateway} has not reported on the route yet; check that it exists and its controller runs"
         return ConditionState(ready=False, reason="RoutePending", message=text)
     reason, message = found.refusal["reason"], found.refusal.get("message", "")
-    text = f"Gateway {found.gateway} does not take the route ({reason}): {message}"
+    text = f"Gateway {found.gateway} rejects the route ({reason}): {message}"
     return ConditionState(ready=False, reason="RouteNotAccepted", message=text)
 
 

@@ -83,7 +83,7 @@ class StatusWriter:
         try:
             await self._client.create(EVENTS, event)
         except (ApiError, aiohttp.ClientError, TimeoutError) as error:
-            _log.warning("an event could not be written: %s", str(error) or type(error).__name__, extra=where)
+            _log.warning("cannot create event: %s", str(error) or type(error).__name__, extra=where)
 
 
 def _manifest(metadata: Json, status: Json) -> Json:

@@ -86,9 +86,9 @@ async def test_a_role_that_is_not_seen_yet_is_waited_for(clock: Any) -> None:
     [
         (ApiServer(failures=[refusal(403)] * 99), "403"),
         (ApiServer(refuses_to_create=refusal(403)), "403"),
-        (ApiServer(body={"data": {"other": ""}}), "it has no value secret"),
-        (ApiServer(body={}), "it has no value secret"),
-        (ApiServer(body={"data": {"secret": "not base64"}}), "it has no value secret"),
+        (ApiServer(body={"data": {"other": ""}}), "it has no key secret"),
+        (ApiServer(body={}), "it has no key secret"),
+        (ApiServer(body={"data": {"secret": "not base64"}}), "it has no key secret"),
         (ApiServer(body={"data": {"secret": "c2hvcnQ="}}), "has 5 bytes"),
     ],
     ids=["may not be read", "may not be made", "another value", "none", "no base64", "short"],
@@ -100,9 +100,9 @@ async def test_a_secret_that_cannot_be_had_does_not_stop_the_operator_and_is_tol
     first, second = [await load_keyring(each) for each in (server.secret(), None)]
     assert first.public_key != second.public_key
     (error,) = (record.getMessage() for record in caplog.records if record.levelno == logging.ERROR)
-    assert error.startswith("Secret system/operator-key cannot be used (")
+    assert error.startswith("cannot use Secret system/operator-key (")
     assert said in error
-    assert "are not checked" in error
+    assert "cannot pass the speech check" in error
     assert "c2hvcnQ" not in caplog.text
 
 

@@ -210,7 +210,7 @@ def test_what_the_replicas_agree_on(peers: list[Peer], found: list[str]) -> None
 @pytest.mark.parametrize(
     "peers, leading, acts",
     [
-        pytest.param([], True, True, id="the only one"),
+        pytest.param([], True, True, id="the only replica"),
         pytest.param([], False, False, id="it does not know the holder of the lease"),
         pytest.param([LEADER], False, False, id="the holder of the lease is alive"),
         pytest.param([LEADER], True, True, id="both think so, for a moment"),

@@ -112,20 +112,20 @@ def test_the_default() -> None:
 @pytest.mark.parametrize(
     "text, told",
     [
-        ("image: [a]", "image: there is no such field; write one of podTemplate, images, hosts"),
+        ("image: [a]", "image: unknown field; write one of podTemplate, images, hosts"),
         ("podTemplate: restricted", "podTemplate: write Restricted or Unrestricted, not 'restricted'"),
         ("podTemplate:", "podTemplate: write Restricted or Unrestricted, not None"),
         ("images: a", 'images: write a list of patterns, such as ["*"], or [] to allow nothing'),
         ("images:", "images: write a list of patterns"),
-        ("images: [1]", "images.0: write a text"),
-        ('images: ["{server}"]', "images.0: '{server}': only {namespace} and {serverImage} may stand in braces"),
+        ("images: [1]", "images.0: write a string"),
+        ('images: ["{server}"]', "images.0: '{server}': only {namespace} and {serverImage} may appear in braces"),
         ("namespaces: [a]", "namespaces: write fields, such as NAMESPACE: {...}"),
         ("namespaces: {bank: x}", "namespaces.bank: write fields, such as serviceTypes: [ClusterIP]"),
-        ("namespaces: {bank: {host: [a]}}", "namespaces.bank.host: there is no such field; write one of podTemplate"),
+        ("namespaces: {bank: {host: [a]}}", "namespaces.bank.host: unknown field; write one of podTemplate"),
         ("namespaces: {bank: {hosts: a}}", "namespaces.bank.hosts: write a list of patterns"),
-        ("namespaces: {bank: {namespaces: {}}}", "namespaces.bank.namespaces: there is no such field"),
+        ("namespaces: {bank: {namespaces: {}}}", "namespaces.bank.namespaces: unknown field"),
         ("- a", "write fields, such as podTemplate: Restricted; this is a list"),
-        ("a: [", "is no YAML: "),
+        ("a: [", "is not valid YAML: "),
     ],
 )
 def test_a_wrong_file_is_refused_with_what_to_write(tmp_path: Path, text: str, told: str) -> None:
@@ -162,7 +162,7 @@ def test_the_operator_does_not_start_with_a_wrong_file(tmp_path: Path, capsys: p
     with pytest.raises(SystemExit) as ended:
         parser().parse_args(["run", "--policy", str(path)])
     assert ended.value.code == 2
-    assert f"argument --policy: {path}: image: there is no such field" in capsys.readouterr().err
+    assert f"argument --policy: {path}: image: unknown field" in capsys.readouterr().err
 
 
 def test_the_log_tells_each_rule() -> None:

@@ -165,7 +165,7 @@ CONTROLS: list[tuple[str, Json, Json, str]] = [
             }
         },
         pod_context(seccompProfile=None),
-        f"{SERVER}.securityContext.seccompProfile: what is not set",
+        f"{SERVER}.securityContext.seccompProfile: an unset value",
     ),
     (
         "sysctl",
@@ -183,7 +183,7 @@ CONTROLS: list[tuple[str, Json, Json, str]] = [
         "allowPrivilegeEscalation left out",
         context(readOnlyRootFilesystem=False),
         context(allowPrivilegeEscalation=None),
-        f"{SERVER}.securityContext.allowPrivilegeEscalation: what is not set",
+        f"{SERVER}.securityContext.allowPrivilegeEscalation: an unset value",
     ),
     (
         "runAsNonRoot of a container",
@@ -206,7 +206,7 @@ CONTROLS: list[tuple[str, Json, Json, str]] = [
             }
         },
         pod_context(runAsNonRoot=None),
-        f"{SERVER}.securityContext.runAsNonRoot: what is not set",
+        f"{SERVER}.securityContext.runAsNonRoot: an unset value",
     ),
     (
         "root in a container",
@@ -367,7 +367,7 @@ def test_priority_classes() -> None:
     assert 'priorityClassName: "high" is not allowed; allowed: tenant-*, system-*' in told(
         pod(priorityClassName="high"), policy
     )
-    assert "a class for the cluster's own pods" in told(pod(priorityClassName="system-a"), policy)
+    assert "reserved for the cluster's own pods" in told(pod(priorityClassName="system-a"), policy)
     unrestricted = policy.model_copy(update={"pod_template": "Unrestricted"})
     assert told(pod(priorityClassName="system-a"), unrestricted) == ""
 
@@ -377,14 +377,14 @@ def test_priority_classes() -> None:
     [
         ({"kind": "Pod"}, "spec.podTemplate.kind: a pod template has no such field"),
         ({"$patch": "replace"}, "spec.podTemplate.$patch: a pod template has no such field"),
-        ({"metadata": None}, "spec.podTemplate.metadata: null is no object"),
-        ({"spec": [1]}, "spec.podTemplate.spec: a list is no object"),
-        ({"metadata": {"labels": "a"}}, 'spec.podTemplate.metadata.labels: "a" is no object'),
-        ({"metadata": {"annotations": [1]}}, "spec.podTemplate.metadata.annotations: a list is no object"),
+        ({"metadata": None}, "spec.podTemplate.metadata: null is not an object"),
+        ({"spec": [1]}, "spec.podTemplate.spec: a list is not an object"),
+        ({"metadata": {"labels": "a"}}, 'spec.podTemplate.metadata.labels: "a" is not a map of strings'),
+        ({"metadata": {"annotations": [1]}}, "spec.podTemplate.metadata.annotations: a list is not a map of strings"),
         ({"spec": {"a": ["b"] * NODES_MAX}}, "spec.podTemplate: it is too large"),
         ({"spec": {"a": "b" * CHARACTERS_MAX}}, "spec.podTemplate: it is too large"),
         ({"spec": {"b" * CHARACTERS_MAX: 1}}, "spec.podTemplate: it is too large"),
-        ([1], "spec.podTemplate: a list is no pod template"),
+        ([1], "spec.podTemplate: a list is not a pod template"),
     ],
     ids=lambda each: str(each)[:40],
 )
@@ -401,8 +401,8 @@ def nested(depth: int) -> Json:
 
 def test_depth_is_bounded() -> None:
     assert misshapen(pod(affinity=nested(DEPTH_MAX - 4))) == []
-    assert "nested more than" in message(misshapen(pod(affinity=nested(DEPTH_MAX))), "speech")
-    assert "nested more than" in message(misshapen(pod(affinity=nested(100_000))), "speech")
+    assert "nested too deeply" in message(misshapen(pod(affinity=nested(DEPTH_MAX))), "speech")
+    assert "nested too deeply" in message(misshapen(pod(affinity=nested(100_000))), "speech")
     assert template_violations({"spec": {"affinity": nested(100_000)}}, BOUNDS, account=NAME)
 
 

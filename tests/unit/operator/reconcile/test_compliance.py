@@ -30,7 +30,7 @@ REFUSED: list[tuple[str, Json, str]] = [
         'spec.image.repository: the image "evil.example/a:v0.1.0"',
     ),
     ("a priority class", {"placement": {"priorityClassName": "high"}}, 'spec.placement.priorityClassName: "high" is'),
-    ("no pod template", {"podTemplate": {"spec": 1}}, "spec.podTemplate.spec: 1 is no object"),
+    ("not a pod template", {"podTemplate": {"spec": 1}}, "spec.podTemplate.spec: 1 is not an object"),
     ("while it is paused", {**HOST_PID, "paused": True}, "spec.podTemplate.spec.hostPID"),
 ]
 each_refused = pytest.mark.parametrize("asked, told", [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
@@ -143,7 +143,7 @@ async def test_an_edited_revision_gets_no_template_past_the_policy() -> None:
     assert not writes(world)
     message = condition(world.api.statuses[-1], "Ready")["message"]
     assert (
-        "template of revision 1, which an older operator has made, is not allowed: spec.podTemplate.spec.hostPID"
+        "template of revision 1, which an older operator created, is not allowed: spec.podTemplate.spec.hostPID"
         in message
     )
     assert "kubectl annotate ttsservice narrator tts-operator.io/refresh=" in message
@@ -180,8 +180,8 @@ async def test_a_template_that_an_older_operator_has_made_can_be_made_anew() -> 
     await world.reconcile()
     assert not writes(world)
     message = condition(world.api.statuses[-1], "Ready")["message"]
-    assert "containers[more].securityContext.allowPrivilegeEscalation: what is not set" in message
-    assert "have it made anew, which is allowed: kubectl annotate" in message
+    assert "containers[more].securityContext.allowPrivilegeEscalation: an unset value" in message
+    assert "create it again, which is allowed: kubectl annotate" in message
     found = world.services.get(*KEY)
     assert found is not None
     world.api.version += 1
@@ -251,7 +251,7 @@ async def test_an_undo_to_what_violates_is_refused(begin: Any, strategy: str) ->
     ready = simulation.condition()
     assert ready["reason"] == "PolicyViolation"
     assert f"revision {simulation.revision('fine-b')}, which would run again, is not allowed" in ready["message"]
-    assert "withdraw an undo" in ready["message"]
+    assert "remove any undo" in ready["message"]
     assert not [each for each in simulation.api.requests if each[0] in WRITES]
     simulation.annotate("undo", None)
     await ends_at(simulation, "fine-c")

@@ -56,7 +56,7 @@ async def test_what_somebody_else_has_made_is_left_as_it_is(
     await simulation.settled()
     ready = simulation.condition()
     assert (ready["status"], ready["reason"]) == ("False", "NameTaken")
-    assert f"{kind} {name} was refused" in ready["message"]
+    assert f"cannot apply {kind} {name}: " in ready["message"]
     assert as_written(simulation.api.objects[kind, name]) == before
 
 

@@ -202,7 +202,7 @@ async def test_a_right_that_comes_later_is_used_and_told(clock: Clock, caplog: p
         assert news == [News.LISTED]
         assert informer.silent_seconds() > 0
     assert [level for level, _ in said(caplog)] == ["WARNING", "INFO"]
-    assert said(caplog)[1][1] == "things: may be read now"
+    assert said(caplog)[1][1] == "things: permission granted"
 
 
 async def test_a_right_that_is_taken_away_is_told_each_time(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:

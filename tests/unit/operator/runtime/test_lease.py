@@ -349,10 +349,10 @@ async def test_what_is_written(clock: Clock) -> None:
     "failure, said",
     [
         (conflict(), []),
-        (TimeoutError(), ["the lease cannot be had, trying on: TimeoutError"]),
+        (TimeoutError(), ["cannot acquire lease; retrying: TimeoutError"]),
         (
             ApiError(status=403, reason="Forbidden", message="no"),
-            ["the lease cannot be had, trying on: 403 Forbidden: no"],
+            ["cannot acquire lease; retrying: 403 Forbidden: no"],
         ),
     ],
 )

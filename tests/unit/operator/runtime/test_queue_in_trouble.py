@@ -108,7 +108,7 @@ async def test_what_hangs_is_soon_done_by_a_few_at_a_time(clock: Clock, caplog: 
         room.hang = ill
         assert await room.round(Lane.FAST, ill) <= 12
         assert room.most <= PLACES.apart + PLACES.known
-        assert [line for line in caplog.messages if line.startswith("given up after")]
+        assert [line for line in caplog.messages if line.startswith("gave up after")]
         assert not [record for record in caplog.records if record.exc_info]
         await asyncio.sleep(2 * HANG_SECONDS)
         room.most = 0

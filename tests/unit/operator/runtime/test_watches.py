@@ -126,7 +126,7 @@ async def test_what_is_not_listed_yet_is_told_with_its_namespace_and_counted_by_
         api.failing = set()
         await asyncio.wait_for(found.synced(), 60)
         await asyncio.sleep(400)
-        assert "the watch of services in shop is silent for 4" in found.silent(300)
+        assert "the watch of services in shop has been silent for 4" in found.silent(300)
 
 
 async def test_what_it_does_without_is_not_asked_for() -> None:
@@ -151,8 +151,8 @@ async def test_a_namespace_that_may_not_be_read_waits_and_none_of_the_others_doe
         assert found.silent(300) == ""
         told = [message for message in caplog.messages if message.startswith("pods in shop: 403")]
         assert len(told) == 1
-        assert "no TTSService in shop is served" in told[0]
-        assert "let a Role in shop allow the operator to `list` and `watch` pods" in told[0]
+        assert "no TTSService in shop is reconciled" in told[0]
+        assert "add a Role in shop that lets the operator `list` and `watch` pods" in told[0]
         turns.clear()
         api.forbidden = set()
         await asyncio.sleep(ABSENT_SECONDS + 1)

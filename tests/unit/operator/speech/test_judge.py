@@ -49,25 +49,25 @@ def test_softer_and_louder_speech_passes(factor: float) -> None:
 @pytest.mark.parametrize(
     "sound, said",
     [
-        (lambda: recording(lambda _: 0.0), "it is silent: no part of 2.50 s is louder than -50 dBFS"),
-        (lambda: recording(lambda _: 0.0005), "it is silent"),
+        (lambda: recording(lambda _: 0.0), "the audio is silent: no part of 2.50 s is louder than -50 dBFS"),
+        (lambda: recording(lambda _: 0.0005), "the audio is silent"),
         (lambda: recording(white()), "as steady as noise"),
         (lambda: recording(red()), "as steady as noise"),
         (lambda: recording(tone), "as steady as noise or a tone"),
-        (lambda: recording(swelling(tone)), "it is a tone"),
-        (lambda: recording(swelling(white())), "it is noise"),
-        (lambda: scaled(spoken("welcome"), 8), "it is clipped"),
-        (lambda: scaled(scaled(spoken("welcome"), 8), 0.3), "it is clipped"),
-        (lambda: scaled(spoken("welcome"), 30), "it is too loud"),
-        (lambda: scaled(spoken("welcome"), 0.05), "it is too quiet"),
-        (lambda: part(spoken("welcome"), 0, 0.4), "plausible would be 1.2 to 6.7 s"),
-        (lambda: part(spoken("welcome"), 0, 0.6), "it is cut off"),
-        (lambda: part(spoken("digits-angry"), 0, 0.02), "0.07 s of sound for 11 characters"),
-        (lambda: Recording(8000, array("h")), "0.00 s of sound"),
-        (lambda: Recording(8000, spoken("welcome").samples * 4), "10.15 s of sound for 11 characters"),
+        (lambda: recording(swelling(tone)), "the audio is a tone"),
+        (lambda: recording(swelling(white())), "the audio is noise"),
+        (lambda: scaled(spoken("welcome"), 8), "the audio is clipped"),
+        (lambda: scaled(scaled(spoken("welcome"), 8), 0.3), "the audio is clipped"),
+        (lambda: scaled(spoken("welcome"), 30), "the audio is too loud"),
+        (lambda: scaled(spoken("welcome"), 0.05), "the audio is too quiet"),
+        (lambda: part(spoken("welcome"), 0, 0.4), "1.2 to 6.7 s would be plausible"),
+        (lambda: part(spoken("welcome"), 0, 0.6), "the audio is cut off"),
+        (lambda: part(spoken("digits-angry"), 0, 0.02), "0.07 s of audio for 11 characters"),
+        (lambda: Recording(8000, array("h")), "0.00 s of audio"),
+        (lambda: Recording(8000, spoken("welcome").samples * 4), "10.15 s of audio for 11 characters"),
         (
             lambda: Recording(8000, spoken("hello").samples + array("h", [0] * 8000 * 5)),
-            "of it is silence; the limit is 80%",
+            "of the audio is silence; the limit is 80%",
         ),
     ],
     ids=lambda value: value[:24] if isinstance(value, str) else "sound",
@@ -78,7 +78,7 @@ def test_faults_fail(sound: Callable[[], Recording], said: str) -> None:
 
 def test_a_time_limit() -> None:
     judged = judge(spoken("welcome"), TEXT, 2.5, replace(LIMITS, max_seconds=2.0))
-    assert judged.findings == ("it took 2.50 s; the limit is 2 s",)
+    assert judged.findings == ("the answer took 2.50 s; the limit is 2 s",)
 
 
 def test_a_short_text_may_end_abruptly() -> None:
@@ -87,7 +87,7 @@ def test_a_short_text_may_end_abruptly() -> None:
 
 def test_a_voice_that_always_ends_abruptly() -> None:
     cut = part(spoken("welcome"), 0, 0.8)
-    assert "it is cut off" in findings(cut)[0]
+    assert "the audio is cut off" in findings(cut)[0]
     stable = judge(cut, TEXT, 0.5, LIMITS)
     assert findings(cut, stable=stable) == []
 
@@ -103,7 +103,7 @@ def test_like_the_stable_version() -> None:
 @pytest.mark.parametrize(
     "sound, seconds, said",
     [
-        (lambda: part(spoken("welcome"), 0, 0.5), 0.2, "where the stable version makes 2.54 s"),
+        (lambda: part(spoken("welcome"), 0, 0.5), 0.2, "the stable version's 2.54 s"),
         (lambda: scaled(spoken("welcome"), 0.2), 0.2, "the stable version's -20"),
         (lambda: spoken("welcome"), 1.2, "6.0 times the stable version's 0.20 s; the limit is 3 times"),
     ],
@@ -132,7 +132,7 @@ def test_a_page_with_200() -> None:
 
 def test_speech_under_a_wrong_name() -> None:
     judged = judge_answer(file_of("welcome"), "text/html", TEXT, 0.1, LIMITS)
-    assert judged.findings == ("the sound is sent as text/html; it must be audio/wav",)
+    assert judged.findings == ("the audio is sent as text/html; it must be audio/wav",)
 
 
 @pytest.mark.parametrize("kind", ["audio/x-wav", "Audio/WAV; codecs=1", "application/octet-stream", ""])

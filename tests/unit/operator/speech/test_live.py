@@ -157,7 +157,7 @@ def test_what_is_usual_may_be_from_before_the_window() -> None:
             traffic(100, seconds=4),
             traffic(1000, seconds=2),
             ABSOLUTE,
-            "within 3.98 s; the limit is 2 s, and the stable version's requests were answered within 1.99 s",
+            "within 3.98 s; the limit is 2 s, while the stable version's were answered within 1.99 s",
         ),
         (traffic(100, seconds=4), traffic(1000, seconds=3), ABSOLUTE, None),
         (traffic(100, seconds=4), traffic(19, seconds=3), ABSOLUTE, "within 3.98 s; the limit is 2 s"),

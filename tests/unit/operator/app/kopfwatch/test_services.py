@@ -114,7 +114,7 @@ async def test_an_operator_that_comes_before_the_crd_waits(caplog: pytest.LogCap
     api.failure = None
     await asyncio.sleep(20)
     assert listing.done()
-    assert services.waiting_for() == "kopf has yet to tell of 1 TTSServices"
+    assert services.waiting_for() == "kopf has not reported 1 TTSServices yet"
 
 
 @asynccontextmanager
@@ -168,7 +168,7 @@ async def test_what_kopf_does_not_tell_at_the_start_is_looked_for_in_the_end(cap
         assert not done.done()
         await asyncio.sleep(3 * SILENT_SECONDS)
         assert done.done()
-        assert "not told of 1 TTSServices" in caplog.text
+        assert "not reported 1 TTSServices" in caplog.text
         running = asyncio.create_task(services.run())
         await asyncio.sleep(SETTLED)
         assert services.store.get(NAMESPACE, "b") is not None
@@ -346,7 +346,7 @@ async def test_of_several_namespaces_each_is_listed_by_itself() -> None:
     queued: list[Key] = []
     services = Services(api, (NAMESPACE, "shop"), lambda key, _: queued.append(key))
     await services.list_names()
-    assert services.waiting_for() == "kopf has yet to tell of 4 TTSServices"
+    assert services.waiting_for() == "kopf has not reported 4 TTSServices yet"
     for found in api.bodies.values():
         services.take(None, found)
     await services.filled()
@@ -379,9 +379,9 @@ async def test_a_namespace_that_may_not_be_read_holds_up_none_of_the_others(capl
     await services.catch_up()
     names = {found["metadata"]["name"] for found in services.store}
     assert names == {"a", "c"}, "nothing is known of what cannot be read"
-    told = [message for message in caplog.messages if "may not be read" in message]
+    told = [message for message in caplog.messages if "no permission to read" in message]
     assert len(told) == 2, "once each time"
-    assert f"TTSServices in {NAMESPACE} may not be read: 403" in told[0]
+    assert f"no permission to read TTSServices in {NAMESPACE}: 403" in told[0]
 
 
 async def test_where_no_namespace_may_be_read_the_operator_waits(caplog: pytest.LogCaptureFixture) -> None:
@@ -391,6 +391,6 @@ async def test_where_no_namespace_may_be_read_the_operator_waits(caplog: pytest.
     listing = asyncio.create_task(services.list_names())
     await asyncio.sleep(60)
     assert not listing.done()
-    assert "cannot be listed, again in" in caplog.text
+    assert "cannot list TTSServices; retrying in" in caplog.text
     api.forbidden = {"shop"}
     await asyncio.wait_for(listing, 20)

@@ -311,7 +311,7 @@ async def test_pods_that_know_another_operator_are_not_asked_and_the_cure_is_tol
     rollback_reason = examining.result(KEY).rollback_reason
     assert rollback_reason is not None
     assert rollback_reason.reason == "SpeechCheckFailed"
-    assert "know the operator by another key" in rollback_reason.message
+    assert "trust another operator key" in rollback_reason.message
     assert "tts-operator.io/refresh" in rollback_reason.message
     assert not servers.checks
 
@@ -333,9 +333,9 @@ async def test_a_stable_revision_that_knows_another_operator_is_not_compared(
 @pytest.mark.parametrize(
     "known, cure",
     [
-        (OURS, "too old to know TTS_PROBE_PUBLIC_KEY, or the clocks"),
-        (Admits(uid=True), "too old to know TTS_PROBE_KEY"),
-        (Admits(), "set the keys by server.auth"),
+        (OURS, "too old to support TTS_PROBE_PUBLIC_KEY, or the clocks"),
+        (Admits(uid=True), "too old to support TTS_PROBE_KEY"),
+        (Admits(), "set the keys with server.auth"),
     ],
 )
 async def test_a_401_is_told_with_its_cause_and_cure(

@@ -168,7 +168,7 @@ async def test_an_undo_has_the_claim_and_the_model_of_its_revision(begin: Any) -
     assert_alone(simulation, "fine-b")
     assert simulation.api.find(PERSISTENT_VOLUME_CLAIMS), "its pods could not be started without it"
     assert simulation.status["model"] == "iic/a_zh-cn_16k"
-    assert simulation.condition("ModelReady")["message"] == "iic/a_zh-cn_16k v1 speaks"
+    assert simulation.condition("ModelReady")["message"] == "iic/a_zh-cn_16k v1 is loaded"
 
 
 async def test_what_operators_of_before_began_hears_the_commands_of_before(begin: Any) -> None:

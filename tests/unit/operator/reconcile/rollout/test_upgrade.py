@@ -72,15 +72,22 @@ async def test_a_rollout_ends_as_it_would_have(upgraded: Any, version: str, name
     assert told == ON_THE_WAY[strategy][ON_THE_WAY[strategy].index(phase) :]
 
 
+def _wordless(status: Any) -> Any:
+    """A status without its messages, whose wording may differ between versions."""
+    conditions = [{**each, "message": ""} for each in status["conditions"]]
+    rollout = {"rollout": {**status["rollout"], "message": ""}} if "rollout" in status else {}
+    return {**status, "conditions": conditions, **rollout}
+
+
 @pytest.mark.parametrize("name", RESTING)
 async def test_what_is_at_rest_stays_so(upgraded: Any, version: str, name: str) -> None:
     simulation = upgraded(version, name)
-    before = {**simulation.status, "zoneSpread": "DoNotSchedule"}  # of which earlier versions told nothing
+    before = _wordless({**simulation.status, "zoneSpread": "DoNotSchedule"})  # which earlier versions did not report
     pods = {pod.name for pod in simulation.pods.alive}
     await simulation.settled()
     await simulation.quiet()
     assert {pod.name for pod in simulation.pods.alive} == pods
-    assert simulation.status == before
+    assert _wordless(simulation.status) == before
 
 
 @pytest.mark.parametrize("name", RESTING)

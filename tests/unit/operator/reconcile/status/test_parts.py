@@ -73,7 +73,7 @@ CASES = [
         condition="RouteReady",
         status="False",
         reason="RoutePending",
-        says="Gateway gateways/public has not answered yet",
+        says="Gateway gateways/public has not reported on the route yet",
         verdict="InProgress",
     ),
     Case(
@@ -84,7 +84,7 @@ CASES = [
         condition="RouteReady",
         status="False",
         reason="RoutePending",
-        says=f"Gateway {NAMESPACE}/private has not answered yet",
+        says=f"Gateway {NAMESPACE}/private has not reported on the route yet",
         verdict="InProgress",
     ),
     Case(
@@ -124,7 +124,7 @@ CASES = [
         condition="RouteReady",
         status="False",
         reason="GatewayAPIMissing",
-        says="install the Gateway API, which is noticed at once, or remove spec.gateway",
+        says="install the Gateway API, or remove spec.gateway",
         verdict="Failed",
     ),
     Case(
@@ -145,7 +145,7 @@ CASES = [
         condition="RouteReady",
         status="Unknown",
         reason="NoAddress",
-        says="is there one for the class nginx?",
+        says="check that one is running for class nginx",
     ),
     Case(
         name="a certificate that is issued",
@@ -164,7 +164,7 @@ CASES = [
         condition="CertificateReady",
         status="False",
         reason="CertificateNotReady",
-        says="waiting for DNS -- kubectl describe certificate narrator",
+        says="waiting for DNS; see kubectl describe certificate narrator",
         verdict="InProgress",
     ),
     Case(
@@ -213,7 +213,7 @@ CASES = [
         condition="AutoscalingReady",
         status="False",
         reason="FailedGetResourceMetric",
-        says="is metrics-server installed",
+        says="check that metrics-server runs",
     ),
     Case(
         name="an autoscaler without figures yet",
@@ -230,7 +230,7 @@ CASES = [
         condition="ModelReady",
         status="True",
         reason="ModelLoaded",
-        says="damo/speech v1 speaks",
+        says="damo/speech v1 is loaded",
     ),
     Case(
         name="a model that loads",

@@ -80,7 +80,7 @@ CASES = [
         reason="RolloutInProgress",
         verdict="InProgress",
         more=RECONCILING,
-        says="1 of 4 are as the spec wants them",
+        says="1 of 4 match the spec",
     ),
     Case(
         name="one old pod is left",
@@ -162,7 +162,7 @@ CASES = [
         reason="NameTaken",
         verdict="Failed",
         more=STALLED,
-        says="Service narrator was refused: it is somebody else's",
+        says="cannot apply Service narrator: it is somebody else's",
     ),
     Case(
         name="the Deployment was refused",
@@ -210,8 +210,9 @@ CASES = [
         reason="FeatureDisabled",
         verdict="Failed",
         more=STALLED,
-        says="this operator may not make a PodMonitor: remove spec.monitoring.podMonitor, or ask the cluster's "
-        "administrator to install the operator with the Helm value features.monitoring: true. All else is applied",
+        says="this operator may not create a PodMonitor: remove spec.monitoring.podMonitor, or ask the cluster "
+        "administrator to install the operator with the Helm value features.monitoring: true. "
+        "Everything else is applied",
     ),
     Case(
         name="a feature that is turned off, and pods that wait for it",
