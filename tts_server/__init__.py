@@ -1,4 +1,4 @@
-"""The bundled model server: OpenAI's speech API over engines that speak Mandarin."""
+"""The bundled model server: OpenAI's speech API, with engines that speak Mandarin."""
 
 from importlib.metadata import PackageNotFoundError, version
 

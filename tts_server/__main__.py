@@ -6,17 +6,18 @@ import time
 from pathlib import Path
 
 from tts_server import __version__
-from tts_server.cli import models as model_commands
+from tts_server.cli import commands as model_commands
+from tts_server.cli.commands import fail
 from tts_server.settings import Settings, SettingsError, settings_table
 
 _DESCRIPTION = """\
-Speech from Mandarin text: an HTTP server with OpenAI's speech API, and the same voice on the command line.
+Mandarin text-to-speech: an HTTP server with OpenAI's speech API, and the same voice on the command line.
 
   tts-server serve                          serve the API and the web page on port 7860
-  tts-server say "您好，世界。" -o hello.wav   speak to a file, without a server
-  tts-server check                          load the model, speak a sentence, and say whether it is speech
+  tts-server say "您好，世界。" -o hello.wav   write speech to a file, without a server
+  tts-server check                          load the model, speak a sentence, and check that it is speech
   tts-server voices                         list voices and emotions
-  tts-server fetch                          download the model of TTS_ENGINE=modelscope, once
+  tts-server fetch                          download the model for TTS_ENGINE=modelscope, once
 """
 
 _SAY_EXAMPLES = """\
@@ -28,12 +29,12 @@ examples:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, 1 for a failure, 2 for wrong usage or settings."""
+    """Run the command line. Returns the exit status: 0, 1 for a failure, 2 for wrong usage or settings."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options, Settings.from_environ()))
     except SettingsError as error:
-        return _fail(str(error), 2)
+        return fail(str(error), 2)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tts-server",
         description=_DESCRIPTION,
-        epilog=f"settings, by environment variables:\n{table}",
+        epilog=f"settings, as environment variables:\n{table}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"tts-server {__version__}")
@@ -55,31 +56,32 @@ def _parser() -> argparse.ArgumentParser:
     say = commands.add_parser(
         "say",
         help="speak a text to a file",
-        description="Speaks without a server. The file's ending says the format: wav, mp3, opus, ogg, aac, flac, pcm.",
+        description="Speaks without a server. The file extension selects the format: "
+        "wav, mp3, opus, ogg, aac, flac or pcm.",
         epilog=_SAY_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     say.add_argument("text", help="the text; - reads it from standard input")
     say.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the file to write")
     say.add_argument("--voice", help="one of `tts-server voices`")
-    say.add_argument("--emotion", default="neutral", help="one of `tts-server voices`; default neutral")
-    say.add_argument("--speed", type=float, default=1.0, help="from 0.25 to 4; default 1")
+    say.add_argument("--emotion", default="neutral", help="one of `tts-server voices` (default: neutral)")
+    say.add_argument("--speed", type=float, default=1.0, help="from 0.25 to 4 (default: 1)")
     say.set_defaults(run=_say)
 
     model_commands.add_parsers(commands)
 
     drain = commands.add_parser(
         "drain",
-        help="make the server beside it not ready, and wait until traffic has gone elsewhere",
-        description="For a pod's preStop hook: /ready answers 503 at once, then the command waits TTS_DRAIN_SECONDS.",
+        help="make the running server not ready, and wait until traffic has moved away",
+        description="For a pod's preStop hook. /ready answers 503 at once; the command then waits TTS_DRAIN_SECONDS.",
     )
     drain.set_defaults(run=_drain)
 
     prepare = commands.add_parser(
         "prepare",
-        help="write the prepared networks, once, when an image is built",
-        description="They are written beside the weights, where every later start finds them. With FILE: only the "
-        "patched acoustic model, there.",
+        help="prepare the networks once, when an image is built",
+        description="Writes the prepared networks beside the weights, where every later start finds them. With FILE, "
+        "writes only the patched acoustic model, to that file.",
     )
     prepare.add_argument("file", nargs="?", type=Path, metavar="FILE")
     prepare.set_defaults(run=_prepare)
@@ -98,51 +100,46 @@ def _serve(_: argparse.Namespace, settings: Settings) -> int:
 
 
 def _say(options: argparse.Namespace, settings: Settings) -> int:
-    from tts_server.audio.encoding import encode_file, file_format  # noqa: PLC0415 - numpy: `drain` and `--help` need none
+    from tts_server.audio.encoding import encode_file, format_of_file  # noqa: PLC0415 - numpy, which `drain` must not wait for
     from tts_server.cli.speak import speak  # noqa: PLC0415 - see above
 
     if not 0.25 <= options.speed <= 4:  # noqa: PLR2004 - the API's range
-        return _fail("--speed must be from 0.25 to 4.", 2)
+        return fail("--speed must be from 0.25 to 4.", 2)
     try:
-        target = file_format(options.output.name)
+        output_format = format_of_file(options.output.name)
     except ValueError as error:
-        return _fail(str(error), 2)
+        return fail(str(error), 2)
     text = sys.stdin.read() if options.text == "-" else options.text
     try:
         engine = model_commands.load_engine(settings)
         voice = options.voice or settings.default_voice or None
         pcm = speak(engine, text, voice=voice, speed=options.speed, emotion=options.emotion)
-        options.output.write_bytes(encode_file(target, pcm, engine.sample_rate))
+        options.output.write_bytes(encode_file(output_format, pcm, engine.sample_rate))
     except (ValueError, RuntimeError, OSError) as error:
-        return _fail(str(error), 1)
+        return fail(str(error), 1)
     return 0
 
 
 def _drain(_: argparse.Namespace, settings: Settings) -> int:
-    from tts_server.process.lifecycle import RunFolder  # noqa: PLC0415 - as the other commands
+    from tts_server.process.lifecycle import RunFolder  # noqa: PLC0415 - as for the other commands
 
     folder = RunFolder(settings.port)
     if not folder.exists:
-        return _fail(f"no server of this user runs on port {settings.port} (TTS_PORT).", 1)
+        return fail(f"this user runs no server on port {settings.port} (TTS_PORT).", 1)
     folder.request_drain()
     time.sleep(settings.drain_seconds)
     return 0
 
 
 def _prepare(options: argparse.Namespace, _: Settings) -> int:
-    from tts_server.engines.fastspeech2 import assets  # noqa: PLC0415 - see _say
+    from tts_server.engines.fastspeech2 import assets  # noqa: PLC0415 - numpy
 
-    target = options.file or assets.baked_path()
+    target = options.file or assets.prepared_acoustic_path()
     assets.write_patched(target)
     sys.stdout.write(f"{target}\n")
     if not options.file:
-        sys.stdout.write(f"{assets.bake_vocoder()}\n")
+        sys.stdout.write(f"{assets.prepare_vocoder()}\n")
     return 0
-
-
-def _fail(message: str, status: int) -> int:
-    sys.stderr.write(f"tts-server: {message}\n")
-    return status
 
 
 if __name__ == "__main__":

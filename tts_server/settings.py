@@ -1,4 +1,4 @@
-"""Configuration, by environment variables only."""
+"""Configuration, from environment variables only."""
 
 import base64
 import binascii
@@ -13,11 +13,11 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 PUBLIC_KEY_BYTES = 32
 SIGNING_KEY_BYTES = 32
 OPERATOR = "by the operator"
-"""In the place of a field, where no field of a TTSService sets a variable, and the operator does."""
+"""Stands where a field of a TTSService would, for a variable that the operator sets by itself."""
 
 
 class SettingsError(ValueError):
-    """A variable has a value that cannot be used; the message names the variable and says what it may be."""
+    """A variable has an invalid value. The message names the variable and says what is valid."""
 
 
 def _setting(
@@ -37,29 +37,34 @@ def _setting(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All settings of the server; each field is one ``TTS_*`` variable."""
+    """All settings of the server. Each field is one ``TTS_*`` variable."""
 
     engine: str = _setting("TTS_ENGINE", "fastspeech2", "The speech engine.", service="model.engine")
     model_name: str = _setting(
         "TTS_MODEL_NAME",
         "",
-        "The model's name in the API (empty: the engine's), and on the hub.",
+        "The model's name in the API and on the hub. If empty, the API uses the engine's name.",
         service="model.name",
     )
     model_revision: str = _setting(
         "TTS_MODEL_REVISION",
         "",
-        "The revision that `tts-server fetch` loads; modelscope.",
+        "The revision that `tts-server fetch` downloads. Only for modelscope.",
         service="model.revision",
     )
-    model_dir: str = _setting("TTS_MODEL_DIR", "", "The folder of the fetched model; modelscope.", service=OPERATOR)
+    model_dir: str = _setting(
+        "TTS_MODEL_DIR", "", "The folder of the downloaded model. Only for modelscope.", service=OPERATOR
+    )
     voices: tuple[str, ...] = _setting(
-        "TTS_VOICES", (), "The model's voices to load; empty: all; modelscope.", service="model.voices"
+        "TTS_VOICES",
+        (),
+        "The voices to load, separated by commas or spaces. If empty, all. Only for modelscope.",
+        service="model.voices",
     )
     default_voice: str = _setting(
         "TTS_DEFAULT_VOICE",
         "",
-        "The voice of requests that name none; empty: the first one.",
+        "The voice for requests that name none. If empty, the first one.",
         service="model.defaultVoice",
     )
     host: str = _setting("TTS_HOST", "0.0.0.0", "The address to listen on.")  # noqa: S104 - a pod serves all its network
@@ -67,7 +72,7 @@ class Settings:
     max_input_characters: int = _setting(
         "TTS_MAX_INPUT_CHARACTERS",
         500,
-        "Longer texts are refused with 400.",
+        "The longest text accepted. Longer ones get 400.",
         low=1,
         high=100_000,
         service="server.maxInputCharacters",
@@ -75,7 +80,7 @@ class Settings:
     threads: int = _setting(
         "TTS_THREADS",
         0,
-        "Synthesis threads; 0: as many as the CPU limit.",
+        "The number of synthesis threads. If 0, the CPU limit.",
         low=0,
         high=256,
         service="resources.limits.cpu",
@@ -83,17 +88,22 @@ class Settings:
     queue_seconds: float = _setting(
         "TTS_QUEUE_SECONDS",
         2.0,
-        "Work waiting beyond this many seconds is refused with 503; four short phrases a thread never are.",
+        "The longest wait in the queue. A request that would wait longer gets 503, unless the queue holds fewer than "
+        "four short phrases per thread.",
         low=0,
         high=3600,
     )
     request_timeout_seconds: float = _setting(
-        "TTS_REQUEST_TIMEOUT_SECONDS", 30.0, "A request not done by then is given up with 503.", low=0.1, high=3600
+        "TTS_REQUEST_TIMEOUT_SECONDS",
+        30.0,
+        "The deadline of a request. One that is not done by then gets 503.",
+        low=0.1,
+        high=3600,
     )
     cache_size_mib: int = _setting(
         "TTS_CACHE_SIZE_MIB",
         64,
-        "Memory for sound already made; 0: none.",
+        "Memory for cached audio. 0 disables the cache.",
         low=0,
         high=1 << 20,
         service="server.cache.sizeMiB",
@@ -101,61 +111,61 @@ class Settings:
     redis_url: str = _setting(
         "TTS_REDIS_URL",
         "",
-        "redis:// or rediss:// address of a cache that servers share; empty: none.",
+        "The redis:// or rediss:// URL of a cache that servers share. If empty, none.",
         secret=True,
         service="server.cache.redis",
     )
     redis_keep_seconds: int = _setting(
-        "TTS_REDIS_KEEP_SECONDS", 604_800, "How long Redis keeps a sound.", low=1, high=31_536_000
+        "TTS_REDIS_KEEP_SECONDS", 604_800, "How long Redis keeps audio.", low=1, high=31_536_000
     )
     redis_prefix: str = _setting(
         "TTS_REDIS_PREFIX",
         "tts:",
-        "With this the names of all entries in Redis begin.",
+        "The prefix of all keys in Redis.",
         service="server.cache.redis",
     )
     redis_signing_key: str = _setting(
         "TTS_REDIS_SIGNING_KEY",
         "",
-        "At least 32 bytes in base64url, by which entries in Redis are signed; empty: they are not.",
+        "The key that signs entries in Redis: at least 32 bytes in base64url. If empty, entries are not signed.",
         secret=True,
         service="server.cache.redis",
     )
     api_keys: tuple[str, ...] = _setting(
         "TTS_API_KEYS",
         (),
-        "Keys that may speak, separated by commas or spaces; empty: everybody may.",
+        "API keys, separated by commas or spaces. If empty, no key is required.",
         secret=True,
         service="server.auth",
     )
     probe_public_key: str = _setting(
         "TTS_PROBE_PUBLIC_KEY",
         "",
-        "The operator's Ed25519 key, 32 bytes in base64url: its tokens for this pod may speak too.",
+        "The operator's Ed25519 public key: 32 bytes in base64url. Its tokens for this pod are accepted like API keys.",
         service="server.auth",
     )
     pod_uid: str = _setting(
-        "TTS_POD_UID", "", "The uid of this pod, for which those tokens are made.", service="server.auth"
+        "TTS_POD_UID", "", "The uid of this pod, to which those tokens are bound.", service="server.auth"
     )
-    probe_key: str = _setting("TTS_PROBE_KEY", "", "One more key; older operators made pods speak by it.", secret=True)
+    probe_key: str = _setting("TTS_PROBE_KEY", "", "One more API key, set by older operators.", secret=True)
     cors_origins: tuple[str, ...] = _setting(
-        "TTS_CORS_ORIGINS", (), "Web origins whose pages may call the API, or *; empty: none."
+        "TTS_CORS_ORIGINS", (), "Web origins whose pages may call the API, or *. If empty, none."
     )
     drain_seconds: float = _setting(
         "TTS_DRAIN_SECONDS",
         5.0,
-        "How long `tts-server drain` waits for traffic to go elsewhere.",
+        "How long `tts-server drain` waits for traffic to move away.",
         low=0,
         high=600,
         service=OPERATOR,
     )
     log_level: str = _setting(
-        "TTS_LOG_LEVEL", "info", "The least level that is logged.", choices=LOG_LEVELS, service="server.logLevel"
+        "TTS_LOG_LEVEL", "info", "The lowest level that is logged.", choices=LOG_LEVELS, service="server.logLevel"
     )
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
-        """Read the variables; unset and empty ones keep their default. Raises :class:`SettingsError`."""
+        """Read the variables. Unset and empty ones keep their default. Raises :class:`SettingsError`."""
         values: dict[str, Any] = {}
         for each in fields(cls):
             given = environ.get(each.metadata["env"], "").strip()
@@ -163,19 +173,19 @@ class Settings:
                 values[each.name] = _parse(given, type(each.default), **each.metadata)
         made = cls(**values)
         if made.redis_url and not made.redis_url.startswith(("redis://", "rediss://")):
-            # Without the value: it may hold a password.
+            # Without the value, which may contain a password.
             raise SettingsError("TTS_REDIS_URL must begin with redis:// or rediss://.")
         if made.probe_public_key and len(_bytes("TTS_PROBE_PUBLIC_KEY", made.probe_public_key)) != PUBLIC_KEY_BYTES:
             raise SettingsError(f"TTS_PROBE_PUBLIC_KEY must be {PUBLIC_KEY_BYTES} bytes in base64url.")
         if made.probe_public_key and not made.pod_uid:
-            raise SettingsError("TTS_PROBE_PUBLIC_KEY needs TTS_POD_UID, the uid of the pod (metadata.uid).")
+            raise SettingsError("TTS_PROBE_PUBLIC_KEY also needs TTS_POD_UID, the uid of the pod (metadata.uid).")
         if made.redis_signing_key and len(_bytes("TTS_REDIS_SIGNING_KEY", made.redis_signing_key)) < SIGNING_KEY_BYTES:
             raise SettingsError(f"TTS_REDIS_SIGNING_KEY must be at least {SIGNING_KEY_BYTES} bytes in base64url.")
         return made
 
 
 def decoded(text: str) -> bytes:
-    """Return the bytes that base64url, with or without padding, says. Raises ValueError for anything else."""
+    """Decode base64url, with or without padding. Raises ValueError."""
     return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
 
 
@@ -183,12 +193,12 @@ def _bytes(env: str, text: str) -> bytes:
     try:
         return decoded(text)
     except (ValueError, binascii.Error):
-        # Without the value: it may be secret.
-        raise SettingsError(f"{env} is no base64url (letters, digits, '-' and '_').") from None
+        # Without the value, which may be secret.
+        raise SettingsError(f"{env} is not valid base64url (letters, digits, '-' and '_').") from None
 
 
 def settings_table() -> list[tuple[str, str, str]]:
-    """Return (variable, default, meaning) of every setting: the source of the documentation's table."""
+    """Return (variable, default, meaning) of every setting."""
     return [
         (each.metadata["env"], "" if each.default == () else str(each.default), each.metadata["text"])
         for each in fields(Settings)
@@ -196,7 +206,7 @@ def settings_table() -> list[tuple[str, str, str]]:
 
 
 def settings_markdown() -> str:
-    """Return the table of docs/server.md."""
+    """Return the table for docs/server.md."""
     rows = ["| Variable | Default | Range | Meaning | In a TTSService |", "|---|---|---|---|---|"]
     for each, (env, default, text) in zip(fields(Settings), settings_table(), strict=True):
         meta = each.metadata
@@ -221,7 +231,7 @@ def _parse(
         number = kind(given)
     except ValueError:
         raise SettingsError(f"{env} must be {noun} from {low:g} to {high:g}, not {given!r}.") from None
-    # Not a chain of two comparisons turned round: NaN must fail as well.
+    # Not `number < low or number > high`, which would let NaN pass.
     if not (low is not None and high is not None and low <= number <= high):
         raise SettingsError(f"{env} must be {noun} from {low:g} to {high:g}, not {given!r}.")
     return number

@@ -1,4 +1,4 @@
-"""Whether a request may speak. Probes, metrics, lists and the page are open; they say nothing and cost nothing."""
+"""Whether a request may speak. Probes, metrics, lists and the page need no key: they hold nothing secret."""
 
 from flask import request
 
@@ -11,6 +11,6 @@ def check_key() -> None:
     if not context().keys.accept(request.headers.get("Authorization", "")):
         raise ApiError(
             401,
-            "The API key is missing or wrong. Send 'Authorization: Bearer KEY'.",
+            "Missing or invalid API key. Send the header 'Authorization: Bearer KEY'.",
             code="invalid_api_key",
         )

@@ -1,4 +1,4 @@
-"""What request handlers need, kept on the Flask application."""
+"""The parts of the server that request handlers use. The Flask application holds them."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ _KEY = "tts_server"
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The server's parts."""
+    """The parts of one server."""
 
     settings: Settings
     service: SpeechService
@@ -27,12 +27,12 @@ class Context:
     tracing: Tracing | None
 
     def register(self, extensions: dict[str, object]) -> None:
-        """Put it where :func:`context` finds it."""
+        """Store this where :func:`context` finds it."""
         extensions[_KEY] = self
 
 
 def context() -> Context:
     """Return the parts of the server that handles the current request."""
     found = current_app.extensions[_KEY]
-    assert isinstance(found, Context)  # noqa: S101 - for the type checker: register() is the only writer
+    assert isinstance(found, Context)  # noqa: S101 - for the type checker: only register() writes it
     return found

@@ -1,4 +1,4 @@
-"""Errors as OpenAI's API shows them: ``{"error": {"message", "type", "param", "code"}}``, all four always there."""
+"""Errors in the format of OpenAI's API: ``{"error": {"message", "type", "param", "code"}}``, always with all four."""
 
 import logging
 from http import HTTPStatus
@@ -10,17 +10,18 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 from tts_server.api.context import context
 
 SPEECH_PATHS = ("/v1/audio/speech", "/api/tts")
-_DISCARD_PIECE_BYTES = 1 << 16
-_DISCARD_PIECES = 512  # 32 MiB
+_DISCARD_CHUNK_BYTES = 1 << 16
+_DISCARD_CHUNKS = 512  # 32 MiB
 _DISCARD_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
 
 class ApiError(Exception):
-    """An answer other than success.
+    """A response other than success.
 
-    ``code`` is for programs and also the reason under which refusals are counted; ``param`` names the request's field.
+    ``code`` is for programs, and the reason under which rejections are counted. ``param`` names the request's field.
+    ``retry_after`` is in whole seconds.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class ApiError(Exception):
 
 
 def error_body(error: ApiError) -> dict[str, object]:
-    """Return the error as JSON shows it."""
+    """Return the JSON object of an error."""
     server_side = error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     body = {
         "message": error.message,
@@ -47,7 +48,7 @@ def error_body(error: ApiError) -> dict[str, object]:
 
 
 def error_response(error: ApiError) -> Response:
-    """Return the JSON answer for an error."""
+    """Return the JSON response for an error."""
     response = jsonify(error_body(error))
     response.status_code = error.status
     if error.status == HTTPStatus.UNAUTHORIZED:
@@ -58,7 +59,7 @@ def error_response(error: ApiError) -> Response:
 
 
 def register_error_handlers(app: Flask) -> None:
-    """Answer every error of the application in OpenAI's shape."""
+    """Turn every error of the application into a response in OpenAI's format."""
 
     @app.errorhandler(ApiError)
     def api_error(error: ApiError) -> Response:
@@ -68,42 +69,42 @@ def register_error_handlers(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
-        response = error_response(_describe(error))
+        response = error_response(_api_error(error))
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
         if isinstance(error, RequestEntityTooLarge):
             _discard_body()
-            response.headers["Connection"] = "close"  # there may be still more
+            response.headers["Connection"] = "close"  # more of the body may follow
         return response
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
         log.error("request failed", exc_info=error)
         return error_response(
-            ApiError(500, "The server failed at this request; its log says why.", code="internal_error")
+            ApiError(500, "Internal server error. See the server's log for details.", code="internal_error")
         )
 
 
 def _discard_body() -> None:
-    """Read some of a body that is too large.
+    """Read part of a body that is too large.
 
-    Closing a connection with unread data resets it, and the client would see that instead of our answer.
+    To close a connection with unread data resets it, and the client would see the reset instead of the response.
     """
     stream = request.environ["wsgi.input"]
     with gevent.Timeout(_DISCARD_SECONDS, False):
-        for _ in range(_DISCARD_PIECES):
-            if not stream.read(_DISCARD_PIECE_BYTES):
+        for _ in range(_DISCARD_CHUNKS):
+            if not stream.read(_DISCARD_CHUNK_BYTES):
                 break
 
 
-def _describe(error: HTTPException) -> ApiError:
+def _api_error(error: HTTPException) -> ApiError:
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
     if status == HTTPStatus.NOT_FOUND:
-        return ApiError(404, f"There is nothing at {request.method} {request.path}.", code="not_found")
+        return ApiError(404, f"No such endpoint: {request.method} {request.path}.", code="not_found")
     if isinstance(error, MethodNotAllowed):
         allowed = " or ".join(sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"}))
         return ApiError(
-            405, f"{request.path} does not take {request.method}; use {allowed}.", code="method_not_allowed"
+            405, f"{request.path} does not support {request.method}. Use {allowed}.", code="method_not_allowed"
         )
     if isinstance(error, RequestEntityTooLarge):
         limit = request.max_content_length or 0

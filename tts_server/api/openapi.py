@@ -1,4 +1,4 @@
-"""``/openapi.json``: the API's description, from the models that the handlers validate with."""
+"""``/openapi.json``, generated from the models with which the handlers validate requests."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ blueprint = Blueprint("openapi", __name__)
 
 _COMPONENTS = "#/components/schemas/"
 _ERROR_TEXTS = {
-    400: "A field is missing or wrong, or nothing in the text can be pronounced.",
-    401: "The API key is missing or wrong.",
-    404: "There is no such model.",
-    408: "The body did not arrive in time.",
-    413: "The body is too large.",
-    415: "The content type is not taken.",
-    500: "The server failed.",
-    503: "The model is loading, or the server is at its limit: try again after Retry-After seconds.",
+    400: "A field is missing or invalid, or the text contains nothing that can be pronounced.",
+    401: "The API key is missing or invalid.",
+    404: "The model does not exist.",
+    408: "The request body did not arrive in time.",
+    413: "The request body is too large.",
+    415: "The content type is not supported.",
+    500: "Internal server error.",
+    503: "The model is loading, the server is overloaded, or the deadline passed. Retry after Retry-After seconds.",
 }
 _NULLABLE_STRING = {"type": ["string", "null"]}
 _ERROR = {
@@ -43,7 +43,7 @@ _ERROR = {
 
 @blueprint.get("/openapi.json")
 def openapi() -> Response:
-    """Describe the API."""
+    """Return the OpenAPI document of this server."""
     return jsonify(document(max_input_characters=context().settings.max_input_characters))
 
 
@@ -59,7 +59,7 @@ def document(*, max_input_characters: int) -> dict[str, Any]:
         definitions[name]["properties"][field].update(minLength=1, maxLength=max_input_characters)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "tts-server", "version": __version__, "description": "Mandarin text to speech."},
+        "info": {"title": "tts-server", "version": __version__, "description": "Mandarin text-to-speech."},
         "paths": _paths(definitions["PlainRequest"]),
         "components": {
             "schemas": definitions,
@@ -75,7 +75,7 @@ def _paths(plain: dict[str, Any]) -> dict[str, Any]:
         "in": "header",
         "required": False,
         "schema": {"type": "string"},
-        "description": "no-cache or no-store: the speech is made now, whatever is cached, and not kept.",
+        "description": "no-cache or no-store: synthesise now, without reading or writing any cache.",
     }
     parameters = [
         {"name": name, "in": "query", "required": name in plain["required"], "schema": schema}
@@ -88,15 +88,19 @@ def _paths(plain: dict[str, Any]) -> dict[str, Any]:
     missing = ["404"]
     return {
         "/v1/audio/speech": {
-            "post": _speaks("Speak, as OpenAI's API does.", events=True, parameters=[fresh], requestBody=body)
+            "post": _speech_operation(
+                "Speak a text, as OpenAI's API does.", events=True, parameters=[fresh], requestBody=body
+            )
         },
         "/api/tts": {
-            "get": _speaks("Speak, for browsers.", parameters=[*parameters, fresh]),
-            "post": _speaks("Speak, for curl and forms.", parameters=[fresh], requestBody={"content": form}),
+            "get": _speech_operation("Speak a text, for browsers.", parameters=[*parameters, fresh]),
+            "post": _speech_operation(
+                "Speak a text, for curl and forms.", parameters=[fresh], requestBody={"content": form}
+            ),
         },
-        "/v1/models": {"get": _tells("List the models.")},
+        "/v1/models": {"get": _read_operation("List the models.")},
         "/v1/models/{name}": {
-            "get": _tells("Describe a model.", errors=missing)
+            "get": _read_operation("Describe a model.", errors=missing)
             | {
                 "parameters": [
                     {
@@ -104,42 +108,42 @@ def _paths(plain: dict[str, Any]) -> dict[str, Any]:
                         "in": "path",
                         "required": True,
                         "schema": {"type": "string"},
-                        "description": "May hold slashes.",
+                        "description": "May contain slashes.",
                     }
                 ]
             }
         },
-        "/v1/audio/models": {"get": _tells("List the models.")},
-        "/v1/audio/voices": {"get": _tells("List the voices and their emotions.")},
-        "/openapi.json": {"get": _tells("This document.")},
-        "/health": {"get": _tells("Whether the process lives.")},
-        "/ready": {"get": _tells("Whether requests should come here.", also={"503": "Not now."})},
-        "/metrics": {"get": _tells("Prometheus' text format.", kind="text/plain")},
+        "/v1/audio/models": {"get": _read_operation("List the models.")},
+        "/v1/audio/voices": {"get": _read_operation("List the voices and their emotions.")},
+        "/openapi.json": {"get": _read_operation("Return this document.")},
+        "/health": {"get": _read_operation("Liveness probe: whether the process is alive.")},
+        "/ready": {"get": _read_operation("Readiness probe: whether to send traffic.", also={"503": "Not ready."})},
+        "/metrics": {"get": _read_operation("Return metrics in Prometheus' text format.", kind="text/plain")},
     }
 
 
-def _speaks(summary: str, *, events: bool = False, **more: Any) -> dict[str, Any]:
-    sound: dict[str, Any] = {
+def _speech_operation(summary: str, *, events: bool = False, **more: Any) -> dict[str, Any]:
+    audio: dict[str, Any] = {
         each.mimetype: {"schema": {"type": "string", "format": "binary"}} for each in FORMATS.values()
     }
     if events:
-        sound["text/event-stream"] = {"schema": {"type": "string"}}
-    answers = {"200": {"description": "The sound, at once or while it is made.", "content": sound}}
+        audio["text/event-stream"] = {"schema": {"type": "string"}}
+    responses = {"200": {"description": "The audio, complete or as it is produced.", "content": audio}}
     return {
         "summary": summary,
         "security": [{}, {"key": []}],
-        "responses": answers | {str(status): _error(text) for status, text in _ERROR_TEXTS.items()},
+        "responses": responses | {str(status): _error(text) for status, text in _ERROR_TEXTS.items()},
         **more,
     }
 
 
-def _tells(
+def _read_operation(
     summary: str, *, kind: str = "application/json", errors: list[str] | None = None, also: dict[str, str] | None = None
 ) -> dict[str, Any]:
-    answers: dict[str, Any] = {"200": {"description": "As asked.", "content": {kind: {}}}}
-    answers |= {status: _error(_ERROR_TEXTS[int(status)]) for status in errors or []}
-    answers |= {status: {"description": text, "content": {kind: {}}} for status, text in (also or {}).items()}
-    return {"summary": summary, "responses": answers}
+    responses: dict[str, Any] = {"200": {"description": "OK.", "content": {kind: {}}}}
+    responses |= {status: _error(_ERROR_TEXTS[int(status)]) for status in errors or []}
+    responses |= {status: {"description": text, "content": {kind: {}}} for status, text in (also or {}).items()}
+    return {"summary": summary, "responses": responses}
 
 
 def _error(text: str) -> dict[str, Any]:

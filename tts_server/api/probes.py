@@ -10,13 +10,13 @@ blueprint = Blueprint("probes", __name__)
 
 @blueprint.get("/health")
 def health() -> Response:
-    """Answer 200 while the process lives, loaded or not."""
+    """Return 200 while the process is alive, whether or not the model is loaded."""
     return jsonify({"status": "ok"})
 
 
 @blueprint.get("/ready")
 def ready() -> Response:
-    """Answer 200 while requests should come here: from the model's warm-up to the drain."""
+    """Return 200 while the server should receive traffic: from the end of the warm-up to the drain."""
     state = context().lifecycle.state
     response = jsonify({"status": state.value})
     response.status_code = 200 if state is State.READY else 503
@@ -25,5 +25,5 @@ def ready() -> Response:
 
 @blueprint.get("/metrics")
 def metrics() -> Response:
-    """Answer in Prometheus' text format."""
+    """Return the metrics in Prometheus' text format."""
     return Response(context().metrics.render(), content_type="text/plain; version=1.0.0; charset=utf-8")

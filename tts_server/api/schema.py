@@ -1,4 +1,4 @@
-"""What requests may hold. The handlers validate with these models, and the OpenAPI document is made from them."""
+"""The fields of requests. The handlers validate with these models, and the OpenAPI document is generated from them."""
 
 import json
 from typing import Annotated, Any, Literal
@@ -10,53 +10,53 @@ from tts_server.audio.encoding import FormatName
 
 Format = FormatName
 Speed = Annotated[float, Field(ge=0.25, le=4.0, allow_inf_nan=False)]
-_KINDS = {"string_type": "a string", "float_type": "a number", "dict_type": "an object"}
+_TYPE_NAMES = {"string_type": "a string", "float_type": "a number", "dict_type": "an object"}
 
 
 class VoiceReference(BaseModel):
-    """A voice as an object, the other form that OpenAI takes."""
+    """A voice as an object, the other form that OpenAI's API accepts."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
-    id: str = Field(description="One of /v1/audio/voices.")
+    id: str = Field(description="A voice from /v1/audio/voices.")
 
 
 class SpeechRequest(BaseModel):
-    """What to say and how. Fields that we do not know are ignored, so that newer clients work."""
+    """The text to speak, and how. Unknown fields are ignored, so that newer clients work."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
-    input: str = Field(description="The text.")
-    model: str | None = Field(None, description="One of /v1/models.")
-    voice: str | VoiceReference | None = Field(None, description="One of /v1/audio/voices.")
-    emotion: str | None = Field(None, description="One of the voice's emotions; neutral if not given.")
-    instructions: str | None = Field(None, description="Taken for OpenAI's clients; has no effect.")
-    response_format: Format | None = Field(None, description="mp3 if not given.")
-    speed: Speed | None = Field(None, description="1 if not given; the pitch stays.")
+    input: str = Field(description="The text to speak.")
+    model: str | None = Field(None, description="A model from /v1/models.")
+    voice: str | VoiceReference | None = Field(None, description="A voice from /v1/audio/voices.")
+    emotion: str | None = Field(None, description="One of the voice's emotions. Defaults to neutral.")
+    instructions: str | None = Field(None, description="Accepted for compatibility with OpenAI; has no effect.")
+    response_format: Format | None = Field(None, description="Defaults to mp3.")
+    speed: Speed | None = Field(None, description="Defaults to 1. The pitch does not change.")
     stream_format: Literal["audio", "sse"] | None = Field(
         None, description="sse: server-sent events with the audio in base64."
     )
 
     @property
     def voice_id(self) -> str:
-        """The voice's name, in whichever form it came; empty: the default one."""
+        """The name of the voice, from either form. Empty means the default voice."""
         return (self.voice.id if isinstance(self.voice, VoiceReference) else self.voice) or ""
 
 
 class PlainRequest(BaseModel):
-    """What ``/api/tts`` takes: query parameters, a form, or JSON."""
+    """The fields of ``/api/tts``, as query parameters, a form, or JSON."""
 
     model_config = ConfigDict(extra="ignore")
 
-    text: str = Field(description="The text.")
-    voice: str | None = Field(None, description="One of /v1/audio/voices.")
-    emotion: str | None = Field(None, description="One of the voice's emotions; neutral if not given.")
-    speed: Speed | None = Field(None, description="1 if not given; the pitch stays.")
-    format: Format | None = Field(None, description="mp3 if not given.")
+    text: str = Field(description="The text to speak.")
+    voice: str | None = Field(None, description="A voice from /v1/audio/voices.")
+    emotion: str | None = Field(None, description="One of the voice's emotions. Defaults to neutral.")
+    speed: Speed | None = Field(None, description="Defaults to 1. The pitch does not change.")
+    format: Format | None = Field(None, description="Defaults to mp3.")
 
 
 def parse_json(body: bytes) -> dict[str, Any]:
-    """Read a request's JSON object; raises :class:`ApiError`."""
+    """Return the JSON object in a request's body. Raises :class:`ApiError`."""
     try:
         values = json.loads(body)
     except (ValueError, RecursionError):
@@ -67,39 +67,39 @@ def parse_json(body: bytes) -> dict[str, Any]:
 
 
 def parse_speech_request(body: bytes) -> SpeechRequest:
-    """Read and validate a request's body; raises :class:`ApiError` with the first problem, in words."""
+    """Parse and validate a request's body. Raises :class:`ApiError` that describes the first problem."""
     values = parse_json(body)
     try:
         return SpeechRequest.model_validate(values)
     except ValidationError as error:
-        raise _explain(error) from None
+        raise _api_error(error) from None
 
 
 def parse_plain_request(values: dict[str, Any]) -> PlainRequest:
-    """Validate what came by query, form or JSON; raises :class:`ApiError` with the first problem, in words."""
+    """Validate the fields of a query, form or JSON object. Raises :class:`ApiError` for the first problem."""
     try:
-        # An empty field of a form, or `&voice=`, is one that was not filled in.
+        # An empty form field, or `&voice=`, counts as absent.
         return PlainRequest.model_validate({name: value for name, value in values.items() if value != ""})
     except ValidationError as error:
-        raise _explain(error) from None
+        raise _api_error(error) from None
 
 
-def _explain(error: ValidationError) -> ApiError:
+def _api_error(error: ValidationError) -> ApiError:
     problem = error.errors(include_url=False)[0]
     param = str(problem["loc"][0])
     return ApiError(400, _message(param, problem["type"], problem), code="invalid_value", param=param)
 
 
 def _message(param: str, kind: str, problem: Any) -> str:
-    context = problem.get("ctx", {})
+    details = problem.get("ctx", {})
     if kind == "missing" and problem["loc"] == (param,):
-        return f"You must provide {param!r}."
+        return f"Missing required field {param!r}."
     if kind == "string_unicode":
-        return f"{param!r} holds half of a surrogate pair; it is not valid Unicode."
+        return f"{param!r} is not valid Unicode: it contains an unpaired surrogate."
     if param == "voice":
         return "'voice' must be a string, or an object with a string 'id'."
     if kind == "literal_error":
-        return f"{param!r} must be one of {context['expected']}."
+        return f"{param!r} must be one of {details['expected']}."
     if param == "speed":
         return "'speed' must be a number from 0.25 to 4."
-    return f"{param!r} must be {_KINDS.get(kind, 'something else')}."
+    return f"{param!r} must be {_TYPE_NAMES.get(kind, 'a different type')}."

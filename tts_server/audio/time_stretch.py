@@ -1,8 +1,8 @@
-"""Speech faster or slower at the same pitch, on finished samples.
+"""Make speech faster or slower without changing its pitch.
 
 WSOLA: W. Verhelst, M. Roelands, "An overlap-add technique based on waveform similarity (WSOLA) for high quality
-time-scale modification of speech", ICASSP 1993. Pieces of the sound are moved closer together or further apart, each
-shifted a little to where its wave continues the one before, so that periods of the voice stay whole.
+time-scale modification of speech", ICASSP 1993. Windows of the signal move closer together or further apart. Each one
+is shifted slightly, to where its waveform continues that of the previous window, so that pitch periods stay intact.
 """
 
 import numpy as np
@@ -10,21 +10,21 @@ import numpy.typing as npt
 
 Samples = npt.NDArray[np.float32]
 
-# Two to three periods of a low voice; half of it is what two pieces share.
+# Two to three periods of a low voice. Adjacent windows overlap by half.
 _WINDOW_SECONDS = 0.030
-# Half a period of a low voice to each side finds a place that fits.
+# Half a period of a low voice to each side always contains a matching position.
 _SEARCH_SECONDS = 0.008
 
 
 def time_stretch(samples: Samples, speed: float, *, sample_rate: int) -> Samples:
-    """Return the sound ``speed`` times as fast; its length is ``round(len(samples) / speed)``, its pitch the same."""
+    """Return the samples at ``speed`` times the speed and the same pitch: ``round(len(samples) / speed)`` samples."""
     length = round(len(samples) / speed)
     half = round(_WINDOW_SECONDS * sample_rate / 2)
     search = round(_SEARCH_SECONDS * sample_rate)
     if speed == 1.0 or length == 0:
         return samples[:length]
     window = np.hanning(2 * half + 1)[:-1].astype(np.float32)
-    # Real samples on the inside, silence on the outside; so every window can be cut whole.
+    # Pad with silence, so that every window fits.
     padding = half + search
     source = np.pad(samples.astype(np.float32), (padding, padding + 3 * half))
     pieces = -(-length // half) + 1
@@ -40,7 +40,7 @@ def time_stretch(samples: Samples, speed: float, *, sample_rate: int) -> Samples
 
 
 def _best_start(source: Samples, wanted: int, target: int, half: int, search: int) -> int:
-    """Return where, near ``target``, the sound is most like that at ``wanted``, which would continue it seamlessly."""
+    """Return the position near ``target`` whose samples are most similar to those at ``wanted``, the ideal one."""
     template = source[wanted : wanted + 2 * half]
     low = max(0, target - search)
     region = source[low : target + search + 2 * half]

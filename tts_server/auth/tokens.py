@@ -1,7 +1,7 @@
-"""Tokens by which the operator makes itself known to one pod: JWTs (RFC 7519), signed with Ed25519 (RFC 8037).
+"""Tokens with which the operator authenticates to one pod: JWTs (RFC 7519), signed with Ed25519 (RFC 8037).
 
-The server knows the operator's public key and its own pod's uid. With both it can tell a token that is meant for it,
-and can make none, neither for itself nor for another pod.
+The server knows the operator's public key and the uid of its own pod. With these it can verify a token meant for it,
+but it cannot create one, for itself or for another pod.
 """
 
 import jwt
@@ -10,23 +10,26 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from tts_server.settings import decoded
 
 ISSUER = "tts-operator"
-LIFETIME_SECONDS = 60
-"""From `iat` to `exp` at most: who has caught a token has it for no longer."""
-SKEW_SECONDS = 30
-"""So much the clocks of the operator's node and of this one may differ."""
-_REQUIRED = ["aud", "exp", "iat", "iss"]
+MAX_LIFETIME_SECONDS = 60
+"""The longest time from `iat` to `exp`, which limits how long a stolen token is of use."""
+MAX_SKEW_SECONDS = 30
+"""By how much the clocks of the operator's node and of this one may differ."""
+_REQUIRED_CLAIMS = ["aud", "exp", "iat", "iss"]
 
 
 class Tokens:
-    """The tokens that are taken."""
+    """Verifies the operator's tokens."""
 
     def __init__(self, public_key: str, pod_uid: str) -> None:
-        """`public_key` is base64url, as :class:`~tts_server.settings.Settings` has checked it."""
+        """`public_key` is base64url, validated by :class:`~tts_server.settings.Settings`."""
         self._key = Ed25519PublicKey.from_public_bytes(decoded(public_key))
         self._pod_uid = pod_uid
 
     def accept(self, token: str) -> bool:
-        """Whether the operator has made the token for this pod, a moment ago. The caller bounds its length."""
+        """Return whether the operator has issued the token for this pod and it has not expired.
+
+        The caller bounds the token's length.
+        """
         try:
             claims = jwt.decode(
                 token,
@@ -34,9 +37,9 @@ class Tokens:
                 algorithms=["EdDSA"],
                 audience=self._pod_uid,
                 issuer=ISSUER,
-                leeway=SKEW_SECONDS,
-                options={"require": _REQUIRED, "strict_aud": True},
+                leeway=MAX_SKEW_SECONDS,
+                options={"require": _REQUIRED_CLAIMS, "strict_aud": True},
             )
         except jwt.PyJWTError:
             return False
-        return int(claims["exp"]) - int(claims["iat"]) <= LIFETIME_SECONDS
+        return int(claims["exp"]) - int(claims["iat"]) <= MAX_LIFETIME_SECONDS

@@ -1,72 +1,72 @@
-"""Sound that was already made, in memory."""
+"""Audio that has already been produced, kept in memory."""
 
 from collections import OrderedDict
 from typing import NamedTuple
 
-# What a key, its value's objects and the links between them take, roughly.
+# A rough estimate of the memory of one key, the objects of its value and the links between them.
 _ENTRY_OVERHEAD = 400
 
 
-class Sound(NamedTuple):
-    """Bytes of one format, and how many seconds of sound they are."""
+class CachedAudio(NamedTuple):
+    """A file in one format, and the length of its audio in seconds."""
 
     data: bytes
     seconds: float
 
 
-class SoundCache:
-    """A least-recently-used cache, bounded in bytes. Not for several threads: it lives in the event loop.
+class AudioCache:
+    """A least-recently-used cache, bounded in bytes. Only for the event loop: it is not thread-safe.
 
-    Keys are (digest of what is said and how, name of the format).
+    A key is a pair: the digest of everything that determines the audio, and the name of the format.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._entries: OrderedDict[tuple[str, str], Sound] = OrderedDict()
+        self._entries: OrderedDict[tuple[str, str], CachedAudio] = OrderedDict()
         self.bytes = 0
         self.evictions = 0
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, key: tuple[str, str]) -> Sound | None:
-        """Return the sound under this key, which becomes the most recently used, or None."""
-        sound = self._entries.get(key)
-        if sound is not None:
+    def get(self, key: tuple[str, str]) -> CachedAudio | None:
+        """Return the audio under this key and mark it as most recently used, or return None."""
+        audio = self._entries.get(key)
+        if audio is not None:
             self._entries.move_to_end(key)
-        return sound
+        return audio
 
-    def put(self, key: tuple[str, str], sound: Sound) -> None:
-        """Keep the sound, at the cost of the least recently used; what is larger than the cache is not kept."""
-        size = len(sound.data) + _ENTRY_OVERHEAD
+    def put(self, key: tuple[str, str], audio: CachedAudio) -> None:
+        """Store the audio and evict the least recently used entries. Audio larger than the cache is not stored."""
+        size = len(audio.data) + _ENTRY_OVERHEAD
         if size > self._max_bytes:
             return
         self._drop(key)
         while self.bytes + size > self._max_bytes:
             self._drop(next(iter(self._entries)))
             self.evictions += 1
-        self._entries[key] = sound
+        self._entries[key] = audio
         self.bytes += size
 
     def _drop(self, key: tuple[str, str]) -> None:
-        sound = self._entries.pop(key, None)
-        if sound is not None:
-            self.bytes -= len(sound.data) + _ENTRY_OVERHEAD
+        audio = self._entries.pop(key, None)
+        if audio is not None:
+            self.bytes -= len(audio.data) + _ENTRY_OVERHEAD
 
 
-class PlanMemo:
-    """The digests of the last requests' sounds, so that an exact repeat needs no front end."""
+class CacheKeyMemo:
+    """The cache keys of recent requests, so that an exact repeat does not need the front end."""
 
     def __init__(self, limit: int = 4096) -> None:
         self._limit = limit
         self._entries: OrderedDict[bytes, str] = OrderedDict()
 
     def get(self, request: bytes) -> str | None:
-        """Return the sound's digest for the request's, or None."""
+        """Return the cache key for the digest of a request, or None."""
         return self._entries.get(request)
 
-    def put(self, request: bytes, sound: str) -> None:
-        """Remember it; the oldest is forgotten."""
-        self._entries[request] = sound
+    def put(self, request: bytes, key: str) -> None:
+        """Remember a key. Beyond the limit the oldest one is forgotten."""
+        self._entries[request] = key
         if len(self._entries) > self._limit:
             self._entries.popitem(last=False)

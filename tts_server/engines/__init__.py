@@ -1,7 +1,7 @@
 """Speech engines behind one protocol, found by name.
 
-An engine of another package joins by an entry point of the group ``tts_server.engines``: a function without
-arguments that returns an :class:`Engine`.
+Another package adds an engine with an entry point of the group ``tts_server.engines``: a function without arguments
+that returns an :class:`Engine`.
 """
 
 from tts_server.engines.protocol import (

@@ -1,4 +1,4 @@
-"""What the server asks of an engine."""
+"""The interface between the server and an engine."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ NEUTRAL = "neutral"
 
 
 class EngineError(RuntimeError):
-    """The engine cannot load or cannot speak; the message says why and what to do."""
+    """The engine cannot load or cannot speak. The message says why, and what to do."""
 
 
 class UnknownEngineError(EngineError):
-    """No engine of that name is installed."""
+    """No engine with this name is installed."""
 
 
 class NothingToSayError(ValueError):
-    """The text holds nothing that can be pronounced."""
+    """The text contains nothing that can be pronounced."""
 
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """A voice as ``/v1/audio/voices`` lists it; ``language`` is a BCP 47 tag."""
+    """A voice as ``/v1/audio/voices`` lists it. ``language`` is a BCP 47 tag."""
 
     id: str
     name: str
@@ -32,37 +32,37 @@ class Voice:
 
 
 class Session(Protocol):
-    """An engine's working memory. One thread at a time may use it."""
+    """The working memory of an engine. Only one thread may use it at a time."""
 
     def synthesise(self, sentence: Sentence, *, voice: str, speed: float, emotion: str) -> Iterator[Pcm]:
-        """Say the sentence: mono samples at the engine's rate, without the pause after it.
+        """Yield the sentence as mono samples at the engine's rate, without the pause that follows.
 
-        In one piece or more, each as soon as it is made: a listener hears the first while the next is made.
-        ``voice`` and ``emotion`` are ones that the engine lists; ``speed`` is from 0.25 to 4.
+        Yield one chunk or more, each as soon as it is ready, so that a client can hear the first one early. ``voice``
+        and ``emotion`` are among those that the engine lists. ``speed`` is from 0.25 to 4.
         """
         ...
 
 
 class Engine(Protocol):
-    """A loaded model and its front end; safe to share between threads once loaded.
+    """A model and its front end. Several threads may use it at the same time once it is loaded.
 
     It may also have ``imports``, a tuple with the names of all modules that :meth:`load` and :meth:`open_session`
-    import: then the server starts faster, since it loads the engine while it imports its own.
+    import. The server then starts faster, because it loads the engine while it imports its own modules.
     """
 
     @property
     def name(self) -> str:
-        """The engine's name, as in ``TTS_ENGINE``."""
+        """The name of the engine, as in ``TTS_ENGINE``."""
         ...
 
     @property
     def revision(self) -> str:
-        """What changes the sound: weights and front end. A part of every cache key."""
+        """Identifies weights and front end. It is part of every cache key: change it whenever the audio changes."""
         ...
 
     @property
     def sample_rate(self) -> int:
-        """Samples a second."""
+        """The sample rate in Hz."""
         ...
 
     @property
@@ -76,16 +76,16 @@ class Engine(Protocol):
         ...
 
     def load(self) -> None:
-        """Read the model from disk. Takes seconds, so it runs outside the event loop; raises :class:`EngineError`."""
+        """Read the model from disk. Takes seconds, so it runs outside the event loop. Raises :class:`EngineError`."""
         ...
 
     def plan(self, text: str) -> tuple[Sentence, ...]:
-        """Normalise and split the text, in milliseconds; raises :class:`NothingToSayError`."""
+        """Normalise the text and split it into sentences, in milliseconds. Raises :class:`NothingToSayError`."""
         ...
 
     def open_session(self) -> Session:
-        """Make a session with its own interpreters, warmed, so that its memory will not grow much any more.
+        """Return a session, warmed up so that its memory hardly grows afterwards.
 
-        Sessions are opened on several threads at once.
+        Several threads open sessions at the same time.
         """
         ...

@@ -1,4 +1,4 @@
-"""JSON logs, one object a line. The text that is spoken is nobody's business and never logged."""
+"""JSON logs, one object per line. The text of a request is private and never logged."""
 
 import json
 import logging
@@ -9,7 +9,7 @@ _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"m
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one JSON object: time, level, logger, message, then what ``extra`` holds."""
+    """Formats a record as one JSON object: time, level, logger, message, then the fields of ``extra``."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -27,7 +27,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def logging_config(level: str) -> dict[str, Any]:
-    """Return the ``logging.config`` dictionary: everything as JSON to standard error."""
+    """Return the ``logging.config`` dictionary, which sends all records as JSON to standard error."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -9,7 +9,7 @@ _FACTOR_BUCKETS = (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3
 
 
 class Metrics:
-    """All metrics of one server, on a registry of their own."""
+    """All metrics of one server, in a registry of their own."""
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
@@ -22,35 +22,35 @@ class Metrics:
         )
         self.request_seconds = Histogram(
             "tts_request_duration_seconds",
-            "Time from a request's headers to its answer.",
+            "Time from a request's headers to the end of its response.",
             ["endpoint"],
             buckets=_REQUEST_BUCKETS,
             registry=registry,
         )
-        self.requests = Counter("tts_requests", "Answered requests.", ["endpoint", "status"], registry=registry)
-        self.rejections = Counter("tts_rejections", "Refused speech requests.", ["reason"], registry=registry)
+        self.requests = Counter("tts_requests", "Requests answered.", ["endpoint", "status"], registry=registry)
+        self.rejections = Counter("tts_rejections", "Speech requests rejected.", ["reason"], registry=registry)
         self.synthesis_seconds = Counter(
             "tts_synthesis_seconds",
-            "Thread time spent on synthesis; divided by audio: the real-time factor.",
+            "Thread time spent on synthesis. Divided by tts_audio_seconds_total, the real-time factor.",
             registry=registry,
         )
-        self.audio_seconds = Counter("tts_audio_seconds", "Sound synthesised.", registry=registry)
+        self.audio_seconds = Counter("tts_audio_seconds", "Length of the audio synthesised.", registry=registry)
         self.real_time_factor = Histogram(
             "tts_real_time_factor",
-            "Thread time for a sentence divided by the length of its sound.",
+            "Thread time for a sentence divided by the length of its audio.",
             buckets=_FACTOR_BUCKETS,
             registry=registry,
         )
         self.first_audio_seconds = Histogram(
             "tts_time_to_first_audio_seconds",
-            "Time from a speech request's headers to the first piece of its sound.",
+            "Time from a speech request's headers to its first audio.",
             ["cache"],
             buckets=_REQUEST_BUCKETS,
             registry=registry,
         )
         self.queue_wait_seconds = Histogram(
             "tts_queue_wait_seconds",
-            "Time from a text's admission until a thread began with it.",
+            "Time from the admission of a text until a thread starts on it.",
             buckets=_WAIT_BUCKETS,
             registry=registry,
         )
@@ -58,15 +58,23 @@ class Metrics:
         self.queue_seconds = Gauge(
             "tts_queue_seconds", "Estimated time to finish all admitted work.", registry=registry
         )
-        self.cache_events = Counter("tts_cache_events", "Cache hits, misses and joins.", ["event"], registry=registry)
-        self.redis_events = Counter(
-            "tts_redis_events", "What came of each use of Redis.", ["operation", "result"], registry=registry
+        self.cache_events = Counter(
+            "tts_cache_events",
+            "Cache hits, misses, and requests that joined a running one.",
+            ["event"],
+            registry=registry,
         )
-        self.cache_bytes = Gauge("tts_cache_bytes", "Memory that cached sound takes.", registry=registry)
-        self.model_ready = Gauge("tts_model_ready", "1 when loaded and warmed.", registry=registry)
-        self.load_seconds = Gauge("tts_model_load_seconds", "Time to load and warm the model.", registry=registry)
+        self.redis_events = Counter(
+            "tts_redis_events",
+            "Reads and writes of the Redis cache, by result.",
+            ["operation", "result"],
+            registry=registry,
+        )
+        self.cache_bytes = Gauge("tts_cache_bytes", "Memory used by cached audio.", registry=registry)
+        self.model_ready = Gauge("tts_model_ready", "1 if the model is loaded and warmed up.", registry=registry)
+        self.load_seconds = Gauge("tts_model_load_seconds", "Time to load and warm up the model.", registry=registry)
         for event in ("hit", "miss", "coalesced"):
-            self.cache_events.labels(event)  # a series exists before its first event, so that rates are right
+            self.cache_events.labels(event)  # a series that exists before its first event has a correct rate
 
     def render(self) -> bytes:
         """Return the text that Prometheus scrapes."""

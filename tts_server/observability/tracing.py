@@ -1,45 +1,45 @@
-"""OpenTelemetry traces, if the ``OTEL_*`` variables ask for them: a span for each speech request and each sentence.
+"""OpenTelemetry traces, if the ``OTEL_*`` variables enable them: a span per speech request and per sentence.
 
-The variables are OpenTelemetry's own: https://opentelemetry.io/docs/specs/otel/protocol/exporter/. The text that is
-spoken is in no span.
+The variables are OpenTelemetry's own: https://opentelemetry.io/docs/specs/otel/protocol/exporter/. No span contains
+the text of a request.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-_ASKS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
 class TracingError(RuntimeError):
-    """Traces are asked for and cannot be made."""
+    """Tracing is enabled but OpenTelemetry is missing."""
 
 
 class Span:
-    """A request's span. Its parent is the caller's, if it sent a ``traceparent``."""
+    """The span of a request. Its parent is the client's span if the client sent a ``traceparent``."""
 
     def __init__(self, tracer: Any, span: Any) -> None:
         self._tracer = tracer
         self._span = span
 
     def child(self, name: str, begin: int, end: int, **attributes: str | float) -> None:
-        """Add a part that is already over; times in nanoseconds since 1970."""
-        from opentelemetry import trace  # noqa: PLC0415 - only where traces are made
+        """Add a child span that has already ended. Times are in nanoseconds since 1970."""
+        from opentelemetry import trace  # noqa: PLC0415 - only if tracing is enabled
 
         inside = trace.set_span_in_context(self._span)
         self._tracer.start_span(name, context=inside, start_time=begin, attributes=attributes).end(end_time=end)
 
     def end(self, status: int, **attributes: str | float) -> None:
-        """End it with the answer's status."""
+        """End the span with the status of the response."""
         from opentelemetry.trace import Status, StatusCode  # noqa: PLC0415 - see above
 
         self._span.set_attributes({"http.response.status_code": status, **attributes})
-        if status >= 500:  # noqa: PLR2004 - HTTP's server errors; the convention for server spans
+        if status >= 500:  # noqa: PLR2004 - server errors, by the convention for server spans
             self._span.set_status(Status(StatusCode.ERROR))
         self._span.end()
 
 
 class Tracing:
-    """Makes the spans."""
+    """Creates the spans."""
 
     def __init__(self, tracer: Any) -> None:
         self._tracer = tracer
@@ -58,8 +58,11 @@ class Tracing:
 
 
 def start_tracing(environ: Mapping[str, str], version: str) -> Tracing | None:
-    """Return what makes spans, or None where no variable asks for any; raises :class:`TracingError`."""
-    if not any(environ.get(name) for name in _ASKS) or environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+    """Return the tracing, or None if no variable enables it. Raises :class:`TracingError`."""
+    if (
+        not any(environ.get(name) for name in _ENDPOINT_VARIABLES)
+        or environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    ):
         return None
     if environ.get("OTEL_TRACES_EXPORTER", "otlp").lower() == "none":
         return None
@@ -70,11 +73,11 @@ def start_tracing(environ: Mapping[str, str], version: str) -> Tracing | None:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - see above
     except ImportError as error:
         raise TracingError(
-            "OTEL_EXPORTER_OTLP_ENDPOINT asks for traces, but OpenTelemetry is not installed: "
-            "install requirements/server.lock (pip install --no-deps --require-hashes -r requirements/server.lock), "
+            "OTEL_EXPORTER_OTLP_ENDPOINT enables tracing, but OpenTelemetry is not installed. "
+            "Install requirements/server.lock (pip install --no-deps --require-hashes -r requirements/server.lock), "
             "or unset the variable."
         ) from error
-    # Variables win: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES.
+    # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence.
     name = environ.get("OTEL_SERVICE_NAME") or "tts-server"
     provider = TracerProvider(resource=Resource.create({"service.name": name, "service.version": version}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

@@ -1,4 +1,4 @@
-"""How many CPUs this process may use: the cgroup's limit, not the machine's size."""
+"""The number of CPUs that this process may use: the limit of its cgroup, not the size of the machine."""
 
 import math
 import os
@@ -8,7 +8,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def cpu_limit(cgroup: Path = _CGROUP, affinity: int | None = None) -> int:
-    """Return the CPU limit, rounded up, at least 1 and at most the CPUs that the process may run on."""
+    """Return the CPU limit, rounded up: at least 1, at most the number of CPUs that the process may run on."""
     available = affinity or len(os.sched_getaffinity(0))
     quota = _quota_v2(cgroup) or _quota_v1(cgroup)
     return max(1, min(available, math.ceil(quota))) if quota else available

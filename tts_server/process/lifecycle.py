@@ -1,9 +1,9 @@
-"""Whether the server should get traffic, and how it is told to stop wanting any.
+"""Whether the server should receive traffic, and how it is told to drain.
 
-Kubernetes runs ``tts-server drain`` inside the container before it sends SIGTERM. The command leaves a file in a
-folder that only this user can write, and the server answers /ready with 503 from then on: no port, so nobody outside
-can do it, and no process id, so no race. A container that is restarted finds the folder of the one before it
-(/dev/shm and an emptyDir outlive a container), so the server starts by removing the file.
+Kubernetes runs ``tts-server drain`` in the container before it sends SIGTERM. The command creates a file in a folder
+that only this user can write, and from then on the server answers /ready with 503. A file needs no port that others
+could reach, and no process id, which would be a race. /dev/shm and an emptyDir outlive a container, so a restarted
+container finds the old folder; the server removes the file when it starts.
 """
 
 import os
@@ -16,7 +16,7 @@ _DRAIN_FILE = "draining"
 
 
 class State(Enum):
-    """What ``/ready`` says."""
+    """The status that ``/ready`` reports."""
 
     LOADING = "loading"
     READY = "ready"
@@ -28,25 +28,25 @@ class RunFolderError(OSError):
 
 
 def shared_memory_folder() -> Path:
-    """Return a folder in memory, where gunicorn's heartbeat never waits for a disk; else the temporary one."""
+    """Return a folder in memory, where gunicorn's heartbeat never waits for a disk, or else the temporary folder."""
     memory = Path("/dev/shm")  # noqa: S108 - not a file name: the mount point itself
     return memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
 
 
 class RunFolder:
-    """The folder by which ``tts-server drain`` reaches the server of the same user on the same port."""
+    """The folder through which ``tts-server drain`` reaches the server of the same user on the same port."""
 
     def __init__(self, port: int, *, parent: Path | None = None) -> None:
         self.path = (parent or shared_memory_folder()) / f"tts-server-{os.getuid()}-{port}"
         self._drain_file = str(self.path / _DRAIN_FILE)
 
     def prepare(self) -> None:
-        """Make the folder, or take over that of an earlier run; raises :class:`RunFolderError`."""
+        """Create the folder, or take over that of an earlier run. Raises :class:`RunFolderError`."""
         self.path.mkdir(mode=0o700, exist_ok=True)
         status = self.path.lstat()
-        # The parent is writable for all: somebody else's folder, or a link, is not to be trusted.
+        # Everyone can write to the parent, so a link or another user's folder is not to be trusted.
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-            raise RunFolderError(f"{self.path} belongs to somebody else.")
+            raise RunFolderError(f"{self.path} is not a folder of this user. Remove it.")
         self.path.chmod(0o700)
         (self.path / _DRAIN_FILE).unlink(missing_ok=True)
 
@@ -56,16 +56,16 @@ class RunFolder:
         return self.path.is_dir()
 
     def request_drain(self) -> None:
-        """Ask the server to want no more traffic."""
+        """Ask the server to drain."""
         (self.path / _DRAIN_FILE).touch(mode=0o600)
 
     @property
     def drain_requested(self) -> bool:
         """Whether the server was asked to drain."""
-        return os.path.exists(self._drain_file)  # noqa: PTH110 - asked at every request: a Path would cost five times more
+        return os.path.exists(self._drain_file)  # noqa: PTH110 - called for every request: a Path costs five times as much
 
     def remove(self) -> None:
-        """Leave nothing behind."""
+        """Remove the folder."""
         (self.path / _DRAIN_FILE).unlink(missing_ok=True)
         if self.path.is_dir():
             self.path.rmdir()
@@ -81,15 +81,15 @@ class Lifecycle:
 
     @property
     def state(self) -> State:
-        """Draining wins over ready, and ready over loading."""
+        """The current state. Draining takes precedence over ready, and ready over loading."""
         if self._stopping or (self._run_folder is not None and self._run_folder.drain_requested):
             return State.DRAINING
         return State.READY if self._loaded else State.LOADING
 
     def loaded(self) -> None:
-        """The model is loaded and warmed."""
+        """Record that the model is loaded and warmed up."""
         self._loaded = True
 
     def stop(self) -> None:
-        """SIGTERM came."""
+        """Record that the server has received SIGTERM."""
         self._stopping = True

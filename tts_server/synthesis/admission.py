@@ -1,50 +1,50 @@
-"""Which work is let in, and how long those who are not should wait. Pure figures, no threads."""
+"""Which work is admitted, and how long the rest should wait. Arithmetic only, no threads."""
 
 import math
 
-# No sentence is this short, in syllables; rounding stays far below it.
-_NOTHING = 1e-4
-# What a model takes for a greeting it takes for a phrase of so many syllables: it works in blocks of sound.
-_PHRASE = 8
-# So much work for each thread is no queue, whatever a syllable seems to cost: four phrases. A server that is starved
-# for a moment, as by pods that start beside it, would otherwise refuse a handful of greetings.
-_HANDFUL = 4 * _PHRASE
+# Less than any sentence, in syllables, and far more than any rounding error.
+_EPSILON = 1e-4
+# The model works in blocks of audio, so a greeting costs as much as a phrase of this many syllables.
+_MIN_SYLLABLES = 8
+# Up to four phrases per thread are always admitted, whatever a syllable seems to cost. Otherwise a server that is
+# starved of CPU for a moment, as by pods that start beside it, would refuse a handful of greetings.
+_ALWAYS_ADMITTED_SYLLABLES = 4 * _MIN_SYLLABLES
 
 
 class OverloadedError(Exception):
-    """There is more work than the bound allows. ``retry_after`` is in whole seconds, at least one."""
+    """The queue is full. ``retry_after`` is in whole seconds, at least 1."""
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__(f"The server is at its limit; try again in {retry_after} s.")
+        super().__init__(f"The server is overloaded. Retry in {retry_after} s.")
         self.retry_after = retry_after
 
 
 def work(syllables: int, speed: float) -> float:
-    """Return the work that a sentence is, in syllables at normal speed; slow speech is more sound to make."""
-    return max(_PHRASE, syllables / speed)
+    """Return the work of a sentence, in syllables at normal speed. Slower speech means more audio to produce."""
+    return max(_MIN_SYLLABLES, syllables / speed)
 
 
 class CostModel:
-    """Learns how many seconds of one thread a syllable takes on this machine, under this load."""
+    """Learns how many seconds of one thread a syllable takes on this machine, under the current load."""
 
-    _WEIGHT = 0.05  # of the newest measurement: about the last twenty sentences count
+    _WEIGHT = 0.05  # of the newest measurement: roughly the last twenty sentences count
 
     def __init__(self, seconds_per_syllable: float = 0.015) -> None:
         self.seconds_per_syllable = seconds_per_syllable
-        self._measured = 1
+        self._measurements = 1
 
     def learn(self, syllables: int, speed: float, seconds: float) -> None:
-        """Take in one measurement. The first ones weigh more: what was assumed before counts as one of them."""
-        self._measured += 1
-        weight = max(self._WEIGHT, 1 / self._measured)
+        """Add a measurement. The first ones weigh more, and the initial estimate counts as one of them."""
+        self._measurements += 1
+        weight = max(self._WEIGHT, 1 / self._measurements)
         self.seconds_per_syllable += weight * (seconds / work(syllables, speed) - self.seconds_per_syllable)
 
 
 class Admission:
-    """Counts the work that was let in and is not done.
+    """Counts the work that is admitted and not yet done.
 
-    Counted in syllables, and valued at what one costs now: what was let in by a wrong estimate counts by the right one
-    as soon as that is known, so that a slow machine does not let in too much in its first seconds.
+    The count is in syllables and valued at their current cost. As soon as a wrong estimate is corrected, work admitted
+    before counts at the right cost, so that a slow machine does not admit too much in its first seconds.
     """
 
     def __init__(self, cost: CostModel, *, threads: int, queue_seconds: float) -> None:
@@ -55,22 +55,22 @@ class Admission:
 
     @property
     def backlog(self) -> float:
-        """Seconds until everything that was let in is done."""
+        """The estimated seconds until all admitted work is done."""
         return self._outstanding * self._cost.seconds_per_syllable / self._threads
 
     def admit(self, syllables: float) -> None:
-        """Let work in, or raise :class:`OverloadedError`.
+        """Admit work, or raise :class:`OverloadedError`.
 
-        What counts is how long it would wait, not how long it takes: an idle server takes any text, and one that has
-        only a handful of phrases for each thread takes one more.
+        What counts is how long the work would wait, not how long it takes. An idle server admits a text of any length,
+        and a server with only a few phrases per thread admits one more.
         """
         excess = self.backlog - self._queue_seconds
-        if excess > 0 and self._outstanding > _HANDFUL * self._threads:
+        if excess > 0 and self._outstanding > _ALWAYS_ADMITTED_SYLLABLES * self._threads:
             raise OverloadedError(max(1, math.ceil(excess)))
         self._outstanding += syllables
 
     def release(self, syllables: float) -> None:
-        """Take work that is done, or given up, off the count."""
-        left = self._outstanding - syllables
-        # Sums of fractions never come out exactly: what is left of work that is all done must not count as work.
-        self._outstanding = left if left > _NOTHING else 0.0
+        """Subtract work that is done or cancelled."""
+        remaining = self._outstanding - syllables
+        # Sums of fractions are inexact, and what remains of finished work must not count.
+        self._outstanding = remaining if remaining > _EPSILON else 0.0

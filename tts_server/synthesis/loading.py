@@ -1,4 +1,4 @@
-"""Loading an engine on native threads, while the event loop, and whatever else Python has to do, goes on."""
+"""Load an engine on native threads while the event loop, and the rest of the start, goes on."""
 
 import time
 from collections.abc import Sequence
@@ -11,17 +11,17 @@ from tts_server.engines import Engine, Session
 
 
 class Loading:
-    """Loads the engine and opens its sessions; begins at once.
+    """Loads the engine and opens its sessions, beginning at once.
 
-    Most of it is compiling and warming networks, outside Python's global lock: begun early, it costs a start nothing.
+    Most of the work is to compile and warm up networks, outside the GIL. Begun early, it does not delay the start.
     """
 
     def __init__(self, engine: Engine, threads: int) -> None:
         self._engine = engine
         self._pool = ThreadPool(threads)
         self.began = time.monotonic()
-        self._usable = False
-        # A real lock: gevent's would need the event loop, which an importing main thread does not let run.
+        self._loaded = False
+        # A native lock: gevent's would need the event loop, which does not run while the main thread imports.
         self._loading = get_original("_thread", "allocate_lock")()
         self._loading.acquire()
         self._opening = [self._pool.spawn(self._load_and_open)]
@@ -30,7 +30,7 @@ class Loading:
     def _load_and_open(self) -> Session:
         try:
             self._engine.load()
-            self._usable = True
+            self._loaded = True
         finally:
             self._loading.release()
         return self._engine.open_session()
@@ -38,10 +38,10 @@ class Loading:
     def _open_when_loaded(self) -> Session | None:
         with self._loading:
             pass
-        return self._engine.open_session() if self._usable else None
+        return self._engine.open_session() if self._loaded else None
 
     def sessions(self) -> Sequence[Session]:
-        """Wait for as many sessions as there are threads; raises what the engine raises, EngineError as a rule."""
+        """Wait for one session per thread. Raises what the engine raises, usually EngineError."""
         try:
             opened = [each.get() for each in self._opening]
         finally:
@@ -50,11 +50,11 @@ class Loading:
 
 
 def begin_early(engine: Engine, threads: int) -> Loading | None:
-    """Begin to load the engine while the caller goes on importing, where the engine says what its loading imports.
+    """Begin to load the engine while the caller still imports modules, if the engine declares its own imports.
 
-    Two threads must not import at once: under gevent their import locks may wait for each other for ever. So what the
-    engine needs is imported here first. One that does not say what it needs, or whose modules are not all there, is not
-    begun: its loading, later, says what is wrong.
+    Two threads must not import at the same time: under gevent, their import locks can deadlock. So the engine's modules
+    are imported here first. If the engine declares none, or one is missing, return None; a later loading reports what
+    is wrong.
     """
     modules = getattr(engine, "imports", ())
     try:

@@ -15,60 +15,77 @@ from tts_server.engines import Sentence, Session
 from tts_server.observability.metrics import Metrics
 from tts_server.observability.tracing import Span
 from tts_server.synthesis.admission import Admission, CostModel, work
-from tts_server.synthesis.stream import AbandonedError, DeadlineError, Recording
+from tts_server.synthesis.stream import AbandonedError, AudioStream, DeadlineError
 
 log = logging.getLogger(__name__)
 
 
+def _ignore(_: "Job") -> None:
+    """Do nothing."""
+
+
 class Job:
-    """One text on its way into a recording. ``deadline`` is monotonic time, and may be moved back while it runs."""
+    """The synthesis of one text into a stream.
+
+    ``deadline`` is monotonic time. It may move back while the job runs, when a request with a later one joins.
+    """
 
     def __init__(
-        self, sentences: Sequence[Sentence], *, voice: str, speed: float, emotion: str, deadline: float
+        self,
+        sentences: Sequence[Sentence],
+        *,
+        voice: str,
+        speed: float,
+        emotion: str,
+        deadline: float,
+        span: Span | None = None,
+        on_end: "Callable[[Job], None]" = _ignore,
+        on_abandoned: "Callable[[Job], None]" = _ignore,
     ) -> None:
+        """Pass the job to ``on_end`` and ``on_abandoned`` when its :class:`AudioStream` calls the like."""
         self.sentences = sentences
         self.voice = voice
         self.speed = speed
         self.emotion = emotion
         self.deadline = deadline
-        self.recording = Recording()
-        self.span: Span | None = None
-        self.share = True
-        """Whether other servers do not have the sound yet."""
+        self.span = span
+        self.stream = AudioStream(on_end=partial(on_end, self), on_abandoned=partial(on_abandoned, self))
         self.work = [work(each.syllables, speed) for each in sentences]
-        """Of each sentence, in syllables at normal speed."""
+        """The work of each sentence, in syllables at normal speed."""
         self.submitted = 0.0
-        self.taken = 0
-        """How many sentences went to a thread, which they do in order."""
-        self._made: dict[int, deque[bytes]] = {}
+        """When the job was admitted, in monotonic time; 0 before that."""
+        self.started = 0
+        """The number of sentences that a thread has taken, which happens in order."""
+        self._chunks: dict[int, deque[bytes]] = {}
         self._finished: set[int] = set()
         self._next = 0
 
     @property
-    def left(self) -> int:
-        """How many sentences no thread has taken, and somebody still wants."""
-        return 0 if self.recording.over else len(self.sentences) - self.taken
+    def pending(self) -> int:
+        """The number of sentences that are still wanted and that no thread has taken."""
+        return 0 if self.stream.ended else len(self.sentences) - self.started
 
-    def deliver(self, index: int, piece: bytes, sample_rate: int, *, last: bool) -> None:
-        """Put the next piece of a sentence's sound into the recording, as soon as all before it are there."""
-        if self.recording.over:
+    def deliver(self, index: int, chunk: bytes, sample_rate: int, *, last: bool) -> None:
+        """Add the next chunk of a sentence. It enters the stream once all chunks before it are there."""
+        if self.stream.ended:
             return
-        self._made.setdefault(index, deque()).append(piece)
+        self._chunks.setdefault(index, deque()).append(chunk)
         if last:
             self._finished.add(index)
-        while made := self._made.get(self._next):
-            piece = made.popleft()
-            self.recording.append(piece, len(piece) / BYTES_PER_SAMPLE / sample_rate)
-            if not made and self._next in self._finished:
+        while ready := self._chunks.get(self._next):
+            chunk = ready.popleft()
+            self.stream.append(chunk, len(chunk) / BYTES_PER_SAMPLE / sample_rate)
+            if not ready and self._next in self._finished:
                 self._next += 1
         if self._next == len(self.sentences):
-            self.recording.finish()
+            self.stream.finish()
 
 
 class Scheduler:
-    """As many threads as sessions. Sentences of one text run in parallel where threads are idle.
+    """Runs one native thread per session.
 
-    Texts take turns sentence by sentence, so a short one passes a long one.
+    Jobs take turns, one sentence at a time, so that a short text overtakes a long one. Sentences of one text run in
+    parallel if threads are idle.
     """
 
     def __init__(
@@ -76,44 +93,44 @@ class Scheduler:
     ) -> None:
         self._sample_rate = sample_rate
         self._pool = ThreadPool(len(sessions))
-        self._turns: deque[Job] = deque()
-        self._work = Event()
+        self._queue: deque[Job] = deque()
+        self._queued = Event()
         self._metrics = metrics
         self.cost = CostModel()
         self.admission = Admission(self.cost, threads=len(sessions), queue_seconds=queue_seconds)
-        self._lanes = [gevent.spawn(self._lane, session) for session in sessions]
+        self._workers = [gevent.spawn(self._work, session) for session in sessions]
 
     @property
-    def waiting(self) -> int:
-        """How many sentences wait for a thread."""
-        return sum(job.left for job in self._turns)
+    def pending(self) -> int:
+        """The number of sentences that wait for a thread."""
+        return sum(job.pending for job in self._queue)
 
     def submit(self, job: Job) -> None:
-        """Let the job in at once, or raise OverloadedError; its recording then fills, or fails."""
+        """Admit the job, whose stream then fills or fails. Raises OverloadedError."""
         self.admission.admit(sum(job.work))
         job.submitted = time.monotonic()
-        self._turns.append(job)
-        self._work.set()
+        self._queue.append(job)
+        self._queued.set()
 
     def cancel(self, job: Job, error: Exception | None = None) -> None:
-        """Give up what no thread has taken yet; what one has is finished and thrown away."""
-        if job.recording.over:
+        """Drop the sentences that no thread has taken. Those in progress run to their end and are discarded."""
+        if job.stream.ended:
             return
-        self.admission.release(sum(job.work[job.taken :]))
-        job.recording.fail(error or AbandonedError())
+        self.admission.release(sum(job.work[job.started :]))
+        job.stream.fail(error or AbandonedError())
 
-    def _lane(self, session: Session) -> None:
-        """Keep one thread busy with one session, for ever."""
+    def _work(self, session: Session) -> None:
+        """Keep one thread busy with one session, forever."""
         while True:
-            self._make(session, *self._take())
+            self._synthesise(session, *self._next_sentence())
 
-    def _make(self, session: Session, job: Job, index: int) -> None:
-        """Have a sentence made on a thread, and deliver it."""
+    def _synthesise(self, session: Session, job: Job, index: int) -> None:
+        """Synthesise one sentence on a thread and deliver it."""
         begin, loop = time.time_ns(), gevent.get_hub().loop
 
-        def deliver(piece: bytes) -> None:
-            """Called on the thread."""
-            loop.run_callback_threadsafe(partial(job.deliver, index, piece, self._sample_rate, last=False))
+        def deliver(chunk: bytes) -> None:
+            """Deliver a chunk from the thread."""
+            loop.run_callback_threadsafe(partial(job.deliver, index, chunk, self._sample_rate, last=False))
 
         try:
             rest, size, seconds = self._pool.spawn(_synthesise, session, job, index, self._sample_rate, deliver).get()
@@ -121,36 +138,36 @@ class Scheduler:
             log.exception("synthesis failed")
             self.cancel(job, error)
         else:
-            self._learn(job, index, size, seconds)
+            self._measure(job, index, size, seconds)
             if job.span:
                 job.span.child("synthesise", begin, time.time_ns(), sentence=index, seconds=seconds)
-            # By the loop, for which earlier pieces may still wait.
+            # Through the loop, in which earlier chunks may still be waiting.
             loop.run_callback(partial(job.deliver, index, rest, self._sample_rate, last=True))
         finally:
             self.admission.release(job.work[index])
 
-    def _take(self) -> tuple[Job, int]:
-        """Wait for a sentence: the next of the text whose turn it is, unless its time has passed."""
+    def _next_sentence(self) -> tuple[Job, int]:
+        """Wait for a sentence, and return its job and its index. Jobs past their deadline are cancelled."""
         while True:
-            while self._turns:
-                job = self._turns.popleft()
+            while self._queue:
+                job = self._queue.popleft()
                 now = time.monotonic()
-                if not job.left:
+                if not job.pending:
                     continue
                 if now >= job.deadline:
                     self.cancel(job, DeadlineError())
                     continue
-                index = job.taken
-                job.taken += 1
+                index = job.started
+                job.started += 1
                 if index == 0:
                     self._metrics.queue_wait_seconds.observe(now - job.submitted)
-                if job.left:
-                    self._turns.append(job)
+                if job.pending:
+                    self._queue.append(job)
                 return job, index
-            self._work.clear()
-            self._work.wait()
+            self._queued.clear()
+            self._queued.wait()
 
-    def _learn(self, job: Job, index: int, size: int, seconds: float) -> None:
+    def _measure(self, job: Job, index: int, size: int, seconds: float) -> None:
         self.cost.learn(job.sentences[index].syllables, job.speed, seconds)
         audio = size / BYTES_PER_SAMPLE / self._sample_rate
         self._metrics.synthesis_seconds.inc(seconds)
@@ -162,20 +179,20 @@ class Scheduler:
 def _synthesise(
     session: Session, job: Job, index: int, sample_rate: int, deliver: Callable[[bytes], None]
 ) -> tuple[bytes, int, float]:
-    """Say a sentence; what was not delivered of it yet, how many bytes it has, and the seconds that it took.
+    """Return the bytes not yet delivered, the size of the whole sentence in bytes, and the seconds it took.
 
-    Where more sentences follow, somebody listens to the first one while they are made: its pieces are delivered at
-    once. A lone sentence comes whole, so that its answer has a length.
+    The first of several sentences is delivered chunk by chunk, because a client listens while the rest is synthesised.
+    A single sentence stays whole, so that its response has a length.
 
-    Runs on a native thread: no metrics, logs or locks of the event loop in here.
+    Runs on a native thread, where no metrics, logs or locks of the event loop may be used.
     """
     start, size = time.perf_counter(), 0
     sentence = job.sentences[index]
-    said = session.synthesise(sentence, voice=job.voice, speed=job.speed, emotion=job.emotion)
-    pieces = pcm_bytes(said, pause=sentence.pause / job.speed, sample_rate=sample_rate)
+    samples = session.synthesise(sentence, voice=job.voice, speed=job.speed, emotion=job.emotion)
+    chunks = pcm_bytes(samples, pause=sentence.pause / job.speed, sample_rate=sample_rate)
     if index == 0 and len(job.sentences) > 1:
-        for piece in pieces:
-            deliver(piece)
-            size += len(piece)
-    rest = b"".join(pieces)
+        for chunk in chunks:
+            deliver(chunk)
+            size += len(chunk)
+    rest = b"".join(chunks)
     return rest, size + len(rest), time.perf_counter() - start

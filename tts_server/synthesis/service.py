@@ -1,43 +1,45 @@
-"""From a text to its sound: front end, caches, joined requests, synthesis, encoding."""
+"""From a text to its audio: front end, caches, shared requests, synthesis, encoding."""
 
 import hashlib
 import json
 import math
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from tts_server.audio.encoding import Format
 from tts_server.audio.pcm import BYTES_PER_SAMPLE
-from tts_server.cache.memory import PlanMemo, Sound, SoundCache
+from tts_server.cache.memory import AudioCache, CachedAudio, CacheKeyMemo
 from tts_server.engines import NEUTRAL, Engine, EngineError, Sentence
 from tts_server.observability.metrics import Metrics
 from tts_server.observability.tracing import Span
 from tts_server.synthesis.loading import Loading
 from tts_server.synthesis.scheduler import Job, Scheduler
-from tts_server.synthesis.stream import AbandonedError, Recording
-from tts_server.synthesis.stream_encoder import Renditions
+from tts_server.synthesis.stream import AbandonedError, AudioStream
+from tts_server.synthesis.stream_encoder import StreamEncoder
 
 if TYPE_CHECKING:
-    from tts_server.cache.redis import SharedCache
+    from tts_server.cache.redis import RedisCache
 
-Source = Literal["hit", "miss", "coalesced"]
+CacheStatus = Literal["hit", "miss", "coalesced"]
+"""Where the audio comes from: a cache, this request, or another request that is still running."""
 
 _PCM = "pcm"
 
 
 class UnknownVoiceError(ValueError):
-    """The engine has no voice of that name."""
+    """The engine has no voice with this name."""
 
 
 class UnknownEmotionError(ValueError):
-    """The engine has no emotion of that name."""
+    """The engine has no emotion with this name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """What is to be said and how; ``voice`` empty: the default one."""
+    """What to say, and how. An empty ``voice`` means the default one."""
 
     text: str
     voice: str = ""
@@ -46,32 +48,32 @@ class Utterance:
 
 
 @dataclass(frozen=True, slots=True)
-class Speech:
-    """Sound in the format that was asked for (for WAV: the samples after the header).
+class SpeechResult:
+    """Audio in the requested format. For WAV: the samples that follow the header.
 
-    Either ``data`` is all of it, or ``pieces`` yields it while it is being made, and raises what
-    :meth:`SpeechService.speak` raises. ``source``: was it cached, new, or made for another request?
+    If the audio is complete, ``data`` holds it. Otherwise ``chunks`` yields it as it is produced, and raises what
+    :meth:`SpeechService.speak` raises.
     """
 
-    source: Source
-    key: tuple[str, str]
-    """Where the cache has it, once it is complete."""
-    sound: Sound | Recording
-    pieces: Generator[bytes] | None = None
+    cache_status: CacheStatus
+    cache_key: tuple[str, str]
+    """The key under which the cache holds the audio, once it is complete."""
+    audio: CachedAudio | AudioStream
+    chunks: Generator[bytes] | None = None
 
     @property
     def data(self) -> bytes | None:
-        """All of it, or None where it is not finished."""
-        return self.sound.data if self.pieces is None else None
+        """The whole audio, or None while it is being produced."""
+        return self.audio.data if self.chunks is None else None
 
     @property
     def seconds(self) -> float:
-        """How long it is, or has become so far."""
-        return self.sound.seconds
+        """The length of the audio so far."""
+        return self.audio.seconds
 
 
 class SpeechService:
-    """Speaks texts with one engine. Everything but :meth:`load` runs in the event loop."""
+    """Speaks texts with one engine. All methods except :meth:`load` run in the event loop."""
 
     def __init__(
         self,
@@ -79,24 +81,24 @@ class SpeechService:
         *,
         threads: int,
         queue_seconds: float,
-        cache: SoundCache,
+        cache: AudioCache,
         metrics: Metrics,
-        shared: "SharedCache | None" = None,
+        redis_cache: "RedisCache | None" = None,
         default_voice: str = "",
     ) -> None:
         self.engine = engine
         self._threads = threads
         self._queue_seconds = queue_seconds
         self._cache = cache
-        self._shared = shared
+        self._redis_cache = redis_cache
         self._metrics = metrics
-        self._memo = PlanMemo()
+        self._keys = CacheKeyMemo()
         self._scheduler: Scheduler | None = None
         self._running: dict[str, Job] = {}
-        self._renditions = Renditions(threads=threads, sample_rate=engine.sample_rate, cache=cache)
+        self._encoder = StreamEncoder(threads=threads, sample_rate=engine.sample_rate, cache=cache)
         self.default_voice = default_voice or engine.voices[0].id
         metrics.cache_bytes.set_function(lambda: cache.bytes)
-        metrics.queue_depth.set_function(lambda: self._scheduler.waiting if self._scheduler else 0)
+        metrics.queue_depth.set_function(lambda: self._scheduler.pending if self._scheduler else 0)
         metrics.queue_seconds.set_function(lambda: self._scheduler.admission.backlog if self._scheduler else 0)
 
     @property
@@ -105,16 +107,19 @@ class SpeechService:
         return self._scheduler is not None
 
     def retry_after(self) -> int:
-        """Return how many seconds a client should wait for the work there is now, at least one."""
+        """Return the seconds that a client should wait until the current work is done, at least 1."""
         return max(1, math.ceil(self._scheduler.admission.backlog)) if self._scheduler else 1
 
     def load(self, loading: Loading | None = None) -> None:
-        """Load and warm the engine while the event loop runs on, or wait for what has begun to; raises EngineError."""
+        """Load and warm up the engine, or wait for a loading that has begun. The event loop keeps running.
+
+        Raises EngineError.
+        """
         loading = loading or Loading(self.engine, self._threads)
         voices = self._voice_ids()
         if self.default_voice not in voices:
             raise EngineError(
-                f"TTS_DEFAULT_VOICE is {self.default_voice!r}, but {self.engine.name} has: {', '.join(voices)}."
+                f"TTS_DEFAULT_VOICE is {self.default_voice!r}, but {self.engine.name} has only: {', '.join(voices)}."
             )
         self._scheduler = Scheduler(
             loading.sessions(),
@@ -125,112 +130,115 @@ class SpeechService:
         self._metrics.load_seconds.set(time.monotonic() - loading.began)
         self._metrics.model_ready.set(1)
 
-    def cached(self, key: tuple[str, str]) -> Sound | None:
-        """Return the sound that :attr:`Speech.key` names, if it is in memory."""
+    def cached(self, key: tuple[str, str]) -> CachedAudio | None:
+        """Return the audio under :attr:`SpeechResult.cache_key` if it is in memory."""
         return self._cache.get(key)
 
     def speak(
         self,
-        said: Utterance,
+        utterance: Utterance,
         *,
-        target: Format,
+        output_format: Format,
         timeout: float,
         whole: bool = False,
         span: Span | None = None,
         fresh: bool = False,
-    ) -> Speech:
-        """Return the sound within ``timeout`` seconds, or its first piece by then where it has several sentences.
+    ) -> SpeechResult:
+        """Return the audio within ``timeout`` seconds. For several sentences, the first chunk is enough by then.
 
-        ``whole``: only all of it will do. ``span`` gets a child for each sentence that is made. ``fresh``: made now and
-        only for this, whatever the caches hold, and not kept. Raises NothingToSayError, UnknownVoiceError,
-        UnknownEmotionError, OverloadedError, DeadlineError; EngineError while not loaded.
+        With ``whole`` the result is complete. With ``fresh`` the audio is synthesised for this request alone, whatever
+        the caches hold, and not cached. ``span`` gets a child per synthesised sentence.
+
+        Raises NothingToSayError, UnknownVoiceError, UnknownEmotionError, OverloadedError and DeadlineError, and
+        EngineError before the engine is loaded.
         """
-        voice = self._check(said)
+        scheduler, voice = self._loaded_scheduler(), self._check(utterance)
         deadline = time.monotonic() + timeout
-        request = hashlib.sha256(f"{voice}\0{said.emotion}\0{said.speed}\0{said.text}".encode()).digest()
-        stored = target.name if target.codec else _PCM
+        new_job = partial(
+            Job, voice=voice, speed=utterance.speed, emotion=utterance.emotion, deadline=deadline, span=span
+        )
         if fresh:
-            return self._speak_fresh(said, voice, target, deadline, whole=whole, span=span)
-        key = self._memo.get(request)
-        sound = self.cached((key, stored)) if key else None
-        if key and sound:
+            job = new_job(self.engine.plan(utterance.text), on_abandoned=scheduler.cancel)
+            scheduler.submit(job)
+            stream = self._encoder.encode(None, output_format, job.stream) if output_format.codec else job.stream
+            return self._result("miss", ("", ""), stream, deadline, whole=whole)
+
+        request = _request_digest(utterance, voice)
+        format_name = output_format.name if output_format.codec else _PCM
+        key = self._keys.get(request)
+        audio = self.cached((key, format_name)) if key else None
+        if key and audio:
             self._metrics.cache_events.labels("hit").inc()
-            return Speech("hit", (key, stored), sound)
-        sentences = self.engine.plan(said.text)
-        key = cache_key(self.engine, sentences, voice=voice, speed=said.speed, emotion=said.emotion)
-        self._memo.put(request, key)
-        job = Job(sentences, voice=voice, speed=said.speed, emotion=said.emotion, deadline=deadline)
-        job.span = span
-        recording, source = self._find_or_make(key, job)
-        if target.codec:
-            recording = self._renditions.running(key, target) or self._renditions.start(key, target, recording)
-        self._metrics.cache_events.labels(source).inc()
-        pieces = _hear(recording, deadline, whole=whole)
-        return Speech(source, (key, stored), recording, pieces)
+            return SpeechResult("hit", (key, format_name), audio)
+        sentences = self.engine.plan(utterance.text)
+        key = cache_key(self.engine, sentences, voice=voice, speed=utterance.speed, emotion=utterance.emotion)
+        self._keys.put(request, key)
+        create = partial(new_job, sentences, on_end=partial(self._finish, key), on_abandoned=self._abandon)
+        stream, cache_status = self._find_or_start(key, deadline, create)
+        if output_format.codec:
+            running = self._encoder.in_progress(key, output_format)
+            stream = running or self._encoder.encode(key, output_format, stream)
+        return self._result(cache_status, (key, format_name), stream, deadline, whole=whole)
 
-    def _speak_fresh(
-        self, said: Utterance, voice: str, target: Format, deadline: float, *, whole: bool, span: Span | None
-    ) -> Speech:
-        """Speak beside the caches and beside what others wait for: to find out what this server makes of the text."""
-        sentences = self.engine.plan(said.text)
-        job = Job(sentences, voice=voice, speed=said.speed, emotion=said.emotion, deadline=deadline)
-        job.span = span
-        self._ready_scheduler().submit(job)
-        job.recording.on_abandoned = lambda: self._ready_scheduler().cancel(job)
-        recording = self._renditions.start(None, target, job.recording) if target.codec else job.recording
-        self._metrics.cache_events.labels("miss").inc()
-        pieces = _hear(recording, deadline, whole=whole)
-        return Speech("miss", ("", ""), recording, pieces)
+    def _result(
+        self, cache_status: CacheStatus, key: tuple[str, str], stream: AudioStream, deadline: float, *, whole: bool
+    ) -> SpeechResult:
+        """Count the request, then wait for its first chunk or for all of its audio."""
+        self._metrics.cache_events.labels(cache_status).inc()
+        return SpeechResult(cache_status, key, stream, _await_audio(stream, deadline, whole=whole))
 
-    def _find_or_make(self, key: str, job: Job) -> tuple[Recording, Source]:
-        sound = self._cache.get((key, _PCM))
-        if sound is not None:
-            return Recording.of(*sound), "hit"
+    def _find_or_start(self, key: str, deadline: float, create: Callable[[], Job]) -> tuple[AudioStream, CacheStatus]:
+        """Return the samples under this key: cached, being produced by a running job, or by a new one from now on."""
+        audio = self._cache.get((key, _PCM))
+        if audio is not None:
+            return AudioStream.completed(*audio), "hit"
         running = self._running.get(key)
         if running:
-            running.deadline = max(running.deadline, job.deadline)
-            return running.recording, "coalesced"
-        return job.recording, self._make(key, job)
+            running.deadline = max(running.deadline, deadline)
+            return running.stream, "coalesced"
+        job = create()
+        return job.stream, self._start(key, job)
 
-    def _make(self, key: str, job: Job) -> Source:
-        """Begin to fill the job's recording, from the shared cache or by synthesis."""
-        recording, rate = job.recording, self.engine.sample_rate
+    def _start(self, key: str, job: Job) -> CacheStatus:
+        """Begin to fill the job's stream, from Redis or by synthesis."""
+        stream, rate = job.stream, self.engine.sample_rate
         self._running[key] = job
-        recording.on_over = lambda: self._over(key, job)
         try:
-            pcm = self._shared.get(key, rate) if self._shared else None
+            pcm = self._redis_cache.get(key, rate) if self._redis_cache else None
             if pcm is not None:
-                job.share = False
-                recording.append(pcm, len(pcm) / BYTES_PER_SAMPLE / rate)
-                recording.finish()
+                stream.append(pcm, len(pcm) / BYTES_PER_SAMPLE / rate)
+                stream.finish()
                 return "hit"
-            self._ready_scheduler().submit(job)
+            self._loaded_scheduler().submit(job)
         except BaseException as error:
-            recording.fail(error if isinstance(error, Exception) else AbandonedError())
+            stream.fail(error if isinstance(error, Exception) else AbandonedError())
             raise
-        recording.on_abandoned = lambda: self._ready_scheduler().cancel(job)
         return "miss"
 
-    def _over(self, key: str, job: Job) -> None:
-        del self._running[key]
-        recording = job.recording
-        if recording.complete:
-            self._cache.put((key, _PCM), Sound(recording.data, recording.seconds))
-            if self._shared and job.share:
-                self._shared.put(key, recording.data, self.engine.sample_rate)
+    def _abandon(self, job: Job) -> None:
+        # A reader may leave while the first request still asks Redis. That request goes on with the job.
+        if job.submitted:
+            self._loaded_scheduler().cancel(job)
 
-    def _check(self, said: Utterance) -> str:
-        """Return the voice; raises what :meth:`speak` says of voices and emotions."""
-        self._ready_scheduler()
-        voice = said.voice or self.default_voice
-        if voice not in self._voice_ids():
-            raise UnknownVoiceError(f"There is no voice {voice!r}. Voices: {', '.join(self._voice_ids())}.")
-        if said.emotion not in self.engine.emotions:
-            known = ", ".join(self.engine.emotions)
-            raise UnknownEmotionError(f"There is no emotion {said.emotion!r}. Emotions: {known}.")
+    def _finish(self, key: str, job: Job) -> None:
+        del self._running[key]
+        stream = job.stream
+        if stream.complete:
+            self._cache.put((key, _PCM), CachedAudio(stream.data, stream.seconds))
+            if self._redis_cache and job.submitted:  # otherwise the audio came from Redis
+                self._redis_cache.put(key, stream.data, self.engine.sample_rate)
+
+    def _check(self, utterance: Utterance) -> str:
+        """Return the name of the voice. Raises UnknownVoiceError and UnknownEmotionError."""
+        voice, voices = utterance.voice or self.default_voice, self._voice_ids()
+        if voice not in voices:
+            raise UnknownVoiceError(f"Unknown voice {voice!r}. Available voices: {', '.join(voices)}.")
+        if utterance.emotion not in self.engine.emotions:
+            emotions = ", ".join(self.engine.emotions)
+            raise UnknownEmotionError(f"Unknown emotion {utterance.emotion!r}. Available emotions: {emotions}.")
         return voice
 
-    def _ready_scheduler(self) -> Scheduler:
+    def _loaded_scheduler(self) -> Scheduler:
         if self._scheduler is None:
             raise EngineError("The model is still loading.")
         return self._scheduler
@@ -240,26 +248,34 @@ class SpeechService:
 
 
 def cache_key(engine: Engine, sentences: Sequence[Sentence], *, voice: str, speed: float, emotion: str) -> str:
-    """Return a digest of everything that changes the sound; the text as the front end normalised and split it."""
-    what = [engine.name, engine.revision, voice, speed, emotion, [(each.text, each.pause) for each in sentences]]
-    return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+    """Return a digest of everything that determines the audio, with the text as the front end has prepared it."""
+    inputs = [engine.name, engine.revision, voice, speed, emotion, [(each.text, each.pause) for each in sentences]]
+    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
 
 
-def _hear(recording: Recording, deadline: float, *, whole: bool) -> Generator[bytes] | None:
-    """Wait for the first piece, which settles whether there is an answer, or for all of it: then return None."""
-    heard = recording.listen(deadline)
-    first = next(heard, b"")
-    if whole and not recording.complete:
-        for _ in heard:
+def _request_digest(utterance: Utterance, voice: str) -> bytes:
+    """Return a digest of the request, with the text as the client sent it."""
+    return hashlib.sha256(f"{voice}\0{utterance.emotion}\0{utterance.speed}\0{utterance.text}".encode()).digest()
+
+
+def _await_audio(stream: AudioStream, deadline: float, *, whole: bool) -> Generator[bytes] | None:
+    """Wait for the first chunk, or with ``whole`` for all of them.
+
+    Return the chunks, or None if the stream is complete. An error before the first chunk becomes the response.
+    """
+    chunks = stream.read(deadline)
+    first = next(chunks, b"")
+    if whole and not stream.complete:
+        for _ in chunks:
             pass
-    if recording.complete:
-        heard.close()
+    if stream.complete:
+        chunks.close()
         return None
-    return _chain(first, heard)
+    return _chain(first, chunks)
 
 
 def _chain(first: bytes, rest: Generator[bytes]) -> Generator[bytes]:
-    # A generator that never started would not run its `finally`: whoever closes this one may not have read from it.
+    # A generator that was never started does not run its `finally`, and the response may be closed before it is read.
     try:
         yield first
         yield from rest

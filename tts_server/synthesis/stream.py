@@ -1,4 +1,4 @@
-"""Sound while it is being made: one writer, any number of readers, each from the beginning."""
+"""Audio while it is being produced: one writer and any number of readers, each of whom starts at the beginning."""
 
 import time
 from collections.abc import Callable, Generator
@@ -7,91 +7,93 @@ from gevent.event import Event
 
 
 class DeadlineError(Exception):
-    """The time allowed for the request passed before its work was done."""
+    """The request's deadline passed before its audio was complete."""
 
 
 class AbandonedError(Exception):
-    """Nobody listens any more."""
+    """Every reader has left."""
 
 
-def _nothing() -> None:
-    """Nobody wants to know."""
+def _ignore() -> None:
+    """Do nothing."""
 
 
-class Recording:
-    """Pieces of bytes in order, then an end or an error. All of it in the event loop; nothing here is thread-safe."""
+class AudioStream:
+    """Chunks of bytes in order, then an end or an error. Only for the event loop: it is not thread-safe."""
 
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
+    def __init__(self, *, on_end: Callable[[], None] = _ignore, on_abandoned: Callable[[], None] = _ignore) -> None:
+        """Call ``on_end`` when the stream completes or fails, before readers learn of it.
+
+        Call ``on_abandoned`` when the last reader leaves before that.
+        """
+        self._chunks: list[bytes] = []
         self._whole: bytes | None = None
         self._error: Exception | None = None
         self._changed = Event()
-        self._listeners = 0
-        self.on_abandoned: Callable[[], None] = _nothing
-        """Called when the last listener leaves before the end."""
-        self.on_over: Callable[[], None] = _nothing
-        """Called at the end, whichever it is, before listeners hear of it."""
+        self._readers = 0
+        self._on_end = on_end
+        self._on_abandoned = on_abandoned
         self.complete = False
         self.seconds = 0.0
-        """How much sound there is so far."""
+        """The length of the audio so far."""
 
     @classmethod
-    def of(cls, data: bytes, seconds: float) -> "Recording":
-        """Return a complete recording."""
-        made = cls()
-        made.append(data, seconds)
-        made.finish()
-        return made
+    def completed(cls, data: bytes, seconds: float) -> "AudioStream":
+        """Return a stream that has already ended and holds ``data``."""
+        stream = cls()
+        stream.append(data, seconds)
+        stream.finish()
+        return stream
 
     @property
     def failed(self) -> bool:
-        """Whether it ended with an error."""
+        """Whether the stream ended with an error."""
         return self._error is not None
 
     @property
-    def over(self) -> bool:
-        """Whether nothing more will come, for better or worse."""
+    def ended(self) -> bool:
+        """Whether the stream is complete or has failed."""
         return self.complete or self.failed
 
     @property
-    def pieces(self) -> int:
-        """How many pieces there are so far."""
-        return len(self._pieces)
+    def chunks(self) -> int:
+        """The number of chunks so far."""
+        return len(self._chunks)
 
     @property
     def data(self) -> bytes:
-        """All bytes so far; at the end, the finished file."""
+        """All bytes so far. Once the stream is complete, the finished file."""
         if self._whole is not None:
             return self._whole
-        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
 
-    def append(self, piece: bytes, seconds: float) -> None:
-        """Add a piece that holds so many seconds of sound."""
+    def append(self, chunk: bytes, seconds: float) -> None:
+        """Add a chunk that holds ``seconds`` of audio."""
         self.seconds += seconds
-        if piece:
-            self._pieces.append(piece)
+        if chunk:
+            self._chunks.append(chunk)
             self._notify()
 
     def finish(self, whole: bytes | None = None) -> None:
-        """Say that this is all. ``whole`` is all of it, where it is not just the pieces: a header that knows more."""
+        """Complete the stream. Pass ``whole`` if the finished file differs from its chunks, as in its header."""
         self._whole = whole
         self.complete = True
         self._end()
 
     def fail(self, error: Exception) -> None:
-        """Say that nothing more comes, and why; every listener gets the error after the pieces that there are."""
+        """End the stream with an error, which every reader gets after the chunks so far."""
         self._error = error
         self._end()
 
-    def listen(self, deadline: float) -> Generator[bytes]:
-        """Yield the pieces as they come; raises DeadlineError at ``deadline`` (monotonic), or the writer's error."""
-        self._listeners += 1
+    def read(self, deadline: float) -> Generator[bytes]:
+        """Yield the chunks as they arrive. Raises DeadlineError at ``deadline`` (monotonic), or the writer's error."""
+        self._readers += 1
         try:
-            heard = 0
+            position = 0
             while True:
-                if heard < len(self._pieces):
-                    yield self._pieces[heard]
-                    heard += 1
+                if position < len(self._chunks):
+                    yield self._chunks[position]
+                    position += 1
                 elif self._error is not None:
                     raise self._error
                 elif self.complete:
@@ -99,17 +101,17 @@ class Recording:
                 elif not self._changed.wait(max(0.0, deadline - time.monotonic())) and time.monotonic() >= deadline:
                     raise DeadlineError
         finally:
-            self._listeners -= 1
-            if not self._listeners and not self.over:
-                self.on_abandoned()
+            self._readers -= 1
+            if not self._readers and not self.ended:
+                self._on_abandoned()
 
     def _end(self) -> None:
-        self.on_over()
-        # They lead back here: such a cycle, with all its sound, would wait for Python's garbage collector.
-        self.on_over = self.on_abandoned = _nothing
+        self._on_end()
+        # The callbacks refer back to this stream. Such a cycle would keep the audio in memory until garbage collection.
+        self._on_end = self._on_abandoned = _ignore
         self._notify()
 
     def _notify(self) -> None:
-        # A new event each time: whoever waits for the old one wakes, and nobody has to clear it.
+        # A new event each time wakes everyone who waits for the old one, and nobody has to clear it.
         changed, self._changed = self._changed, Event()
         changed.set()

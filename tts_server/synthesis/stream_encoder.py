@@ -1,4 +1,4 @@
-"""Recordings of samples, encoded while they are being made."""
+"""Encode streams of samples while they are being produced."""
 
 import logging
 import time
@@ -10,105 +10,109 @@ from gevent.threadpool import ThreadPool
 
 from tts_server.audio.encoding import Encoder, Format, with_length
 from tts_server.audio.pcm import BYTES_PER_SAMPLE
-from tts_server.cache.memory import Sound, SoundCache
-from tts_server.synthesis.stream import AbandonedError, Recording
+from tts_server.cache.memory import AudioCache, CachedAudio
+from tts_server.synthesis.stream import AbandonedError, AudioStream
 
 log = logging.getLogger(__name__)
 
-# Sound that is there already is encoded in pieces of this length, so that an answer starts early.
-_PIECE_SECONDS = 2
-_PATIENCE_SECONDS = 3600.0  # what is listened to has a deadline of its own
+# Audio that is already complete is encoded in steps of this length, so that the response starts early.
+_STEP_SECONDS = 2
+# The readers of the encoded stream have deadlines of their own, which are much shorter.
+_READ_TIMEOUT_SECONDS = 3600.0
 
 
-class _Work:
-    """One stream's calls of its encoder, one after the other, on native threads."""
+class _EncoderThread:
+    """Calls one encoder, one call at a time, on the native threads of a pool."""
 
     def __init__(self, pool: ThreadPool) -> None:
         self._pool = pool
         self._last: Any = None
         self.encoder: Any = None
 
-    def run(self, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        """Wait for the call, and return what it returns."""
-        self._last = self._pool.spawn(call, *arguments, **named)
+    def call(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        """Wait for the call and return its result."""
+        self._last = self._pool.spawn(function, *arguments, **named)
         return self._last.get()
 
-    def give_up(self) -> None:
-        """Free the encoder, once the call has ended that may still run on its thread."""
+    def discard(self) -> None:
+        """Free the encoder, after any call that is still running."""
         if self._last is not None:
             self._last.wait()
         if self.encoder is not None:
             self._pool.spawn(self.encoder.close).wait()
 
 
-class Renditions:
-    """Encodes each recording once for each format, whoever asks for it, and leaves the result in the cache."""
+class StreamEncoder:
+    """Encodes each stream once per format, however many requests ask for it, and caches the result."""
 
-    def __init__(self, *, threads: int, sample_rate: int, cache: SoundCache) -> None:
+    def __init__(self, *, threads: int, sample_rate: int, cache: AudioCache) -> None:
         self._pool = ThreadPool(threads)
         self._sample_rate = sample_rate
         self._cache = cache
-        self._running: dict[tuple[str, str], Recording] = {}
+        self._in_progress: dict[tuple[str, str], AudioStream] = {}
 
-    def running(self, key: str, target: Format) -> Recording | None:
-        """Return the rendition that is being made, if one is."""
-        return self._running.get((key, target.name))
+    def in_progress(self, key: str, output_format: Format) -> AudioStream | None:
+        """Return the encoded stream under this cache key, if it is being produced."""
+        return self._in_progress.get((key, output_format.name))
 
-    def start(self, key: str | None, target: Format, source: Recording) -> Recording:
-        """Encode the source; the result has its first bytes as soon as the source has its first sentence.
+    def encode(self, key: str | None, output_format: Format, source: AudioStream) -> AudioStream:
+        """Return the encoded stream of ``source``. Its first bytes arrive with the first sentence of the source.
 
-        Without a key it is for the caller alone, and not kept.
+        Without a key the result is not shared with other requests and not cached.
         """
-        name = (key, target.name) if key is not None else None
-        made = Recording()
-        if name:
-            self._running[name] = made
-        worker = gevent.spawn(self._encode, name, target, source, made)
+        name = (key, output_format.name) if key is not None else None
 
         def abandon() -> None:
-            made.fail(AbandonedError())
-            self._forget(name, made)
-            worker.kill(block=False)
+            encoded.fail(AbandonedError())
+            self._forget(name, encoded)
+            greenlet.kill(block=False)
 
-        made.on_abandoned = abandon
-        return made
+        encoded = AudioStream(on_abandoned=abandon)
+        if name:
+            self._in_progress[name] = encoded
+        greenlet = gevent.spawn(self._encode, name, output_format, source, encoded)
+        return encoded
 
-    def _encode(self, name: tuple[str, str] | None, target: Format, source: Recording, made: Recording) -> None:
-        heard = source.listen(time.monotonic() + _PATIENCE_SECONDS)
-        step = _PIECE_SECONDS * self._sample_rate * BYTES_PER_SAMPLE
-        work = _Work(self._pool)
+    def _encode(
+        self, name: tuple[str, str] | None, output_format: Format, source: AudioStream, encoded: AudioStream
+    ) -> None:
+        chunks = source.read(time.monotonic() + _READ_TIMEOUT_SECONDS)
+        step = _STEP_SECONDS * self._sample_rate * BYTES_PER_SAMPLE
+        thread = _EncoderThread(self._pool)
         try:
-            work.encoder = work.run(Encoder, target, self._sample_rate)
-            ended = False
-            for number, piece in enumerate(heard, start=1):
-                for start in range(0, len(piece), step):
-                    part = piece[start : start + step]
-                    # With the last piece the end comes at once, and whoever waits sees a whole answer.
-                    ended = source.complete and number == source.pieces and start + step >= len(piece)
-                    encoded = work.run(_encode, work.encoder, part, finish=ended)
-                    made.append(encoded, len(part) / BYTES_PER_SAMPLE / self._sample_rate)
-            if not ended:
-                made.append(work.run(work.encoder.finish), 0.0)
+            thread.encoder = thread.call(Encoder, output_format, self._sample_rate)
+            finished = False
+            for number, chunk in enumerate(chunks, start=1):
+                for start in range(0, len(chunk), step):
+                    part = chunk[start : start + step]
+                    # Finish with the last chunk, so that a reader who waits gets a complete answer.
+                    finished = source.complete and number == source.chunks and start + step >= len(chunk)
+                    data = thread.call(_encode, thread.encoder, part, finish=finished)
+                    encoded.append(data, len(part) / BYTES_PER_SAMPLE / self._sample_rate)
+            if not finished:
+                encoded.append(thread.call(thread.encoder.finish), 0.0)
         except Exception as error:
             if not source.failed:
                 log.exception("encoding failed")
-            made.fail(error)
+            encoded.fail(error)
         else:
-            samples = round(made.seconds * self._sample_rate)
-            made.finish(with_length(target, made.data, samples) if target.length_in_header else None)
+            samples = round(encoded.seconds * self._sample_rate)
+            encoded.finish(
+                with_length(output_format, encoded.data, samples) if output_format.length_in_header else None
+            )
             if name:
-                self._cache.put(name, Sound(made.data, made.seconds))
+                self._cache.put(name, CachedAudio(encoded.data, encoded.seconds))
         finally:
-            heard.close()
-            self._forget(name, made)
-            if not made.complete:
-                gevent.spawn(work.give_up)
+            chunks.close()
+            self._forget(name, encoded)
+            if not encoded.complete:
+                gevent.spawn(thread.discard)
 
-    def _forget(self, name: tuple[str, str] | None, made: Recording) -> None:
-        if name and self._running.get(name) is made:
-            del self._running[name]
+    def _forget(self, name: tuple[str, str] | None, encoded: AudioStream) -> None:
+        if name and self._in_progress.get(name) is encoded:
+            del self._in_progress[name]
 
 
 def _encode(encoder: Encoder, pcm: bytes, *, finish: bool) -> bytes:
-    encoded = encoder.encode(pcm)
-    return encoded + encoder.finish() if finish else encoded
+    data = encoder.encode(pcm)
+    return data + encoder.finish() if finish else data

@@ -1,7 +1,7 @@
-"""Text as people write it to text as people say it.
+"""Text as it is written to text as it is spoken.
 
-First the characters are folded (width, accents, traditional to simplified), then the numbers are read
-(:mod:`tts_server.text.rules`), then what is left of signs is said or becomes a pause.
+First, characters are folded (width, accents, traditional to simplified). Then numbers are spelt out
+(:mod:`tts_server.text.rules`). Then the remaining signs are spelt out or become pauses.
 """
 
 import re
@@ -15,15 +15,15 @@ from tts_server.text.symbols import BEFORE_NFKC, DASHES, GREEK, SAME_READING, SI
 
 _VULGAR_FRACTION = re.compile(r"(?<!\d)(\d*)[ \u2009]?([¼-¾⅐-⅞])")
 _SUPERSCRIPT = re.compile(rf"(?<=[\w)\]]) ?([{''.join(SUPERSCRIPTS)}]+)")
-# 5m² arrives here as 5m平方; said as 5平方m, which the unit rule then reads.
+# 5m² is now 5m平方. Turn it into 5平方m, which the unit rule can read.
 _SQUARE_CUBIC = re.compile(r"(?<=[\d /])([kcdm]?m)(平方|立方)")
 _SIGN = re.compile(rf" ?([{re.escape(''.join(SIGNS | GREEK))}]) ?")
 
 
 def normalise(text: str) -> str:
-    """Return ``text`` in simplified Chinese, Latin letters and punctuation (half width), ready to be pronounced.
+    """Return ``text`` in simplified Chinese, Latin letters and half-width punctuation, ready to be pronounced.
 
-    Control characters and symbols that have no reading are gone; line ends are sentence ends.
+    Control characters, and symbols without a reading, are removed. The end of a line ends a sentence.
     """
     text = _VULGAR_FRACTION.sub(_say_vulgar_fraction, text)
     text = _SUPERSCRIPT.sub(_say_superscript, text)
@@ -37,7 +37,7 @@ def normalise(text: str) -> str:
 
 
 def to_simplified(text: str) -> str:
-    """Return traditional characters as simplified ones, by phrase: the dictionary of readings is a simplified one."""
+    """Convert traditional characters to simplified ones, by phrase. The dictionaries of readings are simplified."""
     if text.isascii():
         return text
     simplified: str = _converter().convert(text)
@@ -46,13 +46,13 @@ def to_simplified(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _converter() -> Any:
-    import opencc  # noqa: PLC0415 - a native library, which `tts-server --help` need not load
+    import opencc  # noqa: PLC0415 - a native library, which `tts-server --help` does not need
 
     return opencc.OpenCC("t2s")
 
 
 def _plain(char: str) -> str:
-    """Fold one character: accents off letters, control characters and joiners out."""
+    """Fold one character: remove accents, control characters and joiners."""
     if char in "\n\r\u2028\u2029":
         return "\n"
     category = unicodedata.category(char)

@@ -1,4 +1,4 @@
-"""Arabic numerals as Mandarin speaks them."""
+"""Arabic numerals in spoken Mandarin."""
 
 _DIGITS = "零一二三四五六七八九"
 _SMALL_UNITS = ("", "十", "百", "千")
@@ -8,13 +8,13 @@ _GROUP = 4
 
 
 def spell_digits(digits: str, *, phone: bool = False) -> str:
-    """Read a string of digits one by one; on the telephone a one is 幺."""
+    """Spell out digits one by one. In telephone numbers, 1 is 幺."""
     spoken = "".join(_DIGITS[int(digit)] for digit in digits)
     return spoken.replace("一", "幺") if phone else spoken
 
 
 def spell_cardinal(digits: str) -> str:
-    """Read a whole number: ``10200`` is 一万零二百. Beyond 16 digits nobody says it: digit by digit."""
+    """Spell out a whole number: ``10200`` is 一万零二百. More than 16 digits are spelt one by one."""
     digits = digits.lstrip("0") or "0"
     if digits == "0":
         return "零"
@@ -22,7 +22,7 @@ def spell_cardinal(digits: str) -> str:
         return spell_digits(digits)
     groups = [digits[max(0, end - _GROUP) : end] for end in range(len(digits), 0, -_GROUP)]
     spoken = ""
-    gap = False  # zeros passed over since the last spoken group
+    gap = False  # zeros skipped since the last spoken group
     for index in range(len(groups) - 1, -1, -1):
         group = groups[index].lstrip("0")
         if not group:
@@ -32,23 +32,23 @@ def spell_cardinal(digits: str) -> str:
             spoken += "零"
         spoken += _spell_group(group, large=_LARGE_UNITS[index]) + _LARGE_UNITS[index]
         gap = False
-    # 一十二 is said 十二, but only at the very start of a number.
+    # 一十二 is spoken as 十二, but only at the very start of a number.
     return spoken[1:] if spoken.startswith("一十") else spoken
 
 
 def spell_decimal(number: str) -> str:
-    """Read ``3.140``: the whole part as a cardinal, the decimals digit by digit (zeros at the end are kept)."""
+    """Spell out ``3.140``: the whole part as a cardinal, the decimals one by one, including trailing zeros."""
     whole, _, decimals = number.partition(".")
     return spell_cardinal(whole) + ("点" + spell_digits(decimals) if decimals else "")
 
 
 def spell_amount(number: str) -> str:
-    """Read a number that counts something: as :func:`spell_decimal`, with 两 for a bare two."""
+    """Spell out a number that counts something, like :func:`spell_decimal`, but 2 alone is 两."""
     return "两" if number == "2" else spell_decimal(number)
 
 
 def _spell_group(group: str, *, large: str) -> str:
-    """Read one to four digits without leading zeros."""
+    """Spell out one to four digits without leading zeros."""
     spoken = ""
     gap = False
     for index, digit in enumerate(group):

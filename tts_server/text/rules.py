@@ -1,7 +1,7 @@
-"""Digits, dates, times, money, units, phone numbers: each rule is a pattern and a function that says what it found.
+"""Rules for dates, times, money, units, phone numbers and digits: a pattern, and a function that spells out a match.
 
-The patterns have no nested repetition, so that the time is linear in the text. The order matters: the more specific
-reading comes first, bare numbers last.
+The patterns have no nested repetition, so that the time is linear in the length of the text. The order matters: more
+specific rules come first, bare numbers last.
 """
 
 import re
@@ -13,7 +13,7 @@ from tts_server.text.units import CURRENCY_SYMBOLS, MEASURE_WORDS, UNITS, say_un
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
 _NOT_AFTER_DIGIT = r"(?<![\d.])"
-# From its first digit only: tried at each digit of a long number, a rule that then fails would take quadratic time.
+# Match from the first digit only. A rule that is tried at every digit of a long number and fails takes quadratic time.
 _NUMBER = _NOT_AFTER_DIGIT + r"\d+(?:\.\d+)?"
 _NOT_BEFORE_DIGIT = r"(?!\d|\.\d)"
 _UNIT_NAMES = "|".join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True))
@@ -23,7 +23,7 @@ _SPOKEN_DIGIT = "零一二两三四五六七八九十"
 
 def _say_date(match: re.Match[str]) -> str:
     year, month, day = match["year"], int(match["month"]), int(match["day"])
-    if not (1 <= month <= 12 and 1 <= day <= 31):  # noqa: PLR2004 - the calendar's own figures
+    if not (1 <= month <= 12 and 1 <= day <= 31):  # noqa: PLR2004 - months and days
         return match[0]
     return f"{spell_digits(year)}年{spell_cardinal(str(month))}月{spell_cardinal(str(day))}日"
 
@@ -38,7 +38,7 @@ def _say_years(match: re.Match[str]) -> str:
 
 def _say_time(match: re.Match[str]) -> str:
     hour, minute, second = int(match["hour"]), int(match["minute"]), int(match["second"] or 0)
-    if hour > 24 or minute > 59 or second > 59:  # noqa: PLR2004 - the clock's own figures
+    if hour > 24 or minute > 59 or second > 59:  # noqa: PLR2004 - hours, minutes and seconds
         return f"{spell_cardinal(match['hour'])}比{spell_cardinal(match['minute'])}"
     spoken = _say_half(match["half"]) + _say_hour(hour)
     if minute or second:
@@ -123,7 +123,7 @@ def _say_power_of_ten(match: re.Match[str]) -> str:
 def _say_number(match: re.Match[str]) -> str:
     number = match[0]
     whole = number.partition(".")[0]
-    # Long numbers and those with a leading zero are identifiers: nobody says them as a quantity.
+    # Long numbers, and those with a leading zero, are identifiers rather than quantities.
     if whole == number and (len(whole) > 8 or (len(whole) > 1 and whole[0] == "0")):  # noqa: PLR2004
         return spell_digits(number)
     return spell_decimal(number)
@@ -145,11 +145,11 @@ _DATES_AND_TIMES = (
     ),
     # 11/23/2026
     _rule(r"(?<![\d./])(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>[12]\d{3})(?![\d./])", _say_date),
-    # 2026-11: a month; years are told apart by having four digits
+    # 2026-11: a month, recognised by the four digits of the year
     _rule(_NOT_AFTER_DIGIT + r"(?P<year>[12]\d{3})[-/](?P<month>0[1-9]|1[0-2])(?![\d.年/-])", _say_year_month),
     # 2020-2026年
     _rule(_NOT_AFTER_DIGIT + r"(?P<low>[12]\d{3})年? ?[-~] ?(?P<high>[12]\d{3})(?=年)", _say_years),
-    # 1998年, 09年: digit by digit; 100年 is a span of time
+    # 1998年, 09年: digit by digit; 100年 is a duration
     _rule(_NOT_AFTER_DIGIT + r"(?P<year>[12]\d{3}|0\d)(?=年)", lambda m: spell_digits(m["year"])),
     # 90后
     _rule(_NOT_AFTER_DIGIT + r"([05-9][05])(?=后(?!来|天|面|年|个))", lambda m: spell_digits(m[1])),
@@ -191,7 +191,7 @@ _CODES = (
         _say_code,
     ),
     _rule(r"(?<![\d.])\d{3,4}(?=房|室|教室|病房|路(?:公交|车))", lambda m: spell_digits(m[0])),
-    # 911事件: by their digits
+    # 911事件: digit by digit
     _rule(r"(?<![\d.])(?:911|618|315|996)(?=事件|大促|晚会|活动|工作|制)", lambda m: spell_digits(m[0])),
     # 978-7-111-40772-3
     _rule(r"(?<![\d.-])\d{1,8}(?:-\d{1,8}){2,6}(?![\d.-])", _say_groups),
@@ -212,7 +212,7 @@ _QUANTITIES = (
     _rule(rf"(?P<sign>(?<![\dA-Za-z])-)?(?P<number>{_NUMBER}) ?°(?P<scale>[CF](?![A-Za-z]))?", _say_temperature),
     _rule(rf"(?<=度)({_NUMBER})′", lambda m: spell_cardinal(m[1]) + "分"),
     _rule(rf"(?<=分)({_NUMBER})(?:″|′′)", lambda m: spell_cardinal(m[1]) + "秒"),
-    # 24/7 is a saying, 3/4 a fraction
+    # 24/7 is an idiom, 3/4 a fraction
     _rule(r"(?<![\d./])(?:24/7|7[x*]24)(?![\d./])", lambda _: "七乘二十四"),
     _rule(
         _NOT_AFTER_DIGIT + r"(\d+)/(\d+)(?![\d/])",
@@ -224,7 +224,7 @@ _QUANTITIES = (
     # 3*4, 3x4, 5-3=2
     _rule(r"(?<=\d) ?[*x×] ?(?=\d)", lambda _: "乘"),
     _rule(r"(?<=\d) ?- ?(?=\d{1,16} ?=)", lambda _: "减"),
-    # -5 after nothing, a space or a Chinese character that is no number
+    # -5 at the start, after a space, or after a Chinese character that is not a numeral
     _rule(r"(?<![\w.)\]-])-(?=\d)|(?<=[是为到约于=])-(?=\d)", lambda _: "负"),
     # ~100
     _rule(r"(?<![\w~])~(?=\d)", lambda _: "约"),

@@ -1,6 +1,6 @@
-"""Signs, Greek letters and ligatures, and how Mandarin says or spells them."""
+"""Signs, Greek letters and ligatures, and how they are spoken or spelt in Mandarin."""
 
-# NFKC would turn these into something that means something else or that nobody would say.
+# NFKC would turn these into characters with another meaning or without a reading.
 BEFORE_NFKC = str.maketrans(
     {"℃": "°C", "℉": "°F", "…": "。", "№": "编号", "㏑": "ln", "ß": "ss", "ẞ": "SS", "ø": "o", "Ø": "O"}
     | {"æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ð": "d", "þ": "th"}
@@ -14,7 +14,7 @@ SUPERSCRIPTS = {"⁰": "0", "¹": "1", "²": "2", "³": "3", "⁻": "-"} | {
     chr(0x2070 + index): str(index) for index in range(4, 10)
 }
 
-# Said wherever they stand, once the numbers have been read.
+# Spelt out anywhere, after the rules for numbers.
 SIGNS = {
     "±": "正负",
     "≈": "约等于",
@@ -50,7 +50,7 @@ _GREEK_NAMES = """
 GREEK = {chr(0x3B1 + index): name for index, name in enumerate(_GREEK_NAMES)}
 GREEK |= {letter.upper(): name for letter, name in GREEK.items()}
 
-# Characters that the table of readings lacks, by one of the same reading.
+# Characters missing from the table of readings, each with a character of the same reading.
 SAME_READING = str.maketrans(
     {"𠮷": "吉", "㐂": "喜", "㑇": "皱", "䶮": "衍", "𬱖": "伟", "𫖯": "俯", "㛃": "洁", "䴙": "辟"}
 )

@@ -1,4 +1,4 @@
-"""Units and currencies as they are written after or before a number, and how they are said."""
+"""Units and currencies, as written after or before a number, and how they are spoken."""
 
 CURRENCY_SYMBOLS = {
     "HK$": "港元",
@@ -95,7 +95,7 @@ UNITS = {
     "k": "千",
 }
 
-# What 2 counts: 两个, 两天; but 二月, 二号, 二楼.
+# Words before which 2 is 两: 两个, 两天; but 二月, 二号, 二楼.
 MEASURE_WORDS = (
     "(?:个|位|件|次|天|年|小时|分钟|秒|周|星期|元|块|人|米|公里|公斤|斤|吨|倍|种|张|只|条|台|部|本|家|句|点|份|名|套|"
     "杯|瓶|盒|包|辆|支|双|对|遍|项|篇|首|颗|根|片|顿|趟|步|批|类|座|封|万|千|亿)"
@@ -103,5 +103,5 @@ MEASURE_WORDS = (
 
 
 def say_unit(unit: str, per: str | None = None) -> str:
-    """Say a unit of :data:`UNITS`, or one per another: ``km``, ``h`` is 公里每小时."""
+    """Spell out a unit of :data:`UNITS`, or one unit per another: ``km``, ``h`` is 公里每小时."""
     return UNITS[unit] + (f"每{UNITS[per]}" if per else "")

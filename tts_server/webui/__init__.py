@@ -1,4 +1,4 @@
-"""The page at ``/``: type a text, hear it while it is made, keep it. Nothing in it comes from elsewhere."""
+"""The page at ``/``: type a text, hear it as it is produced, save it. It loads nothing from other hosts."""
 
 import hashlib
 from pathlib import Path
@@ -12,7 +12,7 @@ from tts_server.api.schema import Format
 blueprint = Blueprint("webui", __name__, template_folder="templates", static_folder="static", static_url_path="/static")
 
 _STATIC = Path(__file__).parent / "static"
-_FOR_GOOD = "public, max-age=31536000, immutable"
+_IMMUTABLE = "public, max-age=31536000, immutable"
 
 
 def _digest() -> str:
@@ -23,9 +23,9 @@ def _digest() -> str:
 
 
 VERSION = _digest()
-"""Of all static files together. It is a folder in their addresses, so that scripts import those of the same version."""
+"""A digest of all static files. It is part of their URLs, so that scripts import modules of their own version."""
 
-# No inline script or style, nothing of another host; Trusted Types refuse any text that would be read as HTML.
+# No inline script or style, and nothing from another host. Trusted Types reject text that would be parsed as HTML.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -35,31 +35,31 @@ _POLICY = (
 
 @blueprint.get("/")
 def index() -> Response:
-    """Show the page."""
-    here = context()
+    """Return the page."""
+    ctx = context()
     page = render_template(
         "index.html",
-        limit=here.settings.max_input_characters,
-        voices=here.service.engine.voices,
-        emotions=here.service.engine.emotions,
-        default_voice=here.service.default_voice,
+        limit=ctx.settings.max_input_characters,
+        voices=ctx.service.engine.voices,
+        emotions=ctx.service.engine.emotions,
+        default_voice=ctx.service.default_voice,
         formats=get_args(Format),
-        model=here.model_name,
-        rate=here.service.engine.sample_rate,
+        model=ctx.model_name,
+        rate=ctx.service.engine.sample_rate,
         version=VERSION,
     )
     response = make_response(page)
     response.headers["Content-Security-Policy"] = _POLICY
     response.headers["Referrer-Policy"] = "no-referrer"
-    response.headers["Cache-Control"] = "no-cache"  # the voices and limits in it are those of now
+    response.headers["Cache-Control"] = "no-cache"  # the page contains the current voices and limits
     return response
 
 
 @blueprint.get("/static/<version>/<name>")
 def versioned(version: str, name: str) -> Response:
-    """Send a file of this version; another one's may differ, and a page must not mix them."""
+    """Return a static file of this version. A page must not mix files of two versions."""
     if version != VERSION:
         abort(404)
     response = send_from_directory(_STATIC, name)
-    response.headers["Cache-Control"] = _FOR_GOOD
+    response.headers["Cache-Control"] = _IMMUTABLE
     return response

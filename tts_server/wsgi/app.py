@@ -1,4 +1,4 @@
-"""The Flask application."""
+"""The Flask application factory."""
 
 import os
 from typing import TYPE_CHECKING
@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from tts_server import __version__
-from tts_server.api import openapi, probes, speech
+from tts_server.api import models, openapi, probes, speech
 from tts_server.api.context import Context
 from tts_server.api.cors import register_cors
 from tts_server.api.errors import register_error_handlers
-from tts_server.api.repeats import Repeats
-from tts_server.api.requests import register_request_hooks
+from tts_server.api.instrumentation import instrument
+from tts_server.api.response_cache import ResponseCache
 from tts_server.auth.keys import Keys
-from tts_server.cache.memory import SoundCache
+from tts_server.cache.memory import AudioCache
 from tts_server.engines import Engine, create_engine
 from tts_server.observability.metrics import Metrics
 from tts_server.observability.tracing import start_tracing
@@ -25,15 +25,15 @@ from tts_server.webui import blueprint as webui
 
 if TYPE_CHECKING:
     from tts_server.auth.tokens import Tokens
-    from tts_server.cache.redis import SharedCache
+    from tts_server.cache.redis import RedisCache
 
-# JSON may take twelve bytes for a character (two \\uXXXX); the rest is for the other fields.
+# In JSON a character takes up to twelve bytes (two \\uXXXX). The rest is for the other fields.
 _BYTES_PER_CHARACTER = 12
 _OTHER_FIELDS_BYTES = 64 * 1024
 
 
 def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | None = None) -> Flask:
-    """Make the application. The model is not loaded yet: whoever runs it calls the context's ``service.load()``."""
+    """Return the application. The caller then loads the model with the context's ``service.load()``."""
     engine = engine or create_engine(settings)
     metrics = Metrics()
     metrics.build_info.labels(__version__, engine.name, engine.revision).set(1)
@@ -41,15 +41,15 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
         engine,
         threads=settings.threads or cpu_limit(),
         queue_seconds=settings.queue_seconds,
-        cache=SoundCache(settings.cache_size_mib << 20),
+        cache=AudioCache(settings.cache_size_mib << 20),
         metrics=metrics,
-        shared=_shared_cache(settings, metrics),
+        redis_cache=_redis_cache(settings, metrics),
         default_voice=settings.default_voice,
     )
     app = Flask("tts_server", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_input_characters * _BYTES_PER_CHARACTER + _OTHER_FIELDS_BYTES
     app.url_map.strict_slashes = False
-    here = Context(
+    ctx = Context(
         settings=settings,
         service=service,
         lifecycle=lifecycle,
@@ -58,29 +58,29 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
         keys=Keys(settings.api_keys, probe=settings.probe_key, tokens=_tokens(settings)),
         tracing=start_tracing(os.environ, __version__),
     )
-    here.register(app.extensions)
+    ctx.register(app.extensions)
     register_error_handlers(app)
-    register_request_hooks(app)
+    instrument(app)
     register_cors(app, settings.cors_origins)
-    for blueprint in (probes.blueprint, speech.blueprint, openapi.blueprint, webui):
+    for blueprint in (probes.blueprint, speech.blueprint, models.blueprint, openapi.blueprint, webui):
         app.register_blueprint(blueprint)
-    app.wsgi_app = Repeats(app.wsgi_app, here)  # type: ignore[method-assign] # as Flask's documentation does it
+    app.wsgi_app = ResponseCache(app.wsgi_app, ctx)  # type: ignore[method-assign] # as Flask's documentation does it
     return app
 
 
 def _tokens(settings: Settings) -> "Tokens | None":
     if not settings.api_keys or not settings.probe_public_key:
         return None
-    from tts_server.auth.tokens import Tokens  # noqa: PLC0415 - OpenSSL once more, for nothing where it is not asked for
+    from tts_server.auth.tokens import Tokens  # noqa: PLC0415 - loads OpenSSL once more, only where it is needed
 
     return Tokens(settings.probe_public_key, settings.pod_uid)
 
 
-def _shared_cache(settings: Settings, metrics: Metrics) -> "SharedCache | None":
+def _redis_cache(settings: Settings, metrics: Metrics) -> "RedisCache | None":
     if not settings.redis_url:
         return None
-    from tts_server.cache.redis import SharedCache  # noqa: PLC0415 - half a second and 15 MB, if it is not asked for
-    from tts_server.cache.redis_entries import Entries  # noqa: PLC0415 - as the next one
+    from tts_server.cache.redis import RedisCache  # noqa: PLC0415 - half a second and 15 MB, only where it is needed
+    from tts_server.cache.redis_entries import RedisEntries  # noqa: PLC0415 - see above
 
-    entries = Entries(settings.redis_prefix, decoded(settings.redis_signing_key))
-    return SharedCache(settings.redis_url, entries, keep_seconds=settings.redis_keep_seconds, metrics=metrics)
+    entries = RedisEntries(settings.redis_prefix, decoded(settings.redis_signing_key))
+    return RedisCache(settings.redis_url, entries, keep_seconds=settings.redis_keep_seconds, metrics=metrics)

@@ -1,4 +1,4 @@
-"""Run the server: gunicorn with one gevent worker, which loads the model once it listens."""
+"""Run gunicorn with one gevent worker, which listens at once and then loads the model."""
 
 import contextlib
 import gc
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _TERMINATION_LOG = Path("/dev/termination-log")
-# gunicorn's master ends, with this status, when a worker ends with it; any other death restarts the worker.
+# gunicorn's master exits if a worker exits with this status. It restarts a worker that ends in any other way.
 _BOOT_FAILED = 3
-# 128 + SIGKILL, by which Kubernetes knows a container that was killed.
+# 128 + SIGKILL, which Kubernetes recognises as a killed container.
 _KILLED = 137
-# Longer than the idle time of the usual proxies (nginx 60 s, AWS 60 s): they must be the ones to close.
+# Longer than the idle timeout of common proxies (nginx 60 s, AWS 60 s), so that the proxy closes the connection.
 _KEEP_ALIVE_SECONDS = 75
-# The hub may be starved by noisy neighbours for a while; this is only for one that hangs for good.
+# Noisy neighbours can starve the event loop for a while. This is only for a worker that hangs for good.
 _HEARTBEAT_SECONDS = 60
 _AFTER_REQUEST_SECONDS = 5
 
 
 class Logger(gunicorn.glogging.Logger):  # type: ignore[misc] # gunicorn has no types
-    """gunicorn's, without the access log: api.requests tells of the requests, and gathering its fields takes time."""
+    """gunicorn's logger without its access log: api.instrumentation logs each request, at a lower cost."""
 
     def access(self, *_: Any) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class Server(gunicorn.app.base.BaseApplication):  # type: ignore[misc] # gunicorn has no types
-    """gunicorn, configured from :class:`Settings` alone: no files, no command line, no GUNICORN_CMD_ARGS."""
+    """gunicorn, configured by :class:`Settings` alone: no files, no command line, no GUNICORN_CMD_ARGS."""
 
     def __init__(self, settings: Settings, run_folder: RunFolder) -> None:
         self._settings = settings
@@ -50,7 +50,7 @@ class Server(gunicorn.app.base.BaseApplication):  # type: ignore[misc] # gunicor
         super().__init__()
 
     def load_config(self) -> None:
-        """Set what gunicorn needs to know."""
+        """Set gunicorn's options."""
         settings = self._settings
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         options: dict[str, Any] = {
@@ -65,25 +65,25 @@ class Server(gunicorn.app.base.BaseApplication):  # type: ignore[misc] # gunicor
             "logconfig_dict": logging_config(settings.log_level),
             "logger_class": Logger,
             "proc_name": "tts-server",
-            "child_exit": _worker_ended,
+            "child_exit": _worker_exited,
             "on_exit": lambda _: self._run_folder.remove(),
         }
         for name, value in options.items():
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        """Make the application, in the worker, after gevent has patched the standard library."""
-        import gevent  # noqa: PLC0415 - not in the master, which needs none of it
+        """Return the application. Runs in the worker, after gevent has patched the standard library."""
+        import gevent  # noqa: PLC0415 - the master does not need it
 
         from tts_server.engines import create_engine  # noqa: PLC0415 - see above
         from tts_server.process.cpu import cpu_limit  # noqa: PLC0415 - see above
         from tts_server.synthesis.loading import begin_early  # noqa: PLC0415 - see above
 
-        # What is made while starting stays: to look for garbage in it costs a tenth of the start. See _load_model.
+        # Objects created during the start live on, and collecting garbage takes a tenth of it. See _load_model.
         gc.disable()
         engine = create_engine(self._settings)
         loading = begin_early(engine, self._settings.threads or cpu_limit())
-        # Only now what imports Flask and all that: the networks are compiled meanwhile.
+        # Flask and the rest are imported only now, while the networks compile.
         from tts_server.wsgi.app import create_app  # noqa: PLC0415 - see above
 
         lifecycle = Lifecycle(self._run_folder)
@@ -94,8 +94,8 @@ class Server(gunicorn.app.base.BaseApplication):  # type: ignore[misc] # gunicor
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM; does not return."""
-    # The graphs and numpy get their parallelism from our threads; without this each would start one per machine CPU.
+    """Serve until SIGTERM. Does not return."""
+    # Parallelism comes from our own threads. Without this, each library would start one thread per CPU of the machine.
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     run_folder = RunFolder(settings.port)
@@ -103,20 +103,20 @@ def serve(settings: Settings) -> None:
     Server(settings, run_folder).run()
 
 
-def _worker_ended(arbiter: Any, _: Any) -> None:
-    """End with the worker, unless this is the stop: a container that ends is counted, told of and restarted.
+def _worker_exited(arbiter: Any, _: Any) -> None:
+    """Exit with the worker unless the server is stopping, so that Kubernetes counts and reports the failure.
 
-    gunicorn's own restart would hide from Kubernetes that the kernel has killed the worker for its memory.
+    gunicorn would restart the worker and hide from Kubernetes that the kernel killed it, as for its memory.
     """
-    if arbiter.LISTENERS:  # a stop begins by closing them
+    if arbiter.LISTENERS:  # gunicorn closes them first when it stops
         report_fatal(
-            "the worker was killed; if for its memory: raise resources.limits.memory or lower server.cache.sizeMiB"
+            "worker killed. If it ran out of memory, raise resources.limits.memory or lower server.cache.sizeMiB."
         )
-        raise HaltServer("the worker was killed", _KILLED)
+        raise HaltServer("worker killed", _KILLED)
 
 
 def report_fatal(message: str) -> None:
-    """Say why the process ends: as the last line of standard error, and where Kubernetes reads it."""
+    """Write why the process exits to standard error, as its last line, and to where Kubernetes reads it."""
     if _TERMINATION_LOG.is_file():
         with contextlib.suppress(OSError):
             _TERMINATION_LOG.write_text(message + "\n", encoding="utf-8")
@@ -129,20 +129,20 @@ def _load_model(app: Any, lifecycle: Lifecycle, loading: "Loading | None") -> No
     from tts_server.engines import EngineError  # noqa: PLC0415 - not in the master
 
     try:
-        # The encoders' library, here and not on the threads that use it: two of them must not import it at once.
+        # The encoders' library, imported here because two threads must not import it at the same time.
         import_module("av")
         with app.app_context():
-            here = context()
-        here.service.load(loading)
+            ctx = context()
+        ctx.service.load(loading)
     except Exception as error:
-        log.exception("the model cannot be loaded")
+        log.exception("cannot load the model")
         known = isinstance(error, EngineError)
-        report_fatal(str(error) if known else f"The model cannot be loaded: {type(error).__name__}: {error}")
-        # Not sys.exit: this is a greenlet beside the one that serves, and the whole process has to end.
+        report_fatal(str(error) if known else f"Cannot load the model: {type(error).__name__}: {error}")
+        # Not sys.exit, which would end only this greenlet.
         os._exit(_BOOT_FAILED)
-    # The front end's dictionaries stay for good: looking through them at each full collection would stop the event loop
-    # for tens of milliseconds. Not collected before: that costs a twentieth of the start, and finds 500 small objects.
+    # The front end's dictionaries live as long as the process. Scanning them at each full collection would stop the
+    # event loop for tens of milliseconds. No collection before: it takes a twentieth of the start to find 500 objects.
     gc.freeze()
     gc.enable()
     lifecycle.loaded()
-    log.info("ready", extra={"engine": here.service.engine.name, "revision": here.service.engine.revision})
+    log.info("ready", extra={"engine": ctx.service.engine.name, "revision": ctx.service.engine.revision})

@@ -1,4 +1,4 @@
-"""The gunicorn worker: gevent's, which also says at SIGTERM that it wants no more and lets idle connections go."""
+"""gunicorn's gevent worker. On SIGTERM it also reports that it is draining, and closes idle connections."""
 
 import time
 from contextlib import AbstractContextManager
@@ -10,13 +10,13 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from tts_server.process.lifecycle import Lifecycle
 
-# A connection that was accepted just before SIGTERM gets this long to send its request.
+# A connection accepted just before SIGTERM has this long to send its request.
 _IDLE_GRACE_SECONDS = 1.0
 _CHECK_SECONDS = 0.1
 
 
 class _AwaitRequest(AbstractContextManager[None]):
-    """The time in which a connection waits for its next request: ends by itself after the keep-alive time."""
+    """The time during which a connection waits for its next request. Ends by itself at the keep-alive timeout."""
 
     def __init__(self, worker: "Worker", seconds: float) -> None:
         self._worker = worker
@@ -38,13 +38,13 @@ class _AwaitRequest(AbstractContextManager[None]):
         return error is self._timeout
 
     def end(self) -> None:
-        """Let the connection close, as if the keep-alive time had passed."""
-        # Through the hub: `throw` would switch there and never come back here.
+        """Close the connection, as if the keep-alive timeout had passed."""
+        # Through the hub: `throw` would switch to the other greenlet and never return here.
         self._greenlet.kill(self._timeout, block=False)
 
 
 class Worker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
-    """One per pod; its application carries the :class:`Lifecycle` in ``config["LIFECYCLE"]``."""
+    """The only worker of a server. Its application holds the :class:`Lifecycle` in ``config["LIFECYCLE"]``."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -55,7 +55,7 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
         return _AwaitRequest(self, self.cfg.keepalive)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """SIGTERM: stop wanting traffic, then what gunicorn does (finish what runs, accept nothing)."""
+        """On SIGTERM, become not ready. Then gunicorn accepts nothing new and finishes running requests."""
         lifecycle = self.wsgi.config.get("LIFECYCLE")
         if isinstance(lifecycle, Lifecycle):
             lifecycle.stop()
@@ -63,7 +63,7 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
         super().handle_exit(sig, frame)
 
     def _end_idle_connections(self) -> None:
-        # Without this an idle keep-alive connection would hold the exit up for the whole graceful time.
+        # Otherwise an idle keep-alive connection would delay the exit for the whole graceful timeout.
         while True:
             gevent.sleep(_CHECK_SECONDS)
             now = time.monotonic()

@@ -49,7 +49,7 @@ def test_say_to_a_file_of_no_format(tmp_path: Path, cache: Path) -> None:
 def test_say_what_cannot_be_said(tmp_path: Path, cache: Path) -> None:
     result = run("say", "😀", "-o", str(tmp_path / "x.wav"), cache=cache)
     assert result.returncode == 1
-    assert result.stderr.startswith("tts-server: The text holds nothing")
+    assert result.stderr.startswith("tts-server: The text contains nothing")
     assert not (tmp_path / "x.wav").exists()
 
 

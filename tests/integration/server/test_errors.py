@@ -35,16 +35,16 @@ def check(response: requests.Response, status: int, says: str) -> None:
     [
         (b'{"input": ""}', "empty"),
         (b'{"input": 5}', "must be a string"),
-        (b'{"model": "fastspeech2"}', "must provide 'input'"),
-        ('{"input": "%s"}' % ("好" * 501), "has 501 characters; the limit is 500"),
-        ('{"input": "😀🎉"}', "no character that can be pronounced"),
-        (rb'{"input": "\u0000\u0007\u200b"}', "no character that can be pronounced"),
-        ('{"input": "，。！？……"}', "no character that can be pronounced"),
+        (b'{"model": "fastspeech2"}', "Missing required field 'input'"),
+        ('{"input": "%s"}' % ("好" * 501), "has 501 characters, but the limit is 500"),
+        ('{"input": "😀🎉"}', "contains nothing that can be pronounced"),
+        (rb'{"input": "\u0000\u0007\u200b"}', "contains nothing that can be pronounced"),
+        ('{"input": "，。！？……"}', "contains nothing that can be pronounced"),
         (rb'{"input": "\ud83d"}', "not valid Unicode"),
         (b'{"input": "a"', "not valid JSON"),
         (b"", "not valid JSON"),
         (bytes(range(256)), "not valid JSON"),
-        ('{"input": "好", "voice": "alloy"}', "There is no voice 'alloy'. Voices: baker"),
+        ('{"input": "好", "voice": "alloy"}', "Unknown voice 'alloy'. Available voices: baker"),
         ('{"input": "好", "response_format": "ogg"}', "must be one of 'mp3', 'opus'"),
         ('{"input": "好", "speed": 9}', "from 0.25 to 4"),
     ],
@@ -59,9 +59,9 @@ def test_other_refusals(server: Server) -> None:
     check(server.post({"input": "好", "model": "tts-1"}), 404, "The model 'tts-1' does not exist")
     check(requests.post(speech, data="好".encode(), timeout=10), 415, "must be application/json")
     check(requests.post(speech, data={"input": "好"}, timeout=10), 415, "must be application/json")
-    check(requests.get(speech, timeout=10), 405, "use POST")
-    check(requests.delete(server.url + "/", timeout=10), 405, "use GET")
-    check(requests.get(server.url + "/../etc/passwd", timeout=10), 404, "nothing")
+    check(requests.get(speech, timeout=10), 405, "Use POST")
+    check(requests.delete(server.url + "/", timeout=10), 405, "Use GET")
+    check(requests.get(server.url + "/../etc/passwd", timeout=10), 404, "No such endpoint")
 
 
 def test_ten_megabytes(server: Server) -> None:

@@ -100,8 +100,8 @@ def test_drain_without_a_server(start: Callable[..., Server]) -> None:
     "settings,status,says",
     [
         ({"TTS_PORT": "http"}, 2, "TTS_PORT must be a whole number from 1 to 65535, not 'http'."),
-        ({"TTS_ENGINE": "bark"}, 3, "There is no engine 'bark'; installed are: fastspeech2, modelscope."),
-        ({"TTS_DEFAULT_VOICE": "alloy"}, 3, "TTS_DEFAULT_VOICE is 'alloy', but fastspeech2 has: baker."),
+        ({"TTS_ENGINE": "bark"}, 3, "Unknown engine 'bark'. Installed engines: fastspeech2, modelscope."),
+        ({"TTS_DEFAULT_VOICE": "alloy"}, 3, "TTS_DEFAULT_VOICE is 'alloy', but fastspeech2 has only: baker."),
     ],
 )
 def test_a_start_that_fails_says_why(

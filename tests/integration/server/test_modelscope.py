@@ -147,8 +147,8 @@ def test_sentences_are_all_said_and_repeat(server: Server) -> None:
 
 
 def test_what_is_not_there_is_refused(server: Server) -> None:
-    assert "There is no voice 'baker'" in server.post({"input": "好", "voice": "baker"}).json()["error"]["message"]
-    assert "There is no emotion 'bored'" in server.post({"input": "好", "emotion": "bored"}).json()["error"]["message"]
+    assert "Unknown voice 'baker'" in server.post({"input": "好", "voice": "baker"}).json()["error"]["message"]
+    assert "Unknown emotion 'bored'" in server.post({"input": "好", "emotion": "bored"}).json()["error"]["message"]
 
 
 def test_the_model_folder_is_not_written(server: Server, model: Path) -> None:
@@ -165,7 +165,7 @@ def test_check_and_voices(run: Run, settings: dict[str, str]) -> None:
     assert "zhiyan" not in chosen.stdout
     unknown = run("voices", **settings, TTS_VOICES="nobody")
     assert unknown.returncode == 3
-    assert "TTS_VOICES names nobody, but the model has: zhiyan_emo, zhitian_emo, loud." in unknown.stderr
+    assert "TTS_VOICES contains nobody, but the model has only: zhiyan_emo, zhitian_emo, loud." in unknown.stderr
 
 
 def test_a_file_that_was_changed_is_found(run: Run, settings: dict[str, str], model: Path, tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_a_file_that_was_changed_is_found(run: Run, settings: dict[str, str], mo
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     checked = run("check", **{**settings, "TTS_MODEL_DIR": str(damaged)})
     assert checked.returncode == 3
-    assert f"{weights} is not what was fetched" in checked.stderr
+    assert f"{weights} has changed since it was fetched" in checked.stderr
     weights.unlink()
     assert f"{weights} is missing" in run("check", **{**settings, "TTS_MODEL_DIR": str(damaged)}).stderr
 
@@ -213,8 +213,8 @@ def test_several_at_once_fetch_it_once(run: Run, source: Path, tmp_path: Path) -
         server.may_send.set()
         done = [each.result() for each in fetching]
     assert [each.returncode for each in done] == [0, 0], done
-    assert "another process fetches a model" not in done[0].stderr
-    assert "another process fetches a model" in done[1].stderr
+    assert "waiting for another process to fetch a model" not in done[0].stderr
+    assert "waiting for another process to fetch a model" in done[1].stderr
     names = [name for name, _ in server.loads]
     assert sorted(names) == sorted(set(names)), "a file was loaded twice"
 
@@ -239,5 +239,5 @@ def test_without_a_model_or_its_packages_the_start_says_what_to_do(
         (tmp_path / name / "__init__.py").touch()
     placeholders = run("check", **{**settings, "PYTHONPATH": f"{tmp_path}:{ROOT}"})
     assert placeholders.returncode == 3
-    assert "is not ModelScope's, but an empty one of the same name" in placeholders.stderr
+    assert "is not ModelScope's but a placeholder with the same name" in placeholders.stderr
     assert run("fetch", TTS_ENGINE="modelscope").returncode == 2

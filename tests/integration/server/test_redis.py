@@ -153,13 +153,13 @@ def test_without_redis_it_is_slower_and_never_an_error(start: Callable[..., Serv
             assert source(server, f"停住了{'一' * number}") == "miss"
         assert 'tts_redis_events_total{operation="get",result="skipped"}' in server.get("/metrics").text
         process.send_signal(signal.SIGCONT)
-        wait_until(lambda: any("Redis fails" in line for line in server.log))
+        wait_until(lambda: any("Redis is unavailable" in line for line in server.log))
         # It is used again once it answers.
         words = iter(range(1000))
         wait_until(
             lambda: (
                 bool(source(server, "回来" + "了" * (next(words) % 30)))
-                and any("Redis answers again" in line for line in server.log)
+                and any("Redis is available again" in line for line in server.log)
             )
         )
     assert source(server, "完全没有了") == "miss"  # refuses connections

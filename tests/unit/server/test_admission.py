@@ -28,7 +28,7 @@ def test_work_beyond_the_bound_is_refused_with_the_time_until_there_is_room() ->
 def test_the_wait_asked_for_is_at_least_a_second() -> None:
     admission = admission_of(threads=1, queue_seconds=1.0)
     admission.admit(1.01 * SECOND)
-    with pytest.raises(OverloadedError, match="again in 1 s"):
+    with pytest.raises(OverloadedError, match="Retry in 1 s"):
         admission.admit(SECOND)
 
 

@@ -61,14 +61,19 @@ def test_what_openai_clients_send(client: FlaskClient) -> None:
     [
         ({"input": ""}, "input", "empty_input", "empty"),
         ({"input": " \n"}, "input", "empty_input", "empty"),
-        ({"input": "好" * 21}, "input", "input_too_long", "has 21 characters; the limit is 20"),
+        ({"input": "好" * 21}, "input", "input_too_long", "has 21 characters, but the limit is 20"),
         ({"input": 7}, "input", "invalid_value", "'input' must be a string"),
         ({"input": None}, "input", "invalid_value", "'input' must be a string"),
         ({"input": ["好"]}, "input", "invalid_value", "'input' must be a string"),
-        ({"input": "123"}, "input", "nothing_to_say", "no character that can be pronounced"),
+        ({"input": "123"}, "input", "nothing_to_say", "contains nothing that can be pronounced"),
         ({"input": "你\ud800好"}, "input", "invalid_unicode", "surrogate"),
-        ({"voice": "alloy"}, "voice", "unknown_voice", "There is no voice 'alloy'. Voices: one, two."),
-        ({"emotion": "jolly"}, "emotion", "unknown_emotion", "There is no emotion 'jolly'. Emotions: neutral, happy."),
+        ({"voice": "alloy"}, "voice", "unknown_voice", "Unknown voice 'alloy'. Available voices: one, two."),
+        (
+            {"emotion": "jolly"},
+            "emotion",
+            "unknown_emotion",
+            "Unknown emotion 'jolly'. Available emotions: neutral, happy.",
+        ),
         ({"emotion": 3}, "emotion", "invalid_value", "'emotion' must be a string"),
         ({"voice": 3}, "voice", "invalid_value", "'voice' must be a string, or an object"),
         ({"voice": {}}, "voice", "invalid_value", "'voice' must be a string, or an object"),
@@ -93,7 +98,7 @@ def test_bad_fields(client: FlaskClient, body: dict[str, Any], param: str, code:
 
 def test_input_is_required(client: FlaskClient) -> None:
     found = error(client.post(URL, json={"model": "fake"}), 400)
-    assert found["message"] == "You must provide 'input'."
+    assert found["message"] == "Missing required field 'input'."
 
 
 def test_unknown_model(client: FlaskClient) -> None:

@@ -1,22 +1,22 @@
-from tts_server.cache.memory import PlanMemo, Sound, SoundCache
+from tts_server.cache.memory import AudioCache, CachedAudio, CacheKeyMemo
 
 OVERHEAD = 400
 
 
-def sound(size: int) -> Sound:
-    return Sound(bytes(size), 1.0)
+def sound(size: int) -> CachedAudio:
+    return CachedAudio(bytes(size), 1.0)
 
 
 def test_what_was_put_is_got() -> None:
-    cache = SoundCache(10_000)
-    cache.put(("a", "mp3"), Sound(b"sound", 1.5))
+    cache = AudioCache(10_000)
+    cache.put(("a", "mp3"), CachedAudio(b"sound", 1.5))
     assert cache.get(("a", "mp3")) == (b"sound", 1.5)
     assert cache.get(("a", "pcm")) is None
     assert cache.get(("b", "mp3")) is None
 
 
 def test_the_least_recently_used_goes_first() -> None:
-    cache = SoundCache(3_000)
+    cache = AudioCache(3_000)
     for key in "ab":
         cache.put((key, "pcm"), sound(1_000))
     cache.get(("a", "pcm"))
@@ -27,7 +27,7 @@ def test_the_least_recently_used_goes_first() -> None:
 
 
 def test_the_bound_holds_and_the_count_is_right() -> None:
-    cache = SoundCache(5_000)
+    cache = AudioCache(5_000)
     for number in range(100):
         cache.put((str(number % 7), "pcm"), sound(number * 10))
         assert cache.bytes <= 5_000
@@ -36,19 +36,19 @@ def test_the_bound_holds_and_the_count_is_right() -> None:
 
 
 def test_what_is_larger_than_the_cache_is_not_kept() -> None:
-    cache = SoundCache(1_000)
+    cache = AudioCache(1_000)
     cache.put(("a", "pcm"), sound(2_000))
     assert (len(cache), cache.bytes) == (0, 0)
 
 
 def test_no_memory_no_cache() -> None:
-    cache = SoundCache(0)
+    cache = AudioCache(0)
     cache.put(("a", "pcm"), sound(0))
     assert len(cache) == 0
 
 
 def test_a_memo_forgets_the_oldest() -> None:
-    memo = PlanMemo(limit=2)
+    memo = CacheKeyMemo(limit=2)
     for request in (b"1", b"2", b"3"):
         memo.put(request, request.decode())
     assert [memo.get(request) for request in (b"1", b"2", b"3")] == [None, "2", "3"]

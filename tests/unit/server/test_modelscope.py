@@ -43,7 +43,7 @@ def test_what_was_recorded_is_verified(folder: Path) -> None:
     assert read_manifest(folder) == manifest
     verify(folder, manifest)
     (folder / "weights").write_bytes(b"124")
-    with pytest.raises(EngineError, match="weights is not what was fetched"):
+    with pytest.raises(EngineError, match="weights has changed since it was fetched"):
         verify(folder, manifest)
     assert record(folder, model="me/mine", revision="v1").digest != manifest.digest
     (folder / "weights").unlink()

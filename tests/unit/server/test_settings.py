@@ -30,12 +30,12 @@ KEY = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"
 @pytest.mark.parametrize(
     "given, expected",
     [
-        ({"TTS_PROBE_PUBLIC_KEY": KEY}, "TTS_PROBE_PUBLIC_KEY needs TTS_POD_UID"),
+        ({"TTS_PROBE_PUBLIC_KEY": KEY}, "TTS_PROBE_PUBLIC_KEY also needs TTS_POD_UID"),
         ({"TTS_PROBE_PUBLIC_KEY": KEY[:-3], "TTS_POD_UID": "uid"}, "TTS_PROBE_PUBLIC_KEY must be 32 bytes"),
         ({"TTS_PROBE_PUBLIC_KEY": KEY + "AAAA", "TTS_POD_UID": "uid"}, "TTS_PROBE_PUBLIC_KEY must be 32 bytes"),
-        ({"TTS_PROBE_PUBLIC_KEY": "hush, hush", "TTS_POD_UID": "uid"}, "TTS_PROBE_PUBLIC_KEY is no base64url"),
+        ({"TTS_PROBE_PUBLIC_KEY": "hush, hush", "TTS_POD_UID": "uid"}, "TTS_PROBE_PUBLIC_KEY is not valid base64url"),
         ({"TTS_REDIS_SIGNING_KEY": "hush"}, "TTS_REDIS_SIGNING_KEY must be at least 32 bytes"),
-        ({"TTS_REDIS_SIGNING_KEY": "hush!"}, "TTS_REDIS_SIGNING_KEY is no base64url"),
+        ({"TTS_REDIS_SIGNING_KEY": "hush!"}, "TTS_REDIS_SIGNING_KEY is not valid base64url"),
     ],
 )
 def test_a_key_that_cannot_be_used_is_named_and_not_shown(given: dict[str, str], expected: str) -> None:

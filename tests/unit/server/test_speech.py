@@ -11,13 +11,13 @@ import pytest
 
 from tts_server.audio.encoding import FORMATS, Encoder
 from tts_server.audio.pcm import BYTES_PER_SAMPLE
-from tts_server.cache.memory import SoundCache
+from tts_server.cache.memory import AudioCache
 from tts_server.engines import EngineError
 from tts_server.observability.metrics import Metrics
 from tts_server.synthesis.admission import OverloadedError
 from tts_server.synthesis.scheduler import Job
-from tts_server.synthesis.service import Speech, SpeechService, Utterance
-from tts_server.synthesis.stream import DeadlineError, Recording
+from tts_server.synthesis.service import SpeechResult, SpeechService, Utterance
+from tts_server.synthesis.stream import AudioStream, DeadlineError
 
 from .conftest import SAMPLES_PER_SYLLABLE, FakeEngine
 
@@ -57,17 +57,19 @@ def gate(engine: FakeEngine) -> Iterator[Gate]:
 
 def service(engine: FakeEngine, *, threads: int = 1, queue_seconds: float = 10.0) -> SpeechService:
     made = SpeechService(
-        engine, threads=threads, queue_seconds=queue_seconds, cache=SoundCache(1 << 20), metrics=Metrics()
+        engine, threads=threads, queue_seconds=queue_seconds, cache=AudioCache(1 << 20), metrics=Metrics()
     )
     made.load()
     return made
 
 
-def say(server: SpeechService, text: str, timeout: float = 20.0, target: str = "pcm") -> Speech:
-    return server.speak(Utterance(text), target=FORMATS[target], timeout=timeout, whole=True)
+def say(server: SpeechService, text: str, timeout: float = 20.0, target: str = "pcm") -> SpeechResult:
+    return server.speak(Utterance(text), output_format=FORMATS[target], timeout=timeout, whole=True)
 
 
-def ask(server: SpeechService, text: str, timeout: float = 20.0, target: str = "pcm") -> "gevent.Greenlet[..., Speech]":
+def ask(
+    server: SpeechService, text: str, timeout: float = 20.0, target: str = "pcm"
+) -> "gevent.Greenlet[..., SpeechResult]":
     return gevent.spawn(say, server, text, timeout, target)
 
 
@@ -78,7 +80,7 @@ def test_identical_requests_are_synthesised_once(engine: FakeEngine, gate: Gate)
     gate.opened.set()
     answers = [request.get(timeout=20) for request in requests]
     assert engine.said == ["你好"]
-    assert sorted(answer.source for answer in answers) == ["coalesced"] * 99 + ["miss"]
+    assert sorted(answer.cache_status for answer in answers) == ["coalesced"] * 99 + ["miss"]
     assert len({answer.data for answer in answers}) == 1
 
 
@@ -88,7 +90,7 @@ def test_one_who_gives_up_does_not_take_the_sound_from_the_others(engine: FakeEn
     with pytest.raises(DeadlineError):
         impatient.get(timeout=20)
     gate.opened.set()
-    assert patient.get(timeout=20).source == "coalesced"
+    assert patient.get(timeout=20).cache_status == "coalesced"
 
 
 def test_a_deadline_passes_in_the_queue(engine: FakeEngine, gate: Gate) -> None:
@@ -99,10 +101,10 @@ def test_a_deadline_passes_in_the_queue(engine: FakeEngine, gate: Gate) -> None:
     with pytest.raises(DeadlineError):
         late.get(timeout=20)
     gate.opened.set()
-    assert running.get(timeout=20).source == "miss"
+    assert running.get(timeout=20).cache_status == "miss"
     gevent.idle()
     assert engine.said == ["一一"]
-    assert say(server, "三三").source == "miss"
+    assert say(server, "三三").cache_status == "miss"
 
 
 def test_overload_is_refused_and_passes(engine: FakeEngine, gate: Gate) -> None:
@@ -114,9 +116,9 @@ def test_overload_is_refused_and_passes(engine: FakeEngine, gate: Gate) -> None:
     # What is cached or already being made costs nothing, so it is never refused.
     joined = ask(server, "好" * 50)
     gate.opened.set()
-    assert running.get(timeout=20).source == "miss"
-    assert joined.get(timeout=20).source == "coalesced"
-    assert say(server, "二二").source == "miss"
+    assert running.get(timeout=20).cache_status == "miss"
+    assert joined.get(timeout=20).cache_status == "coalesced"
+    assert say(server, "二二").cache_status == "miss"
 
 
 def test_the_first_of_several_sentences_is_heard_while_it_is_made(engine: FakeEngine) -> None:
@@ -124,8 +126,8 @@ def test_the_first_of_several_sentences_is_heard_while_it_is_made(engine: FakeEn
     begun, opened = count(), threading.Event()
     engine.on_speak = lambda: None if next(begun) == 0 else _until(opened)
     try:
-        speech = service(engine).speak(Utterance("一二三四。五六"), target=FORMATS["pcm"], timeout=20)
-        pieces = iter(speech.pieces or ())
+        speech = service(engine).speak(Utterance("一二三四。五六"), output_format=FORMATS["pcm"], timeout=20)
+        pieces = iter(speech.chunks or ())
         first = next(pieces)
         assert len(first) == 2 * BYTES_PER_SYLLABLE
     finally:
@@ -135,8 +137,8 @@ def test_the_first_of_several_sentences_is_heard_while_it_is_made(engine: FakeEn
 
 def test_a_lone_sentence_comes_in_one_piece(engine: FakeEngine) -> None:
     engine.pieces = 3
-    speech = service(engine).speak(Utterance("一二三四"), target=FORMATS["pcm"], timeout=20)
-    assert speech.pieces is None, "it has begun before it was complete"
+    speech = service(engine).speak(Utterance("一二三四"), output_format=FORMATS["pcm"], timeout=20)
+    assert speech.chunks is None, "it has begun before it was complete"
     assert len(speech.data or b"") == 4 * BYTES_PER_SYLLABLE
 
 
@@ -170,21 +172,21 @@ def test_a_failure_reaches_everyone_and_nothing_is_kept(engine: FakeEngine) -> N
     gevent.joinall(requests, timeout=20)
     assert [type(request.exception) for request in requests] == [RuntimeError] * 2
     engine.on_speak = lambda: None
-    assert say(server, "你好").source == "miss"
+    assert say(server, "你好").cache_status == "miss"
 
 
 def test_a_default_voice_that_is_not_there_stops_the_start(engine: FakeEngine) -> None:
     made = SpeechService(
-        engine, threads=1, queue_seconds=1, cache=SoundCache(0), metrics=Metrics(), default_voice="nobody"
+        engine, threads=1, queue_seconds=1, cache=AudioCache(0), metrics=Metrics(), default_voice="nobody"
     )
-    with pytest.raises(EngineError, match=r"TTS_DEFAULT_VOICE is 'nobody', but fake has: one, two\."):
+    with pytest.raises(EngineError, match=r"TTS_DEFAULT_VOICE is 'nobody', but fake has only: one, two\."):
         made.load()
 
 
 @pytest.mark.parametrize("target", ["pcm", "mp3", "flac"])
 @pytest.mark.parametrize("whole", [True, False])
 def test_an_answer_that_was_sent_is_gone_at_once(engine: FakeEngine, target: str, whole: bool) -> None:
-    """Sound is large: as garbage in cycles it would wait for Python's collector, and memory would grow meanwhile."""
+    """Audio is large. As garbage in cycles it would stay in memory until garbage collection."""
     server = service(engine)
     say(server, "好", target=target)  # what is made once
     gc.collect()
@@ -192,8 +194,10 @@ def test_an_answer_that_was_sent_is_gone_at_once(engine: FakeEngine, target: str
     gc.disable()
     try:
         for number in range(3):
-            speech = server.speak(Utterance("你好。" + "好" * number), target=FORMATS[target], timeout=20, whole=whole)
-            assert b"".join(speech.pieces or [speech.data or b""])
+            speech = server.speak(
+                Utterance("你好。" + "好" * number), output_format=FORMATS[target], timeout=20, whole=whole
+            )
+            assert b"".join(speech.chunks or [speech.data or b""])
             del speech
         gevent.idle()
         assert [each for each in sounds() if id(each) not in before] == []
@@ -203,4 +207,4 @@ def test_an_answer_that_was_sent_is_gone_at_once(engine: FakeEngine, target: str
 
 def sounds() -> list[object]:
     """What holds sound in memory, in use or not."""
-    return [each for each in gc.get_objects() if isinstance(each, Recording | Job | Encoder)]
+    return [each for each in gc.get_objects() if isinstance(each, AudioStream | Job | Encoder)]

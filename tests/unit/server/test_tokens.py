@@ -17,7 +17,7 @@ from tts_server.auth.tokens import Tokens
 from tts_server.settings import decoded
 
 from .conftest import FakeEngine
-from .test_answers import URL, served
+from .test_responses import URL, served
 
 POD, OTHER = "7f3c2f2e-0000-4000-8000-00000000000a", "7f3c2f2e-0000-4000-8000-00000000000b"
 OURS, THEIRS = Keyring(b"\1" * 32), Keyring(b"\2" * 32)

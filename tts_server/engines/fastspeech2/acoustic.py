@@ -1,4 +1,4 @@
-"""Phonemes to mel frames, on LiteRT."""
+"""Phonemes to mel frames, with LiteRT."""
 
 from pathlib import Path
 from typing import Any
@@ -15,27 +15,27 @@ class AcousticModel:
     """An interpreter of the patched graph. It keeps its tensors between calls: for one thread at a time."""
 
     def __init__(self, path: Path) -> None:
-        # Imported here: it costs a third of a second, which a process that only needs the front end saves.
+        # Imported here because it takes a third of a second, which a process that only needs the front end saves.
         from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - see above
 
-        # One thread: parallelism comes from several sessions, which scales better than threads within one small graph.
+        # One thread: several sessions in parallel scale better than several threads within one small graph.
         self._interpreter: Any = Interpreter(model_path=str(path), num_threads=1)
         self._inputs = [detail["index"] for detail in self._interpreter.get_input_details()]
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
         self._length = 0
 
     def __call__(self, ids: list[int], prosody: Prosody) -> Mel:
-        """Return the mel, of shape (frames, 80), for phoneme numbers."""
+        """Return the mel spectrogram of the phoneme ids, of shape (frames, 80)."""
         if len(ids) != self._length:
             self._interpreter.resize_tensor_input(self._inputs[0], [1, len(ids)])
             self._interpreter.allocate_tensors()
             self._length = len(ids)
         values = (
             np.array([ids], np.int32),
-            np.zeros(1, np.int32),  # the speaker: there is one
+            np.zeros(1, np.int32),  # the only speaker
             np.array([prosody.duration], np.float32),
             np.array([prosody.pitch_range], np.float32),
-            np.ones(1, np.float32),  # the energy's range
+            np.ones(1, np.float32),  # the energy range
             np.array([[prosody.pitch]], np.float32),
             np.array([[prosody.energy]], np.float32),
         )

@@ -1,4 +1,4 @@
-"""The engine: sentence to phonemes to mel to samples."""
+"""The engine: from a sentence to phonemes, to a mel spectrogram, to samples."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
     from tts_server.engines.fastspeech2.phonemes import FrontEnd
 
 SAMPLE_RATE = 24_000
-# Bounds the acoustic model's memory, and with the vocoder's windows how long a thread is busy in one go.
+# Bounds the memory of the acoustic model and, with the vocoder's windows, how long a thread is busy with one call.
 MAX_SENTENCE_SYLLABLES = 20
 _FULL_SCALE = 32767
 _FADE_SAMPLES = 72  # 3 ms
 _MAX_FRAME_SPEED = 2.0
 _REVISION = "baker-2"
 _VOICES = (Voice(id="baker", name="Baker, female, Mandarin", language="zh-CN"),)
-# With what they import in turn; the last one is for LiteRT, which decodes names.
+# Including what they import in turn. LiteRT needs the last one to decode names.
 _IMPORTS = (
     "openvino",
     "ai_edge_litert.interpreter",
     "tts_server.engines.fastspeech2.phonemes",
     "encodings.ascii",
 )
-# As long as a clause may be, so that a session has all the memory that it will ever need before it is used.
+# As long as a sentence may be, so that a session allocates all its memory before it is used.
 _WARM_UP = "欢迎致电客户服务中心请问有什么可以帮您的吗"
 
 
@@ -61,13 +61,13 @@ class FastSpeech2:
 
     @property
     def imports(self) -> tuple[str, ...]:
-        """All that loading imports; nothing where the networks are not prepared yet, which imports more."""
+        """All modules that loading imports. Empty if the networks are not prepared yet, which imports more."""
         return _IMPORTS if assets.prepared() else ()
 
     def load(self) -> None:
-        """Find the files, compile the vocoder, read the front end's tables; raises :class:`EngineError`."""
+        """Find the files, compile the vocoder and read the tables of the front end. Raises :class:`EngineError`."""
         files = assets.locate()
-        # The vocoder first: its compiler runs beside whatever Python does meanwhile.
+        # The vocoder first, because its compiler runs in parallel with Python.
         try:
             self._vocoder = Vocoder(files.vocoder)
         except (OSError, RuntimeError, ImportError) as error:
@@ -78,22 +78,22 @@ class FastSpeech2:
             front_end = FrontEnd.from_file(files.symbols)
         except (OSError, KeyError, ValueError) as error:
             raise EngineError(f"Cannot read the phoneme table {files.symbols}: {error}") from error
-        front_end.phonemes(_WARM_UP)  # pypinyin reads its dictionaries at the first use
+        front_end.phonemes(_WARM_UP)  # pypinyin reads its dictionaries on first use
         front_end.words(_WARM_UP)
         self._front_end, self._files = front_end, files
 
     def plan(self, text: str) -> tuple[Sentence, ...]:
-        """Normalise the text and split it into sentences; raises :class:`NothingToSayError`."""
+        """Normalise the text and split it into sentences. Raises :class:`NothingToSayError`."""
         front_end = self._loaded_front_end()
         sentences = split_sentences(
             normalise(text), limit=MAX_SENTENCE_SYLLABLES, count=front_end.count, words=front_end.words
         )
         if not sentences:
-            raise NothingToSayError("The text holds nothing that can be pronounced.")
+            raise NothingToSayError("The text contains nothing that can be pronounced.")
         return tuple(sentences)
 
     def open_session(self) -> Session:
-        """Make the working memory, and take all of it once, so that it will not grow any more."""
+        """Return a session that has already allocated all the memory it will need."""
         front_end = self._loaded_front_end()
         if self._files is None or self._vocoder is None:  # pragma: no cover - set together with the front end
             raise EngineError("The engine is not loaded.")
@@ -117,7 +117,7 @@ def create(_: Settings) -> FastSpeech2:
 
 
 class FastSpeech2Session:
-    """Networks with working memory of their own, so never shared between threads."""
+    """Networks with working memory of their own, never shared between threads."""
 
     def __init__(self, acoustic: AcousticModel, vocoder: MelToSamples, front_end: "FrontEnd") -> None:
         self._front_end = front_end
@@ -125,34 +125,34 @@ class FastSpeech2Session:
         self._vocoder = vocoder
 
     def warm_up(self, text: str) -> None:
-        """Take the memory that a text of this length needs: the acoustic model for all of it, the vocoder a window."""
+        """Allocate the memory for a text of this length in the acoustic model, and for one window in the vocoder."""
         mel = self._acoustic(self._front_end.ids(text), EMOTIONS[NEUTRAL])
         list(vocode(mel[:WINDOW_FRAMES], self._vocoder))
 
     def synthesise(self, sentence: Sentence, *, voice: str, speed: float, emotion: str) -> Iterator[Pcm]:
-        """Say the sentence; the same input gives the same bytes. ``speed`` 2 is twice as fast."""
-        del voice  # there is one
+        """Yield the samples of the sentence. The same input gives the same samples. ``speed`` 2 is twice as fast."""
+        del voice  # there is only one
         mel = self._acoustic(self._front_end.ids(sentence.text), EMOTIONS[emotion])
-        # Frames are interpolated up to twice the speed; beyond, too few of them are left for a clear sound.
+        # Up to twice the speed, frames are interpolated. Beyond that, too few would be left for clear speech.
         by_frames = min(speed, _MAX_FRAME_SPEED)
         mel = stretch(mel, by_frames)
-        pieces, length = vocode(mel, self._vocoder), len(mel) * SAMPLES_PER_FRAME
+        chunks, length = vocode(mel, self._vocoder), len(mel) * SAMPLES_PER_FRAME
         if speed > by_frames:
-            whole = time_stretch(np.concatenate(list(pieces)), speed / by_frames, sample_rate=SAMPLE_RATE)
-            pieces, length = iter([whole]), len(whole)
-        for samples in _faded(pieces, length):
+            whole = time_stretch(np.concatenate(list(chunks)), speed / by_frames, sample_rate=SAMPLE_RATE)
+            chunks, length = iter([whole]), len(whole)
+        for samples in _faded(chunks, length):
             yield np.rint(np.clip(samples, -1.0, 1.0) * _FULL_SCALE).astype(np.int16)
 
 
-def _faded(pieces: Iterator[Samples], length: int) -> Iterator[Samples]:
-    """Fade the beginning and the end of ``length`` samples: the room's noise there would be a step at each joint."""
+def _faded(chunks: Iterator[Samples], length: int) -> Iterator[Samples]:
+    """Fade in and out over ``length`` samples. Otherwise the recording's noise floor would click at each joint."""
     fade = min(_FADE_SAMPLES, length // 2)
     ramp = np.linspace(0.0, 1.0, fade, dtype=np.float32)
-    left = length
-    for samples in pieces:
-        if left == length:
+    remaining = length
+    for samples in chunks:
+        if remaining == length:
             samples[:fade] *= ramp
-        left -= len(samples)
-        if left == 0:
+        remaining -= len(samples)
+        if remaining == 0:
             samples[len(samples) - fade :] *= ramp[::-1]
         yield samples

@@ -1,7 +1,7 @@
 """Latin letters and words in Mandarin syllables.
 
-The voice has learnt Mandarin only, so English comes out as a Chinese speaker spells it aloud: a few common words by
-their usual Chinese sound, everything else letter by letter. Nothing is dropped.
+The voice has learnt only Mandarin. So it speaks English as a Chinese speaker would spell it out: common words as they
+sound in Chinese, everything else letter by letter. Nothing is dropped.
 """
 
 _LETTERS: dict[str, tuple[str, ...]] = {

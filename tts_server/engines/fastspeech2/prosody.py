@@ -1,9 +1,9 @@
-"""Emotions as prosody: how fast, how high, how lively and how loud the one voice speaks.
+"""Emotions as prosody: how fast, how high, how lively and how loud the voice speaks.
 
-The model was trained on one neutral speaker. It has not learnt emotions; it has learnt to follow a course of pitch and
-energy. These presets move that course, as people's speech moves with an emotion (K. R. Scherer, "Vocal communication of
-emotion", Speech Communication 40, 2003): a happy voice is higher, livelier and faster, a sad one lower, flatter, softer
-and slower. A listener hears the manner of speaking; it is not acting.
+The model was trained on one neutral speaker, so it has learnt no emotions. It has learnt to follow a contour of pitch
+and energy. These presets change the contour as emotions change people's speech (K. R. Scherer, "Vocal communication of
+emotion", Speech Communication 40, 2003): a happy voice is higher, livelier and faster; a sad one is lower, flatter,
+softer and slower. The result is a manner of speaking, not acting.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from tts_server.engines.protocol import NEUTRAL
 
 @dataclass(frozen=True, slots=True)
 class Prosody:
-    """What the acoustic model is asked for; the shifts are in standard deviations of its training data.
+    """Inputs of the acoustic model. ``pitch`` and ``energy`` are shifts in standard deviations of its training data.
 
     A pitch shift of 1 is about 32 Hz of this voice's 255 Hz; an energy shift of 0.5 about 2 dB.
     """
@@ -24,7 +24,7 @@ class Prosody:
     energy: float = 0.0
 
 
-# Within what was measured to stay clear: beyond a pitch of 1.5 the voice breaks, below an energy of -1 it whispers.
+# Within the range that sounds clear: beyond a pitch of 1.5 the voice breaks, below an energy of -1 it whispers.
 EMOTIONS: dict[str, Prosody] = {
     NEUTRAL: Prosody(),
     "happy": Prosody(duration=0.93, pitch_range=1.3, pitch=0.7, energy=0.3),

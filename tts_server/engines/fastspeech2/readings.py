@@ -1,7 +1,7 @@
-"""Chinese characters to pinyin as it is spoken: the words' readings, then the tones that neighbours change.
+"""Chinese characters to pinyin as it is spoken: the readings of words, then tone sandhi.
 
-The corpus notes what the speaker said, so 你好 is ``ni2 hao3`` and 一万 ``yi2 wan4``. Readings come from pypinyin's
-dictionaries; what is here is what they lack.
+The corpus is transcribed as spoken, so 你好 is ``ni2 hao3`` and 一万 is ``yi2 wan4``. Readings come from pypinyin's
+dictionaries. This module adds what they lack.
 """
 
 import re
@@ -12,7 +12,7 @@ from pypinyin.converter import DefaultConverter
 from pypinyin.core import Pinyin
 from pypinyin.seg import mmseg
 
-# Words whose reading in the dictionaries is the written one, or another word's: mostly neutral tones.
+# Words for which the dictionaries give a formal reading or that of another word. Most differ in a neutral tone.
 _WORDS = """
 爸爸 bà ba|妈妈 mā ma|哥哥 gē ge|弟弟 dì di|姐姐 jiě jie|妹妹 mèi mei|爷爷 yé ye|奶奶 nǎi nai|太太 tài tai
 先生 xiān sheng|学生 xué sheng|医生 yī shēng|朋友 péng you|丈夫 zhàng fu|大夫 dài fu|师傅 shī fu|护士 hù shi
@@ -31,7 +31,7 @@ _SURNAMES |= {"朴": "piao2", "华": "hua4", "盖": "ge3", "乐": "yue4", "尹":
 _SURNAME = re.compile(
     rf"(?:^|(?<=[的和与是请找叫]))[{''.join(_SURNAMES)}](?=先生|女士|小姐|老师|经理|总|医生|主任|教授)"
 )
-# After these a 得 is its own verb (得去 dei3) or the end of nothing; else, after a verb, it is the particle.
+# Before these, 得 is a verb of its own (得去 dei3). Elsewhere, after a verb, it is the particle.
 _DEI_BEFORE = frozenset("去来走跑写买先赶多注小")
 _DIGITS = frozenset("零〇一二两三四五六七八九十百千万亿点第年月号幺")
 _ORDINAL_AFTER = frozenset("月日号楼班级期季零〇一二三四五六七八九十幺点")
@@ -39,7 +39,7 @@ _THIRD = "3"
 
 
 class _Converter(NeutralToneWith5Mixin, DefaultConverter):
-    """Pinyin with the neutral tone as 5."""
+    """Pinyin with 5 for the neutral tone."""
 
 
 def _load() -> Pinyin:
@@ -57,7 +57,7 @@ _PINYIN = _load()
 
 
 def read_aloud(run: str) -> list[str]:
-    """Return one syllable (``hao3``) for each character of a run of Chinese characters."""
+    """Return one syllable (``hao3``) per character of a run of Chinese characters."""
     syllables = [each[0] for each in _PINYIN.pinyin(run, style=Style.TONE3)]
     for surname in _SURNAME.finditer(run):
         syllables[surname.start()] = _SURNAMES[surname[0]]
@@ -69,7 +69,7 @@ def read_aloud(run: str) -> list[str]:
 
 
 def _read_particles(words: list[str], syllables: list[str]) -> None:
-    """说得好, 慢慢地走: the particle, where the character is a word by itself between two others."""
+    """Read 得 and 地 as particles (说得好, 慢慢地走) if the character is a word of its own between two others."""
     at = 0
     for index, word in enumerate(words):
         before = words[index - 1] if index else ""
@@ -84,7 +84,10 @@ def _read_particles(words: list[str], syllables: list[str]) -> None:
 
 
 def _read_one_and_not(run: str, words: list[str], syllables: list[str]) -> None:
-    """一 is yi2 before a fourth tone and yi4 before the others, but yi1 as a figure; 不 is bu2 before a fourth tone."""
+    """Apply the sandhi of 一 and 不.
+
+    一 is yi2 before a fourth tone, yi4 before the others, and yi1 as a numeral. 不 is bu2 before a fourth tone.
+    """
     ends = set()
     at = 0
     for word in words:
@@ -99,16 +102,16 @@ def _read_one_and_not(run: str, words: list[str], syllables: list[str]) -> None:
             if after in "百千万亿":
                 figure = before != "" and before in "零〇一二两三四五六七八九十幺点"
             else:
-                # 统一 and 星期一 end a word; 十一, 一月 and 第一 count.
+                # 统一 and 星期一 end a word; 十一, 一月 and 第一 are numerals.
                 figure = (before in _DIGITS if before else False) or after in _ORDINAL_AFTER
                 figure = figure or (index in ends and index > 0 and index - 1 not in ends)
             syllables[index] = "yi1" if figure else "yi2" if fourth else "yi4"
 
 
 def _change_third_tones(words: list[str], syllables: list[str]) -> None:
-    """Make a third tone before another one a second one: within a word, and beside a word of one syllable.
+    """Turn a third tone before another third tone into a second one, within a word and beside a word of one syllable.
 
-    From the end, so that of three single syllables in a row (我很好) the first keeps its tone.
+    Works from the end, so that in a row of three single syllables (我很好) the first one keeps its tone.
     """
     written = list(syllables)
     end = len(syllables)

@@ -1,1 +1,1 @@
-"""Sambert-HifiGAN, Mandarin with several voices and emotions, through ModelScope's own pipeline."""
+"""Sambert-HifiGAN: Mandarin with several voices and emotions, through ModelScope's own pipeline."""

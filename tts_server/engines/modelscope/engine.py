@@ -1,4 +1,4 @@
-"""The engine: ModelScope's text-to-speech pipeline, loaded by path and offline."""
+"""The engine: ModelScope's text-to-speech pipeline, loaded from a folder, offline."""
 
 import contextlib
 import os
@@ -26,21 +26,21 @@ from tts_server.engines.protocol import NEUTRAL, EngineError, NothingToSayError,
 from tts_server.settings import Settings
 from tts_server.text import Sentence, normalise, split_sentences
 
-# Longer ones are slower to the first sound; Sambert's attention also grows with their square.
+# Longer sentences delay the first audio, and the cost of Sambert's attention grows with the square of the length.
 _MAX_SENTENCE_SYLLABLES = 40
 _FULL_SCALE = 32767
 _WARM_UP = "您好。"
 _SPOKEN = re.compile(r"[A-Za-z]+|[\u3007\u3400-\u9fff\U00020000-\U0003ffff]")
 _WORD = re.compile(r"[A-Za-z]+(?:[-'][A-Za-z]+)*|.", re.DOTALL)
 _PLACEHOLDER = (
-    "The package {name} that is installed is not ModelScope's, but an empty one of the same name. Build "
-    "Dockerfile.modelscope with WHEELS, or install kantts and ttsfrd from ModelScope's own wheel index; see "
+    "The installed package {name} is not ModelScope's but a placeholder with the same name. Build "
+    "Dockerfile.modelscope with WHEELS, or install kantts and ttsfrd from ModelScope's own wheel index. See "
     "docs/server.md."
 )
 
 
 class ModelScope:
-    """Sambert-HifiGAN with the voices of its folder, or those of TTS_VOICES."""
+    """Sambert-HifiGAN with all voices of its folder, or the selected ones."""
 
     name = "modelscope"
     emotions = tuple(EMOTIONS)
@@ -49,12 +49,12 @@ class ModelScope:
         """Read what ``folder`` holds. Without ``voices`` all voices are offered. Raises EngineError."""
         self._folder = folder.resolve()
         self._manifest: Manifest = read_manifest(self._folder)
-        self._names = _chosen(listed_voices(self._folder), voices)
+        self._names = _selected(listed_voices(self._folder), voices)
         self.sample_rate = sample_rate(self._folder)
         self.revision = f"{self._manifest.model}@{self._manifest.revision}-{self._manifest.digest}"
         self._model: Any = None
         _list_fonts()
-        # The front end is not known to be safe for several threads.
+        # Nothing says that the front end is thread-safe.
         self._front_end_lock = threading.Lock()
 
     @property
@@ -63,27 +63,29 @@ class ModelScope:
         return tuple(Voice(id=name, name=name, language="zh-CN") for name in self._names)
 
     def load(self) -> None:
-        """Check the files, load every voice and let it speak; raises :class:`EngineError`."""
+        """Verify the files, load every voice and speak with it once. Raises :class:`EngineError`."""
         verify(self._folder, self._manifest)
         check_packages()
         self._model = _load_pipeline(writable_view(self._folder)).model
         if self._model.sample_rate != self.sample_rate:
-            raise EngineError(f"The model speaks at {self._model.sample_rate} Hz, not at {self.sample_rate}.")
+            raise EngineError(
+                f"The model's sample rate is {self._model.sample_rate} Hz, not {self.sample_rate} as configured."
+            )
         session = self.open_session()
-        for name in self._names:  # a voice is read from disk at its first sentence
+        for name in self._names:  # a voice is read from disk with its first sentence
             list(session.synthesise(Sentence(_WARM_UP, 2, 0.0), voice=name, speed=1.0, emotion=NEUTRAL))
 
     def plan(self, text: str) -> tuple[Sentence, ...]:
-        """Normalise the text and split it into sentences; raises :class:`NothingToSayError`."""
+        """Normalise the text and split it into sentences. Raises :class:`NothingToSayError`."""
         sentences = split_sentences(
             normalise(text), limit=_MAX_SENTENCE_SYLLABLES, count=_syllables, words=_WORD.findall
         )
         if not sentences:
-            raise NothingToSayError("The text holds nothing that can be pronounced.")
+            raise NothingToSayError("The text contains nothing that can be pronounced.")
         return tuple(sentences)
 
     def open_session(self) -> Session:
-        """Return a session. The networks are shared: torch lets several threads run them at once."""
+        """Return a session. Sessions share the networks, which torch can run on several threads at once."""
         if self._model is None:
             raise EngineError("The engine is not loaded.")
         return ModelScopeSession(self._model, self._front_end_lock, self.sample_rate)
@@ -97,7 +99,7 @@ def create(settings: Settings) -> ModelScope:
 
 
 class ModelScopeSession:
-    """Speaks by the genuine model's own methods, between which the emotion is set and the sound kept from clipping."""
+    """Calls the methods of ModelScope's model. In between, it sets the emotion and prevents overflow."""
 
     def __init__(self, model: Any, front_end_lock: threading.Lock, rate: int) -> None:
         self._model = model
@@ -105,7 +107,7 @@ class ModelScopeSession:
         self._rate = rate
 
     def synthesise(self, sentence: Sentence, *, voice: str, speed: float, emotion: str) -> Iterator[Pcm]:
-        """Say the sentence. ``speed`` 2 is twice as fast, at the same pitch."""
+        """Yield the samples of the sentence. ``speed`` 2 is twice as fast, at the same pitch."""
         with self._front_end_lock:
             rows = self._model.frontend.gen_tacotron_symbols(sentence.text)
         parts = [np.zeros(0, np.float32)]
@@ -114,16 +116,16 @@ class ModelScopeSession:
             if symbols:
                 parts.append(self._model.synthesis_one_sentences(voice, with_emotion(symbols, emotion)))
         samples = time_stretch(np.concatenate(parts).astype(np.float32), speed, sample_rate=self._rate)
-        # Clipped first: ModelScope's own conversion wraps a sample of full scale to the other sign, which clicks.
+        # Clip first: ModelScope's own conversion wraps a full-scale sample to the opposite sign, which clicks.
         yield np.rint(np.clip(samples, -1.0, 1.0) * _FULL_SCALE).astype(np.int16)
 
 
 def check_packages() -> None:
-    """Tell ModelScope's kantts and ttsfrd from the empty packages of these names; raises :class:`EngineError`."""
+    """Raise :class:`EngineError` if kantts or ttsfrd is missing, or is the placeholder with the same name."""
     try:
         import ttsfrd  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise EngineError(f"ttsfrd cannot be imported ({error}). " + _PLACEHOLDER.format(name="ttsfrd")) from error
+        raise EngineError(f"Cannot import ttsfrd ({error}). " + _PLACEHOLDER.format(name="ttsfrd")) from error
     if not hasattr(ttsfrd, "TtsFrontendEngine"):
         raise EngineError(_PLACEHOLDER.format(name="ttsfrd"))
     try:
@@ -133,17 +135,17 @@ def check_packages() -> None:
 
 
 def _list_fonts() -> None:
-    """Import the matplotlib that ModelScope imports (for training only), here and not in :meth:`ModelScope.load`.
+    """Import matplotlib, which ModelScope imports (for training only), in the main thread.
 
-    The first time it asks a subprocess for the system's fonts, and gevent's, which it then gets, works in the main
-    thread only.
+    On first use it asks a subprocess for the system's fonts. Under gevent, subprocesses work only in the main thread,
+    and :meth:`ModelScope.load` runs in another one.
     """
     with contextlib.suppress(ImportError):
         import_module("matplotlib.font_manager")
 
 
 def _load_pipeline(folder: Path) -> Any:
-    # Set where a pod was made for training; ModelScope would wait for the others.
+    # Set in pods made for training. With them, ModelScope would wait for the other workers.
     for variable in ("WORLD_SIZE", "RANK", "LOCAL_RANK"):
         os.environ.pop(variable, None)
     try:
@@ -151,18 +153,18 @@ def _load_pipeline(folder: Path) -> Any:
         from modelscope.pipelines import pipeline  # noqa: PLC0415 - an extra, and three seconds
 
         torch.set_num_threads(1)  # parallelism comes from the sessions
-        # An absolute path: a relative one with a slash is taken for an id of the hub.
+        # An absolute path, because ModelScope takes a relative one with a slash for an id on the hub.
         return pipeline("text-to-speech", model=str(folder), device="cpu")
-    # It raises a class of its own for each thing that may be wrong with a model; to the user they are one.
+    # It raises many classes of exceptions for a broken model. To the user they are the same.
     except Exception as error:
         raise EngineError(f"ModelScope cannot load the model: {type(error).__name__}: {error}") from error
 
 
-def _chosen(there: list[str], wanted: tuple[str, ...]) -> tuple[str, ...]:
-    unknown = [name for name in wanted if name not in there]
+def _selected(available: list[str], wanted: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = [name for name in wanted if name not in available]
     if unknown:
-        raise EngineError(f"TTS_VOICES names {', '.join(unknown)}, but the model has: {', '.join(there)}.")
-    return wanted or tuple(there)
+        raise EngineError(f"TTS_VOICES contains {', '.join(unknown)}, but the model has only: {', '.join(available)}.")
+    return wanted or tuple(available)
 
 
 def _syllables(text: str) -> int:

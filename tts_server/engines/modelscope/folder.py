@@ -1,4 +1,4 @@
-"""The model's folder on disk: what it must hold, and that it holds what was fetched."""
+"""The model's folder on disk: its contents, and whether they are what was downloaded."""
 
 import atexit
 import hashlib
@@ -13,13 +13,13 @@ from typing import Any
 from tts_server.engines.protocol import EngineError
 
 MANIFEST_NAME = "tts-manifest.json"
-_SAMPLE_RATE = 16_000  # what ModelScope's class takes where the configuration names none
+_SAMPLE_RATE = 16_000  # ModelScope's default if the configuration has none
 _PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What was fetched: the hub's id and revision, and the sha256 of each file by its path in the folder."""
+    """What was downloaded: the id and revision on the hub, and the sha256 of each file by its path in the folder."""
 
     model: str
     revision: str
@@ -27,12 +27,12 @@ class Manifest:
 
     @property
     def digest(self) -> str:
-        """Twelve characters that change with any file."""
+        """A digest of all files, of twelve characters."""
         return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def record(folder: Path, *, model: str, revision: str) -> Manifest:
-    """Hash all files of the folder, and write the manifest into it; raises OSError."""
+    """Hash all files of the folder, and write the manifest into it. Raises OSError."""
     files = {str(path.relative_to(folder)): _sha256(path) for path in _files(folder)}
     manifest = Manifest(model, revision, files)
     part = folder / (MANIFEST_NAME + ".part")
@@ -42,49 +42,50 @@ def record(folder: Path, *, model: str, revision: str) -> Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Return the folder's manifest; raises :class:`EngineError` that says how to get one."""
+    """Return the folder's manifest. Raises :class:`EngineError` that says how to create one."""
     path = folder / MANIFEST_NAME
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         return Manifest(values["model"], values["revision"], dict(values["files"]))
     except FileNotFoundError:
         raise EngineError(
-            f"There is no fetched model in {folder} (TTS_MODEL_DIR). Run `tts-server fetch`, which needs "
-            "TTS_MODEL_NAME and TTS_MODEL_REVISION, or `tts-server fetch --record-only` for files that you have put "
-            "there yourself."
+            f"There is no model in {folder} (TTS_MODEL_DIR). Run `tts-server fetch`, which needs TTS_MODEL_NAME and "
+            "TTS_MODEL_REVISION. For files that you have copied there yourself, run `tts-server fetch --record-only`."
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EngineError(f"Cannot read {path}: {error}. Run `tts-server fetch` again.") from error
 
 
 def verify(folder: Path, manifest: Manifest) -> None:
-    """Compare every file with the manifest; raises :class:`EngineError` that names the first that differs."""
+    """Compare every file with the manifest. Raises :class:`EngineError` that names the first one that differs."""
     for name, expected in manifest.files.items():
         path = folder / name
         if not path.is_file():
             raise EngineError(f"{path} is missing. Run `tts-server fetch` again.")
         if _sha256(path) != expected:
             raise EngineError(
-                f"{path} is not what was fetched: its sha256 differs from {MANIFEST_NAME}. "
+                f"{path} has changed since it was fetched: its sha256 differs from {MANIFEST_NAME}. "
                 "Remove the file and run `tts-server fetch` again."
             )
 
 
 def listed_voices(folder: Path) -> list[str]:
-    """Return the names of the model's voices, the default one first; raises :class:`EngineError`."""
+    """Return the names of the model's voices, the default one first. Raises :class:`EngineError`."""
     path = folder / "voices" / "voices.json"
     try:
         names = [str(name) for name in json.loads(path.read_text(encoding="utf-8"))["voices"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise EngineError(f"{path} lists no voices ({error}): this is no Sambert-HifiGAN model.") from error
+        raise EngineError(
+            f"Cannot read the voices in {path} ({error}). This is not a Sambert-HifiGAN model."
+        ) from error
     present = [name for name in names if (path.parent / name).is_dir()]
     if not present:
-        raise EngineError(f"{path} lists no voice whose folder is there.")
+        raise EngineError(f"None of the voices in {path} has a folder.")
     return present
 
 
 def sample_rate(folder: Path) -> int:
-    """Return the model's samples a second; raises :class:`EngineError`."""
+    """Return the model's sample rate in Hz. Raises :class:`EngineError`."""
     path = folder / "configuration.json"
     try:
         model: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")).get("model", {})
@@ -94,10 +95,10 @@ def sample_rate(folder: Path) -> int:
 
 
 def writable_view(folder: Path) -> Path:
-    """Return a temporary folder that shows the model's files, into which resource.zip can be unpacked.
+    """Return a temporary folder with links to the model's files.
 
-    ModelScope unpacks it into the model's folder at each start: that may be read-only, or shared with other pods.
-    The weights are links, not copies. The folder is removed when the process ends.
+    ModelScope unpacks resource.zip into the model's folder at each start, but the folder may be read-only, or shared
+    with other pods. The temporary folder is removed when the process exits.
     """
     view = Path(tempfile.mkdtemp(prefix="tts-model-"))
     atexit.register(shutil.rmtree, view, ignore_errors=True)
@@ -110,7 +111,7 @@ def writable_view(folder: Path) -> Path:
 def _files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
-        # Hidden ones are the hub client's own; resource/ is unpacked from resource.zip.
+        # Hidden files belong to the hub's client. resource/ is unpacked from resource.zip.
         hidden = any(part.startswith(".") for part in parts) or path.suffix in {".incomplete", ".part", ".lock"}
         if path.is_file() and not hidden and parts[0] not in {MANIFEST_NAME, "resource"}:
             yield path

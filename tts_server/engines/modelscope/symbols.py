@@ -1,15 +1,15 @@
-"""The front end's symbols, in which Sambert reads the emotion.
+"""The symbols of the front end, from which Sambert reads the emotion.
 
-A sentence is a row of symbols like ``{ni$tone3$s_both$word_begin$emotion_neutral$F7}``: syllable or phone, tone, place
-in the syllable, place in the word, emotion, speaker. The front end writes a neutral one; a voice that was trained with
-emotions (its name ends in ``_emo``) speaks as the fifth field says.
+A sentence is a row of symbols such as ``{ni$tone3$s_both$word_begin$emotion_neutral$F7}``: syllable or phone, tone,
+position in the syllable, position in the word, emotion, speaker. The front end always writes the neutral emotion. A
+voice that was trained with emotions (its name ends in ``_emo``) follows the fifth field.
 """
 
 import re
 
 from tts_server.engines.protocol import NEUTRAL
 
-# The API's names and those of KAN-TTS (kantts/utils/ling_unit/emotion_types.py).
+# The API's names, and those of KAN-TTS (kantts/utils/ling_unit/emotion_types.py).
 EMOTIONS: dict[str, str] = {
     NEUTRAL: "emotion_neutral",
     "happy": "emotion_happy",
@@ -29,7 +29,7 @@ _EMOTION_FIELD = 4
 
 
 def with_emotion(symbols: str, emotion: str) -> str:
-    """Return the row of symbols with that emotion (one of :data:`EMOTIONS`) in each of them that has the field."""
+    """Return the row with ``emotion`` (one of :data:`EMOTIONS`) in each symbol that has the field."""
 
     def change(match: re.Match[str]) -> str:
         fields = match[1].split("$")

@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, its log line, its metrics, its security headers."""
+"""What surrounds every request: its id, log line, metrics, trace span and security headers."""
 
 import logging
 import os
@@ -15,12 +15,12 @@ from tts_server.process.lifecycle import State
 
 log = logging.getLogger(__name__)
 
-# Somebody else's id goes into our logs and headers: only if it is plain and short.
+# A client's id goes into our logs and headers, so it must be plain and short.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
-_QUIET = frozenset({"/health", "/ready", "/metrics"})
+_DEBUG_LEVEL_PATHS = frozenset({"/health", "/ready", "/metrics"})
 
 
-def register_request_hooks(app: Flask) -> None:
+def instrument(app: Flask) -> None:
     """Measure and log each request of the application."""
 
     @app.before_request
@@ -33,29 +33,29 @@ def register_request_hooks(app: Flask) -> None:
 
     @app.after_request
     def end(response: Response) -> Response:
-        here = context()
+        ctx = context()
         response.headers["X-Request-Id"] = g.request_id
         response.headers["X-Content-Type-Options"] = "nosniff"
-        if here.lifecycle.state is State.DRAINING:
-            # So that no idle connection is left when SIGTERM comes, on which a request could be lost.
+        if ctx.lifecycle.state is State.DRAINING:
+            # A connection that is idle when SIGTERM arrives could lose a request.
             response.headers["Connection"] = "close"
         record = _record(response)
-        # The rule, not the path: a scanner must not be able to make series.
+        # The rule, not the path: otherwise a scanner could create any number of series.
         endpoint = request.url_rule.rule if request.url_rule else "other"
-        level = logging.DEBUG if request.path in _QUIET else logging.INFO
+        level = logging.DEBUG if request.path in _DEBUG_LEVEL_PATHS else logging.INFO
         start: float = g.start
         span: Span | None = g.get("span")
         if g.get("streamed"):
             response.call_on_close(
-                lambda: conclude(here.metrics, record, endpoint, start=start, level=level, span=span)
+                lambda: record_request(ctx.metrics, record, endpoint, start=start, level=level, span=span)
             )
         else:
-            conclude(here.metrics, record, endpoint, start=start, level=level, span=span)
+            record_request(ctx.metrics, record, endpoint, start=start, level=level, span=span)
         return response
 
 
 def request_id(given: str) -> str:
-    """Return the client's own id, or a new one."""
+    """Return the client's own id if it is acceptable, otherwise a new one."""
     return given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
 
 
@@ -70,10 +70,10 @@ def _record(response: Response) -> dict[str, object]:
     }
 
 
-def conclude(
+def record_request(
     metrics: Metrics, record: dict[str, object], endpoint: str, *, start: float, level: int, span: Span | None = None
 ) -> None:
-    """Count and log the request, once it is answered: for a stream, when it ends or the client is gone."""
+    """Count and log a request once it is answered. A stream is answered when it ends or the client disconnects."""
     seconds = time.perf_counter() - start
     metrics.requests.labels(endpoint, str(record["status"])).inc()
     metrics.request_seconds.labels(endpoint).observe(seconds)

@@ -9,9 +9,9 @@ import gevent
 import pytest
 
 from tts_server.audio.encoding import FORMATS
-from tts_server.cache.memory import SoundCache
-from tts_server.synthesis.stream import AbandonedError, Recording
-from tts_server.synthesis.stream_encoder import Renditions
+from tts_server.cache.memory import AudioCache
+from tts_server.synthesis.stream import AbandonedError, AudioStream
+from tts_server.synthesis.stream_encoder import StreamEncoder
 
 RATE = 24_000
 SECOND = bytes(2 * RATE)
@@ -30,9 +30,9 @@ def threads() -> int:
     return len(list(Path("/proc/self/task").iterdir()))
 
 
-def begin(renditions: Renditions, name: str) -> tuple[Recording, Recording]:
-    source = Recording()
-    made = renditions.start("key", FORMATS[name], source)
+def begin(encoder: StreamEncoder, name: str) -> tuple[AudioStream, AudioStream]:
+    source = AudioStream()
+    made = encoder.encode("key", FORMATS[name], source)
     source.append(SECOND, 1.0)
     return source, made
 
@@ -44,21 +44,21 @@ def wait_for_threads(at_most: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["mp3", "opus", "aac", "flac"])
-@pytest.mark.parametrize("end", ["the listener leaves", "the source fails"])
+@pytest.mark.parametrize("end", ["the reader leaves", "the source fails"])
 @pytest.mark.usefixtures("no_collector")
 def test_what_is_given_up_leaves_no_thread(name: str, end: str) -> None:
-    renditions = Renditions(threads=1, sample_rate=RATE, cache=SoundCache(0))
-    whole = renditions.start("other", FORMATS[name], Recording.of(SECOND, 1.0))
-    assert list(whole.listen(time.monotonic() + 10))  # the pool's own thread runs from now on
+    encoder = StreamEncoder(threads=1, sample_rate=RATE, cache=AudioCache(0))
+    whole = encoder.encode("other", FORMATS[name], AudioStream.completed(SECOND, 1.0))
+    assert list(whole.read(time.monotonic() + 10))  # the pool's own thread runs from now on
     before = threads()
     for _ in range(4):
-        source, made = begin(renditions, name)
-        heard = made.listen(time.monotonic() + 10)
-        assert next(heard)
-        if end == "the listener leaves":
-            heard.close()
+        source, made = begin(encoder, name)
+        chunks = made.read(time.monotonic() + 10)
+        assert next(chunks)
+        if end == "the reader leaves":
+            chunks.close()
         else:
             source.fail(AbandonedError())
             with pytest.raises(AbandonedError):
-                list(heard)
+                list(chunks)
     wait_for_threads(before)

@@ -1,9 +1,9 @@
-from tts_server.cache.redis import Breaker
+from tts_server.cache.redis import CircuitBreaker
 
 
 def test_the_breaker_opens_after_three_failures_and_tries_again_after_a_pause() -> None:
     now = 0.0
-    breaker = Breaker(lambda: now)
+    breaker = CircuitBreaker(lambda: now)
     assert [breaker.failed() for _ in range(3)] == [False, False, True]
     assert not breaker.allows()
     now = 5.0
@@ -18,7 +18,7 @@ def test_the_breaker_opens_after_three_failures_and_tries_again_after_a_pause() 
 
 
 def test_failures_have_to_be_in_a_row() -> None:
-    breaker = Breaker(lambda: 0.0)
+    breaker = CircuitBreaker(lambda: 0.0)
     for _ in range(5):
         breaker.failed()
         breaker.failed()

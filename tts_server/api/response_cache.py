@@ -1,0 +1,136 @@
+"""Answer an exact repeat of an earlier request in front of Flask, while its audio is still in memory.
+
+A service whose texts repeat serves mostly cache hits. This WSGI middleware answers them at a fraction of the cost. It
+takes only exact repeats: an equal body with the same API key has been validated and answered before. A request with a
+token is none, because the token may have expired since. All other requests pass through unchanged.
+"""
+
+import hashlib
+import io
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from flask import request
+
+from tts_server.api.body import EARLY_BODY, read_in_time
+from tts_server.api.context import Context
+from tts_server.api.instrumentation import record_request, request_id
+from tts_server.audio.encoding import Format
+from tts_server.audio.wav import wav_header
+from tts_server.cache.memory import CachedAudio
+from tts_server.process.lifecycle import State
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_PATH = "/v1/audio/speech"
+_STORE = "tts_server.store_response"
+_MAX_BODY_BYTES = 16 * 1024
+_MAX_ENTRIES = 4096
+_STATUS = "200 OK"
+
+
+@dataclass(frozen=True, slots=True)
+class CachedResponse:
+    """How to answer a request again: the cache key of its audio, and what the response and the log say about it."""
+
+    cache_key: tuple[str, str]
+    output_format: Format
+    characters: int
+
+
+class ResponseCache:
+    """A WSGI middleware. It holds no audio, only keys into the audio cache."""
+
+    def __init__(self, application: "WSGIApplication", ctx: Context) -> None:
+        self._application = application
+        self._ctx = ctx
+        self._responses: OrderedDict[bytes, CachedResponse] = OrderedDict()
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer an exact repeat, or pass the request to the application."""
+        begin = time.perf_counter()
+        digest = self._digest(environ)
+        if digest is not None:
+            cached = self._responses.get(digest)
+            audio = self._ctx.service.cached(cached.cache_key) if cached else None
+            if cached and audio:
+                return self._answer(environ, start_response, cached, audio, begin)
+            environ[_STORE] = partial(self._store, digest)
+        return self._application(environ, start_response)
+
+    def _digest(self, environ: "WSGIEnvironment") -> bytes | None:
+        """Return a digest of all that the response depends on, or None if the request cannot be answered here.
+
+        The application can still read the body as usual.
+        """
+        if environ["PATH_INFO"] != _PATH or environ["REQUEST_METHOD"] != "POST":
+            return None
+        if "HTTP_ORIGIN" in environ or "HTTP_CACHE_CONTROL" in environ or self._ctx.tracing:
+            return None
+        if self._ctx.keys.may_expire(environ.get("HTTP_AUTHORIZATION", "")):
+            return None
+        length = environ.get("CONTENT_LENGTH") or ""
+        if not length.isdecimal() or int(length) > _MAX_BODY_BYTES:
+            return None
+        body = environ[EARLY_BODY] = read_in_time(lambda: environ["wsgi.input"].read(int(length)))
+        if body is None:
+            return None
+        environ["wsgi.input"] = io.BytesIO(body)
+        head = f"{environ.get('CONTENT_TYPE')}\0{environ.get('HTTP_AUTHORIZATION')}\0"
+        return hashlib.sha256(head.encode("latin-1") + body).digest()
+
+    def _store(self, digest: bytes, response: CachedResponse) -> None:
+        self._responses[digest] = response
+        if len(self._responses) > _MAX_ENTRIES:
+            self._responses.popitem(last=False)
+
+    def _answer(
+        self,
+        environ: "WSGIEnvironment",
+        start_response: "StartResponse",
+        cached: CachedResponse,
+        audio: CachedAudio,
+        begin: float,
+    ) -> Iterable[bytes]:
+        ctx = self._ctx
+        body = [audio.data]
+        if cached.output_format.name == "wav":
+            body.insert(0, wav_header(len(audio.data), ctx.service.engine.sample_rate))
+        identity = request_id(environ.get("HTTP_X_REQUEST_ID", ""))
+        headers = [
+            ("Content-Type", cached.output_format.mimetype),
+            ("Content-Length", str(sum(map(len, body)))),
+            ("X-Audio-Seconds", f"{audio.seconds:.3f}"),
+            ("X-Cache", "hit"),
+            ("X-Request-Id", identity),
+            ("X-Content-Type-Options", "nosniff"),
+        ]
+        if ctx.lifecycle.state is State.DRAINING:
+            headers.append(("Connection", "close"))
+        ctx.metrics.cache_events.labels("hit").inc()
+        ctx.metrics.first_audio_seconds.labels("hit").observe(time.perf_counter() - begin)
+        record: dict[str, object] = {
+            "request_id": identity,
+            "method": "POST",
+            "path": _PATH,
+            "status": HTTPStatus.OK.value,
+            "characters": cached.characters,
+            "cache": "hit",
+        }
+        record_request(ctx.metrics, record, _PATH, start=begin, level=logging.INFO)
+        start_response(_STATUS, headers)
+        return body
+
+
+def cache_response(response: CachedResponse) -> None:
+    """Let the cache answer exact repeats of the current request, if it is of a kind that the cache can answer."""
+    store: Callable[[CachedResponse], None] | None = request.environ.get(_STORE)
+    if store:
+        store(response)

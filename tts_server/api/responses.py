@@ -1,0 +1,193 @@
+"""Responses to speech requests: the whole audio, audio as it is produced, or server-sent events."""
+
+import base64
+import errno
+import json
+import logging
+import time
+from collections.abc import Generator
+
+from flask import Response, g, request
+
+from tts_server.api.context import Context, context
+from tts_server.api.errors import ApiError, error_body
+from tts_server.api.response_cache import CachedResponse, cache_response
+from tts_server.audio.encoding import FORMATS, Format
+from tts_server.audio.wav import UNKNOWN_BYTES, wav_header
+from tts_server.engines import NothingToSayError
+from tts_server.process.lifecycle import State
+from tts_server.synthesis.admission import OverloadedError
+from tts_server.synthesis.service import SpeechResult, UnknownEmotionError, UnknownVoiceError, Utterance
+from tts_server.synthesis.stream import DeadlineError
+
+log = logging.getLogger(__name__)
+
+_TOKENS_PER_SECOND = 20
+"""Server-sent events report usage in tokens, as OpenAI does. A token is 50 ms of audio or one character."""
+
+
+def audio_response(utterance: Utterance, format_name: str, *, param: str, whole: bool = False) -> Response:
+    """Speak, and respond with audio: in one piece if it is complete, otherwise as a stream.
+
+    With ``whole`` the audio is always complete. ``param`` names the field of the text in error messages.
+    Raises :class:`ApiError` for a problem before the first chunk.
+    """
+    output_format = FORMATS[format_name]
+    result = _speak(utterance, output_format, param=param, whole=whole)
+    if result.data is None:
+        response = _streamed_audio(result, output_format)
+    else:
+        response = _complete_audio(result, result.data, output_format)
+    if not _wants_fresh():
+        cache_response(CachedResponse(result.cache_key, output_format, len(utterance.text)))
+    return response
+
+
+def event_response(utterance: Utterance, format_name: str, *, param: str) -> Response:
+    """Speak, and respond with server-sent events that hold the audio in base64. Raises :class:`ApiError` likewise."""
+    output_format = FORMATS[format_name]
+    result = _speak(utterance, output_format, param=param, whole=False)
+    events = _events(context(), _chunks(result, _stream_header(output_format)), result, len(utterance.text))
+    response = _stream(result, events, mimetype="text/event-stream")
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+def check_text(text: str, param: str) -> str:
+    """Return the text if it can be spoken, otherwise raise :class:`ApiError`."""
+    limit = context().settings.max_input_characters
+    g.characters = len(text)
+    if not text.strip():
+        raise ApiError(400, f"{param!r} is empty. Provide the text to speak.", code="empty_input", param=param)
+    if len(text) > limit:
+        raise ApiError(
+            400,
+            f"{param!r} has {len(text)} characters, but the limit is {limit}. Split the text into several requests.",
+            code="input_too_long",
+            param=param,
+        )
+    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+        raise ApiError(
+            400,
+            f"{param!r} is not valid Unicode: it contains an unpaired surrogate.",
+            code="invalid_unicode",
+            param=param,
+        )
+    return text
+
+
+def _complete_audio(result: SpeechResult, data: bytes, output_format: Format) -> Response:
+    # Two pieces and a length, because joining them would copy the audio once more.
+    pieces = [data]
+    if output_format.name == "wav":
+        pieces.insert(0, wav_header(len(data), context().service.engine.sample_rate))
+    response = Response(pieces, mimetype=output_format.mimetype)
+    response.content_length = sum(map(len, pieces))
+    response.headers["X-Audio-Seconds"] = f"{result.seconds:.3f}"
+    response.headers["X-Cache"] = result.cache_status
+    return response
+
+
+def _streamed_audio(result: SpeechResult, output_format: Format) -> Response:
+    return _stream(result, _chunks(result, _stream_header(output_format)), mimetype=output_format.mimetype)
+
+
+def _stream(result: SpeechResult, body: Generator[bytes], *, mimetype: str) -> Response:
+    """Return a response whose body is sent as it is produced."""
+    response = Response(_until_deadline(context(), body, g.request_id), mimetype=mimetype)
+    response.headers["X-Cache"] = result.cache_status
+    response.headers["X-Accel-Buffering"] = "no"  # nginx would otherwise hold back the beginning
+    g.streamed = True
+    if result.chunks is not None:
+        response.call_on_close(result.chunks.close)
+    return response
+
+
+def _speak(utterance: Utterance, output_format: Format, *, param: str, whole: bool) -> SpeechResult:
+    """Return the audio, or raise what went wrong as an :class:`ApiError`."""
+    ctx = context()
+    # A server that drains still answers. Traffic moves away because /ready says so.
+    if not ctx.service.loaded or ctx.lifecycle.state is State.LOADING:
+        raise ApiError(503, "The model is still loading.", code="model_loading", retry_after=1)
+    try:
+        result = ctx.service.speak(
+            utterance,
+            output_format=output_format,
+            timeout=ctx.settings.request_timeout_seconds,
+            whole=whole,
+            span=g.get("span"),
+            fresh=_wants_fresh(),
+        )
+    except UnknownVoiceError as error:
+        raise ApiError(400, str(error), code="unknown_voice", param="voice") from None
+    except UnknownEmotionError as error:
+        raise ApiError(400, str(error), code="unknown_emotion", param="emotion") from None
+    except NothingToSayError:
+        raise ApiError(
+            400, f"{param!r} contains nothing that can be pronounced.", code="nothing_to_say", param=param
+        ) from None
+    except OverloadedError as error:
+        raise ApiError(503, str(error), code="overloaded", retry_after=error.retry_after) from None
+    except DeadlineError:
+        raise _deadline_exceeded(ctx) from None
+    g.cache = result.cache_status
+    ctx.metrics.first_audio_seconds.labels(result.cache_status).observe(time.perf_counter() - g.start)
+    return result
+
+
+def _wants_fresh() -> bool:
+    cache_control = request.cache_control
+    return bool(cache_control.no_cache or cache_control.no_store)
+
+
+def _deadline_exceeded(ctx: Context) -> ApiError:
+    return ApiError(
+        503,
+        f"The audio was not ready within {ctx.settings.request_timeout_seconds:g} seconds.",
+        code="deadline_exceeded",
+        retry_after=ctx.service.retry_after(),
+    )
+
+
+def _until_deadline(ctx: Context, body: Generator[bytes], request_id: str) -> Generator[bytes]:
+    """Yield the body. If the deadline cuts it off, log one line and close the connection.
+
+    The status has been sent, so only a connection that ends before the body does can tell the client.
+    """
+    try:
+        yield from body
+    except DeadlineError:
+        ctx.metrics.rejections.labels("deadline_exceeded").inc()
+        log.warning("stream cut off at its deadline", extra={"request_id": request_id})
+        # As if the client had gone: gunicorn then closes the connection and logs nothing more.
+        raise ConnectionResetError(errno.ECONNRESET, "cut off at the deadline") from None
+
+
+def _stream_header(output_format: Format) -> bytes:
+    """Return what precedes the samples of a stream whose length is not known yet."""
+    if output_format.name != "wav":
+        return b""
+    return wav_header(UNKNOWN_BYTES, context().service.engine.sample_rate)
+
+
+def _chunks(result: SpeechResult, header: bytes) -> Generator[bytes]:
+    chunks = result.chunks if result.data is None else [result.data]
+    for chunk in chunks or ():
+        yield header + chunk if header else chunk
+        header = b""
+
+
+def _events(ctx: Context, chunks: Generator[bytes], result: SpeechResult, characters: int) -> Generator[bytes]:
+    try:
+        for chunk in chunks:
+            yield _event({"type": "speech.audio.delta", "audio": base64.b64encode(chunk).decode()})
+    except DeadlineError:
+        yield _event({"type": "error", **error_body(_deadline_exceeded(ctx))})
+        return
+    tokens = round(result.seconds * _TOKENS_PER_SECOND)
+    usage = {"input_tokens": characters, "output_tokens": tokens, "total_tokens": characters + tokens}
+    yield _event({"type": "speech.audio.done", "usage": usage})
+
+
+def _event(data: dict[str, object]) -> bytes:
+    return f"data: {json.dumps(data)}\n\n".encode()

@@ -1,0 +1,138 @@
+"""``tts-server fetch``, ``voices`` and ``check``: download a model, list what it offers, find out whether it works."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tts_server.settings import Settings
+
+if TYPE_CHECKING:
+    from tts_server.engines import Engine
+
+NOT_SPEECH, WRONG_USAGE, NO_MODEL = 1, 2, 3
+
+_FETCH = """\
+Download the model of the modelscope engine from the ModelScope hub, once. An interrupted download resumes where it
+stopped. The sha256 of every file is recorded beside the model and verified at each start. A model that is already there
+is verified and not downloaded again.
+
+  tts-server fetch --model OWNER/NAME --revision v1.0.2 --dir /models
+  TTS_MODEL_NAME=OWNER/NAME TTS_MODEL_REVISION=v1.0.2 TTS_MODEL_DIR=/models tts-server fetch
+  tts-server fetch --record-only --model me/mine --revision 1 --dir /models   for files that you have copied yourself
+
+MODELSCOPE_ENDPOINT selects another hub. MODELSCOPE_API_TOKEN gives access to private models.
+exit status: 0 the model is there, 2 wrong usage, 3 the model cannot be fetched
+"""
+_VOICES = """\
+List the voices of the engine (TTS_ENGINE), the default one first, and its emotions.
+
+  tts-server voices
+  TTS_ENGINE=modelscope TTS_MODEL_DIR=/models tts-server voices
+
+exit status: 0 success, 3 the engine or its model is missing
+"""
+_CHECK = """\
+Load the engine and its model, verify the model's files, speak a sentence, and check the audio: its length for the text,
+its loudness, and whether it is clipped.
+
+  tts-server check
+  tts-server check --voice zhiyan_emo --emotion happy
+
+exit status: 0 speech, 1 not speech, 2 wrong usage, 3 the engine or its model is missing, or a file has changed
+"""
+
+
+def add_parsers(commands: Any) -> None:
+    """Add the three commands to the sub-commands of ``tts-server``."""
+    fetch = _add(commands, "fetch", "download the model of the modelscope engine, once", _FETCH)
+    fetch.add_argument("--model", help="the model's id on the hub (default: TTS_MODEL_NAME)")
+    fetch.add_argument("--revision", help="the revision, such as v1.0.2 (default: TTS_MODEL_REVISION)")
+    fetch.add_argument("--dir", type=Path, metavar="FOLDER", help="the target folder (default: TTS_MODEL_DIR)")
+    fetch.add_argument("--record-only", action="store_true", help="only record the files that are already there")
+    fetch.set_defaults(run=_fetch)
+
+    _add(commands, "voices", "list voices and emotions", _VOICES).set_defaults(run=_voices)
+
+    check = _add(commands, "check", "load the model, speak, and check the audio", _CHECK)
+    check.add_argument("--voice", help="one of `tts-server voices` (default: the first)")
+    check.add_argument("--emotion", default="neutral", help="one of `tts-server voices` (default: neutral)")
+    check.set_defaults(run=_check)
+
+
+def _add(commands: Any, name: str, summary: str, description: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=summary, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    return parser
+
+
+def _fetch(options: argparse.Namespace, settings: Settings) -> int:
+    from tts_server.engines import EngineError  # noqa: PLC0415 - numpy
+    from tts_server.engines.modelscope import fetch, folder  # noqa: PLC0415 - as above
+
+    model = options.model or settings.model_name
+    revision = options.revision or settings.model_revision
+    target = options.dir or (Path(settings.model_dir) if settings.model_dir else None)
+    if not model or not revision or target is None:
+        return fail(
+            "fetch needs a model, a revision and a folder. Set TTS_MODEL_NAME, TTS_MODEL_REVISION and TTS_MODEL_DIR, "
+            "or pass --model, --revision and --dir.",
+            WRONG_USAGE,
+        )
+    try:
+        if options.record_only:
+            folder.listed_voices(target)
+            manifest = folder.record(target, model=model, revision=revision)
+        else:
+            manifest = fetch.fetch(model, revision, target)
+    except (EngineError, OSError) as error:
+        return fail(str(error), NO_MODEL)
+    sys.stdout.write(f"{manifest.model} {manifest.revision}: {len(manifest.files)} files recorded in {target}\n")
+    return 0
+
+
+def _voices(_: argparse.Namespace, settings: Settings) -> int:
+    from tts_server.engines import EngineError, create_engine  # noqa: PLC0415 - numpy
+
+    try:
+        engine = create_engine(settings)
+    except EngineError as error:
+        return fail(str(error), NO_MODEL)
+    for voice in engine.voices:
+        sys.stdout.write(f"{voice.id:<20} {voice.language:<8} {voice.name}\n")
+    sys.stdout.write(f"emotions: {', '.join(engine.emotions)}\n")
+    return 0
+
+
+def _check(options: argparse.Namespace, settings: Settings) -> int:
+    from tts_server.cli.check import check_speech  # noqa: PLC0415 - numpy
+    from tts_server.engines import EngineError  # noqa: PLC0415 - numpy
+
+    start = time.perf_counter()
+    try:
+        engine = load_engine(settings)
+        voice = options.voice or settings.default_voice or engine.voices[0].id
+        report = check_speech(engine, voice=voice, emotion=options.emotion, load_seconds=time.perf_counter() - start)
+    except EngineError as error:
+        return fail(str(error), NO_MODEL)
+    except ValueError as error:  # an unknown voice or emotion
+        return fail(str(error), WRONG_USAGE)
+    sys.stdout.write(report.text + "\n")
+    return 0 if report.ok else fail("the audio is not speech: " + "; ".join(report.problems) + ".", NOT_SPEECH)
+
+
+def load_engine(settings: Settings) -> "Engine":
+    """Create and load the engine that the settings name. Raises EngineError."""
+    from tts_server.engines import create_engine  # noqa: PLC0415 - numpy
+
+    engine = create_engine(settings)
+    engine.load()
+    return engine
+
+
+def fail(message: str, status: int) -> int:
+    """Write the message to standard error, and return the exit status."""
+    sys.stderr.write(f"tts-server: {message}\n")
+    return status
