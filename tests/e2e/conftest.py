@@ -16,8 +16,8 @@ from devcluster.product import NAMESPACE, Product
 from devcluster.progress import Progress
 from devcluster.provider import Devcluster, choose
 from tests.e2e.client import Client
-from tests.e2e.operatorlog import OperatorLog, wrong_lines
-from tests.e2e.place import Place, operator_pods, until
+from tests.e2e.operatorlog import OperatorLog, crashed, wrong_lines
+from tests.e2e.place import Place, until
 from tests.e2e.proxy import proxy
 
 FIGURES = Path("build/bench/e2e.json")
@@ -51,8 +51,7 @@ def operator_log(product: Product) -> Iterator[OperatorLog]:
     log = OperatorLog(product)
     yield log
     assert wrong_lines(log.keep()) == []
-    states = [each for pod in operator_pods(product) for each in pod["status"].get("containerStatuses", [])]
-    assert {each["restartCount"] for each in states} == {0}
+    assert crashed(product) == []
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from devcluster.product import NAMESPACE, Product
 
 LINES_WANTED = {"time", "level", "logger", "message"}
+LEASE_LOST = "stopping, another may work now"
+"""The last words of an operator that could not renew its lease, as where the API server is away for long."""
 
 
 @dataclass
@@ -46,6 +48,18 @@ def leader(product: Product) -> str:
     """The pod that holds the lease; its identity is the pod's name and something random."""
     holder = product.kubectl("-n", NAMESPACE, "get", "lease/tts-operator", "-o", "jsonpath={.spec.holderIdentity}")
     return holder.rpartition("-")[0]
+
+
+def crashed(product: Product) -> list[str]:
+    """The pods whose container has ended by itself, but for one that had lost its lease, which is by design."""
+    shown = '{range .items[*]}{.metadata.name} {.status.containerStatuses[0].restartCount}{"\\n"}{end}'
+    said = product.kubectl("-n", NAMESPACE, "get", "pods", "-o", f"jsonpath={shown}")
+    ended = [words[0] for line in said.splitlines() if len(words := line.split()) > 1 and words[1] != "0"]
+    last = {
+        pod: product.kubectl("-n", NAMESPACE, "logs", pod, "--previous", "--tail=1", timeout=120, check=False)
+        for pod in ended
+    }
+    return [f"{pod}: {line}" for pod, line in last.items() if LEASE_LOST not in line]
 
 
 def wrong_lines(lines: list[str]) -> list[str]:
