@@ -55,7 +55,9 @@ def _http_route(service: TTSService, observed: Observed) -> ConditionState:
     if found is None:
         return ConditionState(ready=True, reason="Accepted", message="every Gateway accepts the route")
     if found.refusal is None:
-        text = f"Gateway {found.gateway} has not reported on the route yet; check that it exists and its controller runs"
+        text = (
+            f"Gateway {found.gateway} has not reported on the route yet; check that it exists and its controller runs"
+        )
         return ConditionState(ready=False, reason="RoutePending", message=text)
     reason, message = found.refusal["reason"], found.refusal.get("message", "")
     text = f"Gateway {found.gateway} rejects the route ({reason}): {message}"

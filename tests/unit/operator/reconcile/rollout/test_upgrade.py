@@ -82,7 +82,8 @@ def _wordless(status: Any) -> Any:
 @pytest.mark.parametrize("name", RESTING)
 async def test_what_is_at_rest_stays_so(upgraded: Any, version: str, name: str) -> None:
     simulation = upgraded(version, name)
-    before = _wordless({**simulation.status, "zoneSpread": "DoNotSchedule"})  # which earlier versions did not report
+    unreported = {"zoneSpread": "DoNotSchedule", "readyZones": len(simulation.status["zones"])}  # by earlier versions
+    before = _wordless({**simulation.status, **unreported})
     pods = {pod.name for pod in simulation.pods.alive}
     await simulation.settled()
     await simulation.quiet()
