@@ -1,4 +1,4 @@
-"""A pod that sends requests as users' programs do: from inside the cluster, by name, through the Service."""
+"""A pod that sends requests like users' programs: from inside the cluster, by name, through the Service."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def main():
         status, kind, body = send(asked)
         print(json.dumps([status, kind, base64.b64encode(body).decode()]))
 """
-"""Reads requests as a list of JSON from standard input, and answers each, in turn, with a line."""
-PELT = f"""{SEND}
+"""Reads a JSON list of requests from stdin, and writes one line per response."""
+CONSTANT_LOAD = f"""{SEND}
 import os, threading, time
 
-def pelt(settings):
+def run_load(settings):
     begin, failed, sent, threads = time.monotonic(), [], 0, []
     def one(number):
         asked = settings["request"] | {{"body": settings["request"]["body"].replace("#", str(number))}}
@@ -55,12 +55,12 @@ def pelt(settings):
         thread.join()
     print(json.dumps({{"sent": sent, "failed": failed}}))
 """
-"""Sends requests at a steady rate, whether the earlier ones are answered or not, until the file STOP exists."""
+"""Sends requests at a constant rate, whether or not earlier ones have been answered, until the file STOP exists."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; status 0 where nothing did, with the reason as body."""
+    """A response. If there was none, the status is 0 and the body is the reason."""
 
     status: int
     content_type: str
@@ -71,30 +71,30 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Tally:
-    """What became of requests that were sent at a steady rate."""
+class LoadResult:
+    """The outcome of requests at a constant rate."""
 
     sent: int
     failed: list[list[Any]]
-    """For each: seconds since the beginning, number, status, body."""
+    """For each failure: seconds since the start, number, status, body."""
 
 
 @dataclass
 class Load:
-    """Requests that are being sent; `tally` is there when the block around it has ended."""
+    """A running load. Its `result` is set when the block ends."""
 
-    tally: Tally | None = None
+    result: LoadResult | None = None
 
 
 @dataclass(frozen=True)
 class Client:
-    """The pod."""
+    """The client pod."""
 
     product: Product
     namespace: str
 
     def start(self, image: str, zone: str | None = None) -> None:
-        """Make the pod and wait for it; `image` must have python3, `zone` is where it has to run."""
+        """Create the pod and wait until it is ready. `image` must contain python3; `zone` pins the pod to a zone."""
         pod = json.dumps(_pod(image, zone))
         self.product.kubectl("-n", self.namespace, "apply", "-f", "-", stdin=pod)
         self.product.kubectl(
@@ -102,17 +102,17 @@ class Client:
         )
 
     def send(self, *requests: dict[str, Any], timeout: float = 60) -> list[Answer]:
-        """Send requests one after another, each on a connection of its own."""
+        """Send requests one after another, each on its own connection."""
         said = self._python(f"{SEND}\nmain()", stdin=json.dumps(requests), timeout=timeout)
         answers = [json.loads(line) for line in said.splitlines()]
         assert len(answers) == len(requests), said
         return [Answer(status, kind, base64.b64decode(body)) for status, kind, body in answers]
 
     @contextmanager
-    def pelting(self, request: dict[str, Any], *, rate: float, most: int) -> Iterator[Load]:
-        """Send a request `rate` times a second while the block runs, `most` times in all; # is the number."""
+    def constant_load(self, request: dict[str, Any], *, rate: float, most: int) -> Iterator[Load]:
+        """Send a request `rate` times per second while the block runs, at most `most` times. # is its number."""
         settings = {"request": request, "rate": rate, "most": most}
-        program = f"{PELT}\npelt(json.load(sys.stdin))"
+        program = f"{CONSTANT_LOAD}\nrun_load(json.load(sys.stdin))"
         load = Load()
         self.product.kubectl("-n", self.namespace, "exec", NAME, "--", "rm", "-f", STOP)
         with ThreadPoolExecutor(max_workers=1) as pool:
@@ -121,7 +121,7 @@ class Client:
                 yield load
             finally:
                 self.product.kubectl("-n", self.namespace, "exec", NAME, "--", "touch", STOP)
-            load.tally = Tally(**json.loads(running.result()))
+            load.result = LoadResult(**json.loads(running.result()))
 
     def _python(self, program: str, *, stdin: str, timeout: float) -> str:
         return self.product.kubectl(
@@ -130,17 +130,17 @@ class Client:
 
 
 def get(url: str, *, timeout: float = 20) -> dict[str, Any]:
-    """A GET request."""
+    """Return a GET request."""
     return {"url": url, "body": None, "headers": {}, "timeout": timeout}
 
 
 def post(url: str, body: str, *, content_type: str = "application/json", timeout: float = 30) -> dict[str, Any]:
-    """A POST request with a body as it is."""
+    """Return a POST request with a raw body."""
     return {"url": url, "body": body, "headers": {"Content-Type": content_type}, "timeout": timeout}
 
 
 def speech(url: str, text: Any, *, timeout: float = 30) -> dict[str, Any]:
-    """A request to a service's URL to speak a text."""
+    """Return a speech request to a service's URL."""
     return post(
         f"{url}/v1/audio/speech",
         json.dumps({"model": "fastspeech2", "input": text, "response_format": "wav"}),
@@ -149,12 +149,12 @@ def speech(url: str, text: Any, *, timeout: float = 30) -> dict[str, Any]:
 
 
 def at_host(asked: dict[str, Any], host: str) -> dict[str, Any]:
-    """The request for a host name that no DNS knows: to the address of its URL, with the name in its header."""
+    """Return the request with a Host header, for a host name that is not in DNS."""
     return asked | {"headers": asked["headers"] | {"Host": host}}
 
 
 def send_from_outside(asked: dict[str, Any]) -> Answer:
-    """Send a request from the machine of the tests, not from a pod; OSError where nothing answers."""
+    """Send a request from the machine of the tests, not from a pod. Raises OSError if there is no response."""
     request = urllib.request.Request(asked["url"], (asked["body"] or "").encode() or None, asked["headers"])
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

@@ -1,4 +1,4 @@
-"""Fixtures: the product on real nodes in three zones, and a namespace for each module of tests."""
+"""Fixtures: the product on real nodes in three zones, and a namespace per test module."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from devcluster.product import NAMESPACE, Product
 from devcluster.progress import Progress
 from devcluster.provider import Devcluster, choose
 from tests.e2e.client import Client
+from tests.e2e.namespace import Namespace, until
 from tests.e2e.operatorlog import OperatorLog, crashed, wrong_lines
-from tests.e2e.place import Place, until
 from tests.e2e.proxy import proxy
 
 FIGURES = Path("build/bench/e2e.json")
@@ -27,7 +27,7 @@ RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 
 @pytest.fixture(scope="session", autouse=True)
 def built() -> None:
-    """All that takes minutes on a new machine, so that no test's time-out has to count it."""
+    """Build everything that takes minutes on a new machine, so that it does not count towards a test's timeout."""
     progress = Progress()
     if isinstance(choose("dev", progress), Devcluster):
         debian.ensure([*debian.CONTROL_PLANE, *debian.NODE, *debian.IMAGES], progress)
@@ -37,7 +37,7 @@ def built() -> None:
 
 @pytest.fixture(scope="session")
 def product(three_zones: Product) -> Iterator[Product]:
-    """This checkout's operator, installed. It is removed afterwards unless it was there before."""
+    """The operator of this checkout, installed. It is removed afterwards, unless it existed before."""
     before = three_zones.kubectl("get", "namespace", NAMESPACE, "--ignore-not-found", "-o", "name")
     three_zones.install()
     yield three_zones
@@ -47,7 +47,7 @@ def product(three_zones: Product) -> Iterator[Product]:
 
 @pytest.fixture(scope="session")
 def operator_log(product: Product) -> Iterator[OperatorLog]:
-    """The operator's log; at the end of the run it must be JSON without a traceback, and the operator not crashed."""
+    """The operator's log. After the run, it must be JSON without tracebacks, and no container may have restarted."""
     log = OperatorLog(product)
     yield log
     assert wrong_lines(log.keep()) == []
@@ -56,52 +56,54 @@ def operator_log(product: Product) -> Iterator[OperatorLog]:
 
 @pytest.fixture(scope="session")
 def server_image(product: Product) -> str:
-    """The model server that the installed operator runs where a spec names none."""
+    """The default image of the model server of the installed operator."""
     deployment = json.loads(product.kubectl("-n", NAMESPACE, "get", "deployment", "tts-operator", "-o", "json"))
     variables = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
     return str(next(each["value"] for each in variables if each["name"] == "TTS_OPERATOR_SERVER_IMAGE"))
 
 
 @pytest.fixture(scope="session")
-def make_place(product: Product, server_image: str, operator_log: OperatorLog) -> Iterator[Callable[..., Place]]:
-    """Make a namespace under the restricted Pod Security Standard, with a client in it; all end with the run."""
-    del operator_log  # it must see all that is done here
-    made: list[str] = []
+def create_namespace(
+    product: Product, server_image: str, operator_log: OperatorLog
+) -> Iterator[Callable[..., Namespace]]:
+    """Create namespaces with the restricted Pod Security Standard and a client pod. They are deleted after the run."""
+    del operator_log  # it must start before anything happens
+    created: list[str] = []
 
-    def make(name: str, zone: str | None = None) -> Place:
+    def make(name: str, zone: str | None = None) -> Namespace:
         product.kubectl("delete", "namespace", name, "--ignore-not-found", "--timeout=100s", timeout=110)
         product.kubectl("create", "namespace", name)
-        made.append(name)
+        created.append(name)
         product.kubectl("label", "namespace", name, RESTRICTED)
         account = ("-n", name, "get", "serviceaccount", "default", "--ignore-not-found", "-o", "name")
-        until("the namespace has its ServiceAccount", lambda: bool(product.kubectl(*account)), 30)
+        until("the namespace to have its ServiceAccount", lambda: bool(product.kubectl(*account)), 30)
         client = Client(product, name)
         client.start(server_image, zone)
-        return Place(product, name, client, reader)
+        return Namespace(product, name, client, reader)
 
     with proxy(product) as reader:
         yield make
-    if made:
-        product.kubectl("delete", "namespace", *made, "--ignore-not-found", "--timeout=100s", timeout=110)
+    if created:
+        product.kubectl("delete", "namespace", *created, "--ignore-not-found", "--timeout=100s", timeout=110)
 
 
 @pytest.fixture(scope="module")
-def place(make_place: Callable[..., Place], request: pytest.FixtureRequest) -> Iterator[Place]:
-    """The namespace of a module."""
+def ns(create_namespace: Callable[..., Namespace], request: pytest.FixtureRequest) -> Iterator[Namespace]:
+    """The namespace of a test module."""
     name = "e2e-" + request.module.__name__.rpartition(".")[2].removeprefix("test_").replace("_", "-")
-    made = make_place(name)
-    yield made
-    made.leave()
+    created = create_namespace(name)
+    yield created
+    created.delete()
 
 
 @pytest.fixture(scope="session")
 def figures(request: pytest.FixtureRequest) -> list[Figure]:
-    """What tests have measured; a table and FIGURES tell of it at the end of the run."""
+    """Figures that tests have measured. At the end of the run they are printed as a table and written to FIGURES."""
     return request.config.stash.setdefault(MEASURED, [])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Tell what was measured."""
+    """Print the measured figures."""
     if measured := config.stash.get(MEASURED, []):
         write(FIGURES, measured)
         terminalreporter.section(f"measured; also in {FIGURES}")

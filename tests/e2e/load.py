@@ -1,15 +1,15 @@
-"""Requests at a constant rate, whether the earlier ones are answered or not, and an honest count of what came of them.
+"""Requests at a constant rate, and their outcomes.
 
-An open loop: a service that gets slow does not get fewer requests. Everything counts as failed that a caller would
-call so: no connection, no answer in time, any status but 200 (also 503), and a body that is no sound.
+This is an open loop: a slow service does not get fewer requests. Whatever a client would call a failure counts as one:
+no connection, a timeout, any status but 200 (including 503), and a body that is not audio.
 
-From this machine, through an Ingress, a node port or (on devcluster) a Service's own address:
+It runs on this machine, and sends to an Ingress, a node port or (on devcluster) a Service's address:
 
     with loading([url], rate=25) as load:
         ...  # a rollout
-    assert load.tally.failures == ()
-    assert load.tally.sent >= 2000
-    assert load.tally.versions.keys() == {"", "b"}
+    assert load.result.failures == ()
+    assert load.result.sent >= 2000
+    assert load.result.versions.keys() == {"", "b"}
 """
 
 from __future__ import annotations
@@ -26,35 +26,35 @@ from dataclasses import dataclass, field
 import aiohttp
 
 TEXTS = ("您好", "好的", "谢谢", "再见", "请稍等", "没问题")
-"""Short, and after their first time answered from a cache."""
+"""Short texts; all but the first requests are answered from the cache."""
 VERSION = "X-Version"
-"""The header by which the images of tests/e2e/faults name themselves; the server as it is has none."""
+"""The response header that identifies the images of tests/e2e/faults. The original server does not send it."""
 MOST = 20_000
 IN_FLIGHT = 1000
-"""More than so many at a time are not sent: they count as failures."""
+"""The maximum number of concurrent requests. Requests beyond it are not sent, and count as failures."""
 _SHOWN = 300
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A request that a caller would call failed."""
+    """A failed request."""
 
     at: float
-    """Seconds from the beginning of the load to the sending of the request."""
+    """Seconds from the start of the load until the request was sent."""
     number: int
     status: int
-    """0 where there was no answer."""
+    """0 if there was no response."""
     seconds: float
     version: str
     kept_alive: bool
-    """Whether it went over a connection that may have been used before."""
+    """Whether it used a connection from the keep-alive pool."""
     body: str
-    """Its beginning, or the error."""
+    """The start of the response body, or the error."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A request that was answered with sound."""
+    """A request that was answered with audio."""
 
     at: float
     seconds: float
@@ -62,8 +62,8 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Tally:
-    """What came of all requests."""
+class LoadResult:
+    """The outcome of all requests."""
 
     seconds: float
     answers: tuple[Answer, ...]
@@ -75,16 +75,16 @@ class Tally:
 
     @property
     def versions(self) -> Counter[str]:
-        """How many sounds came from each version; "" is the server that has no name."""
+        """The number of successful responses by version. The original server is ""."""
         return Counter(each.version for each in self.answers)
 
     def quantile(self, share: float) -> float:
-        """Seconds within which this share of the answered requests was answered."""
+        """Return a quantile of the seconds that successful requests took."""
         times = sorted(each.seconds for each in self.answers)
         return times[min(len(times) - 1, int(share * len(times)))] if times else 0.0
 
-    def told(self) -> str:
-        """A line for a test's message."""
+    def summary(self) -> str:
+        """Summarize the result for the message of an assertion."""
         shown = "".join(f"\n  {each}" for each in self.failures[:20])
         return (
             f"{self.sent} requests in {self.seconds:.1f} s, {len(self.failures)} failed, {dict(self.versions)},"
@@ -94,23 +94,23 @@ class Tally:
 
 @dataclass
 class Load:
-    """Requests that are being sent; also to look at while they are."""
+    """A load, which can be inspected while it runs."""
 
     urls: Sequence[str]
-    """Base addresses, used in turn."""
+    """Base URLs, used in turn."""
     rate: float
-    """Requests a second."""
+    """Requests per second."""
     texts: Sequence[str] = TEXTS
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Such as Host, for an Ingress."""
+    """Request headers, such as Host for an Ingress."""
     most: int = MOST
     timeout: float = 30.0
     new_connections: int = 2
-    """One of so many requests opens a connection of its own; the others use those that are open. 1: all; 0: none."""
+    """Every so many requests, one opens a new connection; the others use keep-alive. 1: all do; 0: none does."""
     answers: list[Answer] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    tally: Tally | None = None
-    """There when the load has ended."""
+    result: LoadResult | None = None
+    """Set when the load has ended."""
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -118,11 +118,11 @@ class Load:
         return len(self.answers)
 
     def stop(self) -> None:
-        """Send no more; what is on its way is still counted."""
+        """Stop sending. Requests in flight still count."""
         self._stopped.set()
 
-    async def run(self) -> Tally:
-        """Send until `stop`, or `most` requests; return when all are answered or given up."""
+    async def run(self) -> LoadResult:
+        """Send until `stop`, or until `most` requests have been sent. Return when all have completed."""
         begin = time.monotonic()
         running: set[asyncio.Task[None]] = set()
         keep = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
@@ -134,7 +134,7 @@ class Load:
                     break
                 if len(running) >= IN_FLIGHT:
                     at = time.monotonic() - begin
-                    self.failures.append(Failure(at, number, 0, 0.0, "", False, f"{IN_FLIGHT} requests are on the way"))
+                    self.failures.append(Failure(at, number, 0, 0.0, "", False, f"{IN_FLIGHT} requests are in flight"))
                     continue
                 fresh = bool(self.new_connections) and number % self.new_connections == 0
                 task = asyncio.create_task(self._one(single if fresh else kept, number, begin, kept_alive=not fresh))
@@ -142,8 +142,8 @@ class Load:
                 task.add_done_callback(running.discard)
             if running:
                 await asyncio.wait(running)
-        self.tally = Tally(time.monotonic() - begin, tuple(self.answers), tuple(self.failures))
-        return self.tally
+        self.result = LoadResult(time.monotonic() - begin, tuple(self.answers), tuple(self.failures))
+        return self.result
 
     async def _one(self, session: aiohttp.ClientSession, number: int, begin: float, *, kept_alive: bool) -> None:
         sent = time.monotonic()
@@ -169,23 +169,23 @@ class Load:
 
 
 def _problem(status: int, body: bytes) -> str:
-    """Why this is no sound; empty where it is some: whether it is speech is the gate's business."""
+    """Return why a response is not audio, or "" if it is. Whether it is speech is not checked here."""
     shown = body[:_SHOWN].decode(errors="replace")
     if status != 200:
         return shown or "(no body)"
     if body[:4] != b"RIFF" or body[8:12] != b"WAVE":
-        return shown or "(an empty answer)"
+        return shown or "(empty body)"
     promised = int.from_bytes(body[4:8], "little") + 8
     if promised < 0xFFFFFFFF and len(body) != promised:
-        return f"{len(body)} bytes of sound, {promised} were promised"
-    return "" if len(body) > 44 else "sound of no length"
+        return f"{len(body)} bytes of audio, but the header says {promised}"
+    return "" if len(body) > 44 else "empty audio"
 
 
 @contextmanager
 def loading(urls: Sequence[str], *, rate: float, begun: int = 1, **how: object) -> Iterator[Load]:
-    """Send while the block runs, from a thread with an event loop of its own; `how` are the fields of :class:`Load`.
+    """Run a load while the block runs, in a thread with its own event loop. `how` are fields of :class:`Load`.
 
-    The block begins when `begun` requests are done, so that what it does happens under load.
+    The block starts once `begun` requests have completed, so that it runs under load.
     """
     load = Load(urls, rate, **how)  # type: ignore[arg-type] # as they are named there
     problem: list[BaseException] = []
@@ -201,12 +201,12 @@ def loading(urls: Sequence[str], *, rate: float, begun: int = 1, **how: object) 
     try:
         pause = threading.Event()
         for _ in itertools.takewhile(lambda _: len(load.answers) + len(load.failures) < begun, itertools.count()):
-            assert thread.is_alive(), f"the load has ended: {problem or load.tally}"
+            assert thread.is_alive(), f"the load has ended: {problem or load.result}"
             pause.wait(0.01)
         yield load
     finally:
         load.stop()
         thread.join(load.timeout + 10)
-    assert not thread.is_alive(), "the load does not end"
+    assert not thread.is_alive(), "the load did not end"
     if problem:
         raise problem[0]

@@ -1,4 +1,4 @@
-"""The operator's log over a whole test run, over all the pods that it ran in."""
+"""The operator's log of a whole test run, from all of its pods."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ LEASE_LOST = "stopping, another may work now"
 
 @dataclass
 class OperatorLog:
-    """What the operator has written since the test run began."""
+    """The operator's log since the start of the test run."""
 
     product: Product
     since: str = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
     lines: list[str] = field(default_factory=list)
 
     @contextmanager
-    def of_an_ending_pod(self) -> Iterator[str]:
-        """Keep the log of the pod that works, which the block ends, to its last line; yields the pod's name."""
+    def of_terminating_leader(self) -> Iterator[str]:
+        """Keep the complete log of the leader's pod, which the block terminates. Yields the pod's name."""
         pod = leader(self.product)
         with ThreadPoolExecutor(max_workers=1) as pool:
             following = pool.submit(self._read, pod, "--follow")
@@ -34,7 +34,7 @@ class OperatorLog:
             self.lines += following.result()
 
     def keep(self) -> list[str]:
-        """Keep what there is by now, for a pod that will be out of reach; all lines so far."""
+        """Keep the log so far, because a pod may become unreachable. Return all lines."""
         pods = self.product.kubectl("-n", NAMESPACE, "get", "pods", "-o", "jsonpath={.items[*].metadata.name}").split()
         self.lines += [line for pod in pods for line in self._read(pod)]
         return self.lines
@@ -45,7 +45,7 @@ class OperatorLog:
 
 
 def leader(product: Product) -> str:
-    """The pod that holds the lease; its identity is the pod's name and something random."""
+    """Return the pod that holds the lease. Its identity is the pod's name with a random suffix."""
     holder = product.kubectl("-n", NAMESPACE, "get", "lease/tts-operator", "-o", "jsonpath={.spec.holderIdentity}")
     return holder.rpartition("-")[0]
 
@@ -63,7 +63,7 @@ def crashed(product: Product) -> list[str]:
 
 
 def wrong_lines(lines: list[str]) -> list[str]:
-    """Lines that are no JSON object with the usual fields, or that tell of a failure of the code."""
+    """Return the lines that are not JSON objects with the usual fields, or that contain a traceback."""
     return [line for line in lines if not _is_fine(line)]
 
 

@@ -1,4 +1,4 @@
-"""Reads from the API server without a process for each: waits look often, and kubectl takes a tenth of a second."""
+"""Reads through `kubectl proxy`: tests poll often, and a kubectl process per read would take 0.1 s."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ PATHS = {
     "pods": "api/v1/namespaces/{namespace}/pods",
     "service": "api/v1/namespaces/{namespace}/services",
 }
-UNTIL_WE_END = '"$@" & read -r _; kill $!'
-"""A shell's words: run a program until standard input is closed, which it also is when the tests are killed."""
+RUN_UNTIL_STDIN_CLOSES = '"$@" & read -r _; kill $!'
+"""A shell command: run a program until stdin closes, which also happens if the tests are killed."""
 NOT_FOUND = 404
-PATIENCE = 30.0
-"""Seconds, for the proxy to begin, to end, and for each answer."""
+TIMEOUT_SECONDS = 30.0
+"""For the start and the end of the proxy, and for each response."""
 Json = dict[str, Any]
 
 
 class Proxy:
-    """A `kubectl proxy`."""
+    """A running `kubectl proxy`."""
 
     def __init__(self, url: str) -> None:
         self._url = url
 
     def get(self, namespace: str, kind: str, name: str = "", *, selector: str = "") -> Json:
-        """An object, empty where there is none; without a name a list. `kind` is one of PATHS."""
+        """Return an object, or {} if it does not exist; without a name, a list. `kind` is a key of PATHS."""
         path = PATHS[kind].format(namespace=namespace)
         parameters = {"labelSelector": selector} if selector else {}
-        answer = requests.get(f"{self._url}/{path}/{name}".rstrip("/"), parameters, timeout=PATIENCE)
+        answer = requests.get(f"{self._url}/{path}/{name}".rstrip("/"), parameters, timeout=TIMEOUT_SECONDS)
         if name and answer.status_code == NOT_FOUND:
             return {}
         assert answer.ok, answer.text
@@ -47,20 +47,20 @@ class Proxy:
 
 @contextmanager
 def proxy(product: Product) -> Iterator[Proxy]:
-    """Run one while the block does."""
-    command = ["sh", "-c", UNTIL_WE_END, "proxy", *product.kubectl_command("proxy", "--port=0")]
+    """Run `kubectl proxy` while the block runs."""
+    command = ["sh", "-c", RUN_UNTIL_STDIN_CLOSES, "proxy", *product.kubectl_command("proxy", "--port=0")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            begun, _, _ = select.select([process.stdout], [], [], PATIENCE)
+            begun, _, _ = select.select([process.stdout], [], [], TIMEOUT_SECONDS)
             said = process.stdout.readline() if begun else "nothing"
             found = re.search(r"127\.0\.0\.1:\d+", said)
-            assert found, f"kubectl proxy says: {said}"
+            assert found, f"unexpected output of kubectl proxy: {said}"
             yield Proxy(f"http://{found[0]}")
         finally:
             process.stdin.close()
             try:
-                process.wait(PATIENCE)
+                process.wait(TIMEOUT_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()

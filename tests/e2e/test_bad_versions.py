@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import pytest
 
 from bench.figures import Figure
-from tests.e2e.place import Place, until
-from tests.e2e.rollouts import Json, Voice, following, voice
+from tests.e2e.namespace import Namespace, until
+from tests.e2e.rollouts import Json, SpeechService, create_service, watching
 
 pytestmark = pytest.mark.timeout(240, func_only=True)
 WEIGHT = 20
@@ -36,9 +36,9 @@ FELT = {"errors10": ("ErrorRate", 10000), "slow5x": ("SlowAnswers", 600)}
 
 
 @pytest.fixture(scope="module")
-def steady(place: Place, ingress_url: str) -> Voice:
+def steady(ns: Namespace, ingress_url: str) -> SpeechService:
     """A service whose new versions are checked, and replaced one by one."""
-    return voice(place, ingress_url, "steady", "ingress", rollout=checked(60))
+    return create_service(ns, ingress_url, "steady", "ingress", rollout=checked(60))
 
 
 def checked(deadline: int) -> dict[str, object]:
@@ -48,17 +48,17 @@ def checked(deadline: int) -> dict[str, object]:
 
 @pytest.mark.parametrize("fault", HEARD)
 def test_a_version_that_does_not_speak_is_rolled_back_unnoticed(
-    steady: Voice, fault: str, figures: list[Figure]
+    steady: SpeechService, fault: str, figures: list[Figure]
 ) -> None:
     image = steady.version(fault)
-    with steady.watched() as seen, readiness(steady) as told, steady.under_load() as load:
+    with steady.observe_rollout() as seen, readiness(steady) as told, steady.under_load() as load:
         begin = time.monotonic()
         deadline = NEVER_READY_SECONDS if fault == "never-ready" else 60
         steady.apply(image, rollout=checked(deadline))
         ready = steady.until_rolled_back(90)
-        until("the pods of the bad version are gone", lambda: not steady.place.get(*candidates(steady))["items"], 60)
+        until("the pods of the bad version are gone", lambda: not steady.ns.get(*candidates(steady))["items"], 60)
         gone = time.monotonic()
-        stalled = steady.place.condition(steady.name, "Stalled")
+        stalled = steady.ns.condition(steady.name, "Stalled")
         steady.apply()  # as it was: this clears it
         steady.until_done(60)
     reason, words = HEARD[fault]
@@ -66,9 +66,9 @@ def test_a_version_that_does_not_speak_is_rolled_back_unnoticed(
     assert re.search(words, ready["message"]), ready
     assert stalled["status"] == "True"
     assert seen.phases[:3] == ["", "Checking", "RolledBack"]
-    assert load.tally is not None
-    assert load.tally.failures == (), load.tally.told()
-    assert set(load.tally.versions) == {""}
+    assert load.result is not None
+    assert load.result.failures == (), load.result.summary()
+    assert set(load.result.versions) == {""}
     waited = seen.at["RolledBack"] - min([*told, seen.at["RolledBack"]])
     gate = deadline if reason == "ProgressDeadlineExceeded" else waited
     figures += [
@@ -78,7 +78,7 @@ def test_a_version_that_does_not_speak_is_rolled_back_unnoticed(
 
 
 @contextmanager
-def readiness(speaker: Voice) -> Iterator[list[float]]:
+def readiness(speaker: SpeechService) -> Iterator[list[float]]:
     """While the block runs, gather when pods of the candidate were told to be ready: then the gate can listen."""
     told: list[float] = []
 
@@ -87,11 +87,11 @@ def readiness(speaker: Voice) -> Iterator[list[float]]:
         if conditions.get("Ready") == "True":
             told.append(time.monotonic())
 
-    with following(speaker.place, *candidates(speaker), see=see):
+    with watching(speaker.ns, *candidates(speaker), on_event=see):
         yield told
 
 
-def candidates(speaker: Voice) -> list[str]:
+def candidates(speaker: SpeechService) -> list[str]:
     """What to ask for its candidate's pods by."""
     return ["pods", "-l", f"app.kubernetes.io/instance={speaker.name},app.kubernetes.io/name=tts-server-candidate"]
 
@@ -105,7 +105,7 @@ def steady_reason(message: str) -> str:
 
 @pytest.mark.parametrize("fault", FELT)
 def test_what_only_live_traffic_shows_costs_no_more_than_the_canarys_share(
-    place: Place, ingress_url: str, fault: str
+    ns: Namespace, ingress_url: str, fault: str
 ) -> None:
     reason, allowed = FELT[fault]
     rollout = {
@@ -114,15 +114,15 @@ def test_what_only_live_traffic_shows_costs_no_more_than_the_canarys_share(
         "speechCheck": {"enabled": False},
         "analysis": {"maxP99Milliseconds": allowed, "minRequests": 10},
     }
-    speaker = voice(place, ingress_url, f"felt-{fault}", "gateway", replicas=2, rollout=rollout, server=NO_CACHE)
+    speaker = create_service(ns, ingress_url, f"felt-{fault}", "gateway", replicas=2, rollout=rollout, server=NO_CACHE)
     with speaker.under_load(rate=3, uncached=True) as load:
         speaker.apply(speaker.version(fault))
         ready = speaker.until_rolled_back(120)
     assert steady_reason(ready["message"]) == reason, ready
-    assert load.tally is not None
-    assert len(load.tally.failures) <= load.tally.sent * WEIGHT / 100, load.tally.told()
-    assert {each.version for each in load.tally.failures} <= {fault}, load.tally.told()
-    speaker.leave()
+    assert load.result is not None
+    assert len(load.result.failures) <= load.result.sent * WEIGHT / 100, load.result.summary()
+    assert {each.version for each in load.result.failures} <= {fault}, load.result.summary()
+    speaker.delete()
 
 
 NO_CACHE = {"cache": {"sizeMiB": 0}}

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from devcluster import binaries
-from tests.e2e.place import Place, until
-from tests.e2e.rollouts import QUICK, Json, Voice, voice
+from tests.e2e.namespace import Namespace, until
+from tests.e2e.rollouts import QUICK, Json, SpeechService, create_service
 
 pytestmark = pytest.mark.timeout(240, func_only=True)
 QUIET_SECONDS = 60
@@ -53,7 +53,7 @@ HELD: dict[str, list[str]] = {
 class Hand:
     """A person, and the service whose rollouts they steer."""
 
-    voice: Voice
+    service: SpeechService
     way: list[str]
     """The phases that a new version goes through."""
     versions: list[str]
@@ -61,30 +61,30 @@ class Hand:
 
     def change(self) -> None:
         """Ask for a new version."""
-        self.voice.apply(server={"cache": {"sizeMiB": 64 + len(self.versions)}})
-        until(f"{self.voice.name} is looked at", lambda: self.target not in {"", self.versions[-1]}, 30)
+        self.service.apply(server={"cache": {"sizeMiB": 64 + len(self.versions)}})
+        until(f"{self.service.name} is looked at", lambda: self.target not in {"", self.versions[-1]}, 30)
         self.versions.append(self.target)
 
     @property
     def target(self) -> str:
         """The revision that the spec asks for; empty while the status speaks of an older spec."""
-        known = bool(self.voice.place.condition(self.voice.name))
-        return self.voice.place.status(self.voice.name)["targetRevision"] if known else ""
+        known = bool(self.service.ns.condition(self.service.name))
+        return self.service.ns.status(self.service.name)["targetRevision"] if known else ""
 
     def says(self, *words: str, code: int = 0) -> str:
         """Run kubectl tts as a user does, once the operator has seen the last change; what it answers."""
         self.until_seen()
-        return plugin(self.voice, *words, code=code)
+        return plugin(self.service, *words, code=code)
 
     def until_seen(self) -> None:
         """Wait until the operator has looked at the newest spec, which a pause changes: words before are refused."""
-        generation = self.voice.place.get("tts", self.voice.name)["metadata"]["generation"]
-        until("it is seen", lambda: self.voice.place.status(self.voice.name)["observedGeneration"] >= generation, 30)
+        generation = self.service.ns.get("tts", self.service.name)["metadata"]["generation"]
+        until("it is seen", lambda: self.service.ns.status(self.service.name)["observedGeneration"] >= generation, 30)
 
     def until(self, told: str) -> None:
         """Wait for a phase."""
         phase, _, step = told.partition(" ")
-        self.voice.until_phase(phase, 120, step=int(step) if step else None)
+        self.service.until_phase(phase, 120, step=int(step) if step else None)
 
     def change_until(self, told: str) -> None:
         """Ask for a new version, and bring it so far."""
@@ -98,33 +98,33 @@ class Hand:
     def stays(self) -> None:
         """See that the rollout goes nowhere, though it is asked to."""
         self.until_seen()
-        before = self.voice.rollout()
-        seen = [self.voice.rollout() for _ in range(10)]
+        before = self.service.rollout()
+        seen = [self.service.rollout() for _ in range(10)]
         assert {(each["phase"], each.get("step"), each["since"]) for each in seen} == {
             (before["phase"], before.get("step"), before["since"])
         }
 
     def until_begun(self, revision: str) -> None:
         """Wait until this revision is what is being rolled out."""
-        until(f"{revision} is rolled out", lambda: self.voice.rollout().get("revision") == revision, 30)
+        until(f"{revision} is rolled out", lambda: self.service.rollout().get("revision") == revision, 30)
 
     def until_undone(self, revision: str) -> None:
         """Wait until an older revision runs alone instead of the one that the spec asks for."""
 
         def there() -> bool:
-            status = self.voice.place.status(self.voice.name)
-            reason = self.voice.place.condition(self.voice.name).get("reason")
+            status = self.service.ns.status(self.service.name)
+            reason = self.service.ns.condition(self.service.name).get("reason")
             return reason == "Undone" and status["currentRevision"] == revision and "rollout" not in status
 
-        until(f"{self.voice.name} is undone", there, 120, otherwise=lambda: self.voice.place.status(self.voice.name))
+        until(f"{self.service.name} is undone", there, 120, otherwise=lambda: self.service.ns.status(self.service.name))
 
 
-def plugin(speaker: Voice, *words: str, code: int = 0) -> str:
+def plugin(speaker: SpeechService, *words: str, code: int = 0) -> str:
     """Run kubectl tts as a user does; what it says."""
     kubectl = binaries.path_of("kubectl")
     path = os.pathsep.join([str(Path(sys.executable).parent), str(kubectl.parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "KUBECONFIG": str(speaker.place.product.provider.kubeconfig())}
-    command = ["kubectl", "tts", *words[:1], speaker.name, *words[1:], f"--namespace={speaker.place.name}"]
+    environment = {**os.environ, "PATH": path, "KUBECONFIG": str(speaker.ns.product.provider.kubeconfig())}
+    command = ["kubectl", "tts", *words[:1], speaker.name, *words[1:], f"--namespace={speaker.ns.name}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
     assert done.returncode == code, f"{words}: {done.stdout}{done.stderr}"
     return done.stdout + done.stderr
@@ -139,14 +139,14 @@ def promote(hand: Hand) -> None:
         hand.says("promote", code=0 if waits else REFUSED)
         if each in HELD and not waits:
             hand.says(*HELD[each])
-    hand.voice.until_done(120)
+    hand.service.until_done(120)
 
 
 def promote_in_full(hand: Hand) -> None:
     """All the way, once the check has passed."""
     hand.change_until("Checking")
     hand.says("promote", "--full")
-    hand.voice.until_done(120)
+    hand.service.until_done(120)
 
 
 def pause(hand: Hand) -> None:
@@ -159,7 +159,7 @@ def pause(hand: Hand) -> None:
             hand.says(*HELD[each])
         hand.stays()
         hand.says("resume")
-    hand.voice.until_done(120)
+    hand.service.until_done(120)
 
 
 def abort(hand: Hand) -> None:
@@ -167,7 +167,7 @@ def abort(hand: Hand) -> None:
     for each in hand.way:
         hand.change_until(each)
         hand.says("abort")
-        assert "(Aborted)" in hand.voice.until_rolled_back(90)["message"], each
+        assert "(Aborted)" in hand.service.until_rolled_back(90)["message"], each
 
 
 def undo(hand: Hand) -> None:
@@ -204,46 +204,46 @@ TURNS: dict[str, tuple[list[Callable[[Hand], None]], str]] = {
 
 
 @pytest.mark.timeout(900, func_only=True)  # some thirty rollouts
-def test_each_act_at_each_step_ends_as_documented_and_then_nothing_is_written(place: Place, ingress_url: str) -> None:
+def test_each_act_at_each_step_ends_as_documented_and_then_nothing_is_written(ns: Namespace, ingress_url: str) -> None:
     def steer(strategy: str) -> Hand:
         rollout, way = STRATEGIES[strategy]
         pods = 2 if strategy == "canary" else 1  # with one pod a canary needs no more at its second step
-        speaker = voice(place, ingress_url, strategy, "ingress", replicas=pods, rollout=rollout | QUICK)
-        hand = Hand(speaker, way, [place.status(strategy)["currentRevision"]])
+        speaker = create_service(ns, ingress_url, strategy, "ingress", replicas=pods, rollout=rollout | QUICK)
+        hand = Hand(speaker, way, [ns.status(strategy)["currentRevision"]])
         with speaker.under_load(RATE) as load:
             for act in TURNS[strategy][0]:
                 act(hand)
-        assert load.failures == [], load.tally and load.tally.told()
+        assert load.failures == [], load.result and load.result.summary()
         return hand
 
     with ThreadPoolExecutor(len(TURNS)) as pool:
         hands = list(pool.map(steer, TURNS))
-    until_at_rest(place)
-    phases = {hand.voice.name: hand.voice.rollout().get("phase", "") for hand in hands}
+    until_at_rest(ns)
+    phases = {hand.service.name: hand.service.rollout().get("phase", "") for hand in hands}
     assert phases == {name: phase for name, (_, phase) in TURNS.items()}
-    watch_quietly(place, written(place))
+    watch_quietly(ns, written(ns))
     for hand in hands:
-        hand.voice.leave()
+        hand.service.delete()
 
 
-def test_a_service_that_wants_api_keys_is_checked_as_well(place: Place, ingress_url: str) -> None:
-    place.kubectl("create", "secret", "generic", "keys", f"--from-literal=keys={KEY}")
+def test_a_service_that_wants_api_keys_is_checked_as_well(ns: Namespace, ingress_url: str) -> None:
+    ns.kubectl("create", "secret", "generic", "keys", f"--from-literal=keys={KEY}")
     server = {"auth": {"apiKeysSecretRef": {"name": "keys", "key": "keys"}}}
-    speaker = Voice(place, "locked", ingress_url, {"replicas": 1, "server": server})
+    speaker = SpeechService(ns, "locked", ingress_url, {"replicas": 1, "server": server})
     speaker.apply()
-    place.ready("locked")
-    assert place.speak("locked").status == 401
+    ns.wait_until_ready("locked")
+    assert ns.speak("locked").status == 401
     speaker.apply(speaker.version("b"))
     speaker.until_done(90)
-    with speaker.watched():
+    with speaker.observe_rollout():
         speaker.apply(speaker.version("silence"))
         assert "(SpeechCheckFailed)" in speaker.until_rolled_back(60)["message"]
-    speaker.leave()
+    speaker.delete()
 
 
-def written(place: Place) -> dict[str, Json]:
+def written(ns: Namespace) -> dict[str, Json]:
     """Every object that the operator writes, without what Kubernetes' own controllers tell of it."""
-    said = place.kubectl("get", "--show-managed-fields", "-o", "json", OBJECTS)
+    said = ns.kubectl("get", "--show-managed-fields", "-o", "json", OBJECTS)
     found = {f"{item['kind']}/{item['metadata']['name']}": item for item in json.loads(said)["items"]}
     for item in found.values():
         if item["kind"] in TOLD_BY_OTHERS:
@@ -253,20 +253,20 @@ def written(place: Place) -> dict[str, Json]:
     return found
 
 
-def until_at_rest(place: Place) -> None:
+def until_at_rest(ns: Namespace) -> None:
     """Wait until the last pods have gone, and what their going does to the counts has been told."""
     last: list[dict[str, Json]] = []
 
     def still() -> bool:
-        last.append(written(place))
+        last.append(written(ns))
         return len(last) > 10 and all(each == last[-1] for each in last[-10:])
 
     until("nothing changes any more", still, 90)
 
 
-def watch_quietly(place: Place, before: dict[str, Json]) -> None:
+def watch_quietly(ns: Namespace, before: dict[str, Json]) -> None:
     """See for a minute that nothing is written."""
     end, pause = time.monotonic() + QUIET_SECONDS, threading.Event()
     while time.monotonic() < end:
-        assert written(place) == before
+        assert written(ns) == before
         pause.wait(2)

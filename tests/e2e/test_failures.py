@@ -4,67 +4,67 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.place import SMALL, Place, until
+from tests.e2e.namespace import SMALL, Namespace, until
 
 pytestmark = pytest.mark.timeout(180, func_only=True)
 
 
-def test_an_image_that_cannot_be_pulled(place: Place, server_image: str) -> None:
+def test_an_image_that_cannot_be_pulled(ns: Namespace, server_image: str) -> None:
     repository = server_image.rpartition(":")[0]
-    place.apply("lost", replicas=1, image={"repository": repository, "tag": "no-such-tag"})
+    ns.apply("lost", replicas=1, image={"repository": repository, "tag": "no-such-tag"})
     until(
         "the reason is told",
-        lambda: place.condition("lost").get("reason") == "ImagePullBackOff",
+        lambda: ns.condition("lost").get("reason") == "ImagePullBackOff",
         90,
-        otherwise=lambda: place.status("lost"),
+        otherwise=lambda: ns.status("lost"),
     )
-    ready = place.condition("lost")
+    ready = ns.condition("lost")
     assert ready["status"] == "False"
     assert "check image.repository, image.tag" in ready["message"]
-    failure = place.status("lost")["lastFailure"]
+    failure = ns.status("lost")["lastFailure"]
     assert failure["reason"] == "ImagePullBackOff"
     assert failure["container"] == "server"
     assert failure["pod"].startswith("lost-")
     assert f"{repository}:no-such-tag" in failure["message"]
 
-    place.apply("lost", replicas=1)
-    place.serving("lost")
-    assert "lastFailure" not in place.status("lost")
-    place.kubectl("delete", "tts", "lost")
+    ns.apply("lost", replicas=1)
+    ns.wait_until_serving("lost")
+    assert "lastFailure" not in ns.status("lost")
+    ns.kubectl("delete", "tts", "lost")
 
 
 @pytest.mark.parametrize("memory", ["32Mi", "64Mi"], ids=["kills-the-server", "kills-its-worker"])
-def test_a_pod_without_enough_memory(place: Place, memory: str) -> None:
+def test_a_pod_without_enough_memory(ns: Namespace, memory: str) -> None:
     name = f"starved-{memory.lower()}"
     amounts = {"requests": {"cpu": SMALL["requests"]["cpu"], "memory": memory}, "limits": {"memory": memory}}
-    place.apply(name, replicas=1, resources=amounts)
+    ns.apply(name, replicas=1, resources=amounts)
     until(
         "the reason is told",
-        lambda: place.status(name).get("lastFailure", {}).get("reason") == "OOMKilled",
+        lambda: ns.status(name).get("lastFailure", {}).get("reason") == "OOMKilled",
         60,
-        otherwise=lambda: place.status(name),
+        otherwise=lambda: ns.status(name),
     )
-    failure = place.status(name)["lastFailure"]
+    failure = ns.status(name)["lastFailure"]
     assert failure["exitCode"] == 137
     assert failure["container"] == "server"
-    until("the cure is told", lambda: "raise resources.limits.memory" in place.condition(name)["message"], 30)
-    assert place.condition(name)["status"] == "False"
-    place.kubectl("delete", "tts", name)
+    until("the cure is told", lambda: "raise resources.limits.memory" in ns.condition(name)["message"], 30)
+    assert ns.condition(name)["status"] == "False"
+    ns.kubectl("delete", "tts", name)
 
 
-def test_a_secret_that_is_missing(place: Place) -> None:
-    place.apply("keyless", replicas=1, server={"auth": {"apiKeysSecretRef": {"name": "keys", "key": "keys"}}})
+def test_a_secret_that_is_missing(ns: Namespace) -> None:
+    ns.apply("keyless", replicas=1, server={"auth": {"apiKeysSecretRef": {"name": "keys", "key": "keys"}}})
     # A slow kubelet says first that it still waits for the Secret.
     until(
         "the Secret is named",
-        lambda: 'secret "keys" not found' in place.condition("keyless").get("message", ""),
+        lambda: 'secret "keys" not found' in ns.condition("keyless").get("message", ""),
         60,
-        otherwise=lambda: place.status("keyless"),
+        otherwise=lambda: ns.status("keyless"),
     )
-    condition = place.condition("keyless")
+    condition = ns.condition("keyless")
     assert condition["reason"] == "CreateContainerConfigError"
     assert "create the Secret, or correct its name and key in server.auth" in condition["message"]
-    place.kubectl("create", "secret", "generic", "keys", "--from-literal=keys=letmein")
-    place.ready("keyless")
-    assert "lastFailure" not in place.status("keyless")
-    place.kubectl("delete", "tts/keyless", "secret/keys")
+    ns.kubectl("create", "secret", "generic", "keys", "--from-literal=keys=letmein")
+    ns.wait_until_ready("keyless")
+    assert "lastFailure" not in ns.status("keyless")
+    ns.kubectl("delete", "tts/keyless", "secret/keys")

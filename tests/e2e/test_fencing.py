@@ -14,8 +14,8 @@ import pytest
 
 from bench.figures import Figure
 from devcluster.product import NAMESPACE, ROOT, Product
+from tests.e2e.namespace import Namespace, operator_pods, until
 from tests.e2e.operatorlog import OperatorLog
-from tests.e2e.place import Place, operator_pods, until
 
 SOAK_SECONDS = float(os.environ.get("SOAK", "40"))
 STARVED_BY = 4 * (os.cpu_count() or 1)
@@ -59,10 +59,10 @@ def restart_api_server(product: Product) -> None:
 
 
 def test_nothing_is_fenced_that_answers(
-    place: Place, product: Product, operator_log: OperatorLog, figures: list[Figure]
+    ns: Namespace, product: Product, operator_log: OperatorLog, figures: list[Figure]
 ) -> None:
-    place.apply(NAME)
-    place.serving(NAME)
+    ns.apply(NAME)
+    ns.wait_until_serving(NAME)
     end, number = time.monotonic() + SOAK_SECONDS, 0
     while time.monotonic() < end:
         number += 1
@@ -74,14 +74,14 @@ def test_nothing_is_fenced_that_answers(
             time.sleep(min(10.0, SOAK_SECONDS / 4))
         restart_api_server(product)
         until("the operator is there", lambda: operator_is_up(product), 120)
-    events = json.loads(place.kubectl("get", "events", "--field-selector", f"reason={FENCED}", "-o", "json"))["items"]
+    events = json.loads(ns.kubectl("get", "events", "--field-selector", f"reason={FENCED}", "-o", "json"))["items"]
     figures += [
         Figure("CPU starvation, operator and API server restarted: pods fenced", len(events), "pods", 0),
         Figure("CPU starvation, operator and API server restarted: rounds", number, "rounds"),
         Figure("CPU starvation, operator and API server restarted: time", SOAK_SECONDS, "s"),
     ]
     assert events == []
-    place.serving(NAME)
+    ns.wait_until_serving(NAME)
 
 
 def operator_is_up(product: Product) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from devcluster.demo import measure
 from tests.e2e.client import at_host, get, send_from_outside, speech
-from tests.e2e.place import Place, until
+from tests.e2e.namespace import Namespace, until
 
 pytestmark = pytest.mark.timeout(180, func_only=True)
 BY_INGRESS = "by-ingress"
@@ -20,19 +20,19 @@ TOO_LONG = "您好吗"
 
 
 @pytest.fixture(scope="module")
-def inside(place: Place, ingress_url: str) -> Place:
+def inside(ns: Namespace, ingress_url: str) -> Namespace:
     """Two services that can be reached from outside, Ready."""
     del ingress_url  # it is there before them
-    place.apply(
+    ns.apply(
         BY_INGRESS,
         replicas=1,
         ingress={"className": "traefik", "host": host(BY_INGRESS)},
         server={"maxInputCharacters": len(TEXT)},
     )
-    apply_by_gateway(place)
+    apply_by_gateway(ns)
     for name in (BY_INGRESS, BY_GATEWAY):
-        place.ready(name)
-    return place
+        ns.wait_until_ready(name)
+    return ns
 
 
 def host(name: str) -> str:
@@ -40,9 +40,9 @@ def host(name: str) -> str:
     return f"{name}.example.com"
 
 
-def apply_by_gateway(place: Place, longest: int = 500) -> None:
+def apply_by_gateway(ns: Namespace, longest: int = 500) -> None:
     """Apply the service BY_GATEWAY; another `longest` text makes other pods."""
-    place.apply(
+    ns.apply(
         BY_GATEWAY,
         replicas=1,
         gateway={"parentRefs": [GATEWAY], "hostnames": [host(BY_GATEWAY)]},
@@ -50,14 +50,14 @@ def apply_by_gateway(place: Place, longest: int = 500) -> None:
     )
 
 
-def pods_by_gateway(place: Place) -> set[str]:
+def pods_by_gateway(ns: Namespace) -> set[str]:
     """The names of the pods of BY_GATEWAY, also of those that end."""
-    items = place.get("pods", "-l", f"app.kubernetes.io/instance={BY_GATEWAY}")["items"]
+    items = ns.get("pods", "-l", f"app.kubernetes.io/instance={BY_GATEWAY}")["items"]
     return {pod["metadata"]["name"] for pod in items}
 
 
 @pytest.mark.parametrize("name", [BY_INGRESS, BY_GATEWAY])
-def test_speech_from_outside(inside: Place, ingress_url: str, name: str) -> None:
+def test_speech_from_outside(inside: Namespace, ingress_url: str, name: str) -> None:
     until(
         "the operator sees that the route is taken",
         lambda: inside.condition(name, "RouteReady").get("status") == "True",
@@ -77,7 +77,7 @@ def test_a_host_that_nobody_has_is_not_found(ingress_url: str) -> None:
     assert send_from_outside(at_host(get(ingress_url), host("nobody"))).status == 404
 
 
-def test_a_route_shares_requests_by_weight(inside: Place, ingress_url: str) -> None:
+def test_a_route_shares_requests_by_weight(inside: Namespace, ingress_url: str) -> None:
     shared = host("shared")
     weights = {BY_INGRESS: 1, BY_GATEWAY: 3}
     backends = [{"name": name, "port": 80, "weight": weight} for name, weight in weights.items()]
@@ -96,13 +96,13 @@ def test_a_route_shares_requests_by_weight(inside: Place, ingress_url: str) -> N
     assert abs(counted[400] - 10) <= 2  # it takes turns, and begins anew where routes change meanwhile
 
 
-def test_a_rollout_loses_no_request_from_outside(inside: Place, ingress_url: str) -> None:
+def test_a_rollout_loses_no_request_from_outside(inside: Namespace, ingress_url: str) -> None:
     before = pods_by_gateway(inside)
     asked = at_host(speech(ingress_url, "第#句话。"), host(BY_GATEWAY))
-    with inside.client.pelting(asked, rate=3, most=300) as load:
+    with inside.client.constant_load(asked, rate=3, most=300) as load:
         apply_by_gateway(inside, longest=50)
         until("other pods are there", lambda: bool(pods_by_gateway(inside) - before), 30)
         until("the old pods are gone", lambda: not pods_by_gateway(inside) & before, 90)
-    assert load.tally is not None
-    assert load.tally.failed == []
-    assert 10 < load.tally.sent < 300  # it was under way all the time
+    assert load.result is not None
+    assert load.result.failed == []
+    assert 10 < load.result.sent < 300  # it was under way all the time

@@ -15,8 +15,8 @@ from bench.figures import Figure, quantile
 from devcluster.product import ROOT, Product
 from tests.e2e.client import at_host, send_from_outside, speech
 from tests.e2e.load import Failure, loading
+from tests.e2e.namespace import Namespace, operator_pods, until, zones
 from tests.e2e.operatorlog import OperatorLog, leader
-from tests.e2e.place import Place, operator_pods, until, zones
 
 pytestmark = [
     pytest.mark.timeout(420, func_only=True),
@@ -56,19 +56,21 @@ def outages(figures: list[Figure]) -> Iterator[list[Figure]]:
 
 
 @pytest.fixture(params=range(OUTAGES), ids=lambda number: f"outage-{number + 1}")
-def survivor(place: Place, ingress_url: str) -> Iterator[Place]:
+def survivor(ns: Namespace, ingress_url: str) -> Iterator[Namespace]:
     """A service with a pod in each of three zones, that can be reached from outside."""
-    place.apply(NAME, ingress={"className": "traefik", "host": HOST})
-    place.ready(NAME)
+    ns.apply(NAME, ingress={"className": "traefik", "host": HOST})
+    ns.wait_until_ready(NAME)
     asked = at_host(speech(ingress_url, "还在"), HOST)
     until("it speaks", lambda: send_from_outside(asked).status == 200, 30)
-    yield place
-    place.kubectl("delete", "tts", NAME)
-    until("its pods are gone", lambda: not place.pods(NAME), 60)
+    yield ns
+    ns.kubectl("delete", "tts", NAME)
+    until("its pods are gone", lambda: not ns.pods(NAME), 60)
 
 
 @pytest.fixture
-def lost(survivor: Place, product: Product, operator_log: OperatorLog, request: pytest.FixtureRequest) -> Iterator[str]:
+def lost(
+    survivor: Namespace, product: Product, operator_log: OperatorLog, request: pytest.FixtureRequest
+) -> Iterator[str]:
     """The zone to lose. It is there again afterwards."""
     del survivor  # it is there before
     where = zones(product)
@@ -85,26 +87,26 @@ def lost(survivor: Place, product: Product, operator_log: OperatorLog, request: 
 
 
 def test_the_loss_of_a_zone(
-    survivor: Place, product: Product, lost: str, ingress_url: str, outages: list[Figure]
+    survivor: Namespace, product: Product, lost: str, ingress_url: str, outages: list[Figure]
 ) -> None:
-    place, where = survivor, zones(product)
+    ns, where = survivor, zones(product)
     others = sorted(set(where.values()) - {lost})
     gone = {node for node, zone in where.items() if zone == lost}
 
     def fenced() -> bool:
-        pods = [pod for pod in place.pods(NAME) if pod["spec"]["nodeName"] in gone]
+        pods = [pod for pod in ns.pods(NAME) if pod["spec"]["nodeName"] in gone]
         return bool(pods) and all(ready(pod).get("reason") == "NodeUnreachable" for pod in pods)
 
     def nodes_count_as_ready() -> bool:
-        nodes = {node["metadata"]["name"]: node for node in place.get("nodes")["items"]}
+        nodes = {node["metadata"]["name"]: node for node in ns.get("nodes")["items"]}
         return all(is_ready(nodes[node]) for node in gone)
 
     def replaced() -> bool:
-        pods = [pod for pod in place.pods(NAME) if is_ready(pod)]
+        pods = [pod for pod in ns.pods(NAME) if is_ready(pod)]
         return len(pods) == 3 and lost not in {where[pod["spec"]["nodeName"]] for pod in pods}
 
     def all_pods() -> list[Json]:
-        pods: list[Json] = place.get("pods", "-l", f"app.kubernetes.io/instance={NAME}")["items"]
+        pods: list[Json] = ns.get("pods", "-l", f"app.kubernetes.io/instance={NAME}")["items"]
         return pods
 
     with loading([ingress_url], rate=RATE, timeout=10.0, begun=5 * RATE, headers={"Host": HOST}) as load:
@@ -114,23 +116,23 @@ def test_the_loss_of_a_zone(
         until("the pods of the lost zone are fenced", fenced, 30)
         found = time.monotonic() - cut
         assert nodes_count_as_ready(), "Kubernetes itself was faster"
-        until("the status tells it", lambda: place.status(NAME).get("fencedReplicas") == 1, 30)
-        assert place.condition(NAME, "Available")["status"] == "True"
+        until("the status tells it", lambda: ns.status(NAME).get("fencedReplicas") == 1, 30)
+        assert ns.condition(NAME, "Available")["status"] == "True"
         until("the lost pod is replaced", replaced, 120)
-        until("the status names the zones that are left", lambda: place.status(NAME)["zones"] == others, 120)
+        until("the status names the zones that are left", lambda: ns.status(NAME)["zones"] == others, 120)
         devcluster("zone", "up", lost)
-        until("the lost pod is gone for good", lambda: len(place.pods(NAME)) == len(all_pods()) == 3, 120)
-        place.ready(NAME)
+        until("the lost pod is gone for good", lambda: len(ns.pods(NAME)) == len(all_pods()) == 3, 120)
+        ns.wait_until_ready(NAME)
         time.sleep(GRACE)
-    assert load.tally is not None
-    failures = load.tally.failures
+    assert load.result is not None
+    failures = load.result.failures
     outages += [
         Figure(f"zone {lost} cut off: failing window", window(failures), "s"),
         Figure(f"zone {lost} cut off: its pod is fenced after", round(found, 1), "seconds"),
         Figure(f"zone {lost} cut off: failed requests", len(failures), "requests"),
-        Figure(f"zone {lost} cut off: requests", load.tally.sent - sent, "requests"),
+        Figure(f"zone {lost} cut off: requests", load.result.sent - sent, "requests"),
     ]
-    assert len(failures) < 0.1 * load.tally.sent, load.tally.told()
+    assert len(failures) < 0.1 * load.result.sent, load.result.summary()
 
 
 def window(failures: tuple[Failure, ...]) -> float:

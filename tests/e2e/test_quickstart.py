@@ -14,8 +14,8 @@ import yaml
 from devcluster.demo import OUTPUT, TEXT, measure
 from devcluster.product import ROOT, Product
 from tests.e2e.client import get, post, speech
+from tests.e2e.namespace import SMALL, Json, Namespace, zones
 from tests.e2e.operatorlog import OperatorLog
-from tests.e2e.place import SMALL, Json, Place, zones
 
 pytestmark = pytest.mark.timeout(180, func_only=True)
 NAME = "quickstart"
@@ -29,13 +29,13 @@ def example() -> Json:
 
 
 @pytest.fixture(scope="module")
-def quickstart(place: Place) -> Place:
+def quickstart(ns: Namespace) -> Namespace:
     """The quickstart, Ready; shared by tests that only read it. It is small, to leave room for the demo's own."""
     body = example()
     body["spec"]["resources"] = SMALL
-    place.apply_manifest(body)
-    place.serving(NAME)
-    return place
+    ns.apply_manifest(body)
+    ns.wait_until_serving(NAME)
+    return ns
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_the_demo_ends_with_speech(product: Product) -> None:
     assert {zone for *_, zone in pods} == set(zones(product).values()) - {""}
 
 
-def test_three_pods_in_three_zones(quickstart: Place, product: Product) -> None:
+def test_three_pods_in_three_zones(quickstart: Namespace, product: Product) -> None:
     pods, where = quickstart.pods(NAME), zones(product)
     assert len(pods) == 3
     found = sorted(where[pod["spec"]["nodeName"]] for pod in pods)
@@ -80,7 +80,7 @@ def test_three_pods_in_three_zones(quickstart: Place, product: Product) -> None:
     assert quickstart.status(NAME)["zones"] == found
 
 
-def test_kubectl_get_reads_well(quickstart: Place) -> None:
+def test_kubectl_get_reads_well(quickstart: Namespace) -> None:
     header, row = quickstart.kubectl("get", "tts").splitlines()
     assert header.split() == ["NAME", "READY", "REASON", "MODEL", "REPLICAS", "AGE"]
     assert row.split()[:-1] == [NAME, "True", "Ready", "fastspeech2", "3"]
@@ -89,7 +89,7 @@ def test_kubectl_get_reads_well(quickstart: Place) -> None:
     assert f"http://{NAME}.{quickstart.name}.svc" in row
 
 
-def test_a_sentence_is_spoken(quickstart: Place) -> None:
+def test_a_sentence_is_spoken(quickstart: Namespace) -> None:
     answer = quickstart.speak(NAME, TEXT)
     assert (answer.status, answer.content_type) == (200, "audio/wav")
     sound = measure(answer.body)
@@ -98,7 +98,7 @@ def test_a_sentence_is_spoken(quickstart: Place) -> None:
     assert sound.rms > 0.01
 
 
-def test_every_pod_says_the_same(quickstart: Place) -> None:
+def test_every_pod_says_the_same(quickstart: Namespace) -> None:
     url = quickstart.url(NAME)
     addresses = [f"http://{pod['status']['podIP']}:7860" for pod in quickstart.pods(NAME)]
     answers = quickstart.client.send(*(speech(each, TEXT) for each in [url, *addresses, url]))
@@ -106,7 +106,7 @@ def test_every_pod_says_the_same(quickstart: Place) -> None:
     assert len({answer.body for answer in answers}) == 1
 
 
-def test_the_page_and_the_metrics_answer(quickstart: Place) -> None:
+def test_the_page_and_the_metrics_answer(quickstart: Namespace) -> None:
     url = quickstart.url(NAME)
     page, script, metrics = quickstart.client.send(
         *(get(f"{url}{path}") for path in ("/", "/static/main.js", "/metrics"))
@@ -118,7 +118,7 @@ def test_the_page_and_the_metrics_answer(quickstart: Place) -> None:
     assert b"\ntts_model_ready 1.0\n" in metrics.body
 
 
-def test_bad_requests_are_refused_and_every_pod_lives_on(quickstart: Place) -> None:
+def test_bad_requests_are_refused_and_every_pod_lives_on(quickstart: Namespace) -> None:
     url = f"{quickstart.url(NAME)}/v1/audio/speech"
     bad = {
         "empty": (400, post(url, json.dumps({"input": ""}))),

@@ -8,8 +8,8 @@ import pytest
 
 from devcluster.product import NAMESPACE, Product
 from tests.e2e.client import speech
+from tests.e2e.namespace import Namespace, operator_pods, until
 from tests.e2e.operatorlog import OperatorLog
-from tests.e2e.place import Place, operator_pods, until
 
 pytestmark = pytest.mark.timeout(180, func_only=True)
 NAME = "narrator"
@@ -17,15 +17,15 @@ CHILDREN = ("serviceaccount", "service", "poddisruptionbudget", "deployment")
 
 
 @pytest.fixture
-def narrator(place: Place) -> Place:
+def narrator(ns: Namespace) -> Namespace:
     """A service that speaks; each test leaves it so, or the next one makes it so again."""
-    place.apply(NAME)
-    place.serving(NAME)
-    return place
+    ns.apply(NAME)
+    ns.wait_until_serving(NAME)
+    return ns
 
 
 @pytest.mark.parametrize("kind", CHILDREN)
-def test_a_deleted_child_is_back_and_the_service_speaks(narrator: Place, kind: str) -> None:
+def test_a_deleted_child_is_back_and_the_service_speaks(narrator: Namespace, kind: str) -> None:
     before = narrator.get(kind, NAME)
     narrator.kubectl("delete", kind, NAME)
 
@@ -39,10 +39,10 @@ def test_a_deleted_child_is_back_and_the_service_speaks(narrator: Place, kind: s
     assert now["metadata"]["ownerReferences"] == before["metadata"]["ownerReferences"]
     deployment = f"deployment/{NAME}"
     narrator.kubectl("rollout", "status", deployment, "--timeout=90s", timeout=100)
-    narrator.serving(NAME)
+    narrator.wait_until_serving(NAME)
 
 
-def test_an_edit_is_undone_and_a_foreign_label_is_kept(narrator: Place) -> None:
+def test_an_edit_is_undone_and_a_foreign_label_is_kept(narrator: Namespace) -> None:
     narrator.kubectl("label", "deployment", NAME, "team=speech")
     narrator.kubectl("patch", "service", NAME, "--type=merge", "-p", '{"spec":{"selector":{"app":"other"}}}')
     narrator.kubectl("patch", "deployment", NAME, "--type=merge", "-p", '{"spec":{"replicas":1}}')
@@ -50,58 +50,58 @@ def test_an_edit_is_undone_and_a_foreign_label_is_kept(narrator: Place) -> None:
     selector = {"app.kubernetes.io/name": "tts-server", "app.kubernetes.io/instance": NAME}
     until("the selector is ours", lambda: narrator.get("service", NAME)["spec"]["selector"] == selector, 20)
     assert narrator.get("deployment", NAME)["metadata"]["labels"]["team"] == "speech"
-    narrator.serving(NAME)
+    narrator.wait_until_serving(NAME)
 
 
-def test_a_change_of_the_spec_rolls_out_without_a_failed_request(narrator: Place) -> None:
+def test_a_change_of_the_spec_rolls_out_without_a_failed_request(narrator: Namespace) -> None:
     url = narrator.url(NAME)
     before = {pod["metadata"]["name"] for pod in narrator.pods(NAME)}
     asked = speech(url, "第#句话。")
-    with narrator.client.pelting(asked, rate=3, most=450) as load:
+    with narrator.client.constant_load(asked, rate=3, most=450) as load:
         narrator.apply(NAME, server={"maxInputCharacters": 50})
-        narrator.ready(NAME, seconds=120)
+        narrator.wait_until_ready(NAME, seconds=120)
         until("the old pods are gone", lambda: not before & _all_pods(narrator), 60)
-    assert load.tally is not None
-    assert load.tally.failed == []
-    assert 10 < load.tally.sent < 450  # it was under way all the time
+    assert load.result is not None
+    assert load.result.failed == []
+    assert 10 < load.result.sent < 450  # it was under way all the time
     right, wrong = narrator.client.send(speech(url, "好" * 50), speech(url, "好" * 51))
     assert right.status == 200
     assert wrong.status == 400
     assert "the limit is 50" in wrong.json()["error"]["message"]
 
 
-def _all_pods(place: Place) -> set[str]:
+def _all_pods(ns: Namespace) -> set[str]:
     """The names of a service's pods, also of those that end."""
-    items = place.get("pods", "-l", f"app.kubernetes.io/instance={NAME}")["items"]
+    items = ns.get("pods", "-l", f"app.kubernetes.io/instance={NAME}")["items"]
     return {pod["metadata"]["name"] for pod in items}
 
 
 def test_an_operator_that_is_killed_goes_on_where_it_was(
-    place: Place, product: Product, operator_log: OperatorLog
+    ns: Namespace, product: Product, operator_log: OperatorLog
 ) -> None:
-    place.apply(NAME, replicas=2)
-    place.serving(NAME)
-    place.apply(NAME, replicas=3, server={"logLevel": "warning"})
-    with operator_log.of_an_ending_pod() as pod:
+    ns.apply(NAME, replicas=2)
+    ns.wait_until_serving(NAME)
+    ns.apply(NAME, replicas=3, server={"logLevel": "warning"})
+    with operator_log.of_terminating_leader() as pod:
         product.kubectl("-n", NAMESPACE, "delete", "pod", pod, "--grace-period=0", "--force")
-    place.apply(NAME, replicas=3, server={"logLevel": "debug"})
-    place.serving(NAME, seconds=120)
-    deployment = place.get("deployment", NAME)
+    ns.apply(NAME, replicas=3, server={"logLevel": "debug"})
+    ns.wait_until_serving(NAME, seconds=120)
+    deployment = ns.get("deployment", NAME)
     variables = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
     assert {"name": "TTS_LOG_LEVEL", "value": "debug"} in variables
 
 
-def test_nothing_is_left_of_a_deleted_service(narrator: Place) -> None:
+def test_nothing_is_left_of_a_deleted_service(narrator: Namespace) -> None:
     narrator.kubectl("delete", "tts", NAME)
     until("nothing is left", lambda: not narrator.leftovers(), 90, otherwise=narrator.leftovers)
 
 
 def test_nothing_is_left_of_a_service_that_is_deleted_while_the_operator_is_away(
-    narrator: Place, product: Product, operator_log: OperatorLog
+    narrator: Namespace, product: Product, operator_log: OperatorLog
 ) -> None:
     operator = ("-n", NAMESPACE, "scale", "deployment/tts-operator")
     try:
-        with operator_log.of_an_ending_pod():
+        with operator_log.of_terminating_leader():
             product.kubectl(*operator, "--replicas=0")
         until("the operator is away", lambda: not operator_pods(product), 60)
         narrator.kubectl("delete", "tts", NAME)
