@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from devcluster.product import NAMESPACE, Product
 
 LINES_WANTED = {"time", "level", "logger", "message"}
-LEASE_LOST = "stopping, another may work now"
+LEASE_LOST = "stopping because the lease is lost"
 """The last words of an operator that could not renew its lease, as where the API server is away for long."""
 
 
