@@ -75,7 +75,7 @@ async def test_who_is_not_let_in(session: aiohttp.ClientSession, pods: Callable[
     ):
         assert not result.passed
         assert result.unauthorized
-        assert "it answers 401: The API key is missing or wrong." in result.summary
+        assert "it answers 401: Missing or invalid API key." in result.summary
 
 
 async def test_a_token_that_was_caught_is_of_no_use_elsewhere_nor_later(

@@ -55,7 +55,7 @@ def test_who_has_no_key_is_told(browser: Browser) -> None:
     browser.find("#speak").click()
     browser.wait(lambda: browser.shown("#key"), "no key is asked for")
     press(browser, Keys.ESCAPE)
-    browser.wait(lambda: "API key is missing" in browser.text("#problem-text"), "no error")
+    browser.wait(lambda: "invalid API key" in browser.text("#problem-text"), "no error")
     assert not browser.shown("#retry")
 
 

@@ -137,7 +137,7 @@ def test_wrong_content_type(client: FlaskClient, content_type: str | None) -> No
 
 def test_wrong_method(client: FlaskClient) -> None:
     response = client.get(URL)
-    assert "does not take GET; use POST" in error(response, 405)["message"]
+    assert "does not support GET. Use POST" in error(response, 405)["message"]
     assert response.headers["Allow"] == "OPTIONS, POST"
 
 

@@ -60,7 +60,7 @@ def test_a_broken_manifest_is_said(folder: Path) -> None:
 def test_only_voices_that_are_there_are_listed(folder: Path) -> None:
     assert listed_voices(folder) == ["one"]
     (folder / "voices" / "voices.json").write_text("{}")
-    with pytest.raises(EngineError, match="no Sambert-HifiGAN model"):
+    with pytest.raises(EngineError, match="not a Sambert-HifiGAN model"):
         listed_voices(folder)
 
 
