@@ -132,7 +132,7 @@ async def test_a_refusal_says_what_to_write_and_writes_nothing(plugin: Plugin) -
     version = (await plugin.body())["metadata"]["resourceVersion"]
     ran = await plugin.run("promote", NAME)
     assert (ran.code, ran.out) == (3, "")
-    assert ran.err.startswith("error: step 1 of 2 needs no promotion: it holds 1 h more")
+    assert ran.err.startswith("error: step 1 of 2 needs no promotion: it lasts 1 h more")
     unknown = await plugin.run("undo", NAME, "--to", "9")
     assert unknown.code == 3
     assert "stored revisions: 1, 2, 3" in unknown.err
