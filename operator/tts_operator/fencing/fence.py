@@ -49,6 +49,8 @@ WAYS = 16
 there are: a tenant whose pods fall silent on purpose must not have those of others fenced."""
 TRY_SECONDS = 30.0
 """Where a node's kubelet has never answered, it and the node's pods are tried this often at least."""
+MOST_TRIED = 256
+"""Ways that are tried in one round beside the probes: each takes a socket."""
 COMPLAIN_SECONDS = 5.0
 """Between two log lines about writes that fail."""
 RESTORED = "NodeReachable"
@@ -76,7 +78,7 @@ class Fence:
     ) -> None:
         """`pods` are those of all TTSServices, `zones` tells each node's zone.
 
-        The pods are looked through again only when `changes` returns another value.
+        The pods are looked through again only when `changes` returns another value; by default, each time.
         `client` writes whether the lease is held or not. `seen` takes a pod as it is after a write. `tell` is called
         with a pod that was fenced or restored, a reason in one word, and a sentence. `knock` asks targets for a sign of
         life.
@@ -103,7 +105,7 @@ class Fence:
         self._heard: set[Target] = set()
         """What has ever answered: a kubelet for all pods of its node, a pod for itself."""
         self._tries: dict[str, tuple[float, float]] = {}
-        """For nodes whose kubelet has not answered: when all ways are tried next, and the pause after that."""
+        """For nodes whose kubelet has not answered: when they are tried next, and the pause before that."""
         self._complaint_due = 0.0
         self._any_fenced = False
         self._suspect = asyncio.Event()
@@ -195,16 +197,24 @@ class Fence:
         self._ways_of = changes
 
     def _to_try(self, now: float) -> dict[str, list[Target]]:
-        """All ways to the nodes whose kubelet has never answered: at once, and then more and more seldom."""
+        """Ways to the nodes whose kubelet has never answered, some nodes at a time, and each more and more seldom.
+
+        At first one pod and the kubelet: where that answers, no other way is needed. Then all.
+        """
         due: dict[str, list[Target]] = {}
         tries: dict[str, tuple[float, float]] = {}
+        room = MOST_TRIED
         for node, targets in self._ways.items():
-            if not any(map(_is_kubelet, self._heard.intersection(targets))):
-                at, pause = self._tries.get(node, (now, WAYS_SECONDS))
-                if at <= now:
-                    due[node] = targets
-                    at, pause = now + pause, min(2 * pause, TRY_SECONDS)
-                tries[node] = at, pause
+            if any(map(_is_kubelet, self._heard.intersection(targets))):
+                continue
+            at, pause = self._tries.get(node, (now, 0.0))
+            ways = targets if pause else [targets[0], targets[-1]]
+            if at <= now and len(ways) <= room:
+                room -= len(ways)
+                due[node] = ways
+                pause = min(2 * pause, TRY_SECONDS) if pause else WAYS_SECONDS
+                at = now + pause
+            tries[node] = at, pause
         self._tries = tries
         return due
 

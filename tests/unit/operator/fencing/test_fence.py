@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.unit.operator.fencing.test_fencing import LABELS, ZONES
-from tts_operator.fencing.fence import Fence
+from tts_operator.fencing.fence import MOST_TRIED, Fence
 from tts_operator.fencing.probe import Target
 from tts_operator.fencing.views import Peer, Sight, View
 from tts_operator.kube.errors import ApiError
@@ -282,6 +282,31 @@ async def test_pods_that_have_never_answered_are_fenced_only_with_their_kubelet(
         await asyncio.sleep(10)
         assert fence.count()[Sight.UNREACHABLE] == 1
         assert [name for _, name, _ in cluster.written] == (["pod-c0"] if kubelet_answered else [])
+
+
+async def test_a_hundred_nodes_behind_a_firewall_are_tried_a_few_at_a_time(cluster: Cluster) -> None:
+    """Each way takes a socket, of which a process may have a thousand; all pods have been heard in the end."""
+    pods = cluster.pods
+    for number in range(1600):
+        pod = copy.deepcopy(pods[0])
+        pod["metadata"] |= {"name": f"pod-{number}", "uid": f"uid-{number}", "namespace": f"speech-{number % 16}"}
+        pod["spec"] = {"nodeName": f"n{number % 100}"}
+        pod["status"] |= {"podIP": f"10.1.{number // 250}.{number % 250}", "hostIP": f"192.168.1.{number % 100}"}
+        pods.append(pod)
+    cluster.quiet = {f"192.168.1.{number}" for number in range(100)}
+    knock, most = cluster.knock, 0
+
+    async def counting(targets: Collection[Target], *, seconds: float) -> set[Target]:
+        nonlocal most
+        most = max(most, len(set(targets)))
+        return await knock(targets, seconds=seconds)
+
+    cluster.knock = counting  # type: ignore[method-assign]
+    async with cluster.fencing() as fence:
+        await asyncio.sleep(30)
+        assert most <= len(NODES) + 100 + MOST_TRIED
+        assert all(map(fence._is_heard, pods))
+        assert fence.count()[Sight.REACHABLE] == len(NODES) + 100
 
 
 async def test_a_node_that_comes_while_another_falls_silent_has_not_answered_yet(cluster: Cluster) -> None:
