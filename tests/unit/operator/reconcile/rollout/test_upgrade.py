@@ -79,11 +79,18 @@ def _wordless(status: Any) -> Any:
     return {**status, "conditions": conditions, **rollout}
 
 
+def _with_what_is_new(status: Json) -> Json:
+    """A status of an earlier version with the fields that it did not report."""
+    new: Json = {"zoneSpread": "DoNotSchedule", "readyZones": len(status["zones"])}
+    if "rollout" in status:
+        new["rollout"] = {"lastTransitionTime": status["rollout"]["since"], **status["rollout"]}
+    return {**status, **new}
+
+
 @pytest.mark.parametrize("name", RESTING)
 async def test_what_is_at_rest_stays_so(upgraded: Any, version: str, name: str) -> None:
     simulation = upgraded(version, name)
-    unreported = {"zoneSpread": "DoNotSchedule", "readyZones": len(simulation.status["zones"])}  # by earlier versions
-    before = _wordless({**simulation.status, **unreported})
+    before = _wordless(_with_what_is_new(simulation.status))
     pods = {pod.name for pod in simulation.pods.alive}
     await simulation.settled()
     await simulation.quiet()
