@@ -18,6 +18,7 @@ from bench.commandline import Arguments, parser, run_on_cluster
 from bench.figures import Figure, series, table, write
 from devcluster.progress import Progress
 from tts_operator.desired.identity import INSTANCE_LABEL
+from tts_operator.json_object import Json
 from tts_operator.kube.resources import (
     CONTROLLER_REVISIONS,
     DEPLOYMENTS,
@@ -45,7 +46,6 @@ EDITS: dict[Resource, dict[str, Any]] = {
     CONTROLLER_REVISIONS: {"metadata": {"labels": {"app.kubernetes.io/part-of": "other"}}},
 }
 """For each kind, a merge patch of a field that the operator sets."""
-Json = dict[str, Any]
 
 
 @dataclass

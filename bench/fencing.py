@@ -20,11 +20,11 @@ from bench.figures import Figure, table, write
 from devcluster.progress import Progress
 from tts_operator.desired.pod import PORT
 from tts_operator.fencing import Fence, Peers, Sight
+from tts_operator.json_object import Json
 
 OUTPUT = Path("build/bench/fencing.json")
 ZONES = 3
 SETTLE_SECONDS = 3.0
-Json = dict[str, Any]
 
 
 class Arguments(argparse.Namespace):

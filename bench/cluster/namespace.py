@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -18,6 +19,7 @@ import orjson
 from devcluster.progress import Progress
 from tts_operator.app import find_access
 from tts_operator.desired.identity import INSTANCE_LABEL
+from tts_operator.json_object import Json
 from tts_operator.kube.client import Client
 from tts_operator.kube.connection import Connection
 from tts_operator.kube.errors import ApiError
@@ -31,7 +33,6 @@ NAMESPACES = Resource(group="", version="v1", kind="Namespace", plural="namespac
 REPLICA_SETS = Resource(group="apps", version="v1", kind="ReplicaSet", plural="replicasets")
 TIMEOUT_SECONDS = 60.0
 CLEAN_SECONDS = 300.0
-Json = dict[str, Any]
 
 
 class BenchError(Exception):
@@ -88,7 +89,7 @@ class BenchNamespace:
             try:
                 items, _ = await self.client.list(resource, namespace=self.name, selector=f"{INSTANCE_LABEL}={name}")
             except ApiError as error:
-                if error.status == 404:  # noqa: PLR2004 - HTTP: this cluster lacks the kind
+                if error.status == HTTPStatus.NOT_FOUND:  # this cluster lacks the kind
                     continue
                 raise
             found += [(resource, fully_read(item)) for item in items]
@@ -166,9 +167,9 @@ async def request(
             text = await response.read()
     except (aiohttp.ClientError, TimeoutError) as error:
         raise BenchError(f"{method} {path}: the API server did not respond: {error}") from error
-    if missing and response.status == 404:  # noqa: PLR2004 - HTTP
+    if missing and response.status == HTTPStatus.NOT_FOUND:
         return None
-    if response.status >= 400:  # noqa: PLR2004 - HTTP
+    if response.status >= HTTPStatus.BAD_REQUEST:
         raise BenchError(f"{method} {path}: {response.status} {text.decode(errors='replace')[:500]}")
     found: Json = orjson.loads(text)
     return found

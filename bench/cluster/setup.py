@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -22,6 +21,7 @@ from devcluster.product import ROOT
 from devcluster.progress import Progress
 from devcluster.provider import Devcluster, Size
 from tts_operator.api.quantity import quantity
+from tts_operator.json_object import Json
 from tts_operator.kube.connection import Connection
 from tts_operator.kube.resources import NODES, TTSSERVICES, Resource
 
@@ -109,7 +109,7 @@ async def _check_nodes(connection: Connection, name: str, pods: int) -> None:
         )
 
 
-def _path(body: dict[str, Any]) -> str:
+def _path(body: Json) -> str:
     plural, namespaced = KINDS[body["kind"]]
     group, _, version = body["apiVersion"].rpartition("/")
     resource = Resource(group=group, version=version, kind=body["kind"], plural=plural, namespaced=namespaced)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
 from bench import drift
 from bench.cluster.namespace import BenchNamespace, connected, temporary_namespace, until
@@ -22,6 +21,7 @@ from bench.operator.peers import HEAD, KSERVE
 from bench.operator.template import Template, learn
 from devcluster.product import ROOT
 from devcluster.progress import Progress
+from tts_operator.json_object import Json
 from tts_operator.kube.connection import Connection
 from tts_operator.kube.resources import TTSSERVICES
 
@@ -52,9 +52,7 @@ class Bench:
         self._connection = connection
         self._arguments = arguments
         self._progress = progress
-        self._spec: dict[str, Any] = (
-            {"autoscaling": {"minReplicas": REPLICAS}} if can_autoscale() else {"replicas": REPLICAS}
-        )
+        self._spec: Json = {"autoscaling": {"minReplicas": REPLICAS}} if can_autoscale() else {"replicas": REPLICAS}
 
     async def run(self) -> list[Figure]:
         """Measure everything, and return the figures in the order of the table."""
@@ -171,7 +169,7 @@ class Bench:
         return run_operator(self._cluster.operator_kubeconfig, self._progress)
 
 
-async def _warm(ns: BenchNamespace, spec: dict[str, Any]) -> None:
+async def _warm(ns: BenchNamespace, spec: Json) -> None:
     """Create a TTSService before the measured ones. Once it is Ready, the operator has started."""
     await ns.apply("warm-up", spec)
     await ns.ready("warm-up")

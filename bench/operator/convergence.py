@@ -16,12 +16,12 @@ from bench.cluster.operatorprocess import Process
 from bench.operator.template import Template
 from devcluster.progress import Progress
 from tts_operator.desired.identity import INSTANCE_LABEL
+from tts_operator.json_object import Json
 from tts_operator.kube.resources import DEPLOYMENTS, TTSSERVICES, Resource
 
 QUIET_SECONDS = 3.0
 CONFIG_MAPS = Resource(group="", version="v1", kind="ConfigMap", plural="configmaps")
 OWNER = "floor"
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,18 @@ from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from bench.cluster.expectations import Expectations
 from bench.cluster.namespace import BenchNamespace, apply, is_ready, run_concurrently
 from bench.operator.template import Template
 from devcluster.progress import Progress
 from tts_operator.desired.identity import INSTANCE_LABEL
+from tts_operator.json_object import Json
 from tts_operator.kube.resources import SERVICE_ACCOUNTS, TTSSERVICES, Resource
 
 CONFIG_MAPS = Resource(group="", version="v1", kind="ConfigMap", plural="configmaps")
 TIMEOUT_SECONDS = 60.0
 PAUSE_SECONDS = 0.25
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.cluster.audit import AuditLog, Requests
 from bench.cluster.expectations import Expectations
 from bench.cluster.namespace import BenchError, BenchNamespace
 from bench.cluster.operatorprocess import Process, run_operator
 from devcluster.progress import Progress
+from tts_operator.json_object import Json
 from tts_operator.kube.resources import SERVICES
 
 QUIET_SECONDS = 5.0
@@ -21,7 +21,6 @@ IDLE_SECONDS = 3.0
 TIMEOUT_SECONDS = 120.0
 WRONG = "drifted"
 SELECTED = "app.kubernetes.io/name"
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)

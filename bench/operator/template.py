@@ -15,12 +15,12 @@ from typing import Any
 import orjson
 
 from bench.cluster.namespace import BenchError, BenchNamespace
+from tts_operator.json_object import Json
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.kube.resources import DEPLOYMENTS, Resource
 
 PROBE = "zz-children-zz"
 """A name that cannot occur in the children's manifests except as the name of the TTSService."""
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from bench.figures import Figure, quantile, table, write
 from bench.machine import describe, yardstick
 from bench.server.latencyplot import plot
 from bench.server.serverprocess import ROOT, Server, floor_server, import_seconds, server
-from bench.server.speechclient import Answer, Client, closed_loop, good, open_loop, request, speak
+from bench.server.speechclient import Answer, Client, closed_loop, good, open_loop, refused, request, speak
 
 OUTPUT = Path("build/bench/server.json")
 PLOT = Path("build/bench/server.svg")
@@ -127,13 +127,15 @@ def overload(most: float, seconds: float) -> list[Figure]:
 
         answers, probes = asyncio.run(run())
     accepted = good(answers)
-    refused = [each for each in answers if each.status == 503 and int(each.headers.get("retry-after", 0)) >= 1]  # noqa: PLR2004
     return [
         Figure(f"3 x overload for {seconds:g} s: P99 of those accepted", p(accepted, 0.99), "s", 3.0),
         Figure("3 x overload: accepted / capacity", len(accepted) / (most * seconds), ""),
         Figure("3 x overload: slowest probe", max(probes), "s", 0.2),
         Figure(
-            "3 x overload: neither sound nor 503 with Retry-After", len(answers) - len(accepted) - len(refused), "", 0
+            "3 x overload: neither sound nor 503 with Retry-After",
+            len(answers) - len(accepted) - len(refused(answers)),
+            "",
+            0,
         ),
     ]
 

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 
 @dataclass(frozen=True)
@@ -116,4 +117,10 @@ async def open_loop(client: Client, requests: Iterable[bytes], *, rate: float) -
 
 def good(answers: Sequence[Answer]) -> list[Answer]:
     """Return the responses with audio."""
-    return [answer for answer in answers if answer.status == 200 and answer.body]  # noqa: PLR2004 - HTTP's OK
+    return [answer for answer in answers if answer.status == HTTPStatus.OK and answer.body]
+
+
+def refused(answers: Sequence[Answer]) -> list[Answer]:
+    """Return the answers that ask the client to come back later: 503 with Retry-After."""
+    unavailable = [answer for answer in answers if answer.status == HTTPStatus.SERVICE_UNAVAILABLE]
+    return [answer for answer in unavailable if int(answer.headers.get("retry-after", 0)) >= 1]

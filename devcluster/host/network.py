@@ -63,16 +63,6 @@ def remove(cluster: Cluster) -> None:
     _docker_forward(cluster, add=False)
 
 
-def leftovers(cluster: Cluster) -> list[str]:
-    """Return the namespaces and interfaces that still exist."""
-    found = [str(path) for path in NETNS.glob(f"{cluster.bridge}-*")]
-    return found + [
-        path.name
-        for path in _SYS_NET.glob(f"{cluster.bridge}*")
-        if path.name == cluster.bridge or not path.name[len(cluster.bridge)].isdigit()
-    ]
-
-
 def _ensure_namespace(cluster: Cluster, netns: str, veth: str, address: str) -> None:
     if not (NETNS / netns).exists() or shell.run(["ip", "-n", netns, "link", "show", "lo"], check=False).returncode:
         (NETNS / netns).unlink(missing_ok=True)  # a plain file after a reboot, or incomplete

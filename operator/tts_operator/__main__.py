@@ -15,12 +15,12 @@ import uvloop
 from tts_operator import __version__, logs
 from tts_operator.app import (
     Address,
-    LeaseName,
     Operator,
-    SecretName,
     Settings,
     find_access,
+    parse_key_secret,
     parse_kinds,
+    parse_lease,
     parse_namespaces,
 )
 from tts_operator.desired import Defaults
@@ -94,14 +94,14 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--lease",
         metavar="NAMESPACE/NAME",
-        type=_told(LeaseName.parse),
+        type=_told(parse_lease),
         default=os.environ.get("TTS_OPERATOR_LEASE", ""),
         help="Lease to hold while active (TTS_OPERATOR_LEASE); default: no leader election",
     )
     run.add_argument(
         "--key-secret",
         metavar="NAMESPACE/NAME",
-        type=SecretName.parse,
+        type=_told(parse_key_secret),
         default=os.environ.get("TTS_OPERATOR_KEY_SECRET", ""),
         help="Secret from which to derive the keys that pods trust, created if missing (TTS_OPERATOR_KEY_SECRET); "
         "default: temporary keys, which a restart discards",

@@ -12,6 +12,7 @@ from devcluster.product import NAMESPACE as OPERATOR_NAMESPACE
 from devcluster.product import Product
 from tests.e2e.client import NAME, Answer, Client, speech
 from tests.e2e.proxy import PATHS, Proxy
+from tts_operator.json_object import Json
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
 PAUSE = 0.1
@@ -19,7 +20,6 @@ PAUSE = 0.1
 LEFTOVERS = "serviceaccounts,services,endpointslices,poddisruptionbudgets,deployments,replicasets,pods"
 SMALL = {"requests": {"cpu": "100m", "memory": "256Mi"}}
 """Resource requests that let several services fit on a machine with two CPUs."""
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ import select
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import requests
 
 from devcluster.product import Product
+from tts_operator.json_object import Json
 
 PATHS = {
     "tts": "apis/tts-operator.io/v1alpha1/namespaces/{namespace}/ttsservices",
@@ -24,7 +24,6 @@ RUN_UNTIL_STDIN_CLOSES = '"$@" & read -r _; kill $!'
 NOT_FOUND = 404
 TIMEOUT_SECONDS = 30.0
 """For the start and the end of the proxy, and for each response."""
-Json = dict[str, Any]
 
 
 class Proxy:

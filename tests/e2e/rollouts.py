@@ -15,6 +15,7 @@ from tests.e2e.client import at_host, send_from_outside, speech
 from tests.e2e.faults import images
 from tests.e2e.load import TEXTS, Load, loading
 from tests.e2e.namespace import Namespace, until
+from tts_operator.json_object import Json
 
 RATE = 50.0
 GATEWAY = {"name": "devcluster", "namespace": "traefik"}
@@ -26,7 +27,6 @@ QUICK: dict[str, Any] = {"speechCheck": {"texts": ["您好，请讲。"], "timeo
 """For concurrent rollouts of several services."""
 SENTENCES = tuple(f"第{number}句话，请稍等一下。" for number in range(200))
 """Too many for the cache."""
-Json = dict[str, Any]
 
 
 @dataclass

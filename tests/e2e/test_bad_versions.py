@@ -11,14 +11,15 @@ import pytest
 
 from bench.figures import Figure
 from tests.e2e.namespace import Namespace, until
-from tests.e2e.rollouts import Json, SpeechService, create_service, watching
+from tests.e2e.rollouts import SpeechService, create_service, watching
+from tts_operator.json_object import Json
 
 pytestmark = pytest.mark.timeout(240, func_only=True)
 WEIGHT = 20
 NEVER_READY_SECONDS = 15
 """The progress deadline of a version that never gets ready."""
-BESIDE_THE_GATE_SECONDS = 15
-"""What is promised: so much longer than the gate takes, until the stable version is alone again."""
+BESIDE_THE_CHECK_SECONDS = 15
+"""What is promised: so much longer than the speech check takes, until the stable version is alone again."""
 HEARD: dict[str, tuple[str, str]] = {
     "silence": ("SpeechCheckFailed", "silen|quiet"),
     "noise": ("SpeechCheckFailed", "steady|noise|varies"),
@@ -70,16 +71,16 @@ def test_a_version_that_does_not_speak_is_rolled_back_unnoticed(
     assert load.result.failures == (), load.result.summary()
     assert set(load.result.versions) == {""}
     waited = seen.at["RolledBack"] - min([*told, seen.at["RolledBack"]])
-    gate = deadline if reason == "ProgressDeadlineExceeded" else waited
+    checking = deadline if reason == "ProgressDeadlineExceeded" else waited
     figures += [
-        Figure(f"{fault}: the gate, from ready to judged", gate, "s"),
-        Figure(f"{fault}: applied to stable alone", gone - begin, "s", round(gate + BESIDE_THE_GATE_SECONDS, 1)),
+        Figure(f"{fault}: speech check, from ready to judged", checking, "s"),
+        Figure(f"{fault}: applied to stable alone", gone - begin, "s", round(checking + BESIDE_THE_CHECK_SECONDS, 1)),
     ]
 
 
 @contextmanager
 def readiness(speaker: SpeechService) -> Iterator[list[float]]:
-    """While the block runs, gather when pods of the candidate were told to be ready: then the gate can listen."""
+    """Record when pods of the candidate become ready while the block runs: then the speech check can begin."""
     told: list[float] = []
 
     def see(pod: Json) -> None:

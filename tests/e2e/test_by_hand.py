@@ -18,7 +18,8 @@ import pytest
 
 from devcluster import binaries
 from tests.e2e.namespace import Namespace, until
-from tests.e2e.rollouts import QUICK, Json, SpeechService, create_service
+from tests.e2e.rollouts import QUICK, SpeechService, create_service
+from tts_operator.json_object import Json
 
 pytestmark = pytest.mark.timeout(240, func_only=True)
 QUIET_SECONDS = 60

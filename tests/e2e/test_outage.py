@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -17,6 +16,7 @@ from tests.e2e.client import at_host, send_from_outside, speech
 from tests.e2e.load import Failure, loading
 from tests.e2e.namespace import Namespace, operator_pods, until, zones
 from tests.e2e.operatorlog import OperatorLog, leader
+from tts_operator.json_object import Json
 
 pytestmark = [
     pytest.mark.timeout(420, func_only=True),
@@ -31,7 +31,6 @@ OUTAGES = int(os.environ.get("OUTAGES", "1"))
 """How many zones are lost, one after the other; in every third outage it is the one in which the leader works."""
 GRACE = 5.0
 """Seconds of load after all is over, to see that it is."""
-Json = dict[str, Any]
 
 
 def devcluster(*words: str) -> None:

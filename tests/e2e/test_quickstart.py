@@ -14,8 +14,9 @@ import yaml
 from devcluster.demo import OUTPUT, TEXT, measure
 from devcluster.product import ROOT, Product
 from tests.e2e.client import get, post, speech
-from tests.e2e.namespace import SMALL, Json, Namespace, zones
+from tests.e2e.namespace import SMALL, Namespace, zones
 from tests.e2e.operatorlog import OperatorLog
+from tts_operator.json_object import Json
 
 pytestmark = pytest.mark.timeout(180, func_only=True)
 NAME = "quickstart"

@@ -9,15 +9,16 @@ from tts_operator.api.schema import defaults, rule, structural
 from tts_operator.api.spec import Spec
 from tts_operator.api.status import Status
 from tts_operator.api.ttsservice import GROUP, KIND, PLURAL, VERSION
+from tts_operator.json_object import Json
 
 NAME_MAX = 50
 """Longest name of a TTSService, in characters: its children's names and label values (63) add suffixes to it."""
 
 
-def columns() -> list[dict[str, Any]]:
+def columns() -> list[Json]:
     """What `kubectl get tts` prints."""
 
-    def column(name: str, path: str, kind: str = "string", **extra: Any) -> dict[str, Any]:
+    def column(name: str, path: str, kind: str = "string", **extra: Any) -> Json:
         return {"name": name, "type": kind, "jsonPath": path, **extra}
 
     return [
@@ -33,7 +34,7 @@ def columns() -> list[dict[str, Any]]:
     ]
 
 
-def schema() -> dict[str, Any]:
+def schema() -> Json:
     """The schema of a TTSService object."""
     spec, status = structural(Spec), structural(Status)
     return {
@@ -57,7 +58,7 @@ def schema() -> dict[str, Any]:
     }
 
 
-def crd() -> dict[str, Any]:
+def crd() -> Json:
     """The CustomResourceDefinition of TTSService."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",

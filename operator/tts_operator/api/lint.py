@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from tts_operator.api.crd import schema
-from tts_operator.api.ttsservice import Json
+from tts_operator.json_object import Json
 
 _CONDITION: dict[str, Json] = {
     "type": {

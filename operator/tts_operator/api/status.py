@@ -10,6 +10,7 @@ from tts_operator.api.schema import DATE_TIME, INT32, INT64, SET, ApiModel, map_
 NAME_MAX = 253
 """Longest name of a Kubernetes object."""
 REASON_MAX = 1024
+MESSAGE_MAX = 32768
 REASON_PATTERN = r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
 """What a condition's reason must look like.
 
@@ -23,15 +24,23 @@ SpreadInForce = Literal["DoNotSchedule", "ScheduleAnyway", "NoZones"]
 
 
 def condition_reason(text: str) -> str:
-    """The reason of a condition made of what a kubelet, a runtime or the API server gives as a reason.
+    """Turn a reason from a kubelet, a runtime, or the API server into a valid reason of a condition.
 
-    The API server refuses a status with a reason of another form, and with it everything else that the status says.
+    The API server rejects the whole status if one reason is malformed.
     """
     if re.fullmatch(REASON_PATTERN, text):
         return text[:REASON_MAX]
     words = re.findall(r"[A-Za-z0-9]+", text)
     found = "".join(word[0].upper() + word[1:] for word in words).lstrip("0123456789")
     return found[:REASON_MAX] or "Unknown"
+
+
+def condition_message(text: str) -> str:
+    """Cut the message of a condition at the length that the API accepts.
+
+    The API server rejects the whole status if one message is too long.
+    """
+    return text if len(text) <= MESSAGE_MAX else f"{text[: MESSAGE_MAX - 3]}..."
 
 
 class Condition(ApiModel):
@@ -48,7 +57,7 @@ class Condition(ApiModel):
     """When the status last changed."""
     reason: str = Field(min_length=1, max_length=REASON_MAX, pattern=REASON_PATTERN)
     """One CamelCase word, for programs."""
-    message: str = Field(max_length=32768)
+    message: str = Field(max_length=MESSAGE_MAX)
     """What is the case and, where something is wrong, what to do."""
 
 

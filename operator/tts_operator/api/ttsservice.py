@@ -22,7 +22,6 @@ UNDO_ANNOTATION = f"{GROUP}/undo"
 CAUSE_ANNOTATION = "kubernetes.io/change-cause"
 """What `kubectl` has for a person's word on why a workload was changed."""
 
-Json = dict[str, Any]
 
 SPECS = 256
 """So many specs are kept as they were read: a service is looked at many times in a row, and many have the same."""
@@ -32,7 +31,7 @@ class InvalidSpecError(ValueError):
     """The spec cannot be understood. Only met when the CRD in the cluster is not the one of this operator."""
 
 
-class Wishes(NamedTuple):
+class Commands(NamedTuple):
     """What a person asks of a rollout, by annotations that name the one rollout that they are about (`kubectl tts`).
 
     ROLLOUT is REVISION@STARTTIME, both from `status.rollout`.
@@ -54,7 +53,7 @@ class TTSService:
     refresh: str = ""
     """Value of the annotation `tts-operator.io/refresh`: a new one asks for the operator's present defaults."""
 
-    wishes: Wishes = field(default_factory=Wishes)
+    commands: Commands = field(default_factory=Commands)
     """What a person asks of a rollout."""
     cause: str = ""
     """Value of the annotation `kubernetes.io/change-cause`."""
@@ -88,7 +87,7 @@ class TTSService:
             spec=spec,
             status=body.get("status", {}),
             refresh=annotations.get(REFRESH_ANNOTATION, ""),
-            wishes=Wishes(
+            commands=Commands(
                 *(annotations.get(name, "") for name in (PROMOTE_ANNOTATION, ABORT_ANNOTATION, UNDO_ANNOTATION))
             ),
             cause=annotations.get(CAUSE_ANNOTATION, ""),

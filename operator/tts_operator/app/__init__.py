@@ -2,15 +2,24 @@
 
 from tts_operator.app.kopfwatch.watch import find_access
 from tts_operator.app.operator import Operator
-from tts_operator.app.settings import Address, LeaseName, SecretName, Settings, parse_kinds, parse_namespaces
+from tts_operator.app.settings import (
+    Address,
+    NamespacedName,
+    Settings,
+    parse_key_secret,
+    parse_kinds,
+    parse_lease,
+    parse_namespaces,
+)
 
 __all__ = [
     "Address",
-    "LeaseName",
+    "NamespacedName",
     "Operator",
-    "SecretName",
     "Settings",
     "find_access",
+    "parse_key_secret",
     "parse_kinds",
+    "parse_lease",
     "parse_namespaces",
 ]

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from tts_operator.api import Json
 from tts_operator.desired.identity import MANAGED_BY, MANAGED_BY_LABEL
+from tts_operator.json_object import Json
 from tts_operator.kube.client import Client
 from tts_operator.kube.resources import (
     CHILDREN,

@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack
 
 import aiohttp
 
-from tts_operator.api import Json
 from tts_operator.app.settings import Settings
 from tts_operator.fencing import Fence, Peers
+from tts_operator.json_object import Json
 from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import EVENTS, PODS

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from tts_operator.api import Json
 from tts_operator.app.settings import Address
 from tts_operator.fencing import MAX_NODES, PEERS_PATH
+from tts_operator.json_object import Json
 
 
 @asynccontextmanager
@@ -59,4 +60,6 @@ async def serve(
 
 
 def _verdict(problem: str) -> web.Response:
-    return web.Response(text=(problem or "ok") + "\n", status=503 if problem else 200)
+    return web.Response(
+        text=(problem or "ok") + "\n", status=HTTPStatus.SERVICE_UNAVAILABLE if problem else HTTPStatus.OK
+    )

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from http import HTTPStatus
 
 import aiohttp
 
@@ -14,7 +15,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 """Seconds between two tries to read the Secret."""
 FORBIDDEN_SECONDS = 30.0
 """At an upgrade the operator may ask before the API server has seen its new Role: a 403 counts after so long."""
-FORBIDDEN = 403
 ALONE = (
     "using temporary keys. After a restart, existing revisions with server.auth cannot pass the speech check, and "
     "Redis caches that pods share start empty"
@@ -50,4 +50,4 @@ async def load_keyring(secret: ApiSecret | None) -> Keyring:
 def _may_pass(error: ApiError | ValueError, seconds: float) -> bool:
     if not isinstance(error, ApiError):
         return False
-    return error.transient or (error.status == FORBIDDEN and seconds < FORBIDDEN_SECONDS)
+    return error.transient or (error.status == HTTPStatus.FORBIDDEN and seconds < FORBIDDEN_SECONDS)

@@ -8,8 +8,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from tts_operator import __version__
-from tts_operator.api import Json
 from tts_operator.fencing import Fence
+from tts_operator.json_object import Json
 from tts_operator.kube.client import NO_ANSWER
 from tts_operator.runtime import Informer, Lane, WorkQueue
 

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppres
 from dataclasses import replace
 from typing import Any
 
-from tts_operator.api import Json
 from tts_operator.app.caches import Caches
 from tts_operator.app.fencing import Fencing
 from tts_operator.app.http import serve
@@ -18,6 +17,7 @@ from tts_operator.app.kopfwatch.watch import KopfWatch
 from tts_operator.app.metrics import Metrics, State
 from tts_operator.app.settings import Address, Settings
 from tts_operator.fencing import as_json
+from tts_operator.json_object import Json
 from tts_operator.keyring import Keyring
 from tts_operator.kube.client import Client
 from tts_operator.kube.connection import Access, Connection

@@ -32,21 +32,34 @@ class Address(NamedTuple):
         return cls(host.strip("[]"), int(port))
 
 
-class LeaseName(NamedTuple):
-    """Which Lease the leader holds."""
+class NamespacedName(NamedTuple):
+    """The namespace and name of an object."""
 
     namespace: str
     name: str
 
     @classmethod
-    def parse(cls, text: str) -> "LeaseName | None":
-        """From NAMESPACE/NAME; None for an empty text. Raises ValueError."""
+    def parse(cls, text: str, *, empty: str) -> "NamespacedName | None":
+        """Parse NAMESPACE/NAME; None for an empty text. Raises ValueError.
+
+        `empty` completes the error message: what leaving it empty does.
+        """
         if not text:
             return None
         namespace, _, name = text.partition("/")
         if not namespace or not name or "/" in name:
-            raise ValueError(f"{text!r}: write NAMESPACE/NAME, or leave it empty to run without leader election")
+            raise ValueError(f"{text!r}: write NAMESPACE/NAME, or leave it empty to {empty}")
         return cls(namespace, name)
+
+
+def parse_lease(text: str) -> NamespacedName | None:
+    """Parse the Lease that the leader holds; None for an empty text. Raises ValueError."""
+    return NamespacedName.parse(text, empty="run without leader election")
+
+
+def parse_key_secret(text: str) -> NamespacedName | None:
+    """Parse the Secret that the replicas share; None for an empty text. Raises ValueError."""
+    return NamespacedName.parse(text, empty="use temporary keys")
 
 
 def parse_namespaces(text: str) -> tuple[str, ...]:
@@ -73,23 +86,6 @@ def parse_kinds(text: str) -> frozenset[Resource]:
     return frozenset(kinds[name] for name in names)
 
 
-class SecretName(NamedTuple):
-    """Which Secret holds what the replicas of the operator know in common."""
-
-    namespace: str
-    name: str
-
-    @classmethod
-    def parse(cls, text: str) -> "SecretName | None":
-        """From NAMESPACE/NAME; None for an empty text. Raises ValueError."""
-        if not text:
-            return None
-        namespace, _, name = text.partition("/")
-        if not namespace or not name or "/" in name:
-            raise ValueError(f"{text!r}: write NAMESPACE/NAME, or leave it empty to use temporary keys")
-        return cls(namespace, name)
-
-
 def own_identity() -> str:
     """The name of this process among the operator's replicas: the pod's, and something random."""
     return f"{os.environ.get('POD_NAME') or socket.gethostname()}-{uuid.uuid4().hex[:8]}"
@@ -104,9 +100,9 @@ class Settings:
     """Only these namespaces are served; all if empty."""
     without: frozenset[Resource] = frozenset()
     """Kinds of children that are neither watched nor made, and need no rights."""
-    lease: LeaseName | None = None
+    lease: NamespacedName | None = None
     """Write only while this is held; always if None."""
-    key: SecretName | None = None
+    key: NamespacedName | None = None
     """The Secret that all keys are derived from; one of this process alone if None."""
     http: Address | None = None
     """Where probes and metrics are answered; nowhere if None."""

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tts_operator.cli.refused import RefusedError
-from tts_operator.cli.view import Json, Revision, Service
+from tts_operator.cli.view import Revision, Service
 from tts_operator.cli.wording import Names, Typed, age, table
+from tts_operator.json_object import Json
 
 NO_YAML = "diff needs PyYAML, which is not installed: pip install pyyaml"
 SECRET_NAME = re.compile(r"PASSW|SECRET|TOKEN|CREDENTIAL|(^|[_-])(API|ACCESS|PRIVATE)?[_-]?KEY([_-]|$)", re.IGNORECASE)

@@ -12,7 +12,8 @@ from typing import IO
 
 from tts_operator.cli import view
 from tts_operator.cli.refused import ConflictError, RefusedError, UnreachableError
-from tts_operator.cli.view import TTSSERVICES, Json, Revision, Service
+from tts_operator.cli.view import TTSSERVICES, Revision, Service
+from tts_operator.json_object import Json
 
 REQUEST_SECONDS = 20
 """Limit for one request; kubectl makes several if it has not cached the cluster's API yet."""

@@ -6,8 +6,9 @@ import datetime
 import enum
 
 from tts_operator.cli.decide import hold_of
-from tts_operator.cli.view import ABORT, PROMOTE, Json, Rollout, Service
+from tts_operator.cli.view import ABORT, PROMOTE, Rollout, Service
 from tts_operator.cli.wording import Names, Typed, age, duration
+from tts_operator.json_object import Json
 
 NOT_ALLOWED = "PolicyViolation"
 

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tts_operator.json_object import Json
 from tts_operator.printable import one_line
-
-Json = dict[str, Any]
 
 GROUP = "tts-operator.io"
 TTSSERVICES = f"ttsservices.{GROUP}"

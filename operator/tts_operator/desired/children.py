@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
 from tts_operator.desired.deployment import candidate_deployment, deployment, initial_replicas
 from tts_operator.desired.horizontal_pod_autoscaler import horizontal_pod_autoscaler
 from tts_operator.desired.http_route import http_route
@@ -16,6 +16,7 @@ from tts_operator.desired.revision import Revision, revisions_of, wanted_revisio
 from tts_operator.desired.service import candidate_service, service_
 from tts_operator.desired.service_account import service_account
 from tts_operator.desired.workloads import Candidate, DesiredWorkloads
+from tts_operator.json_object import Json
 from tts_operator.keyring import Keyring
 
 

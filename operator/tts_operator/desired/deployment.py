@@ -1,9 +1,10 @@
 """The Deployment of the model server."""
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
 from tts_operator.desired.identity import candidate_labels, candidate_name, manifest, selector_labels
 from tts_operator.desired.pod import as_candidate
 from tts_operator.desired.workloads import Candidate, DesiredWorkloads
+from tts_operator.json_object import Json
 
 REVISION_ANNOTATION = "tts-operator.io/revision"
 """On a Deployment: the revision (ControllerRevision) that it was last given."""

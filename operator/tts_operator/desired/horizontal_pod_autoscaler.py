@@ -1,8 +1,9 @@
 """The HorizontalPodAutoscaler."""
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
 from tts_operator.api.scaling import Autoscaling
 from tts_operator.desired.identity import candidate_name, manifest
+from tts_operator.json_object import Json
 
 
 def horizontal_pod_autoscaler(service: TTSService, asked: Autoscaling, *, of_candidate: bool) -> Json:

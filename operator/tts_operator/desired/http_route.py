@@ -1,8 +1,9 @@
 """The HTTPRoute of the Gateway API."""
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
 from tts_operator.api.network import Gateway
 from tts_operator.desired.identity import candidate_name, manifest
+from tts_operator.json_object import Json
 
 
 def http_route(service: TTSService, asked: Gateway, *, weight: int) -> Json:

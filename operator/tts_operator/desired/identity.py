@@ -1,6 +1,7 @@
 """Names, labels and ownership that every child of a TTSService shares."""
 
-from tts_operator.api import API_VERSION, KIND, Json, TTSService
+from tts_operator.api import API_VERSION, KIND, TTSService
+from tts_operator.json_object import Json
 
 MANAGED_BY = "tts-operator"
 NAME_LABEL = "app.kubernetes.io/name"

@@ -1,8 +1,9 @@
 """The Ingress, and the Certificate that cert-manager is asked for."""
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
 from tts_operator.api.network import Ingress, IssuerReference
 from tts_operator.desired.identity import candidate_name, manifest
+from tts_operator.json_object import Json
 
 NGINX = "nginx.ingress.kubernetes.io"
 

@@ -3,8 +3,9 @@
 Source: https://prometheus-operator.dev/docs/api-reference/api/
 """
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
 from tts_operator.desired.identity import all_pods, manifest
+from tts_operator.json_object import Json
 
 SPEECH = "/v1/audio/speech|/api/tts"
 """The endpoints that answer with speech, as the server's metrics name them."""

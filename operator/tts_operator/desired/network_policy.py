@@ -1,7 +1,8 @@
 """The NetworkPolicy: who may connect to the pods."""
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
 from tts_operator.desired.identity import MANAGED_BY, NAME_LABEL, all_pods, manifest
+from tts_operator.json_object import Json
 
 
 def network_policy(service: TTSService, operator_namespace: str) -> Json:

@@ -1,8 +1,9 @@
 """The PersistentVolumeClaim for the files of the model."""
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
 from tts_operator.api.model import ModelClaim
 from tts_operator.desired.identity import manifest
+from tts_operator.json_object import Json
 
 
 def persistent_volume_claim(service: TTSService, asked: ModelClaim) -> Json:

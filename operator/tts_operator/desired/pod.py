@@ -3,7 +3,7 @@
 from typing import Any
 
 from tts_operator import __version__
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
 from tts_operator.api.model import EmptyDir, Storage
 from tts_operator.api.placement import Placement, Toleration
 from tts_operator.api.references import SecretKeyReference
@@ -14,6 +14,7 @@ from tts_operator.desired.probe import CONTAINER
 from tts_operator.desired.probe import environment as probe_environment
 from tts_operator.desired.spread import constraints
 from tts_operator.desired.strategic_merge import merged
+from tts_operator.json_object import Json
 from tts_operator.keyring import Keyring
 
 PORT = 7860

@@ -1,7 +1,8 @@
 """The PodDisruptionBudget: how many pods a drain of nodes may take away at once."""
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
 from tts_operator.desired.identity import candidate_labels, candidate_name, manifest, selector_labels
+from tts_operator.json_object import Json
 
 
 def pod_disruption_budget(service: TTSService, *, of_candidate: bool = False) -> Json:

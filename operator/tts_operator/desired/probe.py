@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 from tts_operator.keyring import Keyring
 
 CONTAINER = "server"

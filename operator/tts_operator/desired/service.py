@@ -1,8 +1,9 @@
 """The Service through which clients reach the pods."""
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
 from tts_operator.desired.identity import all_pods, candidate_labels, candidate_name, manifest, selector_labels
 from tts_operator.desired.workloads import Traffic
+from tts_operator.json_object import Json
 
 
 def service_(service: TTSService, traffic: Traffic) -> Json:

@@ -1,7 +1,8 @@
 """The ServiceAccount of the pods: an identity for image pulls and policies, with no token and no rights."""
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
 from tts_operator.desired.identity import manifest
+from tts_operator.json_object import Json
 
 
 def service_account(service: TTSService) -> Json:

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tts_operator.api import Json, Spec, TTSService
+from tts_operator.api import Spec, TTSService
 from tts_operator.api.placement import ZoneSpread
 from tts_operator.api.status import SpreadInForce
 from tts_operator.desired.identity import selector_labels
+from tts_operator.json_object import Json
 
 HOSTNAME = "kubernetes.io/hostname"
 ENOUGH_ZONES = 2

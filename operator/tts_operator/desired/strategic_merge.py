@@ -7,7 +7,7 @@ patchMergeKey tags of core/v1.
 
 from typing import Any
 
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 
 MERGE_KEYS = {
     "containers": "name",

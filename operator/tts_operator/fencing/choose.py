@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from tts_operator.api import Json
 from tts_operator.desired.identity import INSTANCE_LABEL, NAME_LABEL, NODE_UNREACHABLE
+from tts_operator.json_object import Json
 from tts_operator.runtime import version_of
 
 

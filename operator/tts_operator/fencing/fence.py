@@ -5,13 +5,13 @@ import datetime
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from http import HTTPStatus
 from itertools import zip_longest
 from types import TracebackType
 from typing import Self
 
 import aiohttp
 
-from tts_operator.api import Json
 from tts_operator.desired.identity import NODE_UNREACHABLE
 from tts_operator.desired.pod import PORT
 from tts_operator.fencing.choose import (
@@ -26,6 +26,7 @@ from tts_operator.fencing.choose import (
 from tts_operator.fencing.peers import Peers
 from tts_operator.fencing.probe import Target, probe
 from tts_operator.fencing.views import Nodes, Peer, Sight, View, agreed, is_to_act
+from tts_operator.json_object import Json
 from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import PODS
@@ -55,7 +56,6 @@ COMPLAIN_SECONDS = 5.0
 """Between two log lines about writes that fail."""
 RESTORED = "NodeReachable"
 """Reason of the event that tells of a pod's return."""
-_OK, NOT_FOUND, CONFLICT = 200, 404, 409
 
 _log = logging.getLogger(__name__)
 
@@ -307,7 +307,7 @@ class Fence:
             async with self._session.get(
                 f"http://{host}:{PORT}/ready", timeout=timeout, allow_redirects=False
             ) as response:
-                return response.status == _OK
+                return response.status == HTTPStatus.OK
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
             return False
 
@@ -331,7 +331,7 @@ class Fence:
                     PODS, {"metadata": names, "status": {"conditions": [condition]}}
                 )
         except ApiError as error:
-            if error.status not in (NOT_FOUND, CONFLICT):
+            if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
                 self._complain(pod, str(error))
             return None
         except (aiohttp.ClientError, TimeoutError) as error:

@@ -3,19 +3,19 @@
 import asyncio
 import json
 from collections.abc import Callable, Collection, Iterable
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 
-from tts_operator.api import Json
 from tts_operator.fencing.views import Peer, Sight, View
+from tts_operator.json_object import Json
 
 PEERS_PATH = "/nodes"
 ANSWER_SECONDS = 0.5
 MAX_ANSWER_BYTES = 64 << 10
 MAX_NODES = 100
 """About so many nodes at most is asked. Of what was not asked about nothing is done."""
-_OK = 200
 
 
 class Peers:
@@ -58,7 +58,7 @@ class Peers:
                 allow_redirects=False,
             ) as response:
                 body = await response.content.readexactly(min(response.content_length or 0, MAX_ANSWER_BYTES))
-                return read_view(body) if response.status == _OK else None
+                return read_view(body) if response.status == HTTPStatus.OK else None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, EOFError):
             return None
 

@@ -6,11 +6,13 @@ Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext, suppress
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 import msgspec
 
+from tts_operator.json_object import Json
 from tts_operator.kube.errors import ApiError, NotLeadingError
 from tts_operator.kube.lazy_object import LazyObject, lazy_object, read_event, read_lazy_object, read_page, read_whole
 from tts_operator.kube.resources import Resource
@@ -37,7 +39,6 @@ _NAME = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1
 _APPLY = "application/apply-patch+yaml"
 _STRATEGIC_MERGE = "application/strategic-merge-patch+json"
 
-Json = dict[str, Any]
 Tally = Callable[[str, str, int, float], None]
 """Told of each request: verb, resource, status (NO_ANSWER without one), seconds until the answer was there."""
 
@@ -126,7 +127,7 @@ class Client:
                 body={"preconditions": {"uid": uid}, "propagationPolicy": "Background"},
             )
         except ApiError as error:
-            if error.status not in (404, 409):
+            if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
                 raise
 
     async def list(
@@ -191,11 +192,11 @@ class Client:
                 async for line in _lines(response.content):
                     event = read_event(line)
                     if event.type == "ERROR":
-                        raise ApiError.of(500, read_whole(event.object))
+                        raise ApiError.of(HTTPStatus.INTERNAL_SERVER_ERROR, read_whole(event.object))
                     found = read_lazy_object(event.object, resource.api_version, resource.kind)
                     yield {"type": event.type, "object": found}
         finally:
-            if not 200 <= status < 300:  # noqa: PLR2004 - HTTP
+            if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
                 self._on_request("WATCH", resource.plural, status, time.monotonic() - begun)
 
     async def _request(self, method: str, path: str, **more: Any) -> Json:
@@ -239,7 +240,7 @@ class Client:
 
 
 async def _check(response: aiohttp.ClientResponse) -> None:
-    if response.status < 400:  # noqa: PLR2004 - HTTP
+    if response.status < HTTPStatus.BAD_REQUEST:
         return
     text = await response.read()
     try:

@@ -1,11 +1,21 @@
 """What the API server answers when it does not do as asked."""
 
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 
-TRANSIENT = {401, 408, 409, 429, 500, 502, 503, 504}
+TRANSIENT = {
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
 """Answers that may be different the next time: an expired token, a conflict, too many requests, a server in trouble."""
 
 
@@ -40,7 +50,7 @@ class ApiError(Exception):
     @property
     def gone(self) -> bool:
         """The resource version of a watch or list is too old (410 Gone, or Expired inside a watch)."""
-        return self.status == 410 or self.reason == "Expired"  # noqa: PLR2004 - HTTP
+        return self.status == HTTPStatus.GONE or self.reason == "Expired"
 
     @classmethod
     def of(cls, status: int, body: Mapping[str, Any] | str, retry_after: str | None = None) -> "ApiError":

@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 import msgspec
 from msgspec import Raw
 
-Json = dict[str, Any]
+from tts_operator.json_object import Json
 
 
 class LazyObject(dict[str, Any]):

@@ -1,10 +1,11 @@
 """One Lease of coordination.k8s.io, as the leader election reads and writes it."""
 
-from tts_operator.kube.client import Client, Json
+from http import HTTPStatus
+
+from tts_operator.json_object import Json
+from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import LEASES
-
-NOT_FOUND = 404
 
 
 class ApiLease:
@@ -19,7 +20,7 @@ class ApiLease:
         try:
             return await self._client.get(LEASES, self._metadata["namespace"], self._metadata["name"])
         except ApiError as error:
-            if error.status == NOT_FOUND:
+            if error.status == HTTPStatus.NOT_FOUND:
                 return None
             raise
 

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Callable
+from http import HTTPStatus
 
 from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
@@ -10,7 +11,6 @@ from tts_operator.kube.resources import SECRETS
 
 FIELD = "secret"
 """The key of the Secret's data."""
-NOT_FOUND, CONFLICT = 404, 409
 
 
 class ApiSecret:
@@ -36,7 +36,7 @@ class ApiSecret:
             try:
                 await self._create(made)
             except ApiError as error:
-                if error.status != CONFLICT:
+                if error.status != HTTPStatus.CONFLICT:
                     raise
                 continue  # another was faster
             return made
@@ -45,7 +45,7 @@ class ApiSecret:
         try:
             body = await self._client.get(SECRETS, self._metadata["namespace"], self._metadata["name"])
         except ApiError as error:
-            if error.status == NOT_FOUND:
+            if error.status == HTTPStatus.NOT_FOUND:
                 return None
             raise
         try:

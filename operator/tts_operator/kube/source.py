@@ -1,12 +1,10 @@
 """What an informer lists and watches: one resource, in one namespace or all, with a label selector."""
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
+from tts_operator.json_object import Json
 from tts_operator.kube.client import Client
 from tts_operator.kube.resources import Resource
-
-Json = dict[str, Any]
 
 
 class ApiSource:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from tts_operator.json_object import Json
 from tts_operator.policy.bounds import shown, word
 
 CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
@@ -48,30 +49,30 @@ class Problem(NamedTuple):
     """What to write."""
 
 
-def fields(node: Any) -> dict[str, Any]:
+def fields(node: Any) -> Json:
     """The fields of an object; none of what is no object."""
     return node if isinstance(node, dict) else {}
 
 
-def items(node: Any) -> list[dict[str, Any]]:
+def items(node: Any) -> list[Json]:
     """The objects of a list."""
     return [each for each in node if isinstance(each, dict)] if isinstance(node, list) else []
 
 
-def containers(pod: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def containers(pod: Json) -> Iterator[tuple[str, Json]]:
     """Each container of a pod spec, of whatever kind, with its path."""
     for kind in CONTAINERS:
         for number, container in enumerate(items(pod.get(kind))):
             yield f"spec.{kind}[{named(container, number)}]", container
 
 
-def named(item: dict[str, Any], number: int) -> str:
+def named(item: Json, number: int) -> str:
     """How an item of a list is called in a path."""
     name = item.get("name")
     return name if isinstance(name, str) and _NAME.fullmatch(name) else str(number)
 
 
-def problems(template: dict[str, Any]) -> Iterator[Problem]:
+def problems(template: Json) -> Iterator[Problem]:
     """What the standard does not allow of a pod template."""
     pod = fields(template.get("spec"))
     for name in HOST:
@@ -90,7 +91,7 @@ def problems(template: dict[str, Any]) -> Iterator[Problem]:
         yield from _container(container, context, path)
 
 
-def _container(container: dict[str, Any], pod: dict[str, Any], path: str) -> Iterator[Problem]:
+def _container(container: Json, pod: Json, path: str) -> Iterator[Problem]:
     """One container; `pod` is the pod's securityContext."""
     context = fields(container.get("securityContext"))
     at = f"{path}.securityContext"
@@ -107,7 +108,7 @@ def _container(container: dict[str, Any], pod: dict[str, Any], path: str) -> Ite
     yield from _handlers(container, path)
 
 
-def _privileges(context: dict[str, Any], at: str) -> Iterator[Problem]:
+def _privileges(context: Json, at: str) -> Iterator[Problem]:
     """What only containers can set."""
     if context.get("privileged") not in (None, False):
         yield _leave_out(f"{at}.privileged", context["privileged"])
@@ -124,7 +125,7 @@ def _privileges(context: dict[str, Any], at: str) -> Iterator[Problem]:
             yield Problem(f"{at}.capabilities.add", shown(added), f"only {CAPABILITY} may be added")
 
 
-def _context(context: dict[str, Any], at: str) -> Iterator[Problem]:
+def _context(context: Json, at: str) -> Iterator[Problem]:
     """What pods and containers can set alike."""
     if context.get("runAsNonRoot") not in (None, True):
         yield Problem(f"{at}.runAsNonRoot", shown(context["runAsNonRoot"]), "write true, or leave it out")
@@ -146,7 +147,7 @@ def _context(context: dict[str, Any], at: str) -> Iterator[Problem]:
         yield _leave_out(f"{at}.windowsOptions.hostProcess", process)
 
 
-def _volumes(pod: dict[str, Any]) -> Iterator[Problem]:
+def _volumes(pod: Json) -> Iterator[Problem]:
     for number, volume in enumerate(items(pod.get("volumes"))):
         for kind, value in volume.items():
             if kind != "name" and kind not in VOLUMES and value is not None:
@@ -154,7 +155,7 @@ def _volumes(pod: dict[str, Any]) -> Iterator[Problem]:
                 yield Problem(path, "a volume of this type", f"allowed: {', '.join(VOLUMES)}")
 
 
-def _handlers(container: dict[str, Any], path: str) -> Iterator[Problem]:
+def _handlers(container: Json, path: str) -> Iterator[Problem]:
     """Probes and hooks of another host: the kubelet would send the requests, from the node's network."""
     lifecycle = fields(container.get("lifecycle"))
     handlers = {name: container.get(name) for name in PROBES}
@@ -175,7 +176,7 @@ def _texts(node: Any) -> list[str]:
     return [each if isinstance(each, str) else shown(each) for each in node] if isinstance(node, list) else []
 
 
-def _told(context: dict[str, Any], name: str) -> str:
+def _told(context: Json, name: str) -> str:
     return "an unset value" if context.get(name) is None else shown(context[name])
 
 

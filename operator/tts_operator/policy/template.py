@@ -4,8 +4,8 @@ Finished, because only what runs counts: `podTemplate` may undo what the operato
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
+from tts_operator.json_object import Json
 from tts_operator.policy.bounds import Bounds, Violation, allowed, shown
 from tts_operator.policy.patterns import any_matches
 from tts_operator.policy.standard import Problem, containers, fields, items, named, problems
@@ -17,7 +17,7 @@ IDENTITIES = ("serviceAccountToken", "podCertificate")
 
 
 def template_violations(
-    template: dict[str, Any],
+    template: Json,
     bounds: Bounds,
     *,
     account: str,
@@ -48,7 +48,7 @@ def _moved(path: str, value: str, violation: Violation, field: str, origins: Map
     return Violation(text=f"{origins.get(value) or f'{field}.{path}'}: {violation.text}", value=violation.value)
 
 
-def _images(template: dict[str, Any], bounds: Bounds) -> Iterator[Found]:
+def _images(template: Json, bounds: Bounds) -> Iterator[Found]:
     pod = fields(template.get("spec"))
     references = [(f"{path}.image", container.get("image")) for path, container in containers(pod)]
     for number, volume in enumerate(items(pod.get("volumes"))):
@@ -61,7 +61,7 @@ def _images(template: dict[str, Any], bounds: Bounds) -> Iterator[Found]:
             yield path, str(reference), Violation(text=text, value="images")
 
 
-def _priority_class(template: dict[str, Any], bounds: Bounds) -> Iterator[Found]:
+def _priority_class(template: Json, bounds: Bounds) -> Iterator[Found]:
     name = fields(template.get("spec")).get("priorityClassName")
     path = "spec.priorityClassName"
     if name in (None, ""):
@@ -74,7 +74,7 @@ def _priority_class(template: dict[str, Any], bounds: Bounds) -> Iterator[Found]
         yield path, str(name), Violation(text=text, value="priorityClasses")
 
 
-def _identity(pod: dict[str, Any], account: str) -> Iterator[Problem]:
+def _identity(pod: Json, account: str) -> Iterator[Problem]:
     """What would make a pod another one than its TTSService's: its account, a token, its node, its priority."""
     own = f"write {account}, or leave it out"
     if pod.get("serviceAccountName") != account:

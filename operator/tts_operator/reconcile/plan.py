@@ -7,10 +7,11 @@ derives the children from that decision and compares them with the live ones.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
 from tts_operator.api.model import Model
 from tts_operator.desired import Defaults, children_of
 from tts_operator.desired.revision import Revision, revisions_of, wanted_revision
+from tts_operator.json_object import Json
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.kube.resources import DEPLOYMENTS
 from tts_operator.policy import Bounds

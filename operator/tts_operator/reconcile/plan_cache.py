@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
+from tts_operator.json_object import Json
 from tts_operator.reconcile.observed.snapshot import Address, Observed
 from tts_operator.reconcile.observed.trimming import CONTENT
 from tts_operator.reconcile.plan import Plan
@@ -64,7 +65,7 @@ class PlanCache:
 
 def _spec(service: TTSService, observed: Observed) -> tuple[Any, ...]:
     """What a plan is made of beside the children."""
-    return service.uid, service.generation, service.refresh, service.wishes, service.cause, observed.unserved
+    return service.uid, service.generation, service.refresh, service.commands, service.cause, observed.unserved
 
 
 def _content(children: Mapping[Address, Json]) -> frozenset[Any]:

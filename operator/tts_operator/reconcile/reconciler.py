@@ -4,12 +4,14 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
+from http import HTTPStatus
 
 import aiohttp
 
-from tts_operator.api import InvalidSpecError, Json, TTSService
+from tts_operator.api import InvalidSpecError, TTSService
 from tts_operator.desired import Defaults
 from tts_operator.desired.revision import wanted_revision
+from tts_operator.json_object import Json
 from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import OPTIONAL, Resource
@@ -35,7 +37,6 @@ REFUSED_AGAIN_SECONDS = 60.0
 """A refusal may end without any news for us, as when a quota is raised: look again after this long."""
 LASTING_FAILURES = 3
 """So many passes in a row must fail before the status says so: a blip is nobody's business."""
-NOT_FOUND = 404
 
 _log = logging.getLogger(__name__)
 _DEFAULT_POLICY = Policy()
@@ -92,7 +93,7 @@ class Reconciler:
         try:
             return await self._pass(key, body)
         except ApiError as error:
-            if error.status == NOT_FOUND or error.namespace_ends:
+            if error.status == HTTPStatus.NOT_FOUND or error.namespace_ends:
                 return None  # deleted meanwhile, or its namespace is
             raise RetryError(str(error), after=error.retry_after or 0.0) from error
         except (aiohttp.ClientError, TimeoutError) as error:

@@ -9,9 +9,11 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 from enum import Enum
-from typing import Any, Protocol
+from http import HTTPStatus
+from typing import Protocol
 
-from tts_operator.runtime.store import Json, Key, Store
+from tts_operator.json_object import Json
+from tts_operator.runtime.store import Key, Store
 
 FIRST_BACKOFF_SECONDS = 0.2
 LAST_BACKOFF_SECONDS = 30.0
@@ -24,7 +26,6 @@ SHORT_SECONDS = 1.0
 LASTING_FAILURES = 3
 """So often what can be done without may fail before it counts as synced all the same. It is waited for at first: what
 is decided without it may be decided for long."""
-FORBIDDEN, NOT_FOUND = 403, 404
 
 _log = logging.getLogger(__name__)
 
@@ -154,8 +155,8 @@ class Informer:
                 self._active = time.monotonic()
             except Exception as error:  # noqa: BLE001 - a watch that dies in silence is the worst bug of operators
                 status = getattr(error, "status", None)
-                absent = self._optional and status in (FORBIDDEN, NOT_FOUND)
-                forbidden = self._without != "" and status == FORBIDDEN
+                absent = self._optional and status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
+                forbidden = self._without != "" and status == HTTPStatus.FORBIDDEN
                 if absent or forbidden or getattr(error, "gone", False):
                     since = None
                 if forbidden:
@@ -236,7 +237,7 @@ class Informer:
         self._news(News.LISTED)
         return version
 
-    def _take(self, event: dict[str, Any]) -> str:
+    def _take(self, event: Json) -> str:
         self._active = time.monotonic()
         kind, body = event["type"], event["object"]
         if kind != "BOOKMARK":

@@ -12,11 +12,12 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from http import HTTPStatus
+from typing import Protocol, TypeVar
 
-Json = dict[str, Any]
+from tts_operator.json_object import Json
+
 Answer = TypeVar("Answer")
-CONFLICT = 409
 
 _log = logging.getLogger(__name__)
 
@@ -210,4 +211,4 @@ class Elector:
 
 
 def _conflict(error: Exception) -> bool:
-    return getattr(error, "status", None) == CONFLICT
+    return getattr(error, "status", None) == HTTPStatus.CONFLICT

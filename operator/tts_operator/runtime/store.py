@@ -2,9 +2,9 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
-Json = dict[str, Any]
+from tts_operator.json_object import Json
+
 Key = tuple[str, str]
 """Namespace and name of the thing that is reconciled."""
 

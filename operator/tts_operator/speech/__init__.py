@@ -1,4 +1,4 @@
-"""The speech gate: whether a new version of the model still speaks, before and while it gets traffic.
+"""The speech check: whether a new version still produces speech, before and while it receives traffic.
 
 Pure: recording, measure, length, judge, sentences, live. With I/O over a given aiohttp session: client, check,
 prometheus.

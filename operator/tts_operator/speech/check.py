@@ -1,126 +1,118 @@
-"""The speech gate: every new pod says every text, and is judged.
+"""The speech check: every new pod speaks every text, and each recording is judged.
 
-For each pod, one request after another, so that an idle server never has a reason to refuse:
+The requests to a pod run one at a time, so an idle server never has a reason to refuse one:
 
-1. Each text `attempts` times, each recording judged in full, and once against the stable version's if there is one.
-2. `repeats` short texts, no two alike: a server that fails at 10 % of its requests fails at least one of 50 with a
-   probability of 99.5 % (at 5 %: 92 %). What fails more rarely is for the live metrics to see.
+1. Each text `attempts` times. Each recording is judged, and compared with the stable version's if there is one.
+2. `repeats` short texts, all different. A server that fails 10 % of its requests fails at least one of 50 with a
+   probability of 99.5 % (5 %: 92 %). The live metrics catch rarer failures.
 
-With the bundled engine that takes about 4 s of one core. A pod that fails is asked for less: what follows costs time
-until the rollback. Work beyond `REPEATS_SECONDS` of short texts is left out, for slow engines.
+With the bundled engine, this takes about 4 s of one core. The check of a pod ends early after a failure, because each
+further request delays the rollback. For slow engines, the short texts end after `REPEATS_SECONDS`.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 
 import aiohttp
 
 from tts_operator.speech.bounds import READ_SECONDS, Budget, answer_bytes, read_apart
-from tts_operator.speech.client import UNAUTHORIZED, Problem, Spoken, speak
+from tts_operator.speech.client import Problem, Spoken, speak
 from tts_operator.speech.judge import Judged, Limits, judge_answer, slower
 from tts_operator.speech.sentences import short_texts
 
 REPEATS_SECONDS = 10.0
 PODS_AT_ONCE = 4
 MOST_CHARACTERS = 600
-"""Of a summary: it is part of a condition's message."""
+"""Maximum length of a summary, which becomes part of a condition's message."""
 _GRACE_SECONDS = 2.0
-"""Waited beyond the time limit, so that a late answer can be told from none."""
+"""Extra wait beyond the time limit, to tell a late response from a missing one."""
 _CONNECT_TRIES = 4
 _CONNECT_PAUSE_SECONDS = 0.5
-_BUSY_TRIES = 4
-_BUSY_PAUSE_SECONDS = 2.0
 _SHOWN_TEXT = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A pod: its name for messages, and its address, http://IP:PORT."""
+    """A pod to check: its name for messages, and its address, http://IP:PORT."""
 
     name: str
     url: str
     credential: Callable[[], str] | None = field(default=None, repr=False)
-    """Makes what it takes for a key, for each request anew, rather than that of the plan."""
+    """Creates the bearer token, anew for each request. None: use the API key of the plan."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechPlan:
-    """What the new pods have to say, and how well."""
+    """What the new pods must speak, and how well."""
 
     texts: Sequence[str]
     max_seconds: float = 10.0
-    """For each text, from the request to the end of the answer."""
+    """Time limit for each text, from the request to the end of the response."""
     attempts: int = 2
-    """How often each text is spoken."""
+    """Number of times that each text is spoken."""
     repeats: int = 40
-    """Short texts after these; 0: none."""
+    """Number of short texts after that; 0: none."""
     language: str = "zh-CN"
-    """Of the short texts."""
-    voice: str | None = None
-    model: str | None = None
+    """BCP 47 language of the short texts."""
     api_key: str | None = field(default=None, repr=False)
     stable: Target | None = None
-    """A pod of the version that serves now, to compare with. What is wrong with it is never held against the new."""
-    alone: bool = True
-    """Whether the pods get no other traffic. Then a 503 is a failure; otherwise it is asked again when it says so."""
-    limits: Limits = field(default_factory=Limits)
-    """`max_seconds` of the limits is not used: that of the plan is."""
+    """A pod of the stable version to compare with. Its own failures never count against the new version."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextResult:
-    """What a pod made of a text."""
+    """The result of one text on one pod."""
 
     text: str
     attempts: tuple[Judged, ...]
 
     @property
     def fastest(self) -> float | None:
-        """Seconds of the fastest attempt that no cache answered; None where there is none."""
+        """Seconds of the fastest attempt that no cache served; None if there is none."""
         return min((each.seconds for each in self.attempts if not each.cached), default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class PodResult:
-    """What came of one pod."""
+    """The result of one pod."""
 
     name: str
     texts: tuple[TextResult, ...]
     requests: int
     answered: int
-    """Requests that got an answer of any kind; 0: the pod cannot be reached from here."""
+    """Requests that got a response of any kind; 0: the pod is unreachable from here."""
     findings: tuple[str, ...]
     unauthorized: bool = False
-    """Whether it has refused what it was given as a key."""
+    """Whether the pod rejected the token or API key."""
 
 
 @dataclass(frozen=True, slots=True)
-class GateResult:
-    """Whether the new version speaks."""
+class CheckResult:
+    """The result of a speech check."""
 
     passed: bool
     summary: str
-    """At most 600 characters, for a condition's message."""
+    """For a condition's message; at most 600 characters."""
     pods: tuple[PodResult, ...]
 
     @property
     def unreachable(self) -> tuple[str, ...]:
-        """Pods of which not one request was answered: rather the network's fault, or the pod is gone."""
+        """Pods that answered no request at all: probably a network problem, or the pod is gone."""
         return tuple(each.name for each in self.pods if not each.answered)
 
     @property
     def unauthorized(self) -> bool:
-        """Whether a pod has refused what it was given as a key, so that it could not be heard."""
+        """Whether a pod rejected the token or API key, and so could not be checked."""
         return any(each.unauthorized for each in self.pods)
 
 
-async def check(session: aiohttp.ClientSession, pods: Sequence[Target], plan: SpeechPlan) -> GateResult:
-    """Let all pods speak, at most 4 of them at a time. Never raises for what a server does."""
+async def check(session: aiohttp.ClientSession, pods: Sequence[Target], plan: SpeechPlan) -> CheckResult:
+    """Check all pods, at most 4 at a time. Never raises because of what a server does."""
     if not pods:
-        return GateResult(passed=False, summary="There is no new pod to check.", pods=())
-    plan = replace(plan, limits=replace(plan.limits, max_seconds=plan.max_seconds))
+        return CheckResult(passed=False, summary="There is no new pod to check.", pods=())
     budget = Budget()
     stable = await _Pod(session, plan.stable, plan, budget).references() if plan.stable else {}
     slots = asyncio.Semaphore(PODS_AT_ONCE)
@@ -134,23 +126,24 @@ async def check(session: aiohttp.ClientSession, pods: Sequence[Target], plan: Sp
     compared = bool(plan.stable) and bool(stable)
     note = "" if compared or not plan.stable else " Not compared: the stable version's pod did not produce speech."
     told = _praise(results, compared=compared) if passed else _blame(results)
-    return GateResult(passed, _shortened(told, MOST_CHARACTERS - len(note)) + note, results)
+    return CheckResult(passed, _shortened(told, MOST_CHARACTERS - len(note)) + note, results)
 
 
 class _Pod:
-    """The requests to one pod."""
+    """Sends the requests to one pod."""
 
     def __init__(self, session: aiohttp.ClientSession, target: Target, plan: SpeechPlan, budget: Budget) -> None:
         self._session = session
         self._budget = budget
         self._target = target
         self._plan = plan
+        self._limits = Limits(max_seconds=plan.max_seconds)
         self._requests = 0
         self._answered = 0
         self._unauthorized = False
 
     async def references(self) -> dict[str, Judged]:
-        """What the stable version makes of each text, with its fastest time; without those that it cannot speak."""
+        """Judge the stable version's recording of each text, with its fastest time. Stops at a text that it fails."""
         found: dict[str, Judged] = {}
         for text in self._plan.texts:
             attempts = [await self._try(text, None) for _ in range(self._plan.attempts)]
@@ -162,7 +155,7 @@ class _Pod:
         return found
 
     async def speak_all(self, stable: dict[str, Judged]) -> PodResult:
-        """Say every text, then the short ones."""
+        """Speak every text, then the short ones."""
         texts: list[TextResult] = []
         findings: list[str] = []
         for text in self._plan.texts:
@@ -184,12 +177,12 @@ class _Pod:
     def _wrong(self, result: TextResult, stable: Judged | None) -> list[str]:
         said = list(result.attempts[-1].findings)
         if stable is not None and not stable.cached and result.fastest is not None and not said:
-            # The fastest of each: one slow answer on a busy node says nothing of the version.
-            said += slower(result.fastest, stable.seconds, self._plan.limits)
+            # Compare the fastest attempts: one slow response on a busy node says nothing about the version.
+            said += slower(result.fastest, stable.seconds, self._limits)
         return said
 
     async def _repeat(self) -> list[str]:
-        """The short texts; ends at the first that fails."""
+        """Speak the short texts, up to the first failure."""
         begin = time.monotonic()
         for number, text in enumerate(short_texts(self._plan.repeats, self._plan.language)):
             if time.monotonic() - begin > REPEATS_SECONDS:
@@ -201,8 +194,7 @@ class _Pod:
         return []
 
     async def _try(self, text: str, stable: Judged | None) -> Judged | Problem:
-        """Speak and judge once. Not against the stable version's time, which is compared over all attempts."""
-        plan = self._plan
+        """Speak and judge once. Does not compare the time with the stable version's: that needs all attempts."""
         async with self._budget.share(answer_bytes(text)):
             answer = await self._ask(text)
             if isinstance(answer, Problem):
@@ -210,7 +202,7 @@ class _Pod:
             against = replace(stable, seconds=answer.seconds) if stable is not None else None
             try:
                 judged = await read_apart(
-                    judge_answer, answer.body, answer.content_type, text, answer.seconds, plan.limits, stable=against
+                    judge_answer, answer.body, answer.content_type, text, answer.seconds, self._limits, stable=against
                 )
             except TimeoutError:
                 told = f"its answer could not be analyzed within {READ_SECONDS:g} s"
@@ -218,15 +210,13 @@ class _Pod:
             return replace(judged, cached=answer.cached)
 
     async def _ask(self, text: str) -> Spoken | Problem:
-        """Speak; again where the pod was not reached yet, or is busy with others' requests."""
-        refused = busy = 0
+        """Speak. Retries while the pod has never been reached."""
+        refused = 0
         while True:
             answer = await speak(
                 self._session,
                 self._target.url,
                 text,
-                voice=self._plan.voice,
-                model=self._plan.model,
                 api_key=self._target.credential() if self._target.credential else self._plan.api_key,
                 timeout=self._plan.max_seconds + _GRACE_SECONDS,
             )
@@ -236,12 +226,10 @@ class _Pod:
                 return answer
             if answer.kind in ("status", "body"):
                 self._answered += 1
-            self._unauthorized = self._unauthorized or answer.status == UNAUTHORIZED
-            # The network of a new pod may be a moment behind its readiness; one that has answered is there.
+            self._unauthorized = self._unauthorized or answer.status == HTTPStatus.UNAUTHORIZED
+            # The network of a new pod may lag behind its readiness. A pod that has answered once is reachable.
             if answer.kind == "connection" and not self._answered and (refused := refused + 1) < _CONNECT_TRIES:
                 await asyncio.sleep(_CONNECT_PAUSE_SECONDS)
-            elif answer.busy and not self._plan.alone and (busy := busy + 1) < _BUSY_TRIES:
-                await asyncio.sleep(min(answer.retry_after or 0.0, _BUSY_PAUSE_SECONDS))
             else:
                 return answer
 

@@ -1,4 +1,4 @@
-"""Requests to model servers: speak a text, read the metrics. What goes wrong is told in words, never raised."""
+"""Requests to model servers: speak a text, read the metrics. Failures are returned as a `Problem`, never raised."""
 
 import asyncio
 import contextlib
@@ -7,6 +7,7 @@ import os
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Literal, TypedDict
 
 import aiohttp
@@ -17,26 +18,23 @@ from tts_operator.speech.live import Counters, parse_metrics
 
 SPEECH_PATH = "/v1/audio/speech"
 MAX_METRICS_BYTES = 512 << 10
-"""The page of the bundled server has 13 KiB; other images may tell more."""
+"""The bundled server's page has 13 KiB; other images may have more."""
 MOST_PIECES = 20_000
-"""Of a body: each costs the event loop a few microseconds, even where it holds one byte."""
+"""Maximum number of chunks in a body: each costs the event loop a few microseconds, even with a single byte."""
 _SHOWN = 160
 _LOOKED_AT = 4096
-"""Bytes of an error's body."""
+"""Bytes of an error's body that are read."""
 _PLAIN = {"Accept-Encoding": "identity"}
-"""Nothing is unpacked: a few bytes could become gigabytes."""
-_OK = 200
-UNAUTHORIZED = 401
+"""Never decompress: a few bytes could become gigabytes."""
 CLOCK_SECONDS = 30
-"""Where a server's clock differs by more, it takes no token that the operator's clock calls good."""
-_MOVED = range(300, 400)
-_UNAVAILABLE = 503
+"""If the clocks differ by more, the server rejects tokens that are valid by the operator's clock."""
+_REDIRECTS = range(HTTPStatus.MULTIPLE_CHOICES, HTTPStatus.BAD_REQUEST)
 
 ProblemKind = Literal["connection", "timeout", "status", "body"]
 
 
 class _Bounds(TypedDict):
-    """How aiohttp is to read an answer: nothing is followed or unpacked, and a header takes at most 256 KiB."""
+    """How aiohttp reads a response: no redirects, no decompression, and at most 256 KiB of headers."""
 
     allow_redirects: bool
     auto_decompress: bool
@@ -50,31 +48,25 @@ BOUNDS = _Bounds(allow_redirects=False, auto_decompress=False, max_line_size=409
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """An answer with status 200; whether it is speech has yet to be judged."""
+    """A response with status 200. Whether it is speech has not been judged yet."""
 
     body: bytes | bytearray
     content_type: str
     seconds: float
     """From the request to the last byte."""
     cached: bool = False
-    """Whether the server says (X-Cache) that it did not make the sound anew, so that its time means nothing."""
+    """Whether the audio came from a cache (X-Cache), which makes its time meaningless."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why there is no answer that could be judged, as a sentence without its full stop."""
+    """Why there is no response to judge. The message is a sentence without its full stop."""
 
     message: str
     kind: ProblemKind
     seconds: float
     status: int = 0
-    retry_after: float | None = None
-    """Seconds, where the server said so."""
-
-    @property
-    def busy(self) -> bool:
-        """Whether the server honestly asks to come again later."""
-        return self.status == _UNAVAILABLE and self.retry_after is not None
+    """HTTP status; 0 without a response."""
 
 
 async def speak(
@@ -82,17 +74,14 @@ async def speak(
     base_url: str,
     text: str,
     *,
-    voice: str | None = None,
-    model: str | None = None,
     api_key: str | None = None,
     timeout: float,
 ) -> Spoken | Problem:
-    """Ask the server at `base_url` (http://10.0.0.7:7860) for a WAV of the text, made anew and not from a cache.
+    """Request a WAV of the text from the server at `base_url` (http://10.0.0.7:7860), bypassing its caches.
 
-    `api_key` may be what the Secret of server.auth holds: of several keys the first is used.
+    `api_key` may be the content of the Secret of server.auth: of several keys, the first is used.
     """
-    asked = {"input": text, "response_format": "wav", "model": model, "voice": voice}
-    identity = f"gate-{os.urandom(8).hex()}"
+    identity = f"speech-check-{os.urandom(8).hex()}"
     headers = {"Cache-Control": "no-cache", "X-Request-Id": identity, "Accept": "audio/wav", **_PLAIN}
     keys = (api_key or "").replace(",", " ").split()  # as the server reads them
     if keys:
@@ -101,7 +90,7 @@ async def speak(
     try:
         async with session.post(
             base_url + SPEECH_PATH,
-            json={name: value for name, value in asked.items() if value is not None},
+            json={"input": text, "response_format": "wav"},
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=timeout),
             **BOUNDS,
@@ -117,7 +106,7 @@ async def speak(
                 )
             if packed := _packed(response):
                 return Problem(packed, "body", seconds)
-            if response.status != _OK:
+            if response.status != HTTPStatus.OK:
                 return _refusal(response, body, seconds, secret=keys[0] if keys else None, identity=identity)
             cached = response.headers.get("X-Cache", "miss") != "miss"
             return Spoken(body, response.headers.get("Content-Type", ""), seconds, cached)
@@ -131,7 +120,7 @@ async def scrape(
     *,
     timeout: float = 5.0,
 ) -> Counters | Problem:
-    """Read what the server at `base_url` has counted so far."""
+    """Read the metrics of the server at `base_url`."""
     begin = time.monotonic()
     try:
         async with session.get(
@@ -143,7 +132,7 @@ async def scrape(
                 return Problem(f"its metrics are larger than {_size(MAX_METRICS_BYTES)}", "body", seconds)
             if packed := _packed(response):
                 return Problem(packed, "body", seconds)
-            if response.status != _OK:
+            if response.status != HTTPStatus.OK:
                 return _refusal(response, body, seconds, secret=None, identity="")
         try:
             return await read_apart(lambda: parse_metrics(body.decode(errors="replace")))
@@ -156,7 +145,7 @@ async def scrape(
 
 
 async def read_body(response: aiohttp.ClientResponse, most: int) -> bytearray | None:
-    """The body; None where it is larger than `most` bytes, as the header may say and may deny, or comes in crumbs."""
+    """Read the body. None if it exceeds `most` bytes, whatever its header says, or arrives in too many chunks."""
     body, pieces = bytearray(), 0
     if (response.content_length or 0) <= most:
         async for piece, _ in response.content.iter_chunks():
@@ -171,7 +160,7 @@ async def read_body(response: aiohttp.ClientResponse, most: int) -> bytearray | 
 
 
 def _packed(response: aiohttp.ClientResponse) -> str | None:
-    """What is wrong with an answer that is not as it was asked for."""
+    """The problem, if the response is compressed."""
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding in ("", "identity"):
         return None
@@ -179,7 +168,7 @@ def _packed(response: aiohttp.ClientResponse) -> str | None:
 
 
 def _size(count: int) -> str:
-    """As in 2.5 MiB."""
+    """Format a number of bytes, such as 2.5 MiB."""
     return f"{count / (1 << 20):.1f} MiB"
 
 
@@ -187,19 +176,19 @@ def _refusal(
     response: aiohttp.ClientResponse, body: bytearray, seconds: float, *, secret: str | None, identity: str
 ) -> Problem:
     status = response.status
-    if status in _MOVED:
+    if status in _REDIRECTS:
         return Problem(f"it answers with a redirect ({status}), which is not followed", "status", seconds, status)
     said = _told(body)
     if secret:
         said = said.replace(secret, "***")
     request = f" (request {identity})" if identity else ""
-    clock = _clock(response.headers.get("Date", "")) if status == UNAUTHORIZED else ""
+    clock = _clock(response.headers.get("Date", "")) if status == HTTPStatus.UNAUTHORIZED else ""
     message = f"it answers {status}{f': {said}' if said else ''}{clock}{request}"
-    return Problem(message, "status", seconds, status, _retry_after(response.headers.get("Retry-After", "")))
+    return Problem(message, "status", seconds, status)
 
 
 def _told(body: bytearray) -> str:
-    """The message of an error in OpenAI's shape, or the beginning of whatever came."""
+    """The message of an error in OpenAI's shape, or the beginning of any other body."""
     text = body[:_LOOKED_AT].decode(errors="replace")
     with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
         text = json.loads(text)["error"]["message"]
@@ -207,16 +196,12 @@ def _told(body: bytearray) -> str:
 
 
 def _clock(told: str) -> str:
-    """What to say of the clock by which a server dates its answer; nothing where it is about right."""
+    """How far the clock is off that set the `Date` header; empty if it is about right."""
     with contextlib.suppress(ValueError, TypeError, OverflowError):
         ahead = parsedate_to_datetime(told).timestamp() - time.time()
         if abs(ahead) > CLOCK_SECONDS:
             return f"; its clock is {abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}"
     return ""
-
-
-def _retry_after(given: str) -> float | None:
-    return float(given) if given.isdecimal() and len(given) < 6 else None  # noqa: PLR2004 - a day has five digits
 
 
 def _failure(error: Exception, seconds: float, timeout: float) -> Problem:

@@ -1,7 +1,7 @@
-"""Whether a recording is speech of a text. Not which words it says: that would take a model that listens.
+"""Judge whether a recording is speech of a text. It cannot tell which words: that would need speech recognition.
 
-The limits stand apart from both sides: what the bundled engine speaks (all emotions, speeds from 0.25 to 4, texts of
-one to fifty syllables) passes each with room to spare, and each of the faults fails (tests/integration/speech).
+The limits have a margin on both sides: what the bundled engine speaks (all emotions, speeds from 0.25 to 4, texts of 1
+to 50 syllables) passes every limit with room to spare, and every known fault fails one (tests/integration/speech).
 """
 
 from collections.abc import Iterator
@@ -13,68 +13,63 @@ from tts_operator.speech.measure import Measures, measure
 from tts_operator.speech.recording import MEDIA_TYPES, NotSpeechAudioError, Recording, parse
 
 _SHOWN_TYPE = 60
-_UNTOLD_TYPES = frozenset({"", "application/octet-stream"})
+_UNSPECIFIED_TYPES = frozenset({"", "application/octet-stream"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What speech keeps to. Levels in dBFS, shares from 0 to 1, times in seconds."""
+    """Limits for speech. Levels in dBFS, ratios from 0 to 1, times in seconds."""
 
     max_seconds: float = 10.0
-    """From the request to the end of the answer."""
+    """From the request to the end of the response."""
     quietest: float = -40.0
     loudest: float = -8.0
-    """Speech of the bundled engine lies between -26 and -17."""
+    """The bundled engine speaks between -26 and -17."""
     max_clipped: float = 0.01
     """Speech: at most 0.002, and 0.008 for a hum (嗯); clipped by 12 dB: 0.02."""
     max_silent: float = 0.8
     """Speech: at most 0.6, for a single syllable."""
     min_variation: float = 1.5
-    """dB. Speech: at least 4.5 for a sentence, 2.6 for three syllables that are alike; white noise 0.3, a tone 0.1."""
+    """dB. Speech: at least 4.5 for a sentence, 2.6 for three equal syllables; white noise 0.3, a tone 0.1."""
     steady_variation: float = 3.2
     steady_colour: float = 0.06
-    """Less variation than the first with less colour than the second: red noise has 2 to 3 and 0.025 to 0.04."""
+    """It is noise if both variation and colour are below these: red noise has 2 to 3 and 0.025 to 0.04."""
     min_colour: float = 0.004
-    """Speech: at least 0.007, for one vowel over and over; a tone that swells and fades: 0.001."""
+    """Speech: at least 0.007, for a repeated vowel; a tone that swells and fades: 0.001."""
     hiss_crossings: float = 0.25
     hiss_colour: float = 0.05
-    """More crossings than the first with less change than the second: noise, even if it swells and fades."""
+    """It is noise if crossings are above the first and colour below the second, even if it swells and fades."""
     max_ending: float = -12.0
-    """dB against the loudness: speech has faded at its end."""
+    """dB relative to the loudness: speech has faded at its end."""
     ending_syllables: float = 6.0
-    """Shorter texts may end abruptly: a single clipped syllable is how people speak too."""
+    """Shorter texts may end abruptly, as people clip single syllables too."""
     stable_length: float = 1.6
-    """How many times longer or shorter than the stable version's."""
+    """Maximum ratio to the stable version's length, longer or shorter."""
     stable_decibels: float = 9.0
-    """How much louder or quieter than the stable version's."""
+    """Maximum difference from the stable version's loudness, in dB."""
     stable_slower: float = 3.0
-    """How many times slower than the stable version ..."""
+    """Maximum ratio to the stable version's response time, ..."""
     stable_slower_by: float = 0.3
-    """... and by how many seconds at least: small times vary by themselves."""
+    """... if the difference also exceeds this many seconds, because short times vary."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A recording's figures, and what is wrong with it, each as a sentence without its full stop."""
+    """The measures of a recording, and its problems, each a sentence without its full stop."""
 
     text: str
     seconds: float
-    """From the request to the end of the answer."""
+    """From the request to the end of the response."""
     measures: Measures | None
-    """None where there was no recording."""
+    """None if there was no recording."""
     findings: tuple[str, ...]
     cached: bool = False
-    """Whether the sound was not made anew, so that `seconds` says nothing of the model."""
+    """Whether the audio came from a cache, so that `seconds` says nothing about the model."""
 
     @property
     def passed(self) -> bool:
-        """Whether it is speech as far as can be told."""
+        """Whether no problem was found."""
         return not self.findings
-
-    @property
-    def seconds_per_character(self) -> float:
-        """Of sound; 0 where there is none."""
-        return self.measures.seconds / max(1, len(self.text)) if self.measures else 0.0
 
 
 def judge_answer(
@@ -86,7 +81,7 @@ def judge_answer(
     *,
     stable: Judged | None = None,
 ) -> Judged:
-    """Judge what a server answered with 200; `content_type` is its header, `seconds` how long the answer took."""
+    """Judge a response with status 200. `content_type` is its header, `seconds` the time that it took."""
     kind = one_line(content_type.partition(";")[0], _SHOWN_TYPE).lower()
     try:
         recording = parse(body)
@@ -94,16 +89,16 @@ def judge_answer(
         said = "" if kind in MEDIA_TYPES else f", sent as {kind or 'nothing'}"
         return Judged(text, seconds, None, (f"{error}{said}",))
     judged = judge(recording, text, seconds, limits, stable=stable)
-    if kind in MEDIA_TYPES | _UNTOLD_TYPES:
+    if kind in MEDIA_TYPES | _UNSPECIFIED_TYPES:
         return judged
     wrong = f"the audio is sent as {kind}; it must be audio/wav"
     return Judged(text, seconds, judged.measures, (wrong, *judged.findings))
 
 
 def judge(recording: Recording, text: str, seconds: float, limits: Limits, *, stable: Judged | None = None) -> Judged:
-    """Judge a recording of the text, said at speed 1; `stable` is what the version that serves now made of it."""
+    """Judge a recording of the text at speed 1. `stable` is the stable version's recording of it."""
     found = measure(recording)
-    # What is silent or too short for a frame cannot be measured further.
+    # A silent recording, or one shorter than a frame, has no further measures.
     findings = list(_time(seconds, limits)) + list(_length(found, text))
     if found.silent == 1.0:
         findings.append(
@@ -117,7 +112,7 @@ def judge(recording: Recording, text: str, seconds: float, limits: Limits, *, st
 
 
 def compare(new: Judged, stable: Judged, limits: Limits) -> list[str]:
-    """What differs too much from the stable version's recording of the same text; nothing if that one is no speech."""
+    """Find what differs too much from the stable version's recording of the text; nothing if that is not speech."""
     if new.measures is None or stable.measures is None or not stable.passed:
         return []
     findings = []
@@ -136,7 +131,7 @@ def compare(new: Judged, stable: Judged, limits: Limits) -> list[str]:
 
 
 def slower(seconds: float, stable_seconds: float, limits: Limits) -> list[str]:
-    """Whether it took far longer than the stable version."""
+    """Find whether a response took far longer than the stable version's."""
     if seconds <= max(stable_seconds * limits.stable_slower, stable_seconds + limits.stable_slower_by):
         return []
     times = seconds / max(stable_seconds, 0.001)
@@ -195,7 +190,7 @@ def _ending(found: Measures, text: str, limits: Limits, stable: Judged | None) -
     if found.ending <= limits.max_ending or syllables(text).least < limits.ending_syllables:
         return
     if stable is not None and stable.measures is not None and stable.measures.ending > limits.max_ending:
-        return  # a voice that always ends so
+        return  # this voice always ends like that
     yield (
         f"the audio is cut off: its last 20 ms are {_decibels_apart(found.ending)} the rest;"
         f" speech fades by more than {-limits.max_ending:g} dB at its end"

@@ -1,10 +1,10 @@
-"""What the pods' own metrics say of the live traffic: error rate and latency, of the new version and of the stable one.
+"""Judge live traffic by the pods' own metrics: error rate and latency of the new version and of the stable one.
 
-Counted are requests that want speech. An error is an answer of 5xx other than 503. 503 is back-pressure: the server
-says honestly that it is full, and when to come again. It is counted apart, and held against the new version only where
-it says so far more often than the stable one, or to nearly everybody.
+Only requests for speech count. An error is a 5xx response other than 503. A 503 is back-pressure: the server is full,
+and says when to retry. These are counted separately, and count against the new version only if they are far more
+frequent than the stable version's.
 
-The gate's own requests are counted by the server as well: take the first scrape after the gate.
+The server also counts the requests of the speech check, so take the first scrape after it.
 """
 
 import math
@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
+from typing import Literal
 
 SPEECH_ENDPOINTS = frozenset({"/v1/audio/speech", "/api/tts"})
 _REQUESTS = "tts_requests_total"
@@ -21,26 +22,28 @@ _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _BUSY = "503"
 P99 = 0.99
 MOST_SERIES = 100
-"""Of requests for speech, in one scrape. The server has at most 60."""
+"""Maximum number of series about speech in one scrape. The server has at most 60."""
 _MOST_LINE = 2000
-"""Characters of a sample."""
+"""Maximum length of a sample, in characters."""
 _MOST_COUNT = 2.0**53
-"""Above it a float does not count any more."""
+"""Above this, a float can no longer count in steps of 1."""
+
+TrafficReason = Literal["ErrorRate", "Overloaded", "SlowAnswers"]
 
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """One scrape of one pod: counters since its server started."""
+    """One scrape of one pod: counts since its server started."""
 
     statuses: Mapping[tuple[str, str], float] = field(default_factory=dict)
-    """Answered requests by (endpoint, status)."""
+    """Requests by (endpoint, status)."""
     buckets: Mapping[tuple[str, float], float] = field(default_factory=dict)
-    """Requests that took at most so long, by (endpoint, seconds)."""
+    """Cumulative requests by (endpoint, upper bound in seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Requests within a window, over any number of pods."""
+    """Requests within a window, to any number of pods."""
 
     requests: float = 0.0
     errors: float = 0.0
@@ -48,22 +51,22 @@ class Traffic:
     busy: float = 0.0
     """503."""
     buckets: tuple[tuple[float, float], ...] = ()
-    """(upper bound in seconds, requests up to it), ascending; the last bound is infinite."""
+    """(upper bound in seconds, requests within it), ascending. The last bound is infinite."""
 
     @property
     def error_rate(self) -> float:
-        """Errors among all requests, 0 to 1."""
+        """Ratio of errors to all requests, 0 to 1."""
         return self.errors / self.requests if self.requests else 0.0
 
     @property
     def busy_rate(self) -> float:
-        """Answers 503 among all requests, 0 to 1."""
+        """Ratio of 503 responses to all requests, 0 to 1."""
         return self.busy / self.requests if self.requests else 0.0
 
     def quantile(self, share: float) -> float | None:
-        """Seconds within which this share of the requests was answered; None where nothing was measured.
+        """Seconds within which this share of the requests was answered; None without requests.
 
-        As Prometheus' histogram_quantile: linear within a bucket; in the last one the highest finite bound.
+        Same as histogram_quantile of Prometheus: linear within a bucket; in the last one, the highest finite bound.
         """
         total = self.buckets[-1][1] if self.buckets else 0.0
         if total <= 0:
@@ -76,32 +79,37 @@ class Traffic:
 
     @property
     def p99(self) -> float | None:
-        """Seconds within which 99 % of the requests were answered; None where nothing was measured."""
+        """Seconds within which 99 % of the requests were answered; None without requests."""
         return self.quantile(P99)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveLimits:
-    """When live traffic speaks against the new version."""
+    """Limits for the live traffic of a new version."""
 
     max_error_rate: float = 0.01
-    """Errors among its requests, 0 to 1."""
-    max_p99_seconds: float | None = None
-    """None: not limited. It counts only for a version that is also clearly slower than the stable one has been."""
+    """Maximum ratio of errors to requests, 0 to 1."""
+    max_p99_seconds: float = 3.0
+    """Maximum P99. Exceeding it counts only if the version is also clearly slower than the stable one."""
     slower_times_stable: float = 1.5
-    """How many times the stable version's P99 is clearly slower: long texts take long with any version."""
-    max_p99_times_stable: float | None = 3.0
-    """How many times the stable version's P99; None: not compared."""
-    p99_margin_seconds: float = 0.5
-    """And by so much at least: an idle stable version answers from its cache in milliseconds."""
+    """Clearly slower means this many times the stable version's P99: long texts take long with any version."""
     max_busy_above_stable: float = 0.2
-    """How much larger than the stable version's the share of 503 may be."""
+    """Maximum difference between the new version's ratio of 503 responses and the stable version's."""
     min_requests: int = 20
-    """Fewer say nothing."""
+    """With fewer requests, nothing is judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficProblem:
+    """What counts against a new version."""
+
+    reason: TrafficReason
+    message: str
+    """A sentence without its full stop."""
 
 
 def parse_metrics(text: str) -> Counters:
-    """Read Prometheus' text format; raises ValueError where the server's metrics are not in it, or not numbers."""
+    """Parse Prometheus' text format. Raises ValueError if the server's metrics are missing or malformed."""
     statuses: dict[tuple[str, str], float] = {}
     buckets: dict[tuple[str, float], float] = {}
     ours = False
@@ -131,9 +139,9 @@ def parse_metrics(text: str) -> Counters:
 
 
 def between(before: Counters | None, after: Counters) -> Traffic:
-    """What happened from one scrape of a pod to the next; None before: since its server started.
+    """Return the traffic between two scrapes of a pod, or since its server started if `before` is None.
 
-    Where a counter has fallen, the server was restarted in between, and all that it counts is new.
+    A counter that has fallen means that the server restarted in between, so that all its counts are new.
     """
     if before is None or _restarted(before, after):
         before = Counters()
@@ -150,12 +158,12 @@ def between(before: Counters | None, after: Counters) -> Traffic:
 
 
 def merged(parts: Iterable[Traffic]) -> Traffic:
-    """The traffic of several pods, or of several windows of one."""
+    """Sum the traffic of several pods, or of several windows of one pod."""
     parts = list(parts)
     added: dict[float, float] = {}
     for part in parts:
         upto = 0.0
-        for bound, count in part.buckets:  # ascending; one without this bound counts as up to its next lower one
+        for bound, count in part.buckets:  # ascending; a part that lacks a bound counts up to its next lower one
             added[bound] = added.get(bound, 0.0) + max(0.0, count - upto)
             upto = max(upto, count)
     bounds = sorted(added)
@@ -167,49 +175,47 @@ def merged(parts: Iterable[Traffic]) -> Traffic:
     )
 
 
-def verdict(canary: Traffic, stable: Traffic | None, limits: LiveLimits, *, usual: float | None = None) -> str | None:
-    """What speaks against the new version, as a sentence without its full stop; None while nothing does.
+def judge_traffic(
+    canary: Traffic, stable: Traffic | None, limits: LiveLimits, *, usual: float | None = None
+) -> TrafficProblem | None:
+    """Find what counts against the new version; None if nothing does.
 
-    Nothing is said of fewer than `limits.min_requests`; the stable version's figures count from as many on, too.
-    `usual` is the P99 that the stable version has had, for where it gets no requests any more.
+    Both versions need at least `limits.min_requests` to be judged or compared with. `usual` is an earlier P99 of the
+    stable version, for when it no longer receives requests.
     """
     if canary.requests < limits.min_requests:
         return None
     if canary.error_rate > limits.max_error_rate:
-        return (
+        return TrafficProblem(
+            "ErrorRate",
             f"{canary.errors:.0f} of {canary.requests:.0f} requests failed ({canary.error_rate:.1%});"
-            f" the limit is {limits.max_error_rate:.1%}"
+            f" the limit is {limits.max_error_rate:.1%}",
         )
     known = stable if stable is not None and stable.requests >= limits.min_requests else None
     allowed = (known.busy_rate if known else 0.0) + limits.max_busy_above_stable
     if canary.busy_rate > allowed:
-        return (
+        return TrafficProblem(
+            "Overloaded",
             f"{canary.busy_rate:.1%} of {canary.requests:.0f} requests were refused with 503;"
-            f" the limit is {allowed:.1%}{', including what the stable version refuses' if known else ''}"
+            f" the limit is {allowed:.1%}{', including what the stable version refuses' if known else ''}",
         )
     p99 = known.p99 if known else None
     return _slow(canary, usual if p99 is None else p99, limits)
 
 
-def _slow(canary: Traffic, usual: float | None, limits: LiveLimits) -> str | None:
-    """The same of its P99; `usual` is the stable version's."""
+def _slow(canary: Traffic, usual: float | None, limits: LiveLimits) -> TrafficProblem | None:
+    """Judge the P99; `usual` is the stable version's."""
     p99 = canary.p99
-    if p99 is None:
+    if p99 is None or p99 <= limits.max_p99_seconds:
         return None
-    clearly = usual is None or p99 > usual * limits.slower_times_stable
-    if limits.max_p99_seconds is not None and p99 > limits.max_p99_seconds and clearly:
-        beside = f", while the stable version's were answered within {usual:.2f} s" if usual is not None else ""
-        return (
-            f"99 % of {canary.requests:.0f} requests were answered within {p99:.2f} s;"
-            f" the limit is {limits.max_p99_seconds:g} s{beside}"
-        )
-    if usual is None or limits.max_p99_times_stable is None:
+    # Being slower is no problem by itself: new pods start with an empty cache, beside pods with a warm one.
+    if usual is not None and p99 <= usual * limits.slower_times_stable:
         return None
-    if p99 <= max(usual * limits.max_p99_times_stable, usual + limits.p99_margin_seconds):
-        return None
-    return (
-        f"99 % of {canary.requests:.0f} requests were answered within {p99:.2f} s,"
-        f" the stable version's within {usual:.2f} s; the limit is {limits.max_p99_times_stable:g} times that"
+    compared = f", while the stable version's were answered within {usual:.2f} s" if usual is not None else ""
+    return TrafficProblem(
+        "SlowAnswers",
+        f"99 % of {canary.requests:.0f} requests were answered within {p99:.2f} s;"
+        f" the limit is {limits.max_p99_seconds:g} s{compared}",
     )
 
 

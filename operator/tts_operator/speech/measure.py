@@ -1,4 +1,4 @@
-"""What can be told of a recording by measuring it: loudness, clipping, silence, and how much it varies."""
+"""Measures of a recording: loudness, clipping, silence, and variation."""
 
 import math
 import sys
@@ -9,45 +9,45 @@ from operator import mul
 from tts_operator.speech.recording import FULL_SCALE, Recording
 
 FRAME_SECONDS = 0.02
-"""Shorter than a sound of speech, longer than a period of any voice."""
+"""Shorter than a speech sound, longer than a period of any voice."""
 _MOST_FRAMES = 3000
-"""A minute. Of longer recordings every second, third ... frame is measured, so that none takes a core for long."""
+"""One minute. Longer recordings are sampled: every second, third, ... frame, so that none takes a core for long."""
 _SOUNDING_FLOOR = 10 ** (-50 / 20)
 _SOUNDING_BELOW_LOUDEST = 10 ** (-35 / 20)
 _NEAR_PEAK = 0.98
 _AT_ONCE = 1 << 16
-"""Samples that are copied in one go: that holds the interpreter's lock, and so the event loop, to its end."""
+"""Samples per copy. A copy holds the GIL, and so blocks the event loop, until it is done."""
 _LOUD_ENOUGH_TO_CLIP = 0.1
 _SIGN = bytes(0 if byte < 128 else 1 for byte in range(256))  # noqa: PLR2004 - two's complement
 _QUIETEST = -100.0
-"""dBFS of digital silence: a logarithm needs some number."""
+"""dBFS reported for digital silence, whose logarithm is undefined."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """The figures of one recording. "Sounding" frames are above -50 dBFS and within 35 dB of the loudest frame."""
+    """The measures of one recording. "Sounding" frames are above -50 dBFS and within 35 dB of the loudest frame."""
 
     seconds: float
     loudness: float
-    """dBFS: RMS over the sounding frames."""
+    """RMS over the sounding frames, in dBFS."""
     peak: float
-    """The loudest sample, as share of full scale."""
+    """The loudest sample, as a ratio of full scale."""
     clipped: float
-    """Share of the sounding samples within 2 % of the loudest one: next to none in speech, many in a cut-off wave."""
+    """Ratio of sounding samples within 2 % of the loudest one: almost none in speech, many in a clipped wave."""
     silent: float
-    """Share of the frames that do not sound."""
+    """Ratio of frames that do not sound."""
     variation: float
-    """Standard deviation of the sounding frames' level, dB: syllables swell and fade, noise and tones do not."""
+    """Standard deviation of the sounding frames' level, in dB: syllables swell and fade, noise and tones do not."""
     crossings: float
-    """Mean share of samples in the sounding frames before which the sign changes: 0.5 in white noise."""
+    """Mean ratio of samples in the sounding frames at which the sign changes: 0.5 in white noise."""
     colour: float
-    """Standard deviation of the sounding frames' zero crossings, as share of samples: vowels have few, hisses many."""
+    """Standard deviation of the sounding frames' ratio of zero crossings: vowels have few, hisses many."""
     ending: float
-    """dB: the level of the last 20 ms against `loudness`. Speech has faded by then."""
+    """Level of the last 20 ms relative to `loudness`, in dB. Speech has faded by then."""
 
 
 def measure(recording: Recording) -> Measures:
-    """Measure; about 20 ms for 10 s of sound at 24 kHz, and half a second for 12 MiB of whatever."""
+    """Measure a recording. Takes about 20 ms for 10 s of audio at 24 kHz, and 0.5 s for 12 MiB of any data."""
     samples = recording.samples
     size = max(1, round(recording.rate * FRAME_SECONDS))
     count = len(samples) // size
@@ -85,7 +85,7 @@ def _peak(frame: "array[int]") -> int:
 
 
 def _high_bytes(recording: Recording) -> bytes:
-    """The upper half of each sample: signs and levels can be counted in it at the speed of C."""
+    """Return the high byte of each sample, in which C code can count signs and levels."""
     samples, first = recording.samples, sys.byteorder == "little"
     parts = (samples[start : start + _AT_ONCE].tobytes() for start in range(0, len(samples), _AT_ONCE))
     return b"".join(part[first::2] for part in parts)

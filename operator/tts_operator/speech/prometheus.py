@@ -1,4 +1,4 @@
-"""One figure from the user's own Prometheus, held against a threshold."""
+"""Query a user's own Prometheus, and compare the result with a threshold."""
 
 import asyncio
 import errno
@@ -7,10 +7,12 @@ import math
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 
+from tts_operator.json_object import Json
 from tts_operator.printable import one_line
 from tts_operator.speech.bounds import read_apart
 from tts_operator.speech.client import BOUNDS, read_body
@@ -19,12 +21,11 @@ NEVER_ASKED = "its name resolves to a loopback, link-local, or other local addre
 _MAX_BYTES = 1 << 20
 _SHOWN = 160
 _SHOWN_KIND = 40
-_OK = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricCheck:
-    """An instant query whose every value has to lie within `min` and `max`, where they are given."""
+    """An instant query, all of whose values must lie within `min` and `max`."""
 
     query: str
     max: float | None = None
@@ -33,20 +34,20 @@ class MetricCheck:
 
 @dataclass(frozen=True, slots=True)
 class MetricResult:
-    """What came of it; `message` is a sentence without its full stop."""
+    """The result of a check. `message` is a sentence without its full stop."""
 
     ok: bool | None
-    """None: it could not be told, since Prometheus did not answer, or not with a number."""
+    """None: unknown, because Prometheus did not respond with a number."""
     message: str
     value: float | None = None
     """The worst of the values."""
 
 
 def prometheus_session(never_asked: Callable[[str], bool]) -> aiohttp.ClientSession:
-    """A session for addresses that tenants write: without credentials, proxy and cookies.
+    """Open a session for addresses that tenants choose: without credentials, proxies, and cookies.
 
-    `never_asked` is told each IP address before it is connected to, however its name was resolved, and whether there
-    was one: so a name that has one address when it is checked, and another one afterwards, is no way around.
+    `never_asked` checks each IP address right before the connection, after name resolution. So a name that resolves to
+    another address after an earlier check (DNS rebinding) does not bypass it.
     """
 
     def opened(where: tuple[Any, ...]) -> socket.socket:
@@ -66,9 +67,9 @@ async def ask(
     *,
     timeout: float = 10.0,
 ) -> MetricResult:
-    """Query `prometheus_url` (http://prometheus.monitoring:9090, with its path prefix if it has one). Never raises.
+    """Query `prometheus_url`, such as http://prometheus.monitoring:9090, with its path prefix if any. Never raises.
 
-    https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries
+    Source: https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries
     """
     try:
         async with session.post(
@@ -80,38 +81,38 @@ async def ask(
         ) as response:
             body = await read_body(response, _MAX_BYTES)
         if body is None:
-            return _untold("answers with more than 1 MiB; aggregate the query to one value, as with sum() or max()")
+            return _unknown("answers with more than 1 MiB; aggregate the query to one value, as with sum() or max()")
         return await read_apart(judge_answer, response.status, body, check)
     except (TimeoutError, asyncio.TimeoutError):
-        return _untold(f"does not answer within {timeout:g} s")
+        return _unknown(f"does not answer within {timeout:g} s")
     except aiohttp.ClientConnectorError as error:
         forbidden = NEVER_ASKED in str(error.os_error)
-        return _untold(f"is not queried: {NEVER_ASKED}" if forbidden else f"cannot be asked: {type(error).__name__}")
+        return _unknown(f"is not queried: {NEVER_ASKED}" if forbidden else f"cannot be asked: {type(error).__name__}")
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        return _untold(f"cannot be asked: {type(error).__name__}")
+        return _unknown(f"cannot be asked: {type(error).__name__}")
 
 
 def judge_answer(status: int, body: bytes | bytearray, check: MetricCheck) -> MetricResult:
-    """Judge what `/api/v1/query` answered."""
+    """Judge a response of `/api/v1/query`."""
     try:
         answer = json.loads(body)
         if answer["status"] != "success":
             kind, said = one_line(answer.get("errorType"), _SHOWN_KIND), one_line(answer.get("error"), _SHOWN)
-            return _untold(f"rejects the query ({kind}): {said}")
-        if status != _OK:
-            return _untold(f"answers {status}")
+            return _unknown(f"rejects the query ({kind}): {said}")
+        if status != HTTPStatus.OK:
+            return _unknown(f"answers {status}")
         values = _values(answer["data"])
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError):
-        return _untold(f"answers {status} with something other than its API; check the address")
+        return _unknown(f"answers {status} with something other than its API; check the address")
     if values is None:
-        return _untold(
+        return _unknown(
             f"answers with a {one_line(answer['data'].get('resultType'), 20)}; the query must return numbers"
         )
     if not values:
-        return _untold("finds no series for the query; check its spelling, and that the metrics are scraped")
+        return _unknown("finds no series for the query; check its spelling, and that the metrics are scraped")
     numbers = [value for value in values if not math.isnan(value)]
     if not numbers:
-        return _untold("returns only NaN, like a ratio without requests")
+        return _unknown("returns only NaN, like a ratio without requests")
     return _compared(numbers, check)
 
 
@@ -129,8 +130,8 @@ def _compared(numbers: list[float], check: MetricCheck) -> MetricResult:
     return MetricResult(ok=True, message=f"the query returned {worst:g}", value=worst)
 
 
-def _values(data: dict[str, Any]) -> list[float] | None:
-    """The numbers of a vector or a scalar; None for what holds none."""
+def _values(data: Json) -> list[float] | None:
+    """The numbers of a vector or a scalar; None for other types."""
     if data["resultType"] == "vector":
         return [float(each["value"][1]) for each in data["result"] if "value" in each]
     if data["resultType"] == "scalar":
@@ -138,5 +139,5 @@ def _values(data: dict[str, Any]) -> list[float] | None:
     return None
 
 
-def _untold(what: str) -> MetricResult:
+def _unknown(what: str) -> MetricResult:
     return MetricResult(ok=None, message=f"Prometheus {what}")

@@ -1,4 +1,4 @@
-"""A WAV answer as samples. Pure Python: numpy would take more memory than the rest of the operator."""
+"""Parse WAV responses. Pure Python: numpy would need more memory than the rest of the operator."""
 
 import struct
 import sys
@@ -12,43 +12,43 @@ SAMPLE_BYTES = 2
 _LEAST_RATE = 4000
 _CHANNELS = 2
 _MOST_CHUNKS = 64
-"""Of a header. Encoders write three or four."""
+"""Maximum number of chunks in a header. Encoders write three or four."""
 _PCM = 1
 _EXTENSIBLE = 0xFFFE
 _CODECS = {2: "ADPCM", 3: "float", 6: "A-law", 7: "mu-law", 17: "IMA ADPCM", 85: "MP3"}
 _UNKNOWN = (0, 0xFFFF_FFFF)
-"""Lengths that a stream's header has in the place of the true one."""
+"""Lengths that stand for "unknown" in the header of a stream."""
 _CHUNK = struct.Struct("<4sI")
 _FORMAT = struct.Struct("<HHIIHH")
 _SUBFORMAT = 24
-"""Where the codec of an extensible format stands: after the plain fields, and 8 bytes of size, bits and speakers."""
+"""Offset of the codec in an extensible format: after the plain fields, and 8 bytes of size, bits, and speakers."""
 _FORMAT_BYTES = 40
-"""An extensible format is no longer."""
+"""Length of an extensible format, the longest one."""
 
 
 class NotSpeechAudioError(ValueError):
-    """The bytes are no recording that can be judged; the message says what they are instead."""
+    """The bytes are not a recording that can be judged. The message says what they are instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Sound of one channel."""
+    """Audio of one channel."""
 
     rate: int
-    """Samples a second."""
+    """Samples per second."""
     samples: "array[int]"
-    """Of type 'h': from -32768 to 32767."""
+    """Type 'h': -32768 to 32767."""
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Duration."""
         return len(self.samples) / self.rate
 
 
 def parse(data: bytes | bytearray) -> Recording:
-    """Read a RIFF WAVE file of 16-bit PCM; of several channels the first. Raises :class:`NotSpeechAudioError`.
+    """Parse a RIFF WAVE file of 16-bit PCM; of two channels, the first. Raises :class:`NotSpeechAudioError`.
 
-    A stream's header, whose length is 0 or 0xFFFFFFFF, means all that follows.
+    In the header of a stream, a length of 0 or 0xFFFFFFFF means all that follows.
     """
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
         raise NotSpeechAudioError(f"the answer is not a WAV file but {_kind(data)}")
@@ -70,7 +70,7 @@ def parse(data: bytes | bytearray) -> Recording:
 
 
 def _read_format(chunk: bytes) -> tuple[int, int]:
-    """The rate, and the number of channels."""
+    """Return the sample rate and the number of channels."""
     if len(chunk) < _FORMAT.size:
         raise NotSpeechAudioError("the WAV file is truncated within its header: 'fmt ' is not complete")
     codec, channels, rate, _, _, bits = _FORMAT.unpack_from(chunk)
@@ -96,8 +96,8 @@ def _samples(data: bytes | bytearray, place: int, length: int, channels: int) ->
     end = len(data) if length in _UNKNOWN else place + length
     end -= (end - place) % (SAMPLE_BYTES * channels)
     samples = array("h")
-    samples.frombytes(memoryview(data)[place:end])  # no copy of up to 12 MiB in between
-    if sys.byteorder == "big":  # pragma: no cover - no machine of ours
+    samples.frombytes(memoryview(data)[place:end])  # avoids a copy of up to 12 MiB
+    if sys.byteorder == "big":  # pragma: no cover - no supported machine
         samples.byteswap()
     return samples[::channels] if channels > 1 else samples
 
@@ -120,5 +120,5 @@ def _kind(data: bytes | bytearray) -> str:
 
 
 def _shown(data: bytes | bytearray) -> str:
-    """The beginning of a text, on one line."""
+    """The beginning of a body, on one line."""
     return repr(" ".join(data[:120].decode(errors="replace").split())[:60])

@@ -1,11 +1,7 @@
-"""What the gate lets a new version say where the spec names no texts."""
+"""What the speech check has a new version speak if the spec names no texts."""
 
-from collections.abc import Sequence
-
-MOST_TEXTS = 10
 MOST_CHARACTERS = 500
-"""Of a text; also the server's own limit, unless server.maxInputCharacters sets a lower one."""
-MOST_REPEATS = 200
+"""Longest text; also the server's default limit (server.maxInputCharacters)."""
 
 MANDARIN = (
     "您好，欢迎使用语音合成服务。",
@@ -14,7 +10,7 @@ MANDARIN = (
 )
 """A greeting; the tones; length, with commas and a semicolon."""
 MIXED = ("您好，您的验证码是834521，请在5分钟内输入。", "这个API支持OpenAI的客户端，也支持WiFi。")
-"""Digits one by one and as a number; Latin letters."""
+"""Digits one by one, and as a number; Latin letters."""
 ENGLISH = (
     "Hello, and welcome to our service.",
     "The quick brown fox jumps over the lazy dog.",
@@ -24,9 +20,9 @@ _BY_LANGUAGE = {"zh": (*MANDARIN, MIXED[0]), "en": ENGLISH}
 
 
 def default_texts(language: str = "zh-CN", *, max_characters: int = MOST_CHARACTERS) -> tuple[str, ...]:
-    """The sentences for a voice of this BCP 47 language; of other languages than zh and en those for zh.
+    """Return the sentences for a voice of this BCP 47 language; for languages other than zh and en, those for zh.
 
-    `max_characters` is what the server takes: longer ones are left out, and if none is left, the shortest is cut.
+    Omits sentences longer than `max_characters`, the server's limit. If none remains, cuts the shortest.
     """
     texts = _BY_LANGUAGE.get(language.partition("-")[0].lower(), _BY_LANGUAGE["zh"])
     fitting = tuple(text for text in texts if len(text) <= max_characters)
@@ -34,21 +30,8 @@ def default_texts(language: str = "zh-CN", *, max_characters: int = MOST_CHARACT
 
 
 def short_texts(count: int, language: str = "zh-CN") -> tuple[str, ...]:
-    """Numbers as words of two or three syllables, each another text, so that no cache answers; at most 81 differ."""
+    """Return numbers as words of two or three syllables, up to 81 different ones, so that no cache serves them."""
     if language.lower().startswith("en"):
         return tuple(f"number {number % 81 + 10}" for number in range(count))
     digits = "一二三四五六七八九"
     return tuple(f"{digits[number // 9 % 9]}十{digits[number % 9]}" for number in range(count))
-
-
-def problem_with(texts: Sequence[str], *, max_characters: int = MOST_CHARACTERS) -> str | None:
-    """What is wrong with texts that a user gave, and what to write instead; None where nothing is."""
-    limit = min(max_characters, MOST_CHARACTERS)
-    if len(texts) > MOST_TEXTS:
-        return f"{len(texts)} texts; the speech check takes at most {MOST_TEXTS}: keep the most telling ones"
-    for number, text in enumerate(texts):
-        if not text.strip():
-            return f"texts[{number}] is empty; write a sentence that the new version should say, or leave it out"
-        if len(text) > limit:
-            return f"texts[{number}] has {len(text)} characters; at most {limit} are spoken: shorten or split it"
-    return None

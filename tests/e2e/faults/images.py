@@ -13,7 +13,6 @@ import io
 import json
 import tarfile
 from pathlib import Path
-from typing import Any
 
 from devcluster.images import builder, containerd
 from devcluster.images.builder import Archive
@@ -21,11 +20,11 @@ from devcluster.layout import cache_home
 from devcluster.lifecycle import claims
 from devcluster.product import SERVER, Product
 from devcluster.provider import Devcluster
+from tts_operator.json_object import Json
 
 HERE = Path(__file__).resolve().parent
 PROGRAM = "faulty.py"
 ENTRYPOINT = ["/opt/venv/bin/python", f"/opt/faults/{PROGRAM}"]
-Json = dict[str, Any]
 
 
 def ensure(product: Product, *faults: str) -> dict[str, Json]:

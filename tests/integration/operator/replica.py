@@ -15,11 +15,12 @@ from pathlib import Path
 import aiohttp
 
 from devcluster.product import ROOT
-from tests.integration.operator.world import IMAGE, Json, World, until
-from tts_operator.app import LeaseName, SecretName
+from tests.integration.operator.world import IMAGE, World, until
+from tts_operator.app import NamespacedName
+from tts_operator.json_object import Json
 
-LEASE = LeaseName("tts-operator-system", "tts-operator")
-KEY = SecretName("tts-operator-system", "tts-operator-key")
+LEASE = NamespacedName("tts-operator-system", "tts-operator")
+KEY = NamespacedName("tts-operator-system", "tts-operator-key")
 """Those that the rights of install.yaml are for."""
 
 

@@ -15,8 +15,9 @@ from devcluster.errors import DevclusterError
 from devcluster.product import ROOT, Product
 from tests.integration.operator.test_examples import EXAMPLES
 from tests.integration.operator.test_install import run
-from tests.integration.operator.world import AdminClient, Json, access
+from tests.integration.operator.world import AdminClient, access
 from tts_operator.api import KIND
+from tts_operator.json_object import Json
 from tts_operator.kube.connection import Connection
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import TTSSERVICES

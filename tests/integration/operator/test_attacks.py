@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.operator.world import IMAGE, UNHEARD, Json, World, until
+from tests.integration.operator.world import IMAGE, UNHEARD, World, until
+from tts_operator.json_object import Json
 from tts_operator.kube.resources import CHILDREN, CONTROLLER_REVISIONS, DEPLOYMENTS, SERVICES
 from tts_operator.policy import Policy
 from tts_operator.reconcile.compliance import REFRESH

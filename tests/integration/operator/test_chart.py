@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from devcluster.product import ROOT
 from tests.integration.operator.test_rights import granted
+from tts_operator.json_object import Json
 from tts_operator.kube.resources import CHILDREN
 
 CHART = ROOT / "charts/tts-operator"
@@ -29,7 +29,6 @@ LISTS = (
     "images", "hosts", "ingressAnnotations", "serviceAnnotations", "serviceTypes", "priorityClasses", "issuers",
     "prometheus",
 )  # fmt: skip
-Json = dict[str, Any]
 
 
 def template(helm: Path, tmp_path: Path, values: Json) -> subprocess.CompletedProcess[str]:

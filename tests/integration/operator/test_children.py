@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
 from tests.integration.operator.world import World, until
+from tts_operator.json_object import Json
 from tts_operator.kube.resources import (
     CERTIFICATES,
     CHILDREN,
@@ -28,7 +28,6 @@ from tts_operator.kube.resources import (
     Resource,
 )
 
-Json = dict[str, Any]
 NAME = "narrator"
 GIVEN = ("clusterIP", "clusterIPs", "volumeName")
 """Fields of a spec that an object is given when it is made."""

@@ -11,6 +11,7 @@ import yaml
 
 from devcluster.product import ROOT, Product
 from tests.integration.operator.world import USER, World, until
+from tts_operator.json_object import Json
 from tts_operator.kube.client import Client
 from tts_operator.kube.connection import Connection
 from tts_operator.kube.errors import ApiError
@@ -20,7 +21,6 @@ ENDPOINT_SLICES = Resource(group="discovery.k8s.io", version="v1", kind="Endpoin
 ACCOUNT = "system:serviceaccount:tts-operator-system:tts-operator"
 POLICY = "tts-operator-fencing"
 NOT_THIS = "but its condition Ready"
-Json = dict[str, Any]
 
 
 def ready(status: str, reason: str | None = None, **more: Any) -> Json:

@@ -14,6 +14,7 @@ import pytest
 from tests.integration.operator.test_children import EVERYTHING
 from tests.integration.operator.world import UNHEARD, World, until
 from tts_operator.desired.pod import pod_template
+from tts_operator.json_object import Json
 from tts_operator.kube.client import FIELD_MANAGER, REPLICAS_MANAGER
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.lazy_object import fully_read
@@ -28,7 +29,6 @@ from tts_operator.kube.resources import (
     Resource,
 )
 
-Json = dict[str, Any]
 NAME = "narrator"
 AUTOSCALED = "the autoscaler has scaled"
 

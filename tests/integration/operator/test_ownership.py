@@ -7,10 +7,10 @@ import pytest
 from tests.integration.operator.world import UNHEARD, World, until
 from tts_operator.api import TTSService
 from tts_operator.desired import Defaults, children
+from tts_operator.json_object import Json
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.kube.resources import BY_KIND, HORIZONTAL_POD_AUTOSCALERS, SERVICES
 
-Json = dict[str, Any]
 NAME = "narrator"
 SPEC: Json = {
     "autoscaling": {"minReplicas": 2, "maxReplicas": 4},

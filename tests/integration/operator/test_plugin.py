@@ -18,8 +18,9 @@ import pytest
 from devcluster import binaries
 from devcluster.progress import Progress
 from devcluster.provider import Devcluster
-from tests.integration.operator.world import Json, World, until
+from tests.integration.operator.world import World, until
 from tts_operator.cli.view import ABORT, PROMOTE, UNDO
+from tts_operator.json_object import Json
 from tts_operator.kube.resources import TTSSERVICES, Resource
 
 REVISIONS = Resource(group="apps", version="v1", kind="ControllerRevision", plural="controllerrevisions")

@@ -12,7 +12,8 @@ import pytest
 
 from tests.integration.operator.gateway import Gateway
 from tests.integration.operator.replica import KEY, LEASE, Replica, replica
-from tests.integration.operator.world import Json, World, until
+from tests.integration.operator.world import World, until
+from tts_operator.json_object import Json
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import DEPLOYMENTS, LEASES, SECRETS
 from tts_operator.kube.turns import AT_ONCE

@@ -16,7 +16,7 @@ from tests.integration.operator.conftest import NAMESPACES
 from tests.integration.operator.test_children import EVERYTHING
 from tests.integration.operator.test_install import run
 from tests.integration.operator.world import World, access, until
-from tts_operator.app import LeaseName, Operator, SecretName
+from tts_operator.app import NamespacedName, Operator
 from tts_operator.kube.connection import Access
 from tts_operator.kube.resources import (
     CHILDREN,
@@ -148,8 +148,8 @@ def refused(operator: Operator) -> list[str]:
 
 @pytest.mark.parametrize("everything", [False, True])
 async def test_the_rights_in_one_namespace_suffice(world: World, narrow: Access, everything: bool) -> None:
-    lease = LeaseName(world.namespace, "narrow")
-    key = SecretName(world.namespace, "narrow-key")
+    lease = NamespacedName(world.namespace, "narrow")
+    key = NamespacedName(world.namespace, "narrow-key")
     async with world.operator(namespaced=True, access=narrow, lease=lease, key=key) as operator:
         await world.apply("narrator", EVERYTHING if everything else {})
         await world.looked_at("narrator")
@@ -174,7 +174,7 @@ async def test_who_may_not_read_the_nodes_lets_every_pod_run(world: World, narro
 async def test_rights_in_one_namespace_alone_suffice(
     world: World, narrow: Access, caplog: pytest.LogCaptureFixture
 ) -> None:
-    lease = LeaseName(world.namespace, "narrow")
+    lease = NamespacedName(world.namespace, "narrow")
     async with world.operator(namespaced=True, access=narrow, lease=lease) as operator:
         await world.apply("narrator", EVERYTHING)
         await world.looked_at("narrator")
@@ -209,7 +209,7 @@ async def test_rights_in_two_of_three_namespaces_suffice_for_both(
         for each in (world, second, third):
             await each.apply("narrator")
         namespaces = tuple(each.namespace for each in (world, second, third)[:told_of])
-        lease = LeaseName(world.namespace, "narrow")
+        lease = NamespacedName(world.namespace, "narrow")
         async with world.operator(namespaces=namespaces, access=narrow, lease=lease) as operator:
             for each in served:
                 await each.ready("narrator")
@@ -261,7 +261,7 @@ def without(manifests: list[dict[str, Any]], kinds: frozenset[Resource]) -> list
 async def test_what_the_operator_does_without_needs_no_right(
     world: World, helm: Path, kinds: frozenset[Resource]
 ) -> None:
-    lease = LeaseName(world.namespace, "narrow")
+    lease = NamespacedName(world.namespace, "narrow")
     manifests = without(chart(helm, world.namespace), kinds)
     with rights_of(world, manifests) as narrow:
         async with world.operator(namespaced=True, access=narrow, lease=lease, without=kinds) as operator:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.integration.operator.replica import LEASE, Replica, replica
 from tests.integration.operator.world import UNHEARD, World, until
+from tts_operator.json_object import Json
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import (
     CONTROLLER_REVISIONS,
@@ -25,7 +26,6 @@ from tts_operator.kube.resources import (
     TTSSERVICES,
 )
 
-Json = dict[str, Any]
 NAME, SECOND = "narrator", "narrator-candidate"
 A, B = ({"server": {"logLevel": level}} for level in ("info", "debug"))
 STEPS = [{"weight": 20, "holdSeconds": 1}, {"weight": 50, "holdSeconds": 1}]

@@ -17,6 +17,7 @@ from devcluster.lifecycle import claims
 from devcluster.product import Product
 from tts_operator.app import Operator, Settings, find_access
 from tts_operator.desired import Defaults
+from tts_operator.json_object import Json
 from tts_operator.kube.client import Client
 from tts_operator.kube.connection import Access
 from tts_operator.kube.errors import ApiError
@@ -30,7 +31,6 @@ USER = "tts-operator-test"
 """The API server's audit log has every request of this user, and of nobody else here."""
 IMAGE = "tts-server.example/speech:v9"
 PATIENCE = 30.0
-Json = dict[str, Any]
 _FIELDS = (
     "images", "hosts", "ingressAnnotations", "serviceAnnotations", "serviceTypes", "priorityClasses", "issuers",
     "prometheus",

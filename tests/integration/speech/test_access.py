@@ -15,7 +15,7 @@ from tts_operator.desired.probe import Admits
 from tts_operator.keyring import Keyring
 from tts_operator.reconcile.analysis.credentials import credential
 from tts_operator.reconcile.analysis.model import PodEndpoint
-from tts_operator.speech.check import GateResult, SpeechPlan, Target, check
+from tts_operator.speech.check import CheckResult, SpeechPlan, Target, check
 
 from .conftest import SETTINGS
 
@@ -44,7 +44,7 @@ def pods(cache: Path) -> Iterator[Callable[[dict[str, str]], Server]]:
 
 async def asked(
     session: aiohttp.ClientSession, server: Server, admits: Admits, *, uid: str = UID, keyring: Keyring = KEYRING
-) -> GateResult:
+) -> CheckResult:
     pod = PodEndpoint(server.url, uid, admits)
     return await check(session, [Target("pod-1", pod.url, credential(pod, keyring))], PLAN)
 

@@ -91,7 +91,7 @@ async def test_terminals_are_not_steered(session: aiohttp.ClientSession) -> None
     async with attacking(once(answer)) as url:
         found = await speak(session, url, TEXT, timeout=2)
     assert isinstance(found, Problem)
-    assert found.message.startswith("it answers 500: [2Jgone Ready 31m (request gate-")
+    assert found.message.startswith("it answers 500: [2Jgone Ready 31m (request speech-check-")
 
 
 METRICS = "# TYPE tts_requests_total counter\n"
@@ -171,7 +171,7 @@ async def test_answers_are_read_beside_the_event_loop(
     async with attacking(once(body(b"nothing of use"))) as url:
         await ask_for(session, url)
     assert threads
-    assert all(name.startswith("answers") for name in threads)
+    assert all(name.startswith("responses") for name in threads)
 
 
 async def test_what_takes_too_long_to_read_is_a_finding(

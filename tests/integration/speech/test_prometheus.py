@@ -61,7 +61,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         (MetricCheck(query="up", max=0.5), False, "the query returned 1; the limit is 0.5"),
         (MetricCheck(query="scalar(up) + 1", min=3), False, "the query returned 2; it must be at least 3"),
         (MetricCheck(query="up / 0", max=1), False, "the query returned inf; the limit is 1"),
-        (MetricCheck(query="(up - up) / 0", max=1), None, "Prometheus finds only NaN"),
+        (MetricCheck(query="(up - up) / 0", max=1), None, "Prometheus returns only NaN"),
         (MetricCheck(query="no_such_metric", max=1), None, "Prometheus finds no series"),
         (MetricCheck(query="sum(", max=1), None, "Prometheus rejects the query (bad_data): "),
         (MetricCheck(query="up[1m]", max=1), None, "Prometheus answers with a matrix"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from tts_operator.cli.view import Json, Service, revisions, service
+from tts_operator.cli.view import Service, revisions, service
 from tts_operator.cli.wording import Names, Typed
+from tts_operator.json_object import Json
 
 NOW = datetime.datetime(2026, 11, 25, 12, 0, tzinfo=datetime.timezone.utc)
 ROLLOUT = "narrator-6@2026-11-25T11:00:00Z"

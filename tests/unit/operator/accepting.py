@@ -4,7 +4,7 @@ import asyncio
 from typing import Any, NoReturn
 
 from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, OPEN, applied, body, counts
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 from tts_operator.kube import FIELD_MANAGER, ApiError, Client, Resource
 from tts_operator.kube.lazy_object import LazyObject, as_lazy_object
 from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS

@@ -5,7 +5,7 @@ import itertools
 from typing import NoReturn
 
 from tests.unit.operator.worlds import NAME, applied
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 from tts_operator.kube import ApiError, Client, Resource
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.kube.lazy_object import LazyObject, as_lazy_object

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tests.unit.operator.worlds import NAMESPACE, condition
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 
 START_SECONDS = 2
 """From a pod's creation until it is ready, or crashes."""

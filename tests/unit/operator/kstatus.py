@@ -3,7 +3,7 @@
 Source: https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/status/generic.go, core.go and status.go
 """
 
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 
 
 def kstatus(body: Json) -> str:

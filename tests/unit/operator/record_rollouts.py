@@ -20,7 +20,7 @@ from typing import Any
 from tests.unit.operator.rolling import EVERYWHERE, MANY, at_phase, ends_at, promoted, rolls_back, spec
 from tests.unit.operator.rollouts import Simulation
 from tests.unit.operator.virtual import VirtualLoop
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 from tts_operator.reconcile.status.writer import StatusWriter
 
 FOLDER = Path(__file__).parent / "upgrade"

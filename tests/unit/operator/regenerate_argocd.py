@@ -12,7 +12,8 @@ import yaml
 
 from tests.unit.operator.reconcile.status.test_report import CASES, Case, told
 from tests.unit.operator.worlds import EARLIER, body, service
-from tts_operator.api import GROUP, KIND, Json
+from tts_operator.api import GROUP, KIND
+from tts_operator.json_object import Json
 from tts_operator.reconcile.status.report import invalid_spec_status
 
 ROOT = Path(__file__).parents[3]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.unit.operator.rollouts import SECOND, Simulation
-from tts_operator.api import Json
 from tts_operator.desired.identity import CANDIDATE, NAME_LABEL
+from tts_operator.json_object import Json
 from tts_operator.kube.resources import HORIZONTAL_POD_AUTOSCALERS, SERVICES
 
 STEPS = [{"weight": 20, "holdSeconds": 10}, {"weight": 50, "holdSeconds": 10}]

@@ -13,8 +13,9 @@ from typing import Any
 from tests.unit.operator.cluster import Cluster, scale
 from tests.unit.operator.deployments import Pods, steer
 from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, OPEN, body
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
 from tts_operator.desired import Defaults
+from tts_operator.json_object import Json
 from tts_operator.kube.resources import (
     CHILDREN,
     CONTROLLER_REVISIONS,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tts_operator.api import Json
 from tts_operator.api.crd import schema
 from tts_operator.api.lint import EXCEPTIONS, RULES, lint
+from tts_operator.json_object import Json
 
 TEXT = {"type": "string", "maxLength": 5, "description": "A text."}
 ITEM = {"type": "object", "properties": {"name": TEXT}, "required": ["name"], "description": "An item."}

@@ -13,7 +13,8 @@ from tests.unit.operator.kstatus import kstatus
 from tests.unit.operator.reconcile.status.test_report import CASES, Case
 from tests.unit.operator.regenerate_argocd import ARGOCD, CHECK, COMMAND, files, fixtures, reported
 from tests.unit.operator.worlds import body, condition
-from tts_operator.api import GROUP, KIND, Json
+from tts_operator.api import GROUP, KIND
+from tts_operator.json_object import Json
 
 SCRIPT = (CHECK / "health.lua").read_text()
 TESTS = yaml.safe_load((CHECK / "health_test.yaml").read_text())["tests"]

@@ -4,9 +4,9 @@ import pytest
 
 from tests.unit.operator.worlds import service
 from tts_operator.__main__ import parser, settings_of
-from tts_operator.api import Json
 from tts_operator.app import Settings
 from tts_operator.desired import Defaults, children
+from tts_operator.json_object import Json
 
 GUARDED = {"networkPolicy": {"enabled": True, "ingressFrom": [{"podSelector": {"matchLabels": {"app": "shop"}}}]}}
 
@@ -77,6 +77,7 @@ def test_what_it_does_without(
         (["--without", "Deployment"], "'Deployment' in 'Deployment': no TTSService works without it; choose from"),
         (["--without", "Ingress,ConfigMap"], "'ConfigMap' in 'Ingress,ConfigMap': there is no such child kind"),
         (["--without", "ingress"], "Certificate, HTTPRoute, HorizontalPodAutoscaler, Ingress, NetworkPolicy"),
+        (["--key-secret", "speech"], "'speech': write NAMESPACE/NAME, or leave it empty to use temporary keys"),
         (["--lease", "speech"], "write NAMESPACE/NAME"),
         (["--http-address", "8080"], "write HOST:PORT"),
     ],

@@ -17,10 +17,10 @@ from tests.unit.operator.rolling import STRATEGIES, is_done, spec
 from tests.unit.operator.rollouts import SECOND, Simulation
 from tests.unit.operator.virtual import VirtualLoop
 from tests.unit.operator.worlds import DEFAULTS, NAME, applied
-from tts_operator.api import Json
 from tts_operator.desired import Defaults
 from tts_operator.desired.identity import CANDIDATE, NAME_LABEL
 from tts_operator.desired.revision import TEMPLATE_LABEL
+from tts_operator.json_object import Json
 from tts_operator.kube.resources import CONTROLLER_REVISIONS, DEPLOYMENTS
 from tts_operator.reconcile.observed.deployments import is_complete
 from tts_operator.reconcile.status.writer import StatusWriter

@@ -7,10 +7,11 @@ from typing import Any
 
 import yaml
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
 from tts_operator.desired import Defaults, children
 from tts_operator.desired.revision import Revision, inputs
 from tts_operator.desired.workloads import DesiredWorkloads
+from tts_operator.json_object import Json
 from tts_operator.keyring import Keyring
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.policy import Policy

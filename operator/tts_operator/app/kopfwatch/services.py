@@ -4,8 +4,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import TTSSERVICES
@@ -27,7 +28,6 @@ MISSES = 2
 SUSPECT_SECONDS = 60.0
 """Once something was missed, the next look comes sooner."""
 RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0)
-FORBIDDEN, NOT_FOUND = 403, 404
 
 _log = logging.getLogger(__name__)
 
@@ -194,7 +194,7 @@ class Services:
             try:
                 found.append((scope, *await self._client.list(TTSSERVICES, namespace=scope, metadata_only=True)))
             except ApiError as error:
-                if error.status != FORBIDDEN:
+                if error.status != HTTPStatus.FORBIDDEN:
                     raise
                 refusal = error
                 if scope not in self._unread:
@@ -217,7 +217,7 @@ class Services:
             try:
                 body = await self._client.get(TTSSERVICES, namespace, name)
             except ApiError as error:
-                if error.status != NOT_FOUND:
+                if error.status != HTTPStatus.NOT_FOUND:
                     raise
                 continue
             for key in self.store.put(body):
@@ -225,6 +225,6 @@ class Services:
 
 
 def _advice(error: Exception) -> str:
-    if isinstance(error, ApiError) and error.status == NOT_FOUND:
+    if isinstance(error, ApiError) and error.status == HTTPStatus.NOT_FOUND:
         return "the cluster lacks their CRD; run `kubectl apply --server-side -f crds/`"
     return str(error) or type(error).__name__

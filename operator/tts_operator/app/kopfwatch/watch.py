@@ -10,8 +10,9 @@ from typing import Any
 
 import kopf
 
-from tts_operator.api import GROUP, PLURAL, VERSION, Json
+from tts_operator.api import GROUP, PLURAL, VERSION
 from tts_operator.desired.identity import MANAGED_BY
+from tts_operator.json_object import Json
 from tts_operator.kube.connection import Access, Connection
 
 STOP_SECONDS = 10.0

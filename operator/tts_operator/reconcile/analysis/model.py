@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tts_operator.api import Json
 from tts_operator.desired.probe import Admits, admits
+from tts_operator.json_object import Json
 
 
 class PodEndpoint(NamedTuple):

@@ -30,9 +30,9 @@ from tts_operator.reconcile.analysis.model import (
 from tts_operator.reconcile.analysis.traffic_window import Usual, Window
 from tts_operator.runtime.shares import GivenUpError, Shares
 from tts_operator.runtime.store import Key
-from tts_operator.speech.check import GateResult, SpeechPlan, Target, check
+from tts_operator.speech.check import CheckResult, SpeechPlan, Target, check
 from tts_operator.speech.client import scrape
-from tts_operator.speech.live import Counters, LiveLimits, Traffic, verdict
+from tts_operator.speech.live import Counters, LiveLimits, Traffic, judge_traffic
 from tts_operator.speech.prometheus import MetricCheck, ask, prometheus_session
 from tts_operator.speech.sentences import default_texts
 
@@ -200,7 +200,7 @@ class AnalysisRunner:
                 rollback_reason=RollbackReason(reason="SpeechCheckFailed", message=_failed(result, work.asked)),
             )
 
-    async def _check(self, work: _Work) -> GateResult | RollbackReason | None:
+    async def _check(self, work: _Work) -> CheckResult | RollbackReason | None:
         """Let the pods speak; a finding where they cannot be asked, None where they are not ready for it."""
         assert self._session is not None  # noqa: S101 - for the type checker
         if not work.asked and not work.request.ready:
@@ -261,15 +261,10 @@ def traffic_problem(service: TTSService, new: Traffic, stable: Traffic, usual: f
     limits = LiveLimits(
         max_error_rate=rollout.analysis.error_rate,
         max_p99_seconds=rollout.analysis.max_p99_milliseconds / 1000,
-        max_p99_times_stable=None,  # new pods begin with an empty cache: beside warm ones they would always look slow
         min_requests=rollout.analysis.min_requests,
     )
-    message = verdict(new, stable, limits, usual=usual)
-    if message is None:
-        return None
-    if new.error_rate > limits.max_error_rate:
-        return RollbackReason(reason="ErrorRate", message=message)
-    return RollbackReason(reason="Overloaded" if "503" in message else "SlowAnswers", message=message)
+    problem = judge_traffic(new, stable, limits, usual=usual)
+    return RollbackReason(reason=problem.reason, message=problem.message) if problem is not None else None
 
 
 def speech_plan(service: TTSService, request: AnalysisRequest, keyring: Keyring) -> SpeechPlan:
@@ -294,7 +289,7 @@ def speech_plan(service: TTSService, request: AnalysisRequest, keyring: Keyring)
     )
 
 
-def _failed(result: GateResult, asked: Mapping[str, PodEndpoint]) -> str:
+def _failed(result: CheckResult, asked: Mapping[str, PodEndpoint]) -> str:
     if result.unauthorized:
         return f"{result.summary} {refused(next(iter(asked.values())))}"
     if not result.unreachable:

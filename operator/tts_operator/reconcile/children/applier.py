@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from http import HTTPStatus
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
+from tts_operator.json_object import Json
 from tts_operator.kube.client import REPLICAS_MANAGER, Client
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import (
@@ -32,7 +34,6 @@ WAYS_IN = {SERVICES.kind, *ROUTES}
 NO_VERSION = "1"
 """A resourceVersion that no object has. A server-side apply with it makes an object that is not there, and is refused
 with a conflict where there is one: the only request that creates by server-side apply and never changes."""
-INVALID, CONFLICT, NOT_FOUND, FORBIDDEN = 422, 409, 404, 403
 
 
 class ChildApplier:
@@ -66,7 +67,7 @@ class ChildApplier:
                 break
             await carry_out([[self._delete(live) for live in unwanted]])
         for failure in failures:
-            if not isinstance(failure, ApiError) or failure.status == NOT_FOUND or failure.namespace_ends:
+            if not isinstance(failure, ApiError) or failure.status == HTTPStatus.NOT_FOUND or failure.namespace_ends:
                 raise failure
         another_try = next((each for each in failures if isinstance(each, ApiError)), None)
         return Applied(refusals=refusals, failure=another_try)
@@ -100,7 +101,7 @@ class ChildApplier:
         try:
             body = await self._applied(service, resource, manifest, known)
         except ApiError as error:
-            if error.transient or error.status == NOT_FOUND or error.namespace_ends:
+            if error.transient or error.status == HTTPStatus.NOT_FOUND or error.namespace_ends:
                 raise
             return Refusal(child=f"{resource.kind} {name}", reason=_refused(error), message=error.message)
         if body is None:
@@ -112,7 +113,7 @@ class ChildApplier:
         try:
             return await self._client.get(resource, namespace, name)
         except ApiError as error:
-            if error.status == NOT_FOUND:
+            if error.status == HTTPStatus.NOT_FOUND:
                 return None
             raise
 
@@ -126,14 +127,16 @@ class ChildApplier:
         try:
             return await self._client.apply(resource, _bound(manifest, known), force=known is not None)
         except ApiError as error:
-            if error.status not in (CONFLICT, INVALID) or (error.status == CONFLICT and _is_guarded(manifest)):
+            if error.status not in (HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY) or (
+                error.status == HTTPStatus.CONFLICT and _is_guarded(manifest)
+            ):
                 raise
             live = await self._find(resource, service.namespace, manifest["metadata"]["name"])
-            if live is None and error.status == INVALID:
+            if live is None and error.status == HTTPStatus.UNPROCESSABLE_ENTITY:
                 raise
             if live is not None and not is_ours(live, service):
                 return None
-            if live is not None and error.status == INVALID:
+            if live is not None and error.status == HTTPStatus.UNPROCESSABLE_ENTITY:
                 live = await self._client.replace(resource, overlay(live, manifest))
             return await self._client.apply(resource, _bound(manifest, live), force=live is not None)
 
@@ -168,5 +171,6 @@ def _taken(resource: Resource, name: str) -> Refusal:
 
 
 def _refused(error: ApiError) -> str:
-    """The reason of a condition for an answer of the API server."""
-    return {FORBIDDEN: "Forbidden", INVALID: "Invalid"}.get(error.status, error.reason)
+    """The reason of a condition for an error of the API server."""
+    reasons: dict[int, str] = {HTTPStatus.FORBIDDEN: "Forbidden", HTTPStatus.UNPROCESSABLE_ENTITY: "Invalid"}
+    return reasons.get(error.status, error.reason)

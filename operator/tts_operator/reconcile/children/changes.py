@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 from tts_operator.kube.errors import ApiError
 from tts_operator.reconcile.observed.snapshot import Address
 

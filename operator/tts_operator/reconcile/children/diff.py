@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from tts_operator.api import Json
 from tts_operator.api.quantity import quantity
+from tts_operator.json_object import Json
 from tts_operator.reconcile.observed.managed_fields import fields_of
 
 NOT_RECORDED = {"apiVersion", "kind"}

@@ -4,7 +4,7 @@ A renumbered port of a Service would stay beside ours under the same name; a Pod
 minAvailable and maxUnavailable. The API server refuses both. Only then is the spec taken over whole.
 """
 
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 
 LIVE = ("replicas", "clusterIP", "clusterIPs")
 """Fields of a spec that are decided at run time and must outlive the repair."""

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
 from tts_operator.desired.identity import candidate_name
+from tts_operator.json_object import Json
 from tts_operator.kube.resources import CONTROLLER_REVISIONS
 from tts_operator.reconcile.observed.deployments import rolled_out
 from tts_operator.reconcile.observed.ownership import owned_by

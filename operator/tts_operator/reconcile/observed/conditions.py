@@ -2,7 +2,7 @@
 
 import datetime
 
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 
 
 def seconds_between(earlier: str, later: str) -> float:

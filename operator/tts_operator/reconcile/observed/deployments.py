@@ -1,6 +1,6 @@
 """What a live Deployment shows: whether its controller is up to date, and whether its pods are."""
 
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 from tts_operator.reconcile.observed.conditions import condition_of
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 
 
 def fields_of(body: Json, manager: str) -> Json:

@@ -1,6 +1,7 @@
 """Whose a live object, or one of its fields, is."""
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
+from tts_operator.json_object import Json
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.reconcile.observed.managed_fields import fields_of
 

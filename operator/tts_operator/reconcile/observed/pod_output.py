@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 import msgspec
 
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 
 Speaks = Callable[[str, str], bool]
 """Whether, in a namespace, what a container of this image says may be repeated."""

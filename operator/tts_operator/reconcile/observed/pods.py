@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tts_operator.api import Json
 from tts_operator.desired.identity import CANDIDATE, NAME_LABEL, NODE_UNREACHABLE
+from tts_operator.json_object import Json
 from tts_operator.printable import one_line
 from tts_operator.reconcile.observed.conditions import seconds_between
 

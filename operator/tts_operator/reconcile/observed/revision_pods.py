@@ -1,7 +1,7 @@
 """Which pods are made of a revision."""
 
-from tts_operator.api import Json
 from tts_operator.desired.revision import TEMPLATE_LABEL, Revision
+from tts_operator.json_object import Json
 from tts_operator.reconcile.observed.pods import is_candidate, is_ready
 from tts_operator.reconcile.observed.snapshot import Observed
 

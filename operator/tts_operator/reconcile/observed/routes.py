@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
 from tts_operator.api.network import ParentReference
+from tts_operator.json_object import Json
 from tts_operator.kube.resources import HTTP_ROUTES
 from tts_operator.reconcile.observed.snapshot import Observed
 

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
+from tts_operator.json_object import Json
 from tts_operator.kube.resources import CONTROLLER_REVISIONS
 from tts_operator.reconcile.observed.ownership import owned_by
 

@@ -7,8 +7,9 @@ import msgspec
 
 from tts_operator.api import GROUP, KIND
 from tts_operator.desired.identity import INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL
+from tts_operator.json_object import Json
 from tts_operator.kube.client import FIELD_MANAGER
-from tts_operator.kube.lazy_object import Json, LazyObject, as_lazy_object, read_whole
+from tts_operator.kube.lazy_object import LazyObject, as_lazy_object, read_whole
 from tts_operator.reconcile.observed.pod_output import Speaks, quiet
 from tts_operator.runtime.store import Key, Store
 
@@ -163,7 +164,7 @@ def whole(kept: Json) -> Json:
     return found | {"status": kept["status"]} if "status" in kept else found
 
 
-def trim_service(body: dict[str, Any]) -> dict[str, Any]:
+def trim_service(body: Json) -> Json:
     """A TTSService without the record who owns which of its fields."""
     return {**body, "metadata": {name: value for name, value in body["metadata"].items() if name != "managedFields"}}
 

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
 from tts_operator.api.rollout import BlueGreen, Canary, CanaryStep
 from tts_operator.desired.deployment import REVISION_ANNOTATION
 from tts_operator.desired.identity import candidate_name
 from tts_operator.desired.ingress import shares_by_weight
 from tts_operator.desired.revision import Revision
+from tts_operator.json_object import Json
 from tts_operator.reconcile.analysis.model import AnalysisResult
 from tts_operator.reconcile.observed.deployments import is_seen
 from tts_operator.reconcile.observed.ownership import owned_by
@@ -88,7 +89,7 @@ class RolloutContext:
 
     def is_promoted(self, state: RolloutState) -> bool:
         """Whether somebody has asked to go on from here, or to the end."""
-        return self.service.wishes.promote in (state.rollout, f"{state.rollout}/{state.place}")
+        return self.service.commands.promote in (state.rollout, f"{state.rollout}/{state.place}")
 
     def waits_for_pods(self, state: RolloutState) -> bool:
         """Whether only pods that are not ready keep the rollout from going on."""

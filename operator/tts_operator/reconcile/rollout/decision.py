@@ -129,7 +129,7 @@ def _goes_on(context: RolloutContext, state: RolloutState) -> RolloutDecision:
 
 def _undone(service: TTSService, spec_revision: Revision, revisions: Mapping[str, Revision]) -> Revision | None:
     """The older revision that somebody has asked for instead of what the spec asks for."""
-    older, _, instead_of = service.wishes.undo.partition("@")
+    older, _, instead_of = service.commands.undo.partition("@")
     name, _, number = instead_of.partition("/")
     if name != spec_revision.name:
         return None

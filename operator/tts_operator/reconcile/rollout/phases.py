@@ -48,7 +48,7 @@ def _stepping(context: RolloutContext, state: RolloutState) -> RolloutState:
         return _no_canary(context, state)
     step = context.step_of(state)
     hold = context.steps[step].hold_seconds
-    whole = context.service.wishes.promote == state.rollout
+    whole = context.service.commands.promote == state.rollout
     over = hold is not None and state.elapsed(context.now) >= hold
     if whole or ((over or context.is_promoted(state)) and step + 1 >= len(context.steps)):
         return context.enter(Phase.PROMOTING, step=step, message=state.message)

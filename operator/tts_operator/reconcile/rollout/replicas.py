@@ -10,9 +10,10 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-o
 
 from collections.abc import Collection, Iterable
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
 from tts_operator.desired.deployment import initial_replicas
 from tts_operator.desired.identity import candidate_name
+from tts_operator.json_object import Json
 from tts_operator.kube.resources import HORIZONTAL_POD_AUTOSCALERS
 from tts_operator.reconcile.observed.ownership import owned_by, we_set_replicas
 from tts_operator.reconcile.observed.snapshot import Address, Observed, address

@@ -5,7 +5,7 @@ A new reason is a function here, and a line in `AUTOMATIC`. The first check that
 
 from collections.abc import Callable, Sequence
 
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 from tts_operator.reconcile.analysis.model import RollbackReason
 from tts_operator.reconcile.observed.conditions import condition_of, seconds_between
 from tts_operator.reconcile.observed.deployments import deployment_problem, is_complete
@@ -22,7 +22,7 @@ COMPLETE = "NewReplicaSetAvailable"
 
 def aborted_by_hand(context: RolloutContext, state: RolloutState) -> RollbackReason | None:
     """Somebody wants this rollout to end. It is rolled back even where `autoRollback` is false."""
-    if context.service.wishes.abort != state.rollout:
+    if context.service.commands.abort != state.rollout:
         return None
     return RollbackReason(reason="Aborted", message="aborted by a user (annotation tts-operator.io/abort)")
 

@@ -6,9 +6,10 @@ gone, the Deployment and its pods do.
 
 from collections.abc import Mapping
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
 from tts_operator.desired.deployment import REVISION_ANNOTATION
 from tts_operator.desired.revision import Revision
+from tts_operator.json_object import Json
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.reconcile.observed.deployments import is_complete
 from tts_operator.reconcile.observed.managed_fields import extract, fields_of

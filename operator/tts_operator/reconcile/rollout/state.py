@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 from tts_operator.reconcile.observed.conditions import seconds_between
 
 

@@ -1,6 +1,7 @@
 """How the autoscaler is doing."""
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
+from tts_operator.json_object import Json
 from tts_operator.kube.resources import HORIZONTAL_POD_AUTOSCALERS
 from tts_operator.reconcile.observed.conditions import condition_of, seconds_between
 from tts_operator.reconcile.observed.snapshot import Observed

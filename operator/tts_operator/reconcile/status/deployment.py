@@ -1,7 +1,7 @@
 """How the Deployment and its pods are doing."""
 
-from tts_operator.api import Json
 from tts_operator.api.model import Model
+from tts_operator.json_object import Json
 from tts_operator.reconcile.observed.conditions import condition_of
 from tts_operator.reconcile.observed.deployments import deployment_problem, is_complete, is_seen
 from tts_operator.reconcile.observed.pods import Failure

@@ -4,8 +4,9 @@ import datetime
 import os
 import socket
 
-from tts_operator.api import API_VERSION, KIND, Json
+from tts_operator.api import API_VERSION, KIND
 from tts_operator.desired.identity import NODE_UNREACHABLE
+from tts_operator.json_object import Json
 
 CONTROLLER = "tts-operator.io/operator"
 PROGRESS = {

@@ -7,10 +7,11 @@ observedGeneration, Reconciling, Stalled, Ready (https://github.com/kubernetes-s
 from collections.abc import Mapping
 from typing import Any
 
-from tts_operator.api import Json, TTSService
-from tts_operator.api.status import condition_reason
+from tts_operator.api import TTSService
+from tts_operator.api.status import condition_message, condition_reason
 from tts_operator.desired.identity import selector_labels
 from tts_operator.desired.service import url
+from tts_operator.json_object import Json
 from tts_operator.reconcile.children.changes import Applied
 from tts_operator.reconcile.observed.deployments import is_seen
 from tts_operator.reconcile.observed.pods import is_candidate, is_fenced, last_failure, ready_zones
@@ -152,7 +153,7 @@ def _dated(wanted: Conditions, before: Mapping[str, Json], generation: int, now:
             "observedGeneration": generation,
             "lastTransitionTime": _since(before.get(kind), state.status, now),
             "reason": condition_reason(state.reason),
-            "message": state.message,
+            "message": condition_message(state.message),
         }
         for kind, state in wanted.items()
     ]

@@ -1,6 +1,7 @@
 """How the ways into the service are doing: Ingress, HTTPRoute, Certificate."""
 
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
+from tts_operator.json_object import Json
 from tts_operator.kube.resources import CERTIFICATES, INGRESSES, Resource
 from tts_operator.reconcile.observed.conditions import condition_of
 from tts_operator.reconcile.observed.routes import unaccepted_route

@@ -3,11 +3,13 @@
 import logging
 import time
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 
-from tts_operator.api import API_VERSION, KIND, Json
+from tts_operator.api import API_VERSION, KIND
+from tts_operator.json_object import Json
 from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import EVENTS, TTSSERVICES
@@ -21,7 +23,6 @@ STATUS_SECONDS = 10.0
 FIRST_SECONDS = 1.0
 """A new service that is on its way up is told of so much later: many are Ready by then, and told of in one write."""
 ON_ITS_WAY_UP = ("Creating", "RolloutInProgress", "PodsNotReady")
-CONFLICT = 409
 VERDICTS = ("Ready", "Stalled", "Reconciling", "Paused", "RouteReady", "CertificateReady", "ModelReady")
 
 _log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class StatusWriter:
         try:
             answer = await self._client.apply_status(TTSSERVICES, _manifest(metadata, status))
         except ApiError as error:
-            if error.status != CONFLICT:
+            if error.status != HTTPStatus.CONFLICT:
                 raise
             # Decided on what is no longer so. Its news may be on its way to us, or, where our watch is late, not yet.
             self._services.put(await self._client.get(TTSSERVICES, *key))

@@ -9,10 +9,11 @@ import pytest
 import yaml
 from pydantic import Field
 
-from tts_operator.api import Json, Spec
+from tts_operator.api import Spec
 from tts_operator.api.crd import columns, crd, main, schema
 from tts_operator.api.schema import ApiModel, IntOrPercent, Quantity, defaults, structural
 from tts_operator.api.status import Status
+from tts_operator.json_object import Json
 
 CRDS = Path(__file__).parents[4] / "crds"
 OPTIONAL = {

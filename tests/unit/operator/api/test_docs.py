@@ -8,10 +8,10 @@ import pytest
 from pydantic import Field
 
 from tests.unit.operator.api.test_crd import NODES, RULES, Outer
-from tts_operator.api import Json
 from tts_operator.api.crd import columns
 from tts_operator.api.docs import Links, anchor, kind_of, limits, main, objects, section
 from tts_operator.api.schema import structural
+from tts_operator.json_object import Json
 
 ROOT = Path(__file__).parents[4]
 WRITTEN = (ROOT / "docs" / "api.md").read_text()

@@ -1,7 +1,8 @@
 import pytest
 
 from tests.unit.operator.worlds import NAME, NAMESPACE, UID, body
-from tts_operator.api import InvalidSpecError, Json, Spec, TTSService
+from tts_operator.api import InvalidSpecError, Spec, TTSService
+from tts_operator.json_object import Json
 
 
 def test_parse() -> None:

@@ -9,9 +9,9 @@ from typing import Any, cast
 import aiohttp
 import pytest
 
-from tts_operator.api import Json
 from tts_operator.app.keys import load_keyring
-from tts_operator.app.settings import SecretName
+from tts_operator.app.settings import NamespacedName, parse_key_secret
+from tts_operator.json_object import Json
 from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import Resource
@@ -109,6 +109,6 @@ async def test_a_secret_that_cannot_be_had_does_not_stop_the_operator_and_is_tol
 @pytest.mark.parametrize("text", ["name", "/name", "namespace/", "a/b/c"])
 def test_the_name_of_a_secret_has_two_parts(text: str) -> None:
     with pytest.raises(ValueError, match="write NAMESPACE/NAME"):
-        SecretName.parse(text)
-    assert SecretName.parse("") is None
-    assert SecretName.parse("a/b") == SecretName("a", "b")
+        parse_key_secret(text)
+    assert parse_key_secret("") is None
+    assert parse_key_secret("a/b") == NamespacedName("a", "b")

@@ -7,13 +7,14 @@ from pydantic import BaseModel
 
 from tests.unit.operator.regenerate_golden import COMMAND, GOLDEN, SPECS, render
 from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, UID, service
-from tts_operator.api import Json, Spec
+from tts_operator.api import Spec
 from tts_operator.api.quantity import quantity
 from tts_operator.api.server import Image
 from tts_operator.desired import Defaults, children
 from tts_operator.desired.pod import DRAIN_SECONDS, GRACE_SECONDS, image_reference
 from tts_operator.desired.pod_disruption_budget import pod_disruption_budget
 from tts_operator.desired.service import url
+from tts_operator.json_object import Json
 
 EXCLUDED = {
     "image.tag",

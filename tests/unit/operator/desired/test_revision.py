@@ -6,8 +6,8 @@ from unittest import mock
 import pytest
 
 from tests.unit.operator.worlds import DEFAULTS, UID, applied, everything, service
-from tts_operator.api import Json
 from tts_operator.desired.revision import inputs, revisions_of, same_inputs, wanted_revision
+from tts_operator.json_object import Json
 
 NEWER = "ghcr.io/tts-operator/tts-server:v9"
 

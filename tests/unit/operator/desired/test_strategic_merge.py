@@ -2,8 +2,8 @@ import copy
 
 import pytest
 
-from tts_operator.api import Json
 from tts_operator.desired.strategic_merge import merged
+from tts_operator.json_object import Json
 
 BASE: Json = {
     "metadata": {"labels": {"a": "1"}},

@@ -15,10 +15,10 @@ from tests.unit.operator.fencing.test_fencing import LABELS, ZONES
 from tts_operator.fencing.fence import MOST_TRIED, Fence
 from tts_operator.fencing.probe import Target
 from tts_operator.fencing.views import Peer, Sight, View
+from tts_operator.json_object import Json
 from tts_operator.kube.errors import ApiError
 
 pytestmark = pytest.mark.usefixtures("clock")
-Json = dict[str, Any]
 Clock = Callable[[], float]
 NODES = "a0", "b0", "c0"
 

@@ -15,8 +15,8 @@ from tts_operator.fencing.fence import WAYS, ways_to
 from tts_operator.fencing.peers import as_json, read_view
 from tts_operator.fencing.probe import Target
 from tts_operator.fencing.views import PATIENCE, Nodes, Peer, Sight, View, agreed, is_to_act
+from tts_operator.json_object import Json
 
-Json = dict[str, Any]
 ZONES = {f"{zone}{number}": zone for zone in "abc" for number in range(3)}
 LABELS = {"app.kubernetes.io/instance": "voice", "app.kubernetes.io/name": "tts-server"}
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from tests.unit.operator.worlds import OPEN, everything
-from tts_operator.api import Json, Spec
+from tts_operator.api import Spec
+from tts_operator.json_object import Json
 from tts_operator.policy import Policy, is_forbidden, message, spec_violations
 
 IMAGE = "ghcr.io/tts-operator/tts-server:v1"

@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.operator.worlds import ALL, DEFAULTS, NAME, NOW, OPEN, applied, plan, service, world
-from tts_operator.api import Json
 from tts_operator.desired.pod import pod_template
+from tts_operator.json_object import Json
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.policy import Policy, message, misshapen, template_violations
 from tts_operator.policy.shape import CHARACTERS_MAX, DEPTH_MAX, NODES_MAX

@@ -9,7 +9,7 @@ from tests.unit.operator.accepting import KEY, World, converged
 from tests.unit.operator.rolling import ends_at, spec
 from tests.unit.operator.rollouts import Simulation
 from tests.unit.operator.worlds import ALL, OPEN, body
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 from tts_operator.kube.resources import CONTROLLER_REVISIONS, DEPLOYMENTS, SERVICES
 from tts_operator.policy import Policy
 from tts_operator.reconcile.observed.trimming import whole

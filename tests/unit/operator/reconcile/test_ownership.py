@@ -10,8 +10,8 @@ from tests.unit.operator.cluster import Cluster
 from tests.unit.operator.rolling import spec
 from tests.unit.operator.rollouts import Simulation
 from tests.unit.operator.worlds import DEFAULTS, UID, applied, everything, service
-from tts_operator.api import Json
 from tts_operator.desired import children
+from tts_operator.json_object import Json
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.reconcile.observed.ownership import is_ours
 

@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 
 from tests.unit.operator.worlds import DEFAULTS, NAMESPACE, NOW, OPEN, UID, applied, everything, plan, service, world
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
 from tts_operator.desired import Defaults, children
+from tts_operator.json_object import Json
 from tts_operator.kube.resources import CHILDREN, DISPENSABLE, Resource
 from tts_operator.reconcile.observed.ownership import owned_by
 from tts_operator.reconcile.observed.snapshot import Observed, address

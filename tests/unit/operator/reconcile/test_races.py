@@ -8,10 +8,10 @@ import pytest
 from tests.unit.operator.accepting import CONFLICT, KEY, World, refusal
 from tests.unit.operator.rolling import assert_alone, at_phase
 from tests.unit.operator.worlds import DEFAULTS, applied, body, service
-from tts_operator.api import Json
 from tts_operator.api.server import Image
 from tts_operator.desired import children
 from tts_operator.desired.pod import image_reference
+from tts_operator.json_object import Json
 from tts_operator.kube import Resource
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.kube.lazy_object import LazyObject

@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.operator.accepting import CONFLICT, INVALID, KEY, World, converged, refusal
 from tests.unit.operator.worlds import NAMESPACE, UID, applied, body, everything
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 from tts_operator.kube import ApiError
 from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS, SERVICES
 from tts_operator.reconcile.observed.trimming import whole

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from tts_operator.json_object import Json
 from tts_operator.kube.errors import ApiError
 from tts_operator.runtime import Informer, Key, News, Store
 from tts_operator.runtime.informer import ABSENT_SECONDS, FORBIDDEN_SECONDS, LAST_BACKOFF_SECONDS, LASTING_FAILURES
-from tts_operator.runtime.store import Json
 
 pytestmark = pytest.mark.usefixtures("clock")
 Clock = Callable[[], float]

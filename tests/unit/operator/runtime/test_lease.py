@@ -4,17 +4,16 @@ import asyncio
 import datetime
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 import pytest
 
+from tts_operator.json_object import Json
 from tts_operator.kube.errors import ApiError
 from tts_operator.runtime import Elector, LeaseLostError
 from tts_operator.runtime.lease import Timing
 
 pytestmark = pytest.mark.usefixtures("clock")
 Clock = Callable[[], float]
-Json = dict[str, Any]
 TIMING = Timing()
 
 

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from tts_operator.runtime.store import TOMBSTONES, Json, Key, Store
+from tts_operator.json_object import Json
+from tts_operator.runtime.store import TOMBSTONES, Key, Store
 
 
 def body(

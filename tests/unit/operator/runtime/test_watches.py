@@ -9,6 +9,7 @@ import pytest
 
 from tts_operator.app.caches import Caches
 from tts_operator.app.metrics import Metrics, State
+from tts_operator.json_object import Json
 from tts_operator.kube import ApiError, Client, Resource
 from tts_operator.kube.lazy_object import LazyObject, as_lazy_object
 from tts_operator.kube.resources import (
@@ -23,7 +24,6 @@ from tts_operator.kube.resources import (
 )
 from tts_operator.runtime import WorkQueue
 from tts_operator.runtime.informer import ABSENT_SECONDS
-from tts_operator.runtime.store import Json
 
 pytestmark = pytest.mark.usefixtures("clock")
 Asked = set[tuple[str, str | None]]

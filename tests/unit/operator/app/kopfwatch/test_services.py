@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 import pytest
 
 from tests.unit.operator.worlds import NAMESPACE, body
-from tts_operator.api import Json
 from tts_operator.app.kopfwatch.services import (
     FILL_SECONDS,
     GRACE_SECONDS,
@@ -18,6 +17,7 @@ from tts_operator.app.kopfwatch.services import (
     SUSPECT_SECONDS,
     Services,
 )
+from tts_operator.json_object import Json
 from tts_operator.kube import ApiError, Client, Resource
 from tts_operator.kube.lazy_object import LazyObject
 from tts_operator.runtime import Key, Lane

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from tests.unit.operator.worlds import KEYRING, NAME, NAMESPACE, service
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
 from tts_operator.api.rollout import PrometheusQuery
 from tts_operator.desired.probe import Admits
+from tts_operator.json_object import Json
 from tts_operator.keyring import Keyring
 from tts_operator.reconcile.analysis import runner
 from tts_operator.reconcile.analysis.model import NO_RESULT, AnalysisRequest, AnalysisResult, PodEndpoint
@@ -22,7 +23,7 @@ from tts_operator.reconcile.analysis.runner import (
     traffic_problem,
 )
 from tts_operator.reconcile.analysis.traffic_window import MOST_SHAPES, Usual, Window
-from tts_operator.speech.check import GateResult, PodResult, SpeechPlan, Target
+from tts_operator.speech.check import CheckResult, PodResult, SpeechPlan, Target
 from tts_operator.speech.client import Problem
 from tts_operator.speech.live import Counters, Traffic
 from tts_operator.speech.prometheus import MetricResult
@@ -78,9 +79,10 @@ def test_own_texts_and_limits() -> None:
         (Traffic(requests=19, errors=19, buckets=((float("inf"), 19.0),)), None),
         (Traffic(requests=100, errors=10, buckets=((1.0, 100.0), (float("inf"), 100.0))), "ErrorRate"),
         (Traffic(requests=100, buckets=((3.0, 0.0), (5.0, 100.0), (float("inf"), 100.0))), "SlowAnswers"),
+        (Traffic(requests=1503, buckets=((3.0, 0.0), (5.0, 1503.0), (float("inf"), 1503.0))), "SlowAnswers"),
         (Traffic(requests=100, busy=60, buckets=((1.0, 100.0), (float("inf"), 100.0))), "Overloaded"),
     ],
-    ids=["good", "too few to tell", "errors", "slow", "refuses"],
+    ids=["good", "too few to tell", "errors", "slow", "slow, and 1503 of them", "refuses"],
 )
 def test_live_traffic(new: Traffic, reason: str | None) -> None:
     rollback_reason = traffic_problem(service(), new, Traffic(), None)
@@ -160,15 +162,15 @@ class Servers:
     unauthorized: bool = False
     """Whether they take no key."""
 
-    async def check(self, _: object, targets: Sequence[Target], plan: SpeechPlan) -> GateResult:
+    async def check(self, _: object, targets: Sequence[Target], plan: SpeechPlan) -> CheckResult:
         self.checks.append([target.name for target in targets])
         self.plans.append(plan)
         await asyncio.sleep(CHECK_SECONDS)
         self.ended += 1
         if self.unauthorized:
             pods = tuple(PodResult(target.name, (), 1, 1, ("401",), unauthorized=True) for target in targets)
-            return GateResult(passed=False, summary="It answers 401.", pods=pods)
-        return GateResult(passed=True, summary="all speak", pods=())
+            return CheckResult(passed=False, summary="It answers 401.", pods=pods)
+        return CheckResult(passed=True, summary="all speak", pods=())
 
     async def scrape(self, _: object, url: str) -> Counters:
         del url
@@ -357,7 +359,7 @@ class Pods:
     def __init__(self) -> None:
         self.asked = self.now = self.most = 0
 
-    async def check(self, _: object, targets: Sequence[Target], plan: SpeechPlan) -> GateResult:
+    async def check(self, _: object, targets: Sequence[Target], plan: SpeechPlan) -> CheckResult:
         del plan
         self.now += 1
         self.most = max(self.most, self.now)
@@ -365,7 +367,7 @@ class Pods:
             await asyncio.sleep(4 if targets[0].name == "honest" else 5000)
         finally:
             self.now -= 1
-        return GateResult(passed=True, summary="all speak", pods=())
+        return CheckResult(passed=True, summary="all speak", pods=())
 
     async def scrape(self, _: object, url: str) -> Counters | Problem:
         self.asked += "honest" in url

@@ -4,16 +4,14 @@ import copy
 import functools
 import json
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import yaml
 
 from tests.unit.operator.record_live import EDITS, LIVE, MANAGER
+from tts_operator.json_object import Json
 from tts_operator.reconcile.children.diff import in_order
 from tts_operator.reconcile.observed.managed_fields import fields_of
-
-Json = dict[str, Any]
 
 LEFT_ALONE = {
     "untouched",  # the API server filled defaults in and wrote quantities in its own way

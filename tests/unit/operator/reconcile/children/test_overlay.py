@@ -2,7 +2,7 @@ import copy
 
 import pytest
 
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 from tts_operator.reconcile.children.overlay import overlay
 
 METADATA: Json = {

@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.operator.reconcile.children.test_diff import LEFT_ALONE
 from tests.unit.operator.record_live import LIVE, MANAGER
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 from tts_operator.reconcile.children.diff import in_order
 from tts_operator.reconcile.observed.managed_fields import extract, fields_of
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.unit.operator.worlds import DEFAULTS, NAMESPACE, container, pod
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 from tts_operator.policy import Policy
 from tts_operator.reconcile.observed.pods import last_failure
 from tts_operator.reconcile.observed.trimming import trim_pod

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from tests.unit.operator.worlds import condition, container, pod
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 from tts_operator.reconcile.observed.pods import (
     CURES,
     MESSAGE_MAX,

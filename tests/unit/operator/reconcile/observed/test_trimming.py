@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tests.unit.operator import record_live
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.kube.lazy_object import (
     LazyObject,

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from tests.unit.operator.worlds import DEFAULTS, EARLIER, NAME, NOW, condition, container, counts, pod, service
-from tts_operator.api import Json
 from tts_operator.desired.revision import Revision, wanted_revision
+from tts_operator.json_object import Json
 from tts_operator.reconcile.analysis.model import NO_RESULT, AnalysisResult
 from tts_operator.reconcile.observed.snapshot import Observed
 from tts_operator.reconcile.rollout.analysis_request import analysis_request, still_counts

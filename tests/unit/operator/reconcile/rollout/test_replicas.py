@@ -4,9 +4,10 @@ import pytest
 
 from tests.unit.operator.accepting import CONFLICT, INVALID, World, converged, refusal
 from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, NOW, OPEN, applied, plan, service, world
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
 from tts_operator.desired import children
 from tts_operator.desired.identity import candidate_name
+from tts_operator.json_object import Json
 from tts_operator.kube.resources import DEPLOYMENTS
 from tts_operator.reconcile.observed.snapshot import Observed, address
 from tts_operator.reconcile.observed.trimming import whole

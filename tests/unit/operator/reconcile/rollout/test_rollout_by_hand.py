@@ -22,7 +22,7 @@ from tests.unit.operator.rolling import (
     spec,
 )
 from tests.unit.operator.worlds import applied
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 from tts_operator.kube.resources import CONTROLLER_REVISIONS
 
 pytestmark = pytest.mark.usefixtures("clock")

@@ -1,4 +1,4 @@
-"""What is remembered of rollouts, and for how long a command counts: what nobody may get past the gate with."""
+"""What is remembered of rollouts, and for how long a command counts: what nobody may get past the speech check with."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ from tests.unit.operator.rolling import (
 )
 from tests.unit.operator.rollouts import Simulation, phases
 from tests.unit.operator.worlds import DEFAULTS
-from tts_operator.api import Json
 from tts_operator.desired import Defaults
+from tts_operator.json_object import Json
 from tts_operator.kube.resources import CONTROLLER_REVISIONS, PERSISTENT_VOLUME_CLAIMS
 
 pytestmark = pytest.mark.usefixtures("clock")

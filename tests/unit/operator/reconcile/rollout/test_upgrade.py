@@ -17,7 +17,7 @@ from tests.unit.operator.deployments import Pod, Pods
 from tests.unit.operator.record_rollouts import FOLDER, NAMES
 from tests.unit.operator.rolling import ON_THE_WAY, Guard, ends_at
 from tests.unit.operator.rollouts import Simulation
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 from tts_operator.kube.resources import CONTROLLER_REVISIONS
 
 VERSIONS = sorted(path.name.removesuffix(".json.gz") for path in FOLDER.glob("*.json.gz"))

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from tests.unit.operator.worlds import NAME, NAMESPACE, UID, body
-from tts_operator.api import Json
+from tts_operator.json_object import Json
 from tts_operator.reconcile.status.events import PROGRESS, transition_event
 
 

@@ -21,9 +21,9 @@ from tests.unit.operator.worlds import (
     service,
     world,
 )
-from tts_operator.api import Json
 from tts_operator.api.status import Status
 from tts_operator.desired import children
+from tts_operator.json_object import Json
 from tts_operator.reconcile.children.changes import Applied
 from tts_operator.reconcile.plan import Plan
 from tts_operator.reconcile.status.report import compute_status

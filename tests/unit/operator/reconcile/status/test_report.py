@@ -6,8 +6,9 @@ import pytest
 
 from tests.unit.operator.kstatus import kstatus
 from tests.unit.operator.worlds import EARLIER, NOW, body, condition, container, counts, plan_for, pod, service, world
-from tts_operator.api import Json, TTSService
+from tts_operator.api import TTSService
 from tts_operator.api.status import Status
+from tts_operator.json_object import Json
 from tts_operator.reconcile.children.changes import Applied, Refusal
 from tts_operator.reconcile.observed.snapshot import Observed
 from tts_operator.reconcile.status.report import compute_status, ready_condition, unsettled

@@ -1,4 +1,4 @@
-"""The gate against real servers: the good ones pass, and each faulty one fails for its own reason."""
+"""The speech check against real servers: the good ones pass, and each faulty one fails for its own reason."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 
 from tests.integration.server.conftest import Server, wait_until
-from tts_operator.speech.check import GateResult, SpeechPlan, Target, check
+from tts_operator.speech.check import CheckResult, SpeechPlan, Target, check
 from tts_operator.speech.client import Problem, scrape
-from tts_operator.speech.live import Counters, LiveLimits, between, verdict
+from tts_operator.speech.live import Counters, LiveLimits, TrafficProblem, between, judge_traffic
 from tts_operator.speech.sentences import MIXED, default_texts
 
 PLAN = SpeechPlan(texts=default_texts())
@@ -20,18 +20,18 @@ SAID = {
     "truncated": "the audio is cut off",
     "clipped": "the audio is clipped",
     "html200": "not a WAV file but HTML: '<!DOCTYPE html>",
-    "errors10": "it answers 500: The model is confused. (request gate-",
+    "errors10": "it answers 500: The model is confused. (request speech-check-",
 }
 
 
-async def gate(session: aiohttp.ClientSession, server: Server, plan: SpeechPlan = PLAN) -> GateResult:
+async def checked(session: aiohttp.ClientSession, server: Server, plan: SpeechPlan = PLAN) -> CheckResult:
     result = await check(session, [Target("pod-1", server.url)], plan)
     assert len(result.summary) <= 600
     return result
 
 
 async def test_the_good_server_passes(session: aiohttp.ClientSession, good: Server) -> None:
-    result = await gate(session, good)
+    result = await checked(session, good)
     assert result.passed, result.summary
     assert result.summary.startswith("pod-1 passed the speech check: ")
     pod = result.pods[0]
@@ -41,7 +41,7 @@ async def test_the_good_server_passes(session: aiohttp.ClientSession, good: Serv
 
 @pytest.mark.parametrize("text", [*MIXED, "您好", "是的。", "OK", "The quick brown fox jumps over the lazy dog."])
 async def test_texts_of_users_pass(session: aiohttp.ClientSession, good: Server, text: str) -> None:
-    result = await gate(session, good, SpeechPlan(texts=[text], attempts=1, repeats=0))
+    result = await checked(session, good, SpeechPlan(texts=[text], attempts=1, repeats=0))
     assert result.passed, result.summary
 
 
@@ -51,14 +51,14 @@ async def test_another_good_version_passes(
     server = faulty("b")
     assert server.get("/v1/models").headers["X-Version"] == "b"
     assert server.speak("您好").headers["X-Version"] == "b"
-    result = await gate(session, server, SpeechPlan(texts=default_texts(), stable=Target("old", good.url)))
+    result = await checked(session, server, SpeechPlan(texts=default_texts(), stable=Target("old", good.url)))
     assert result.passed, result.summary
     assert "as the stable version does" in result.summary
 
 
 @pytest.mark.parametrize("fault", SAID)
 async def test_a_fault_fails(session: aiohttp.ClientSession, faulty: Callable[..., Server], fault: str) -> None:
-    result = await gate(session, faulty(fault))
+    result = await checked(session, faulty(fault))
     assert not result.passed
     assert SAID[fault] in result.summary
     assert result.unreachable == ()
@@ -68,7 +68,7 @@ async def test_five_times_slower_than_the_stable_version(
     session: aiohttp.ClientSession, faulty: Callable[..., Server]
 ) -> None:
     stable = Target("old", faulty("b").url)  # one whose cache holds nothing yet
-    result = await gate(session, faulty("slow5x"), SpeechPlan(texts=default_texts(), stable=stable))
+    result = await checked(session, faulty("slow5x"), SpeechPlan(texts=default_texts(), stable=stable))
     assert not result.passed
     assert "times the stable version's" in result.summary
 
@@ -79,7 +79,7 @@ async def test_a_server_that_crashes_cannot_be_reached(
     server = faulty("crash", ready=False)
     wait_until(lambda: server.process.poll() is not None)
     assert server.process.returncode == 1
-    result = await gate(session, server)
+    result = await checked(session, server)
     assert not result.passed
     assert result.unreachable == ("pod-1",)
     assert "cannot connect: Connect" in result.summary
@@ -90,7 +90,7 @@ async def test_a_server_that_never_gets_ready(session: aiohttp.ClientSession, fa
     wait_until(lambda: server.status("/health") == 200)
     wait_until(lambda: "tts_model_ready 1.0" in server.get("/metrics").text)
     assert server.status("/ready") == 503
-    result = await gate(session, server)
+    result = await checked(session, server)
     assert not result.passed
     assert "it answers 503: The model is still loading." in result.summary
 
@@ -113,5 +113,6 @@ async def test_live_errors_are_seen_in_the_metrics(
     canary, stable = (between(*pair) for pair in zip(before, after, strict=True))
     assert (canary.requests, canary.errors, stable.requests, stable.errors) == (50, 5, 50, 0)
     assert stable.p99 is not None
-    assert verdict(canary, stable, LiveLimits()) == "5 of 50 requests failed (10.0%); the limit is 1.0%"
-    assert verdict(stable, stable, LiveLimits()) is None
+    found = judge_traffic(canary, stable, LiveLimits())
+    assert found == TrafficProblem("ErrorRate", "5 of 50 requests failed (10.0%); the limit is 1.0%")
+    assert judge_traffic(stable, stable, LiveLimits()) is None
