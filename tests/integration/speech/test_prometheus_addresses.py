@@ -44,7 +44,7 @@ async def test_the_operators_own_machine_is_not_asked(host: str) -> None:
     assert found.ok is None
     # The client takes some of the numbers for no host at all.
     assert found.message in {
-        f"Prometheus is not asked: {NEVER_ASKED}",
+        f"Prometheus is not queried: {NEVER_ASKED}",
         "Prometheus cannot be asked: InvalidUrlClientError",
     }
     assert not asked
