@@ -36,7 +36,7 @@ STRATEGIES: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["Checking", "Stepping 0", "Scaling 1", "Stepping 1", "Promoting 1"],
     ),
     "bluegreen": (
-        {"strategy": "BlueGreen", "blueGreen": {"autoPromote": False, "scaleDownDelaySeconds": 3600}},
+        {"strategy": "BlueGreen", "blueGreen": {"promotion": "Manual", "scaleDownDelaySeconds": 3600}},
         ["Checking", "Previewing", "Switched", "Promoting"],
     ),
 }

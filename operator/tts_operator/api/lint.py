@@ -66,8 +66,8 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "boolean": {
         ".spec.paused": "as in a Deployment",
         ".spec.rollout.paused": "as in a Deployment",
-        ".spec.rollout.autoRollback": "to become an enum",
-        ".spec.rollout.blueGreen.autoPromote": "to become an enum",
+        ".spec.rollout.autoRollback": "deprecated; failurePolicy replaces it",
+        ".spec.rollout.blueGreen.autoPromote": "deprecated; promotion replaces it",
         ".spec.rollout.speechCheck.compareWithStable": "compares or does not; bounds would be fields of their own",
         ".spec.*.enabled": _ON_OFF,
     },

@@ -57,11 +57,18 @@ class Canary(ApiModel):
 class BlueGreen(ApiModel):
     """A full second set of pods; then all traffic is switched at once."""
 
-    auto_promote: bool = True
-    """Whether traffic is switched as soon as the new set has passed its check. With false it is switched when somebody
-    says `kubectl tts promote`; until then the Service with -candidate in its name leads to the new set."""
+    promotion: Literal["Automatic", "Manual"] | None = None
+    """When traffic is switched. Automatic, the default: as soon as the new set has passed its check. Manual: on
+    `kubectl tts promote`; until then the Service with -candidate in its name leads to the new set."""
+    auto_promote: bool | None = None
+    """Deprecated: use promotion, which counts where both are set. autoPromote: false is promotion: Manual."""
     scale_down_delay_seconds: int = Field(30, ge=0, le=604800, json_schema_extra=INT32)
     """Seconds for which the old set is kept after the switch, so that a way back takes no time."""
+
+    @property
+    def is_manual(self) -> bool:
+        """Whether the switch waits for `kubectl tts promote`."""
+        return self.auto_promote is False if self.promotion is None else self.promotion == "Manual"
 
 
 class SpeechCheck(ApiModel):
@@ -185,15 +192,22 @@ class Rollout(ApiModel):
     """Old revisions that are kept: ControllerRevisions and ReplicaSets."""
     paused: bool = False
     """Whether rollouts stay where they are: none begins, and none goes on. What fails is rolled back all the same."""
-    auto_rollback: bool = True
-    """Whether a new revision that fails is removed by itself. Otherwise it stays where it is until somebody decides:
-    `kubectl tts abort`, or another spec."""
+    failure_policy: Literal["Rollback", "Hold"] | None = None
+    """What happens to a new revision that fails. Rollback, the default: the operator removes it. Hold: it stays where
+    it is until `kubectl tts abort`, or another spec."""
+    auto_rollback: bool | None = None
+    """Deprecated: use failurePolicy, which counts where both are set. autoRollback: false is failurePolicy: Hold."""
     speech_check: SpeechCheck = Field(default_factory=SpeechCheck)
     analysis: Analysis = Field(default_factory=Analysis)
     canary: Canary | None = None
     """The steps of strategy Canary; left out, 10 % for a minute, then 50 % for a minute."""
     blue_green: BlueGreen | None = None
     """Details of strategy BlueGreen."""
+
+    @property
+    def rolls_back(self) -> bool:
+        """Whether the operator removes a new revision that fails."""
+        return self.auto_rollback is not False if self.failure_policy is None else self.failure_policy == "Rollback"
 
 
 class Disruption(ApiModel):

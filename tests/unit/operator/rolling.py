@@ -12,7 +12,7 @@ from tts_operator.kube.resources import HORIZONTAL_POD_AUTOSCALERS, SERVICES
 
 STEPS = [{"weight": 20, "holdSeconds": 10}, {"weight": 50, "holdSeconds": 10}]
 CANARY: Json = {"rollout": {"strategy": "Canary", "canary": {"steps": STEPS}}}
-PREVIEW: Json = {"strategy": "BlueGreen", "blueGreen": {"autoPromote": False, "scaleDownDelaySeconds": 10}}
+PREVIEW: Json = {"strategy": "BlueGreen", "blueGreen": {"promotion": "Manual", "scaleDownDelaySeconds": 10}}
 STRATEGIES: dict[str, Json] = {
     "rolling": {"rollout": {}},
     "rolling in pairs": {"rollout": {"maxSurge": 2, "maxUnavailable": 1}},

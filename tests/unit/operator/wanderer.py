@@ -86,7 +86,7 @@ class Wanderer(RuleBasedStateMachine):
             {},
             optional={
                 "paused": st.booleans(),
-                "autoRollback": st.booleans(),
+                "failurePolicy": st.sampled_from(["Rollback", "Hold"]),
                 "revisionHistoryLimit": st.sampled_from([0, 1, 10]),
             },
         )

@@ -80,7 +80,7 @@ class RolloutContext:
     def waits_for_promotion(self) -> bool:
         """Whether somebody must promote the switch of a blue-green rollout."""
         rollout = self.service.spec.rollout
-        return rollout.strategy == "BlueGreen" and not (rollout.blue_green or BlueGreen()).auto_promote
+        return rollout.strategy == "BlueGreen" and (rollout.blue_green or BlueGreen()).is_manual
 
     @property
     def has_spoken(self) -> bool:

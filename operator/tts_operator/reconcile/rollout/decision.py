@@ -199,7 +199,7 @@ def _next(context: RolloutContext, state: RolloutState) -> RolloutState | None:
     if (reason := aborted_by_hand(context, state)) is not None:
         return _failed(context, state, reason, back=True)
     if (reason := automatic(context, state)) is not None:
-        return _failed(context, state, reason, back=context.service.spec.rollout.auto_rollback)
+        return _failed(context, state, reason, back=context.service.spec.rollout.rolls_back)
     state = replace(state, reason="", message=context.analysis_result.passed or state.message)
     if context.service.spec.rollout.paused:
         return state

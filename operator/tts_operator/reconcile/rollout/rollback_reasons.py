@@ -21,14 +21,14 @@ COMPLETE = "NewReplicaSetAvailable"
 
 
 def aborted_by_hand(context: RolloutContext, state: RolloutState) -> RollbackReason | None:
-    """Somebody wants this rollout to end. It is rolled back even where `autoRollback` is false."""
+    """A user wants this rollout to end. It is rolled back even if `failurePolicy` is Hold."""
     if context.service.commands.abort != state.rollout:
         return None
     return RollbackReason(reason="Aborted", message="aborted by a user (annotation tts-operator.io/abort)")
 
 
 def automatic(context: RolloutContext, state: RolloutState) -> RollbackReason | None:
-    """The first reason that is found without anybody asking; rolled back where `autoRollback` is true."""
+    """The first reason that is found without anybody asking; rolled back where `failurePolicy` is Rollback."""
     return next(filter(None, (check(context, state) for check in AUTOMATIC)), None)
 
 

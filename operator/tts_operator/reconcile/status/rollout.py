@@ -105,7 +105,7 @@ def progress(service: TTSService, decision: RolloutDecision, observed: Observed)
         stuck = (
             "It cannot be rolled back, because the previous ControllerRevision was deleted: apply a spec that works"
             if decision.no_way_back
-            else "rollout.autoRollback is false, so it stays where it is: "
+            else "rollout.failurePolicy is Hold, so it stays where it is: "
             f"`kubectl tts abort {service.name}` rolls it back"
         )
         text = f"{about} is failing ({state.reason}): {state.message}. {stuck}"

@@ -2,6 +2,7 @@ import pytest
 
 from tests.unit.operator.worlds import NAME, NAMESPACE, UID, body
 from tts_operator.api import InvalidSpecError, Spec, TTSService
+from tts_operator.api.rollout import BlueGreen
 from tts_operator.json_object import Json
 
 
@@ -53,6 +54,34 @@ def test_quantities_are_kept_as_they_are_written(value: int | str, text: str) ->
 )
 def test_the_deprecated_percentage_counts_where_the_new_one_is_not_set(analysis: Json, rate: float) -> None:
     assert Spec.model_validate({"rollout": {"analysis": analysis}}).rollout.analysis.error_rate == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(
+    "rollout, rolls_back",
+    [
+        ({}, True),
+        ({"failurePolicy": "Hold"}, False),
+        ({"autoRollback": False}, False),
+        ({"autoRollback": True, "failurePolicy": "Hold"}, False),
+        ({"autoRollback": False, "failurePolicy": "Rollback"}, True),
+    ],
+)
+def test_a_failed_revision_is_rolled_back_unless_it_is_to_be_held(rollout: Json, rolls_back: bool) -> None:
+    assert Spec.model_validate({"rollout": rollout}).rollout.rolls_back is rolls_back
+
+
+@pytest.mark.parametrize(
+    "blue_green, manual",
+    [
+        ({}, False),
+        ({"promotion": "Manual"}, True),
+        ({"autoPromote": False}, True),
+        ({"autoPromote": True, "promotion": "Manual"}, True),
+        ({"autoPromote": False, "promotion": "Automatic"}, False),
+    ],
+)
+def test_traffic_is_switched_unless_somebody_is_to_promote(blue_green: Json, manual: bool) -> None:
+    assert BlueGreen.model_validate(blue_green).is_manual is manual
 
 
 @pytest.mark.parametrize("rate", ["1", "1.25%", "101%", "01%", "-1%", "100.5%", "%"])

@@ -243,7 +243,7 @@ async def test_without_its_revisions_a_bad_one_replaces_nothing(begin: Any, stra
 
 @each_bad
 async def test_without_automatic_roll_back_it_stays_where_it_is(begin: Any, strategy: str, kind: str) -> None:
-    more: Json = {"autoRollback": False, "progressDeadlineSeconds": 60}
+    more: Json = {"failurePolicy": "Hold", "progressDeadlineSeconds": 60}
     simulation = await begin(strategy, **more)
     guard(simulation, strategy)
     simulation.change(spec(strategy, f"{kind}-b", **more))
