@@ -104,6 +104,7 @@ class Elector:
                 done, _ = await asyncio.wait({renewing}, timeout=left)
                 if done:
                     renewing.result()
+                    break
         finally:
             renewing.cancel()
             await asyncio.wait({renewing})
@@ -165,10 +166,13 @@ class Elector:
         self._held_until = begun + self._timing.give_up_after
 
     async def _renew(self) -> None:
+        """Renew the lease again and again; return where it has run out."""
         assert self._body is not None  # noqa: S101 - `acquire` comes first
         while True:
             await asyncio.sleep(self._timing.renew_every * random.uniform(0.9, 1.0))  # noqa: S311 - no secret
             while True:
+                if not self.leading:  # this process was asleep
+                    return
                 begun = time.monotonic()
                 try:
                     spec = self._spec(self._body["spec"], taken=False)

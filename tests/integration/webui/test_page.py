@@ -135,7 +135,7 @@ def test_characters_are_counted_as_the_server_does(browser: Browser) -> None:
     assert browser.text("#over") == "1 characters too many."
     assert browser.find("#text").get_attribute("aria-invalid") == "true"
     browser.find("#speak").click()
-    assert f"{LIMIT + 1} characters, but the limit is {LIMIT}" in browser.text("#problem-text")
+    assert f"{LIMIT + 1} characters; the limit is {LIMIT}" in browser.text("#problem-text")
     assert browser.driver.switch_to.active_element == browser.find("#text")
     browser.write("好")
     assert browser.text("#over") == "The text fits again."

@@ -325,6 +325,16 @@ async def test_a_process_that_slept_does_not_write_any_more(clock: Clock, monkey
         assert not a.leads
 
 
+async def test_a_process_that_wakes_does_not_ask_for_the_lease_it_has_lost(clock: Clock) -> None:
+    _, a, _ = pair()
+    async with running(clock, a):
+        asked = a.store.requests
+        asyncio.get_running_loop()._virtual.passed += 30  # type: ignore[attr-defined]
+        await asyncio.sleep(1)
+        assert a.lost
+        assert a.store.requests == asked
+
+
 async def test_what_is_written(clock: Clock) -> None:
     shelf, a, b = pair()
     async with running(clock, a) as (first,):
