@@ -95,8 +95,10 @@ class RolloutStatus(ApiModel):
     no room for one pod more. Scaling: more pods for the next step. Stepping: a share of the traffic is theirs.
     Previewing: all are there, and wait for `kubectl tts promote`. Switched: all traffic is theirs, the old ones are
     kept. Promoting: the old ones are replaced. RolledBack: it has failed, and was removed."""
+    current_step: int | None = Field(None, json_schema_extra=INT32)
+    """The step of a canary, counted from 1."""
     step: int | None = Field(None, json_schema_extra=INT32)
-    """The step of a canary, counted from 0."""
+    """Deprecated: use currentStep. This one counts from 0."""
     steps: int | None = Field(None, json_schema_extra=INT32)
     """How many steps there are."""
     start_time: str | None = Field(None, json_schema_extra=DATE_TIME)

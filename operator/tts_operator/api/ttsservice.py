@@ -38,7 +38,8 @@ class Commands(NamedTuple):
     """
 
     promote: str = ""
-    """ROLLOUT/STEP: go on from this step, which is 0 before a switch and 1 after it. ROLLOUT: go on to the end."""
+    """ROLLOUT/PLACE: go on from this place: `step-1` and so on of a canary, `preview` or `switched` of a blue/green
+    rollout. ROLLOUT: go on to the end."""
     abort: str = ""
     """ROLLOUT: give it up."""
     undo: str = ""

@@ -200,10 +200,10 @@ def _promotable(service: Service, rollout: Rollout, typed: Typed, now: datetime.
             f"To skip all pauses to come: {full}"
         )
     if rollout.phase == "Previewing":
-        return f"{rollout.name}/0"
+        return f"{rollout.name}/{rollout.place}"
     if rollout.phase != "Stepping" or rollout.step is None:
         raise RefusedError(f"the rollout is past its last pause and completes on its own; see {typed.then('status')}")
-    value = f"{rollout.name}/{rollout.step}"
+    value = f"{rollout.name}/{rollout.place}"
     hold = hold_of(service, rollout)
     if hold is not None and asked not in {value, rollout.name}:
         left = hold - (now - rollout.since).total_seconds() if rollout.since else hold
@@ -217,13 +217,13 @@ def _promotable(service: Service, rollout: Rollout, typed: Typed, now: datetime.
 def hold_of(service: Service, rollout: Rollout) -> int | None:
     """Seconds that the current step lasts; None: until it is promoted."""
     step = rollout.step
-    return service.holds[step] if step is not None and 0 <= step < len(service.holds) else None
+    return service.holds[step - 1] if step is not None and 1 <= step <= len(service.holds) else None
 
 
 def _place(rollout: Rollout) -> str:
     if rollout.phase != "Stepping" or rollout.step is None:
         return "the preview"
-    return f"step {rollout.step + 1} of {rollout.steps}" if rollout.steps else f"step {rollout.step + 1}"
+    return f"step {rollout.step} of {rollout.steps}" if rollout.steps else f"step {rollout.step}"
 
 
 def _reason(rollout: Rollout) -> str:

@@ -105,7 +105,7 @@ def phase(service: Service, rollout: Rollout) -> str:
         return PHASES.get(rollout.phase, rollout.phase)
     steps = f" of {rollout.steps}" if rollout.steps else ""
     share = f", {service.weight} % of the traffic" if service.weight is not None else ""
-    return f"step {rollout.step + 1}{steps}{share}"
+    return f"step {rollout.step}{steps}{share}"
 
 
 def block(service: Service, names: Names, typed: Typed, now: datetime.datetime) -> str:
@@ -155,8 +155,7 @@ def _waits(service: Service, rollout: Rollout, typed: Typed, now: datetime.datet
     if service.annotations.get(ABORT) == rollout.name:
         return ["the rollout is being aborted"]
     asked = service.annotations.get(PROMOTE)
-    place = rollout.step if rollout.step is not None else int(rollout.phase == "Switched")
-    if asked in {rollout.name, f"{rollout.name}/{place}"}:
+    if asked in {rollout.name, f"{rollout.name}/{rollout.place}"}:
         return ["the rollout is promoted, and continues as soon as its checks pass"]
     if rollout.phase == "Previewing":
         return [f"{typed.then('promote')} switches the traffic; {abort}"]

@@ -30,7 +30,9 @@ class Rollout:
     revision: str
     phase: str
     step: int | None
-    """Counted from 0."""
+    """Counted from 1."""
+    place: str
+    """What a promotion names: `step-2`, `preview` or `switched`; for an older operator the step, counted from 0."""
     steps: int | None
     started: str
     """`status.rollout.startTime`; empty if an older operator started the rollout."""
@@ -192,10 +194,19 @@ def _revision(body: Json) -> Revision:
 
 
 def _rollout(body: Json) -> Rollout:
+    step = body.get("currentStep") or (body["step"] + 1 if "step" in body else None)
+    switched = body.get("phase") == "Switched"
+    if "lastTransitionTime" not in body:
+        place = str(int(switched) if step is None else step - 1)
+    elif step is None:
+        place = "switched" if switched else "preview"
+    else:
+        place = f"step-{step}"
     return Rollout(
         revision=body.get("revision", ""),
         phase=body.get("phase", ""),
-        step=body.get("step"),
+        step=step,
+        place=place,
         steps=body.get("steps"),
         started=body.get("startTime") or "",
         since=_time(body.get("lastTransitionTime") or body.get("since")),

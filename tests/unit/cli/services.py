@@ -69,8 +69,8 @@ def rolling_out(phase: str, *, revision: str = "narrator-6", since: float = 30, 
     }
 
 
-def canary(step: int = 1, *, since: float = 30, phase: str = "Stepping", **more: Any) -> Service:
-    rollout = rolling_out(phase, since=since, step=step, steps=3)
+def canary(step: int = 2, *, since: float = 30, phase: str = "Stepping", **more: Any) -> Service:
+    rollout = rolling_out(phase, since=since, currentStep=step, step=step - 1, steps=3)
     spec = {"rollout": {"strategy": "Canary", "canary": {"steps": STEPS}, **more.pop("rollout_spec", {})}}
     return a_service(target="narrator-6", rollout=rollout, spec=spec, canaryWeight=50, **more)
 

@@ -22,21 +22,21 @@ from tts_operator.cli.view import ABORT, PROMOTE, UNDO, Service
 from tts_operator.cli.wording import Names, Typed
 
 FIRST_OF_ALL = a_service(current=None, target="narrator-3", rollout=rolling_out("Checking", revision="narrator-3"))
-UNDOING = undone(rollout=rolling_out("Stepping", revision="narrator-4", step=0, steps=1))
+UNDOING = undone(rollout=rolling_out("Stepping", revision="narrator-4", currentStep=1, step=0, steps=1))
 
 
 @pytest.mark.parametrize(
     "service, full, value",
     [
-        (canary(), False, f"{ROLLOUT}/1"),
+        (canary(), False, f"{ROLLOUT}/step-2"),
         (canary(), True, ROLLOUT),
-        (canary(0), True, ROLLOUT),
+        (canary(1), True, ROLLOUT),
         (canary(phase="Checking"), True, ROLLOUT),
         (canary(phase="Scaling"), True, ROLLOUT),
-        (canary(annotations={PROMOTE: f"{ROLLOUT}/0"}), False, f"{ROLLOUT}/1"),
-        (canary(annotations={PROMOTE: "narrator-5"}), False, f"{ROLLOUT}/1"),
-        (canary(annotations={PROMOTE: f"{ROLLOUT}/1"}), True, ROLLOUT),
-        (blue_green(), False, f"{ROLLOUT}/0"),
+        (canary(annotations={PROMOTE: f"{ROLLOUT}/step-1"}), False, f"{ROLLOUT}/step-2"),
+        (canary(annotations={PROMOTE: "narrator-5"}), False, f"{ROLLOUT}/step-2"),
+        (canary(annotations={PROMOTE: f"{ROLLOUT}/step-2"}), True, ROLLOUT),
+        (blue_green(), False, f"{ROLLOUT}/preview"),
         (blue_green("Switched"), True, ROLLOUT),
     ],
 )
@@ -49,10 +49,10 @@ def test_promote_is_bound_to_the_revision_and_the_step(service: Service, full: b
 @pytest.mark.parametrize(
     "service, full",
     [
-        (canary(annotations={PROMOTE: f"{ROLLOUT}/1"}), False),
+        (canary(annotations={PROMOTE: f"{ROLLOUT}/step-2"}), False),
         (canary(annotations={PROMOTE: ROLLOUT}), False),
         (canary(annotations={PROMOTE: ROLLOUT}), True),
-        (canary(0, annotations={PROMOTE: ROLLOUT}), False),
+        (canary(1, annotations={PROMOTE: ROLLOUT}), False),
     ],
 )
 def test_a_second_promotion_writes_nothing(service: Service, full: bool) -> None:
@@ -66,9 +66,9 @@ def test_a_second_promotion_writes_nothing(service: Service, full: bool) -> None
     [
         (a_service(), False, ["no rollout is in progress", "`kubectl tts status narrator`"]),
         (a_service(), True, ["no rollout is in progress", "`kubectl tts status narrator`"]),
-        (canary(0), False, ["step 1 of 3", "lasts 90 s more", "`kubectl tts promote narrator --full`"]),
-        (canary(0, since=900), False, ["its time is over", "then the rollout continues"]),
-        (canary(2), False, ["step 3 of 3", "its time is over"]),
+        (canary(1), False, ["step 1 of 3", "lasts 90 s more", "`kubectl tts promote narrator --full`"]),
+        (canary(1, since=900), False, ["its time is over", "then the rollout continues"]),
+        (canary(3), False, ["step 3 of 3", "its time is over"]),
         (canary(phase="Checking"), False, ["nothing to promote yet", "--full"]),
         (canary(phase="CheckingInPlace"), False, ["nothing to promote yet", "--full"]),
         (canary(phase="Promoting"), False, ["past its last step"]),
@@ -91,7 +91,7 @@ def test_promote_tells_that_rollouts_are_paused() -> None:
 
 
 def test_a_step_that_the_spec_no_longer_has_may_be_promoted() -> None:
-    assert promote(canary(7), TYPED, full=False, now=NOW).value == f"{ROLLOUT}/7"
+    assert promote(canary(7), TYPED, full=False, now=NOW).value == f"{ROLLOUT}/step-7"
 
 
 @pytest.mark.parametrize("service", [canary(), blue_green("Switched"), canary(phase="Promoting")])

@@ -117,11 +117,11 @@ def test_a_revision_that_was_rolled_back() -> None:
 @pytest.mark.parametrize(
     "service, words",
     [
-        (canary(0), "continues in 90 s if its checks pass"),
-        (canary(annotations={PROMOTE: f"{ROLLOUT}/1"}), "the rollout is promoted"),
-        (canary(0, annotations={PROMOTE: ROLLOUT}), "the rollout is promoted"),
+        (canary(1), "continues in 90 s if its checks pass"),
+        (canary(annotations={PROMOTE: f"{ROLLOUT}/step-2"}), "the rollout is promoted"),
+        (canary(1, annotations={PROMOTE: ROLLOUT}), "the rollout is promoted"),
         (canary(annotations={ABORT: ROLLOUT}), "being aborted"),
-        (canary(annotations={PROMOTE: f"{ROLLOUT}/0"}), "waiting for"),
+        (canary(annotations={PROMOTE: f"{ROLLOUT}/step-1"}), "waiting for"),
         (blue_green(), "`kubectl tts promote narrator` switches the traffic"),
         (canary(rollout_spec={"paused": True}), "rollouts are paused; to continue, run `kubectl tts resume narrator`"),
         (a_service(target="narrator-6", spec={"paused": True}), "spec.paused is true"),
@@ -141,11 +141,24 @@ def test_a_service_that_is_as_it_should_be_needs_no_advice() -> None:
 
 def test_an_older_operator_says_since_when_in_another_field() -> None:
     rollout = rolling_out("Scaling")
-    newer = a_service(target="narrator-6", rollout=rollout)
+    newer = a_service(target="narrator-6", rollout=rollout).rollout
     del rollout["lastTransitionTime"]
-    assert a_service(target="narrator-6", rollout=rollout).rollout == newer.rollout
-    assert newer.rollout is not None
-    assert newer.rollout.since is not None
+    older = a_service(target="narrator-6", rollout=rollout).rollout
+    assert newer is not None
+    assert older is not None
+    assert older.since == newer.since is not None
+
+
+@pytest.mark.parametrize(
+    "phase, more, step, place",
+    [("Stepping", {"step": 0, "steps": 3}, 1, "0"), ("Previewing", {}, None, "0"), ("Switched", {}, None, "1")],
+)
+def test_an_older_operator_numbers_the_places(phase: str, more: dict[str, Any], step: int | None, place: str) -> None:
+    rollout = rolling_out(phase, **more)
+    del rollout["lastTransitionTime"]
+    older = a_service(target="narrator-6", rollout=rollout).rollout
+    assert older is not None
+    assert (older.step, older.place) == (step, place)
 
 
 def test_the_stable_revision_may_be_none() -> None:
@@ -157,7 +170,7 @@ def test_programs_get_names_and_numbers() -> None:
     assert found["state"] == "InProgress"
     assert found["current"] == {"name": "narrator-5", "number": 5}
     assert found["target"] == {"name": "narrator-6", "number": 6}
-    assert found["rollout"]["step"] == 1
+    assert found["rollout"]["currentStep"] == 2
     assert found["canaryWeight"] == 50
     assert document(a_service(), NAMES)["rollout"] is None
 

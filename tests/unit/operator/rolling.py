@@ -120,7 +120,7 @@ async def promoted(simulation: Simulation, strategy: str) -> None:
     """Say the word where the strategy waits for it, and wait for the end."""
     if strategy == "blue/green with a preview":
         await simulation.until(lambda: simulation.phase == "Previewing", "it waits for a word")
-        simulation.annotate("promote", f"{simulation.rollout}/0")
+        simulation.annotate("promote", f"{simulation.rollout}/preview")
         await simulation.until(lambda: simulation.phase != "Previewing", "the word is heard")
 
 

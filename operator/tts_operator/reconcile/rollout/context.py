@@ -89,7 +89,7 @@ class RolloutContext:
 
     def is_promoted(self, state: RolloutState) -> bool:
         """Whether somebody has asked to go on from here, or to the end."""
-        return self.service.commands.promote in (state.rollout, f"{state.rollout}/{state.place}")
+        return self.service.commands.promote in state.promotions
 
     def waits_for_pods(self, state: RolloutState) -> bool:
         """Whether only pods that are not ready keep the rollout from going on."""

@@ -34,6 +34,7 @@ class RolloutState:
     since: str
     """RFC 3339: when the phase, or the step, began."""
     step: int | None = None
+    """The step of a canary, counted from 0 as an index of the spec's steps."""
     steps: int | None = None
     reason: str = ""
     message: str = ""
@@ -49,7 +50,7 @@ class RolloutState:
             phase=Phase(told["phase"]),
             started=told.get("startTime", ""),
             since=told.get("lastTransitionTime") or told["since"],
-            step=told.get("step"),
+            step=told["currentStep"] - 1 if "currentStep" in told else told.get("step"),
             steps=told.get("steps"),
             reason=told.get("reason", ""),
             message=told.get("message", ""),
@@ -60,6 +61,7 @@ class RolloutState:
         fields: Json = {
             "revision": self.revision,
             "phase": str(self.phase),
+            "currentStep": None if self.step is None else self.step + 1,
             "step": self.step,
             "steps": self.steps,
             "startTime": self.started or None,
@@ -76,9 +78,17 @@ class RolloutState:
         return f"{self.revision}@{self.started}" if self.started else self.revision
 
     @property
-    def place(self) -> int:
-        """What a person names who asks to go on from here: the step of a canary, or 1 after a switch, 0 before."""
-        return self.step if self.step is not None else int(self.phase is Phase.SWITCHED)
+    def promotions(self) -> tuple[str, ...]:
+        """The commands that ask to go on from here: to the end, or from this place alone.
+
+        The last one is that of a plugin before places had names: the step counted from 0, or 1 after a switch.
+        """
+        switched = self.phase is Phase.SWITCHED
+        if self.step is None:
+            place, number = "switched" if switched else "preview", int(switched)
+        else:
+            place, number = f"step-{self.step + 1}", self.step
+        return self.rollout, f"{self.rollout}/{place}", f"{self.rollout}/{number}"
 
     @property
     def subject(self) -> str:

@@ -56,8 +56,9 @@ async def test_promote_to_the_end(begin: Any, strategy: str, phase: str) -> None
     await ends_at(simulation, "fine-b")
 
 
+@pytest.mark.parametrize("first, place", [(1, "step-{}"), (0, "{}")], ids=["today's plugin", "an earlier plugin"])
 @pytest.mark.parametrize("strategy", ["canary by pods", "canary by route", "canary by nginx"])
-async def test_promote_step_by_step(begin: Any, strategy: str) -> None:
+async def test_promote_step_by_step(begin: Any, strategy: str, first: int, place: str) -> None:
     steps: dict[str, Any] = {"canary": {"steps": [{"weight": 20}, {"weight": 50}, {"weight": 80}]}}
     simulation = await begin(strategy, **steps)
     guard(simulation, strategy)
@@ -66,10 +67,11 @@ async def test_promote_step_by_step(begin: Any, strategy: str) -> None:
         await simulation.until(lambda step=number: simulation.phase == f"Stepping {step}", f"step {number}")
         await simulation.settled()
         assert simulation.status["canaryWeight"] == weight
+        assert simulation.status["rollout"]["currentStep"] == number + 1
         assert simulation.weight() in (0, weight)
         assert "kubectl tts promote narrator" in simulation.condition()["message"]
         await simulation.quiet()
-        simulation.annotate("promote", f"{simulation.rollout}/{number}")
+        simulation.annotate("promote", f"{simulation.rollout}/{place.format(number + first)}")
     await ends_at(simulation, "fine-b")
 
 
@@ -188,7 +190,7 @@ async def test_another_strategy_in_the_middle(begin: Any, strategy: str, phase: 
     await simulation.second()
     for _ in range(300):
         if simulation.phase == "Previewing":
-            simulation.annotate("promote", f"{simulation.rollout}/0")
+            simulation.annotate("promote", f"{simulation.rollout}/preview")
         if is_done(simulation, "fine-b"):
             break
         await simulation.second()

@@ -37,7 +37,7 @@ async def test_a_promotion_counts_once(begin: Any) -> None:
     await promoted(simulation, PREVIEW)
     await ends_at(simulation, "fine-a")
     promotion = simulation.rollouts[0]
-    simulation.annotate("promote", f"{promotion}/0")
+    simulation.annotate("promote", f"{promotion}/preview")
     simulation.change(spec(PREVIEW, "fine-b"))
     await simulation.until(lambda: simulation.phase == "Previewing", "it waits for a word of its own")
     await simulation.settled()
@@ -122,7 +122,7 @@ async def test_a_status_that_is_lost_in_the_middle(begin: Any, strategy: str, ph
     for _ in range(300):
         await simulation.second()
         if simulation.phase == "Previewing":
-            simulation.annotate("promote", f"{simulation.rollout}/0")
+            simulation.annotate("promote", f"{simulation.rollout}/preview")
     await ends_at(simulation, "fine-b")
 
 

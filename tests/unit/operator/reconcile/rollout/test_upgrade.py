@@ -83,8 +83,11 @@ def _with_what_is_new(status: Json) -> Json:
     """A status of an earlier version with the fields that it did not report."""
     new: Json = {"zoneSpread": "DoNotSchedule", "readyZones": len(status["zones"])}
     if "rollout" in status:
-        new["rollout"] = {"lastTransitionTime": status["rollout"]["since"], **status["rollout"]}
-    return {**status, **new}
+        rollout = status["rollout"]
+        new["rollout"] = {"lastTransitionTime": rollout["since"], **rollout}
+        if "step" in rollout:
+            new["rollout"]["currentStep"] = rollout["step"] + 1
+    return status | new
 
 
 @pytest.mark.parametrize("name", RESTING)
