@@ -1,4 +1,4 @@
-"""Where a rollout is: what `status.rollout` holds, so that a restarted operator goes on where the last one was."""
+"""The state of a rollout, kept in `status.rollout`, so that a restarted operator continues where the last one was."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from tts_operator.reconcile.observed.conditions import seconds_between
 
 
 class Phase(StrEnum):
-    """The phases of a rollout, as `kubectl explain ttsservice.status.rollout.phase` tells them."""
+    """The phases of a rollout. `kubectl explain ttsservice.status.rollout.phase` describes them."""
 
     CHECKING = "Checking"
     CHECKING_IN_PLACE = "CheckingInPlace"
@@ -24,15 +24,15 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class RolloutState:
-    """Where a rollout is."""
+    """The state of a rollout."""
 
     revision: str
-    """Name of the revision that it is about."""
+    """Name of the update revision."""
     phase: Phase
     started: str
-    """RFC 3339: when the rollout began; empty for one that an operator of before there was this began."""
+    """RFC 3339: when the rollout started; empty if an operator started it that did not record this."""
     since: str
-    """RFC 3339: when the phase, or the step, began."""
+    """RFC 3339: when the phase or step started."""
     step: int | None = None
     steps: int | None = None
     reason: str = ""
@@ -40,7 +40,7 @@ class RolloutState:
 
     @classmethod
     def read(cls, status: Mapping[str, Any]) -> "RolloutState | None":
-        """From the status of a TTSService; None where no rollout is told of, or none that this operator knows."""
+        """Read the status of a TTSService. None without a rollout, or with a phase unknown to this operator."""
         told = status.get("rollout")
         if not told or told.get("phase") not in list(Phase):
             return None
@@ -72,19 +72,19 @@ class RolloutState:
 
     @property
     def rollout(self) -> str:
-        """What a command names: this rollout, and no later one to the same revision."""
+        """The name for commands: identifies this rollout, but no later one to the same revision."""
         return f"{self.revision}@{self.started}" if self.started else self.revision
 
     @property
     def place(self) -> int:
-        """What a person names who asks to go on from here: the step of a canary, or 1 after a switch, 0 before."""
+        """The place that a promotion names: the step of a canary; otherwise 1 after a switch, and 0 before."""
         return self.step if self.step is not None else int(self.phase is Phase.SWITCHED)
 
     @property
     def subject(self) -> str:
-        """What findings are about."""
+        """The subject of the analysis in this state."""
         return f"{self.revision}/{self.phase}/{self.step}/{self.since}"
 
     def elapsed(self, now: str) -> float:
-        """Seconds since the phase or step began."""
+        """Seconds since the phase or step started."""
         return seconds_between(self.since, now)
