@@ -14,7 +14,7 @@ import uvloop
 
 from tts_operator import __version__, logs
 from tts_operator.app import (
-    Address,
+    ListenAddress,
     Operator,
     Settings,
     find_access,
@@ -30,8 +30,8 @@ from tts_operator.runtime import LeaseLostError
 DEFAULT_IMAGE = f"ghcr.io/tts-operator/tts-server:v{__version__}"
 
 GARBAGE_OBJECTS = 50_000
-"""Each event of a watch is some hundred small objects, which are freed without the collector of cycles. With Python's
-own threshold of 700 it would look for them at every other event, for nothing."""
+"""Each watch event creates about a hundred small objects, which are freed by reference counting. With Python's default
+threshold of 700, the cyclic garbage collector would run every few events, in vain."""
 
 EXAMPLES = """\
 examples:
@@ -42,8 +42,8 @@ examples:
 """
 
 
-def _told(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """The same for argparse, which does not say what a ValueError says."""
+def _with_message(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Adapt a parser to argparse, which drops the message of a ValueError."""
 
     def parsed(text: str) -> Any:
         try:
@@ -55,7 +55,7 @@ def _told(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Define the command line."""
     root = argparse.ArgumentParser(
         prog="tts-operator",
         description="Keeps text-to-speech services highly available on Kubernetes.",
@@ -67,14 +67,14 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--namespace",
         metavar="NAMESPACE,...",
-        type=_told(parse_namespaces),
+        type=_with_message(parse_namespaces),
         default=os.environ.get("TTS_OPERATOR_NAMESPACE", ""),
         help="reconcile only these namespaces (TTS_OPERATOR_NAMESPACE); default: all",
     )
     run.add_argument(
         "--without",
         metavar="KIND,...",
-        type=_told(parse_kinds),
+        type=_with_message(parse_kinds),
         default=os.environ.get("TTS_OPERATOR_WITHOUT", ""),
         help="child kinds to neither watch nor create, such as Ingress, and to need no permissions for; a TTSService "
         "that asks for one says so in its status (TTS_OPERATOR_WITHOUT); default: none",
@@ -94,14 +94,14 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--lease",
         metavar="NAMESPACE/NAME",
-        type=_told(parse_lease),
+        type=_with_message(parse_lease),
         default=os.environ.get("TTS_OPERATOR_LEASE", ""),
         help="Lease to hold while active (TTS_OPERATOR_LEASE); default: no leader election",
     )
     run.add_argument(
         "--key-secret",
         metavar="NAMESPACE/NAME",
-        type=_told(parse_key_secret),
+        type=_with_message(parse_key_secret),
         default=os.environ.get("TTS_OPERATOR_KEY_SECRET", ""),
         help="Secret from which to derive the keys that pods trust, created if missing (TTS_OPERATOR_KEY_SECRET); "
         "default: temporary keys, which a restart discards",
@@ -109,7 +109,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--http-address",
         metavar="HOST:PORT",
-        type=_told(Address.parse),
+        type=_with_message(ListenAddress.parse),
         default=os.environ.get("TTS_OPERATOR_HTTP", "0.0.0.0:8080"),
         help="address for /healthz, /readyz, and /metrics (TTS_OPERATOR_HTTP), empty to disable them; "
         "default: 0.0.0.0:8080",
@@ -147,7 +147,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Run the operator until SIGTERM or SIGINT.
 
-    Exit code 1 where the lease was lost: start it again. Exit code 2 where the command line or the policy is wrong.
+    Exit code 1 if the lease was lost, so that it should be restarted; 2 if the command line or the policy is invalid.
     """
     arguments = parser().parse_args()
     logs.configure(arguments.log_level)
@@ -156,7 +156,7 @@ def main() -> None:
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
-    """What the command line asks for."""
+    """The settings from the command line."""
     return Settings(
         defaults=Defaults(image=arguments.server_image, namespace=arguments.own_namespace),
         namespaces=arguments.namespace,
@@ -172,7 +172,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 
 
 def _policy(path: str) -> Policy:
-    """From a file; the default for an empty text."""
+    """Load a policy from a file; the default policy for an empty text."""
     if not path:
         return Policy()
     try:

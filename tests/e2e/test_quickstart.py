@@ -83,10 +83,10 @@ def test_three_pods_in_three_zones(quickstart: Namespace, product: Product) -> N
 
 def test_kubectl_get_reads_well(quickstart: Namespace) -> None:
     header, row = quickstart.kubectl("get", "tts").splitlines()
-    assert header.split() == ["NAME", "READY", "REASON", "MODEL", "REPLICAS", "AGE"]
+    assert header.split() == ["NAME", "READY", "REASON", "PHASE", "WEIGHT", "MODEL", "REPLICAS", "AGE"]
     assert row.split()[:-1] == [NAME, "True", "Ready", "fastspeech2", "3"]
     header, row = quickstart.kubectl("get", "tts", "-o", "wide").splitlines()
-    assert header.split() == ["NAME", "READY", "REASON", "MODEL", "REPLICAS", "URL", "ZONES", "AGE"]
+    assert header.split() == ["NAME", "READY", "REASON", "PHASE", "WEIGHT", "MODEL", "REPLICAS", "URL", "ZONES", "AGE"]
     assert f"http://{NAME}.{quickstart.name}.svc" in row
 
 

@@ -1,9 +1,9 @@
-"""One operator process: everything wired together, kopf's watch, probes and metrics. The brain is in `reconcile`."""
+"""The operator process: wiring, kopf's watch, probes, and metrics. The decisions are in `reconcile`."""
 
 from tts_operator.app.kopfwatch.watch import find_access
 from tts_operator.app.operator import Operator
 from tts_operator.app.settings import (
-    Address,
+    ListenAddress,
     NamespacedName,
     Settings,
     parse_key_secret,
@@ -13,7 +13,7 @@ from tts_operator.app.settings import (
 )
 
 __all__ = [
-    "Address",
+    "ListenAddress",
     "NamespacedName",
     "Operator",
     "Settings",

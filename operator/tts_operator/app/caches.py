@@ -1,4 +1,4 @@
-"""The informers of all that the operator watches besides the TTSServices."""
+"""Informers and caches of everything that the operator watches, except TTSServices."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ from tts_operator.kube.resources import (
     Resource,
 )
 from tts_operator.kube.source import ApiSource
-from tts_operator.reconcile.observed.pod_output import Speaks
+from tts_operator.reconcile.observed.pod_output import MayShow
 from tts_operator.reconcile.observed.trimming import NodeLabels, Zones, service_of, trim, trim_pod
 from tts_operator.runtime import Informer, Key, Lane, News, Store
 
@@ -31,7 +31,7 @@ WITHOUT_DEFINITIONS = "the operator notices a new or removed optional kind withi
 
 
 class Caches:
-    """Children, pods, nodes, and which optional kinds there are."""
+    """Caches of children, pods, and nodes, and of which optional kinds exist."""
 
     def __init__(
         self,
@@ -41,29 +41,32 @@ class Caches:
         changed: Callable[[Key, Lane], None],
         broken: Callable[[], None],
         turned: Callable[[], None],
-        settled: Callable[[Key], bool] = lambda _: False,
-        speaks: Speaks | None = None,
+        children_unchanged: Callable[[Key], bool] = lambda _: False,
+        may_show: MayShow | None = None,
         kinds: tuple[Resource, ...] = CHILDREN,
     ) -> None:
-        """`namespaces`: those that are watched, each by itself; all, as one, if empty. `kinds`: of children.
+        """Create the caches, without starting them.
 
-        `changed`: something of a TTSService is different. `broken`: a watch was, news of others may be lost too.
+        `namespaces` are watched separately; if empty, one watch covers all. `kinds` are the child kinds.
 
-        `turned`: an optional kind has come or gone. `settled`: whether there is nothing to do but to tell the status.
-        `speaks`: whether what a container of an image says may be repeated.
+        Callbacks: `changed` when something about a TTSService has changed; `broken` when a watch has failed, so that
+        others may have lost events too; `turned` when an optional kind has appeared or disappeared.
+
+        `children_unchanged` says whether only the status of a TTSService's children has changed. `may_show` says which
+        container output a status may show.
         """
         self._client = client
         self._scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._changed = changed
-        self._settled = settled
+        self._children_unchanged = children_unchanged
         self._broken = broken
         self._turned = turned
         self.children: Mapping[Resource, Store] = {kind: Store(key_of=service_of, trim=trim) for kind in kinds}
-        self._trim_pod = partial(trim_pod, speaks=speaks)
+        self._trim_pod = partial(trim_pod, may_show=may_show)
         self.pods = Store(key_of=service_of, trim=self._trim_pod)
         nodes = Store(key_of=lambda _: None, trim=partial(_kept_of_metadata, (*IDENTITY, "labels")))
         self.zones, self.nodes = Zones(nodes), NodeLabels(nodes)
-        # Of some of these the annotations alone are a quarter of a megabyte.
+        # The annotations of some CRDs alone take a quarter of a megabyte.
         self._definitions = Store(key_of=_own_name, trim=partial(_kept_of_metadata, IDENTITY))
         self._optional = {
             kind: self._informers(kind, store, optional=True)
@@ -93,61 +96,61 @@ class Caches:
 
     @property
     def informers(self) -> list[Informer]:
-        """All of them."""
+        """All informers."""
         optional = [informer for informers in self._optional.values() for informer in informers]
         return [*self._fixed, *([self._crds, *optional] if optional else [])]
 
     def served(self, kind: Resource) -> bool:
-        """Whether the cluster has a kind."""
+        """Whether the cluster serves a kind."""
         informers = self._optional.get(kind)
         return informers is None or any(informer.served for informer in informers)
 
     def may_decide(self, namespace: str) -> bool:
-        """Whether the children in a namespace are known: who decides without would take all for new.
+        """Whether the children in a namespace have been listed: without them, everything would look new.
 
-        They are not where the operator serves several namespaces and may not read one, as after its end. Once they are
-        known, `turned` is called.
+        With several namespaces, one may be unreadable, for example after its deletion. `turned` is called once it has
+        been listed.
         """
         return namespace not in self._unread
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Run until cancelled."""
         async with asyncio.TaskGroup() as group:
             for informer in self._fixed:
                 group.create_task(informer.run(), name=informer.name)
             if self._optional:
                 group.create_task(self._crds.run(), name=self._crds.name)
-                await self._crds.synced.wait()  # so that nobody asks for what is known not to be there
+                await self._crds.synced.wait()  # so that no informer asks for a kind that is known to be missing
                 for informers in self._optional.values():
                     for informer in informers:
                         group.create_task(informer.run(), name=informer.name)
 
     async def synced(self) -> None:
-        """Return when every cache is filled."""
+        """Wait until every cache is filled."""
         for informer in self.informers:
             await informer.synced.wait()
 
     def silent(self, limit: float) -> str:
-        """Which watches have been silent for more than so many seconds, in words; empty where none."""
+        """Name the watches that have been silent for more than `limit` seconds; empty if none."""
         found = [(informer.name, informer.silent_seconds()) for informer in self.informers]
         return ", ".join(f"the watch of {name} has been silent for {age:.0f} s" for name, age in found if age > limit)
 
     def waiting_for(self) -> str:
-        """What is not filled yet, in words; empty where nothing."""
+        """Name the caches that are not filled yet; empty if none."""
         missing = [informer.name for informer in self.informers if not informer.synced.is_set()]
         return f"not listed yet: {', '.join(missing)}" if missing else ""
 
     def _informers(
         self, kind: Resource, store: Store, *, optional: bool = False, lane: Lane = Lane.FAST
     ) -> list[Informer]:
-        """One for each namespace, or one for all; they share the store."""
+        """Create one informer per namespace, or one for all. They share the store."""
 
         def changed(key: Key, event: str) -> None:
-            # A deleted child is drift, and somebody waits; so may be a modified one, unless only its status is new.
-            waited_for = lane is not Lane.SLOW and (
-                event == "DELETED" or (event != "LISTED" and not self._settled(key))
+            # A deleted child is drift, which is urgent. So may be a modified one, unless only its status changed.
+            urgent = lane is not Lane.SLOW and (
+                event == "DELETED" or (event != "LISTED" and not self._children_unchanged(key))
             )
-            self._changed(key, lane if waited_for else Lane.SLOW)
+            self._changed(key, lane if urgent else Lane.SLOW)
 
         def source(namespace: str | None) -> ApiSource:
             return ApiSource(
@@ -166,7 +169,7 @@ class Caches:
                 store,
                 changed,
                 namespace=namespace,
-                # One of several that may not be read holds up none of the others.
+                # An unreadable namespace must not hold up the others.
                 without=f"no TTSService in {namespace} is reconciled" if len(self._scopes) > 1 and not optional else "",
                 optional=optional,
                 news=self._take_news,
@@ -183,7 +186,7 @@ class Caches:
                 self._expect(("", kind.crd))
 
     def _expect(self, definition: Key) -> None:
-        """Tell the informer of a kind whether its CustomResourceDefinition is there."""
+        """Tell the informers of a kind whether its CustomResourceDefinition exists."""
         there = self._definitions.get(*definition) is not None
         for kind, informers in self._optional.items():
             for informer in informers if kind.crd == definition[1] else ():

@@ -1,4 +1,4 @@
-"""Fencing as a part of the process: the operator's own pods are watched, and what happens is told in events."""
+"""Fencing within the operator process: watches the operator's own pods, and reports in events."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class Fencing:
-    """Takes pods on nodes that do not answer out of their Services, on the holder of the lease and beside it."""
+    """Takes pods on unreachable nodes out of their Services. Runs on the leader and on standbys."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Fencing:
         leading: Callable[[], bool],
         changed: Callable[[Key, Lane], None],
     ) -> None:
-        """`client` writes whether the lease is held or not. `changed`: the pods of a TTSService are different."""
+        """`client` writes even without the lease. `changed` is called when the pods of a TTSService have changed."""
         self._client = client
         self._pods = pods
         self._changed = changed
@@ -57,11 +57,11 @@ class Fencing:
 
     @property
     def informers(self) -> list[Informer]:
-        """Those that it needs beside the caches."""
+        """The informers that fencing needs in addition to the caches."""
         return [self._informer] if self._informer is not None else []
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Run until cancelled."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.fence)
             group = await stack.enter_async_context(asyncio.TaskGroup())
@@ -75,7 +75,7 @@ class Fencing:
             self._changed(key, Lane.SLOW)
 
     def _tell(self, pod: Json, reason: str, note: str) -> None:
-        """An event of the TTSService: a courtesy, for which nothing waits."""
+        """Create an event on the TTSService: best effort, in the background."""
         key = service_of(pod)
         body = self._services.get(*key) if key is not None else None
         _log.warning("%s", note, extra={"namespace": pod["metadata"]["namespace"], "object": pod["metadata"]["name"]})
@@ -93,7 +93,7 @@ class Fencing:
 
 def _watch_of_own_pods(client: Client, settings: Settings, store: Store) -> Informer | None:
     if not all((settings.peers, settings.defaults.namespace, settings.pod_name, settings.http)):
-        return None  # the holder of the lease decides alone
+        return None  # the leader decides alone
     source = ApiSource(
         client,
         PODS,

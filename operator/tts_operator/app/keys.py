@@ -1,4 +1,4 @@
-"""Where the operator's keys come from: the Secret that its replicas share, or else a secret of this process alone."""
+"""Load the operator's keys from the Secret that its replicas share, or create temporary ones."""
 
 import asyncio
 import logging
@@ -12,10 +12,10 @@ from tts_operator.kube.errors import ApiError
 from tts_operator.kube.secret import ApiSecret
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
-"""Seconds between two tries to read the Secret."""
+"""Seconds between attempts to read the Secret."""
 FORBIDDEN_SECONDS = 30.0
-"""At an upgrade the operator may ask before the API server has seen its new Role: a 403 counts after so long."""
-ALONE = (
+"""During an upgrade, the API server may not have seen the new Role yet, so a 403 is retried for this long."""
+TEMPORARY = (
     "using temporary keys. After a restart, existing revisions with server.auth cannot pass the speech check, and "
     "Redis caches that pods share start empty"
 )
@@ -24,12 +24,12 @@ _log = logging.getLogger(__name__)
 
 
 async def load_keyring(secret: ApiSecret | None) -> Keyring:
-    """The keys; waits for an API server that does not answer.
+    """Return the keys. Waits for the API server if it does not respond.
 
-    A Secret that cannot be had is no reason to leave services alone: what needs the keys is little, and says so.
+    An unusable Secret does not stop the operator, because few features need the keys, and those report the problem.
     """
     if secret is None:
-        _log.info("no --key-secret: %s", ALONE)
+        _log.info("no --key-secret: %s", TEMPORARY)
         return Keyring(new_secret())
     begun, pause = time.monotonic(), FIRST_PAUSE
     while True:
@@ -37,7 +37,7 @@ async def load_keyring(secret: ApiSecret | None) -> Keyring:
             return Keyring(await secret.read_or_create(new_secret))
         except (ApiError, ValueError) as error:
             if not _may_pass(error, time.monotonic() - begun):
-                _log.error("cannot use %s (%s): %s", secret, error, ALONE)
+                _log.error("cannot use %s (%s): %s", secret, error, TEMPORARY)
                 return Keyring(new_secret())
             problem = str(error)
         except (aiohttp.ClientError, TimeoutError) as error:

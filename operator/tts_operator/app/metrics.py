@@ -1,4 +1,4 @@
-"""What Prometheus is told of the operator. Names: https://prometheus.io/docs/practices/naming/."""
+"""The operator's Prometheus metrics. Names follow https://prometheus.io/docs/practices/naming/."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 
 
 class Metrics:
-    """The counters, on a registry of their own."""
+    """Counters and histograms, in their own registry."""
 
     def __init__(self) -> None:
         registry = self.registry = prometheus_client.CollectorRegistry()
@@ -49,7 +49,7 @@ class Metrics:
             buckets=REQUEST_BUCKETS,
             registry=registry,
         )
-        # A lookup by labels costs more than the count itself.
+        # Cached, because a lookup by labels costs more than the count itself.
         self._request_children: dict[tuple[str, str, int], prometheus_client.Counter] = {}
         self._second_children: dict[str, prometheus_client.Histogram] = {}
         build = prometheus_client.Gauge(
@@ -80,12 +80,12 @@ class Metrics:
             self._errors.labels(kind).inc()
 
     def page(self) -> bytes:
-        """All of it, in Prometheus' text format."""
+        """Render all metrics in Prometheus' text format."""
         return prometheus_client.generate_latest(self.registry)
 
 
-class State(Collector):
-    """What is not counted but looked up when somebody asks."""
+class StateCollector(Collector):
+    """Metrics that are computed when they are scraped."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class State(Collector):
         self._leading = leading
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics as of now."""
+        """Compute the current metrics."""
         yield GaugeMetricFamily(
             "tts_operator_leader", "1 while this process holds the lease and writes.", value=float(self._leading())
         )
@@ -120,7 +120,7 @@ class State(Collector):
             "tts_operator_watch_restarts", "Lists and watches that failed and were restarted.", labels=["resource"]
         )
         sums: Counter[str] = Counter()
-        for informer in self._informers:  # of one resource there is one for each namespace
+        for informer in self._informers:  # one informer per namespace
             sums[informer.resource] += informer.restarts
         for resource, number in sums.items():
             restarts.add_metric([resource], number)

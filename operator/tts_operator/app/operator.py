@@ -1,4 +1,4 @@
-"""One operator process: caches, queue, workers, lease, kopf's watch, probes; start and stop."""
+"""The operator process: caches, queue, workers, lease, kopf's watch, and probes; start and stop."""
 
 import asyncio
 import logging
@@ -14,8 +14,8 @@ from tts_operator.app.http import serve
 from tts_operator.app.keys import load_keyring
 from tts_operator.app.kopfwatch.services import Services
 from tts_operator.app.kopfwatch.watch import KopfWatch
-from tts_operator.app.metrics import Metrics, State
-from tts_operator.app.settings import Address, Settings
+from tts_operator.app.metrics import Metrics, StateCollector
+from tts_operator.app.settings import ListenAddress, Settings
 from tts_operator.fencing import as_json
 from tts_operator.json_object import Json
 from tts_operator.keyring import Keyring
@@ -29,29 +29,28 @@ from tts_operator.reconcile import AnalysisRunner, Reconciler
 from tts_operator.runtime import Elector, Key, Lane, Places, Workers, WorkQueue
 
 PLACES = Places(new=44, known=4, failing=4, hanging=12, apart=96)
-"""Measured with 300 new services at once: with fewer places for their first passes, which are short, they wait by
-seconds; with twice as many whole passes at a time, each with up to six requests, a new one's first child waits behind
-them for its turn, while all are Ready no sooner. A pass that hangs costs next to nothing here, but its requests take
-places at the API server, which has 600 by default: so only where hundreds begin to hang at once, and until the first of
-them end, as many as ninety-six are apart; later it is twelve."""
+"""Measured with 300 services created at once. With fewer places for first passes, which are short, services wait for
+seconds. With twice as many whole passes, of up to six requests each, a new service's first child waits behind them, and
+the services become Ready no sooner. A hanging pass costs almost nothing here, but its requests occupy the API server,
+which handles 600 by default. So 96 passes may be apart only when hundreds start to hang at once; later it is 12."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 DRAIN_SECONDS = 2.0
-"""How long a stop waits for reconciles that are under way."""
+"""How long a stop waits for reconciles in progress."""
 STUCK_SECONDS = 300.0
-"""A watch that is silent, or a key that waits, for longer than this fails the liveness probe."""
+"""The liveness probe fails if a watch is silent, or a key waits, for longer than this."""
 
 _log = logging.getLogger(__name__)
 
 
 class Operator:
-    """One operator process: everything wired together."""
+    """One operator process: wires everything together."""
 
     def __init__(self, access: Access, settings: Settings) -> None:
         self._settings = settings
         self._connection = Connection(access, identity=settings.identity)
         self._metrics = Metrics()
         reading = self._client()
-        # Connections of its own: a renewal must not wait behind the work, where the API server is slow.
+        # A separate connection, so that a renewal does not wait behind other requests if the API server is slow.
         self._lease_connection = Connection(access, identity=settings.identity)
         of_lease = self._client(self._lease_connection)
         self._elector = (
@@ -66,9 +65,9 @@ class Operator:
             changed=self._add,
             broken=self._services.compare_soon,
             turned=self._services.queue_all,
-            settled=self._settled,
+            children_unchanged=self._children_unchanged,
             kinds=tuple(kind for kind in CHILDREN if kind not in settings.without),
-            speaks=self._speaks,
+            may_show=self._may_show,
         )
         self._kopf = KopfWatch(self._connection, settings.namespaces, self._services.take)
         self._secret = ApiSecret(reading, *settings.key) if settings.key is not None else None
@@ -88,7 +87,7 @@ class Operator:
             else None
         )
         self._metrics.registry.register(
-            State(
+            StateCollector(
                 queue=self._queue,
                 services=self._services.store,
                 informers=self._caches.informers,
@@ -97,9 +96,9 @@ class Operator:
             )
         )
         self.ready = asyncio.Event()
-        """Set when every cache is filled."""
-        self.http: Address | None = None
-        """Where probes and metrics are answered."""
+        """Set once every cache is filled."""
+        self.http: ListenAddress | None = None
+        """The address of probes and metrics."""
 
     def _client(self, connection: Connection | None = None, *, working: bool = False) -> Client:
         connection = connection or self._connection
@@ -111,11 +110,11 @@ class Operator:
             turns=Turns() if working else None,
         )
 
-    def _settled(self, key: Key) -> bool:
-        return self._reconciler is not None and self._reconciler.settled(key)
+    def _children_unchanged(self, key: Key) -> bool:
+        return self._reconciler is not None and self._reconciler.children_unchanged(key)
 
-    def _speaks(self, namespace: str, image: str) -> bool:
-        """Whether what a container with this image says may be repeated in a status."""
+    def _may_show(self, namespace: str, image: str) -> bool:
+        """Whether a status may show the output of a container with this image."""
         bounds = self._settings.policy.for_namespace(namespace, self._settings.defaults.image)
         return bounds.has_image(image)
 
@@ -125,12 +124,12 @@ class Operator:
     def _leads(self) -> bool:
         return self._working and self._may_write()
 
-    def _sight(self, nodes: Sequence[str]) -> Json:
-        """What this replica sees of some nodes, for another one."""
+    def _view(self, nodes: Sequence[str]) -> Json:
+        """This replica's view of some nodes, for another replica."""
         return as_json(self._fencing.fence.view(nodes)) if self._fencing is not None else {}
 
     def _add(self, key: Key, lane: Lane) -> None:
-        """Queue a key; not where another process works: who begins to, looks at everything."""
+        """Queue a key if this process is reconciling. A process that takes over queues everything anyway."""
         if not self._working or not self._caches.may_decide(key[0]):
             return
         if lane is Lane.SLOW:
@@ -139,9 +138,9 @@ class Operator:
             self._queue.add(key, lane)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set or SIGTERM or SIGINT comes, then leave. Raises what made it fail.
+        """Run until `stop` is set, or SIGTERM or SIGINT arrives. Raises the error that ended it, if any.
 
-        LeaseLostError: another process may work now.
+        LeaseLostError means that another process may be the leader now.
         """
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
@@ -157,13 +156,13 @@ class Operator:
                         problem=self._problem,
                         waiting_for=self._waiting_for,
                         metrics=self._metrics.page,
-                        nodes=self._sight,
+                        nodes=self._view,
                     )
                     self.http = await stack.enter_async_context(answering)
                     _log.info("serving probes and metrics on %s:%d", *self.http)
                 await stack.enter_async_context(_beside(self._caches.run()))
                 await self._run(stop)
-        except Exception as error:  # noqa: BLE001 - it is only unwrapped
+        except Exception as error:  # noqa: BLE001 - only unwrapped
             raise _cause(error) from None
         finally:
             for number in SIGNALS:
@@ -192,7 +191,7 @@ class Operator:
         await self._caches.synced()
 
     def _begin(self, keyring: Keyring) -> tuple[AnalysisRunner, Reconciler]:
-        """Who does the work, once the keys are known."""
+        """Create the reconciler, once the keys are loaded."""
         analysis_runner = AnalysisRunner(lambda key: self._add(key, Lane.FAST), keyring)
         self._reconciler = Reconciler(
             self._client(working=True),
@@ -210,7 +209,7 @@ class Operator:
         return analysis_runner, self._reconciler
 
     async def _work(self, stop: asyncio.Event) -> None:
-        """Reconcile until `stop` is set, as long as the lease is ours."""
+        """Reconcile until `stop` is set, or the lease is lost."""
         assert self._keyring is not None  # noqa: S101 - for the type checker: the caches are filled
         analysis_runner, reconciler = self._begin(self._keyring)
         if self._elector is not None:
@@ -236,7 +235,7 @@ class Operator:
                 await self._elector.release()
 
     async def _problem(self) -> str:
-        """What is stuck, in words; empty where all is well."""
+        """Say what is stuck; empty if nothing is."""
         waiting = self._queue.oldest_age() if self._working else 0.0
         found = [
             self._caches.silent(STUCK_SECONDS),
@@ -247,7 +246,7 @@ class Operator:
         return "; ".join(filter(None, found))
 
     def _waiting_for(self) -> str:
-        """What is not ready yet, in words; empty where nothing."""
+        """Say what is not ready yet; empty if everything is."""
         if self.ready.is_set():
             return ""
         keys = "" if self._keyring is not None else f"reading {self._secret}"
@@ -256,7 +255,7 @@ class Operator:
 
 @asynccontextmanager
 async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run `work` beside the block, which it ends where it fails; cancel it where the block ends."""
+    """Run `work` concurrently with the block. Its failure ends the block; the end of the block cancels it."""
     async with asyncio.TaskGroup() as group:
         task = group.create_task(work)
         try:
@@ -266,7 +265,7 @@ async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
-    """Do `work`, unless `stop` is set before it is done; whether it was done. Raises what it raises."""
+    """Run `work` until it is done, or `stop` is set. Returns whether it is done. Raises its exception."""
     working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -281,7 +280,7 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
 
 
 def _cause(error: Exception) -> Exception:
-    """What is in a group of one, of however many layers."""
+    """Unwrap nested exception groups that contain a single exception."""
     while True:
         inner: tuple[Exception, ...] = getattr(error, "exceptions", ())
         if len(inner) != 1:

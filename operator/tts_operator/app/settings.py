@@ -1,4 +1,4 @@
-"""How one operator process runs, and what the command line's words for it mean."""
+"""Settings of the operator process, and how to parse them from the command line."""
 
 import os
 import re
@@ -12,18 +12,18 @@ from tts_operator.kube.resources import CHILDREN, DISPENSABLE, Resource
 from tts_operator.policy import Policy
 
 NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-"""Names of namespaces (RFC 1123)."""
+"""A namespace name (RFC 1123)."""
 
 
-class Address(NamedTuple):
-    """Where to listen."""
+class ListenAddress(NamedTuple):
+    """An address to listen on."""
 
     host: str
     port: int
 
     @classmethod
-    def parse(cls, text: str) -> "Address | None":
-        """From HOST:PORT, or [HOST]:PORT for IPv6; None for an empty text. Raises ValueError."""
+    def parse(cls, text: str) -> "ListenAddress | None":
+        """Parse HOST:PORT, or [HOST]:PORT for IPv6; None for an empty text. Raises ValueError."""
         if not text:
             return None
         host, colon, port = text.rpartition(":")
@@ -63,7 +63,7 @@ def parse_key_secret(text: str) -> NamespacedName | None:
 
 
 def parse_namespaces(text: str) -> tuple[str, ...]:
-    """From NAMESPACE,NAMESPACE; empty for an empty text. Raises ValueError."""
+    """Parse NAMESPACE,NAMESPACE; empty for an empty text. Raises ValueError."""
     names = [name.strip() for name in text.split(",")] if text.strip() else []
     for name in names:
         if not NAMESPACE.fullmatch(name):
@@ -75,7 +75,7 @@ def parse_namespaces(text: str) -> tuple[str, ...]:
 
 
 def parse_kinds(text: str) -> frozenset[Resource]:
-    """The kinds of children that are named in KIND,KIND; empty for an empty text. Raises ValueError."""
+    """Parse KIND,KIND into child kinds; empty for an empty text. Raises ValueError."""
     kinds = {resource.kind: resource for resource in DISPENSABLE}
     names = [name.strip() for name in text.split(",")] if text.strip() else []
     for name in names:
@@ -87,31 +87,31 @@ def parse_kinds(text: str) -> frozenset[Resource]:
 
 
 def own_identity() -> str:
-    """The name of this process among the operator's replicas: the pod's, and something random."""
+    """The identity of this process in the leader election: the pod's name and a random suffix."""
     return f"{os.environ.get('POD_NAME') or socket.gethostname()}-{uuid.uuid4().hex[:8]}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How one operator process runs."""
+    """The settings of one operator process."""
 
     defaults: Defaults
     namespaces: tuple[str, ...] = ()
-    """Only these namespaces are served; all if empty."""
+    """Namespaces to serve; all if empty."""
     without: frozenset[Resource] = frozenset()
-    """Kinds of children that are neither watched nor made, and need no rights."""
+    """Disabled child kinds: neither watched nor created, and without rights."""
     lease: NamespacedName | None = None
-    """Write only while this is held; always if None."""
+    """The Lease to hold while writing; None for no leader election."""
     key: NamespacedName | None = None
-    """The Secret that all keys are derived from; one of this process alone if None."""
-    http: Address | None = None
-    """Where probes and metrics are answered; nowhere if None."""
+    """The Secret to derive all keys from; None for temporary keys."""
+    http: ListenAddress | None = None
+    """The address of probes and metrics; None for none."""
     policy: Policy = field(default_factory=Policy)
     """What TTSServices may use."""
     identity: str = field(default_factory=own_identity)
     fencing: bool = True
-    """Whether pods on nodes that do not answer are taken out of their Services."""
+    """Whether to take pods on unreachable nodes out of their Services."""
     peers: str = ""
-    """Label selector of the operator's own pods, by which its replicas find each other; none if empty."""
+    """Label selector by which the operator's replicas find each other; empty for none."""
     pod_name: str = ""
-    """Name of the own pod among them."""
+    """Name of this process's pod."""

@@ -1,4 +1,4 @@
-"""Observe, decide, act for one TTSService: apply, prune, status."""
+"""Reconcile one TTSService: observe, decide, apply, prune, report."""
 
 from tts_operator.reconcile.analysis.runner import AnalysisRunner
 from tts_operator.reconcile.reconciler import Reconciler

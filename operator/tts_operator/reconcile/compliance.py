@@ -1,4 +1,4 @@
-"""Whether a TTSService, and what is to run of it, keeps to the policy. Pure."""
+"""Check a TTSService, and what is about to run for it, against the policy. Pure."""
 
 from collections.abc import Iterable
 
@@ -17,15 +17,15 @@ REFRESH = "kubectl annotate ttsservice {name} tts-operator.io/refresh=$(date +%s
 
 
 def of_spec(service: TTSService, bounds: Bounds) -> str:
-    """What the spec asks for and may not have; empty where nothing. Without this no revision can be made of it."""
+    """What the policy forbids of the spec itself; empty if nothing. A forbidden spec cannot become a revision."""
     found = [*misshapen(service.spec.pod_template), *spec_violations(service.spec, bounds)]
     return message(found, service.namespace) if found else ""
 
 
 def of_spec_revision(service: TTSService, spec_revision: Revision, defaults: Defaults, bounds: Bounds) -> str:
-    """What the revision that the spec asks for may not have; empty where nothing.
+    """What the policy forbids of the spec's revision; empty if nothing.
 
-    A revision keeps the template that an older operator has made. Where only that is at fault, a new one helps.
+    A revision keeps the template that an older operator created. If only that violates the policy, a refresh helps.
     """
     found = _of_template(service, spec_revision.template, defaults, bounds)
     if not found:
@@ -43,10 +43,10 @@ def of_spec_revision(service: TTSService, spec_revision: Revision, defaults: Def
 def of_others(
     service: TTSService, manifests: Iterable[Json], spec_revision: Revision, observed: Observed, bounds: Bounds
 ) -> str:
-    """What Deployments of other revisions, that would run newly, may not have; empty where nothing.
+    """What the policy forbids of other revisions that would start to run; empty if nothing.
 
-    An older revision may be from before the policy, and somebody may have edited its ControllerRevision. What runs with
-    just this template already may stay, so that a spec that was corrected can be rolled out beside it.
+    An older revision may predate the policy, or someone may have edited its ControllerRevision. A Deployment that
+    already runs this very template may stay, so that a corrected spec can be rolled out beside it.
     """
     for manifest in manifests:
         template = manifest["spec"]["template"]

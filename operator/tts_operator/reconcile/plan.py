@@ -1,7 +1,7 @@
 """Decide what to do for one TTSService, in two steps. Pure: every situation is a row in a table test.
 
-`decide` says which revision the spec asks for, whether the policy allows it, and where the rollout is to be. `compare`
-derives the children from that decision and compares them with the live ones.
+`decide` determines the spec's revision, whether the policy allows it, and where the rollout goes. `compare` derives the
+children from that decision and compares them with the live ones.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from tts_operator.kube.resources import DEPLOYMENTS
 from tts_operator.policy import Bounds
 from tts_operator.reconcile.analysis.model import NO_RESULT, AnalysisResult
 from tts_operator.reconcile.children.changes import Changes
-from tts_operator.reconcile.children.diff import in_order
+from tts_operator.reconcile.children.diff import is_up_to_date
 from tts_operator.reconcile.children.pruning import outdated
 from tts_operator.reconcile.compliance import of_others, of_spec, of_spec_revision
 from tts_operator.reconcile.observed.snapshot import Address, Observed, address
@@ -28,38 +28,38 @@ from tts_operator.reconcile.rollout.state import RolloutState
 
 @dataclass(frozen=True, kw_only=True)
 class NotAllowed:
-    """The policy does not allow what the spec asks for: nothing is done to the children."""
+    """The policy does not allow the spec, so the children stay as they are."""
 
     violation: str
-    """What is not allowed, and what to do."""
+    """What is not allowed, and what to do about it."""
     serving: Model | None
-    """The model that serves; None where none is known."""
+    """The model that serves; None if unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(Changes):
-    """What is to be done to the children, and what is left undone."""
+    """The changes to make to the children, and what remains undone."""
 
     held: Sequence[Json] = ()
-    """Manifests that would be applied, were the service not paused."""
+    """Manifests that would be applied if the service were not paused."""
     missing: Sequence[Json] = ()
-    """Manifests of kinds that the API server does not serve, or that the operator does without."""
+    """Manifests of kinds that the API server does not serve, or that the operator is not allowed to use."""
     decision: RolloutDecision | None = None
-    """Where the rollout is to be; None for a service that is being deleted, or is not allowed."""
+    """Where the rollout goes; None for a service that is being deleted, or that the policy does not allow."""
     waiting: bool = False
-    """Whether something is to be deleted, but not yet."""
+    """Whether a deletion is pending that must not happen yet."""
     not_allowed: NotAllowed | None = None
-    """Why nothing is to be done."""
+    """Why nothing is done, if so."""
 
     @property
     def settled(self) -> bool:
-        """Whether the plan stays the same until the spec or a child is another, whatever the children's status."""
+        """Whether the plan stays the same until the spec or a child changes, whatever the children's status."""
         open_ends = self.apply or self.delete or self.held or self.waiting
         return not open_ends and self.decision is not None and self.decision.settled
 
     @property
     def violation(self) -> str:
-        """What the policy does not allow; empty where it allows everything."""
+        """What the policy does not allow; empty if it allows everything."""
         return self.not_allowed.violation if self.not_allowed is not None else ""
 
 
@@ -72,7 +72,7 @@ def decide(
     now: str,
     analysis_result: AnalysisResult = NO_RESULT,
 ) -> RolloutDecision | NotAllowed:
-    """Where the rollout is to be, within the `bounds` of the policy. `now` is an RFC 3339 time."""
+    """Decide where the rollout goes, within the `bounds` of the policy. `now` is an RFC 3339 time."""
     revisions = revisions_of(observed.history(service))
     if violation := of_spec(service, bounds):
         return _not_allowed(service, violation, revisions)
@@ -90,7 +90,7 @@ def compare(
     defaults: Defaults,
     bounds: Bounds,
 ) -> Plan:
-    """Compare the children that follow from a decision with the live ones. For an unchanged world the plan is empty."""
+    """Compare the children that follow from a decision with the live ones. If they match, the plan is empty."""
     if service.deleting:
         return Plan()
     if isinstance(decision, NotAllowed):
@@ -128,5 +128,5 @@ def _differs(live: Json | None, manifest: Json) -> bool:
     if live is None:
         return True
     if "deletionTimestamp" in live["metadata"]:
-        return False  # the news of its end brings us back
-    return not in_order(live, manifest, FIELD_MANAGER)
+        return False  # its DELETED event triggers another pass
+    return not is_up_to_date(live, manifest, FIELD_MANAGER)

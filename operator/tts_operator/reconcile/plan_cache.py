@@ -1,4 +1,4 @@
-"""Plans are kept for as long as they would come out the same, so that most news of pods costs no new plan."""
+"""A cache of plans. A plan is reused until its inputs change, so most pod events need no new plan."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,20 +15,20 @@ from tts_operator.runtime.store import Key
 @dataclass(frozen=True, kw_only=True)
 class _Entry:
     content: frozenset[Any]
-    """The children, but for their status, when there was nothing to do to them."""
+    """The children, without their status, when there was last nothing to do."""
     spec: tuple[Any, ...] | None = None
     plan: Plan | None = None
-    """None: what the last plan asked for has been applied, and no plan was made since."""
+    """None: the last plan was applied, and no plan was made since."""
 
 
 class PlanCache:
-    """For each TTSService the last plan by which there was nothing to do, and what that plan was made of."""
+    """The last plan of each TTSService that had nothing to do, and the inputs of that plan."""
 
     def __init__(self) -> None:
         self._entries: dict[Key, _Entry] = {}
 
     def find(self, service: TTSService, observed: Observed) -> Plan | None:
-        """The plan that would be made now, where it is known. During a rollout every pass makes its own."""
+        """Return the plan if its inputs have not changed. During a rollout, every pass makes a new one."""
         entry = self._entries.get((service.namespace, service.name))
         if entry is None or entry.plan is None or service.status.get("rollout") is not None:
             return None
@@ -37,7 +37,7 @@ class PlanCache:
         return entry.plan
 
     def keep(self, service: TTSService, observed: Observed, plan: Plan) -> None:
-        """Keep a plan by which there is nothing to do; after any other, forget the last one."""
+        """Keep a plan that has nothing to do. Any other plan invalidates the entry."""
         key = service.namespace, service.name
         if not plan.settled:
             self.forget(key)
@@ -50,21 +50,21 @@ class PlanCache:
         )
 
     def applied(self, key: Key, children: Mapping[Address, Json]) -> None:
-        """Everything that a plan asked for was applied, and these are the children now."""
+        """Record the children after all changes of a plan were applied."""
         self._entries[key] = _Entry(content=_content(children))
 
     def forget(self, key: Key) -> None:
-        """Nothing is known of this TTSService."""
+        """Drop the entry of a TTSService."""
         self._entries.pop(key, None)
 
-    def in_order(self, key: Key, children: Mapping[Address, Json]) -> bool:
-        """Whether the children are as they were when there was last nothing to do to them, or nothing any more."""
+    def unchanged(self, key: Key, children: Mapping[Address, Json]) -> bool:
+        """Whether the children, apart from their status, are as they were when there was last nothing left to do."""
         entry = self._entries.get(key)
         return entry is not None and entry.content == _content(children)
 
 
 def _spec(service: TTSService, observed: Observed) -> tuple[Any, ...]:
-    """What a plan is made of beside the children."""
+    """The inputs of a plan other than the children."""
     return service.uid, service.generation, service.refresh, service.commands, service.cause, observed.unserved
 
 

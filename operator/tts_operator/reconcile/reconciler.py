@@ -28,22 +28,22 @@ from tts_operator.reconcile.plan_cache import PlanCache
 from tts_operator.reconcile.rollout.decision import RolloutDecision
 from tts_operator.reconcile.rollout.state import RolloutState
 from tts_operator.reconcile.status.autoscaler import seconds_until_it_counts
-from tts_operator.reconcile.status.report import compute_status, invalid_spec_status, unsettled
+from tts_operator.reconcile.status.report import compute_status, counts_are_stale, invalid_spec_status
 from tts_operator.reconcile.status.writer import StatusWriter
 from tts_operator.runtime.store import Key, Store
 from tts_operator.runtime.workers import RetryError
 
 REFUSED_AGAIN_SECONDS = 60.0
-"""A refusal may end without any news for us, as when a quota is raised: look again after this long."""
+"""Retry after a refusal: its cause may go away without an event, as when a quota is raised."""
 LASTING_FAILURES = 3
-"""So many passes in a row must fail before the status says so: a blip is nobody's business."""
+"""Consecutive passes that must fail before the status reports it, so that a blip goes unnoticed."""
 
 _log = logging.getLogger(__name__)
 _DEFAULT_POLICY = Policy()
 
 
 class Reconciler:
-    """Brings one TTSService after another to what its spec says."""
+    """Reconciles one TTSService at a time per key."""
 
     def __init__(
         self,
@@ -60,10 +60,10 @@ class Reconciler:
         analysis_runner: AnalysisRunner | None = None,
         policy: Policy = _DEFAULT_POLICY,
     ) -> None:
-        """`children` has a store for each kind but those of `without`, which are not made.
+        """`children` has a store for each kind except those in `without`, which the operator does not create.
 
-        `services` holds the TTSServices as JSON; `zones` tells each node's zone, `nodes` the labels of each; `served`
-        whether a kind exists. Without an `analysis_runner` nothing is found out about new revisions.
+        `services` holds the TTSServices as JSON. `zones` maps nodes to zones, `nodes` yields the labels of each node,
+        and `served` says whether a kind exists. Without an `analysis_runner`, new revisions are not analyzed.
         """
         self._applier = ChildApplier(client, children)
         self._status_writer = StatusWriter(client, services)
@@ -81,7 +81,7 @@ class Reconciler:
         self._policy = policy
 
     async def reconcile(self, key: Key) -> float | None:
-        """One pass. Returns the seconds after which another is due, or None. Raises RetryError."""
+        """Run one pass. Returns the seconds until another pass is due, or None. Raises RetryError."""
         body = self._services.get(*key)
         if body is None:
             self._status_writer.forget(key)
@@ -94,13 +94,13 @@ class Reconciler:
             return await self._pass(key, body)
         except ApiError as error:
             if error.status == HTTPStatus.NOT_FOUND or error.namespace_ends:
-                return None  # deleted meanwhile, or its namespace is
+                return None  # deleted in the meantime, or its namespace is
             raise RetryError(str(error), after=error.retry_after or 0.0) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise RetryError(f"cannot reach the API server: {str(error) or type(error).__name__}") from error
 
     async def _pass(self, key: Key, body: Json) -> float | None:
-        """Observe, decide the rollout, derive and compare the children, apply, write the status."""
+        """Observe, decide the rollout, compare the children, apply, write the status."""
         if "deletionTimestamp" in body["metadata"]:
             return None
         try:
@@ -118,7 +118,7 @@ class Reconciler:
         return await self._conclude(service, body, observed, plan, applied)
 
     def _plan(self, service: TTSService, observed: Observed) -> Plan:
-        """Decide where the rollout is to be, and compare the children that follow from it with the live ones."""
+        """Decide where the rollout goes, and compare the children that follow from that with the live ones."""
         key = service.namespace, service.name
         opened = replace(observed, children={at: whole(body) for at, body in observed.children.items()})
         bounds = self._bounds(service)
@@ -130,15 +130,15 @@ class Reconciler:
         return found
 
     async def _write_decision(self, service: TTSService, body: Json, observed: Observed, plan: Plan) -> float:
-        """Write where a rollout is to be before it is carried out: whoever comes after us goes on from there.
+        """Write where the rollout goes before acting on it, so that the next leader continues from there.
 
-        The next pass carries it out, at once where it is written.
+        The next pass acts on it, immediately if the write succeeds.
         """
         status = compute_status(service, observed, plan, Applied(), self._status_writer.now())
         return await self._status_writer.write(body, status) or 0.0
 
     async def _apply(self, key: Key, service: TTSService, plan: Plan) -> Applied:
-        """Carry out a plan; what fails is raised until it has failed some times in a row."""
+        """Carry out a plan. Raises a failure, unless it has occurred several times in a row."""
         applied = await self._applier.apply(service, plan)
         if applied.failure is None:
             self._failures.pop(key, None)
@@ -151,7 +151,7 @@ class Reconciler:
     async def _conclude(
         self, service: TTSService, body: Json, before: Observed, plan: Plan, applied: Applied
     ) -> float | None:
-        """Write the status. Returns the seconds after which another pass is due, or None."""
+        """Write the status. Returns the seconds until another pass is due, or None."""
         key = service.namespace, service.name
         observed = before
         if plan.apply or plan.delete:
@@ -167,9 +167,9 @@ class Reconciler:
             raise applied.failure
         decision = plan.decision
         if self._analysis_runner is not None:
-            self._analysis_runner.want(service, decision.analysis_request if decision else None)
+            self._analysis_runner.request(service, decision.analysis_request if decision else None)
         if plan.waiting and observed.children.keys() - before.children.keys():
-            # A new child may be what a deletion waits for. Our own apply has put it into the cache: no event follows.
+            # A deletion may wait for this new child. Our apply has already cached it, so no event will follow.
             return 0.0
         due = (
             again,
@@ -181,15 +181,16 @@ class Reconciler:
 
     @staticmethod
     def _is_quiet(service: TTSService, observed: Observed, plan: Plan, applied: Applied) -> bool:
-        """Whether somebody else touched the Deployment: its counts mean nothing before its controller has seen that."""
+        """Whether to skip the status, because only the Deployment's generation is new, so that its counts are stale."""
         told = service.status.get("observedGeneration") == service.generation
         news = plan.apply or plan.violation or applied.refusals
-        return told and not news and unsettled(service, observed)
+        return told and not news and counts_are_stale(service, observed)
 
     async def _record_first_revision(self, service: TTSService) -> bool:
-        """The first pass over a new service is a short one, so that many that come at once are all begun soon.
+        """Create the ControllerRevision of a new service, and nothing else.
 
-        It keeps what the pods are to be made of. Whether it went well; if not, the next passes tell what is wrong.
+        The first pass is this short so that, when many services are created at once, all of them start soon. Returns
+        whether it succeeded; if not, the next passes report the problem.
         """
         if service.spec.paused:
             return False
@@ -203,9 +204,9 @@ class Reconciler:
         applied = await self._applier.apply(service, Changes(apply=[revision.manifest(service)]))
         return applied.complete
 
-    def settled(self, key: Key) -> bool:
-        """Whether the children are as they were when there was last nothing to do to them, or nothing any more."""
-        return self._plans.in_order(key, self._kept(key))
+    def children_unchanged(self, key: Key) -> bool:
+        """Whether the children, apart from their status, are as they were when there was last nothing left to do."""
+        return self._plans.unchanged(key, self._kept(key))
 
     def _bounds(self, service: TTSService) -> Bounds:
         return self._policy.for_namespace(service.namespace, self._defaults.image)
@@ -222,7 +223,7 @@ class Reconciler:
         )
 
     def _kept(self, key: Key) -> dict[Address, Json]:
-        """What is in the caches of the children of one service, and of what has their name."""
+        """The cached children of a service, and cached objects that have their names."""
         found: dict[Address, Json] = {}
         for store in self._children.values():
             for body in store.of(key):
@@ -234,7 +235,7 @@ class Reconciler:
 
 
 def has_moved(service: TTSService, decision: RolloutDecision) -> bool:
-    """Whether a rollout is to be where the status does not say that it is."""
+    """Whether the decision differs from the rollout in the status."""
     before, now = RolloutState.read(service.status), decision.state
     if decision.current and decision.current != service.status.get("currentRevision"):
         return True
@@ -245,6 +246,6 @@ def has_moved(service: TTSService, decision: RolloutDecision) -> bool:
 
 @lru_cache(maxsize=64)
 def _unserved(served: tuple[bool, ...]) -> frozenset[tuple[str, str]]:
-    """Of the optional kinds, in their order, those that the cluster does not have."""
+    """The optional kinds that the cluster lacks. `served` has one value for each kind of `OPTIONAL`."""
     pairs = zip(OPTIONAL, served, strict=True)
     return frozenset((kind.api_version, kind.kind) for kind, is_served in pairs if not is_served)

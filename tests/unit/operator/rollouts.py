@@ -54,7 +54,7 @@ class Listener:
     def result(self, key: Key) -> AnalysisResult:
         return self._found.get(key, NO_RESULT)
 
-    def want(self, service: TTSService, analysis_request: AnalysisRequest | None) -> None:
+    def request(self, service: TTSService, analysis_request: AnalysisRequest | None) -> None:
         del service
         if analysis_request is None:
             self.forget(KEY, keep=True)
@@ -66,7 +66,7 @@ class Listener:
         if not self.asked and analysis_request.ready:
             self._since = self._simulation.now
             self.asked = frozenset(pod.uid for pod in analysis_request.pods.values())
-            if analysis_request.speaks:
+            if analysis_request.checks_speech:
                 self._simulation.pods.ask(analysis_request.pods)
 
     def forget(self, key: Key, *, keep: bool = False) -> None:
@@ -78,10 +78,10 @@ class Listener:
         wanted = self._wanted
         if wanted is None or self._found or self._simulation.now - self._since < SPEAKING_SECONDS:
             return
-        if wanted.speaks and self.asked:
+        if wanted.checks_speech and self.asked:
             self._found[KEY] = self._heard(wanted)
         kinds = {self._simulation.pods.kind_of(name) for name in wanted.pods}
-        if not wanted.speaks and "failing" in kinds and self._simulation.pods.old_enough(wanted.pods):
+        if not wanted.checks_speech and "failing" in kinds and self._simulation.pods.old_enough(wanted.pods):
             self._found[KEY] = AnalysisResult(
                 subject=wanted.subject, rollback_reason=RollbackReason(reason="ErrorRate", message="50 %")
             )

@@ -1,4 +1,4 @@
-"""The cache of TTSServices: what kopf tells, and lists of names that find what it does not tell."""
+"""The cache of TTSServices, filled by kopf's events, and lists of names that find what kopf does not report."""
 
 import asyncio
 import logging
@@ -14,31 +14,31 @@ from tts_operator.reconcile.observed.trimming import is_unseen, own_name, trim_s
 from tts_operator.runtime import Key, Lane, Store, version_of
 
 RESYNC_SECONDS = 600.0
-"""Every so often all TTSServices are listed and looked at again: a net under the watches, not a way of working."""
+"""Interval of comparing and reconciling all TTSServices: a safety net, as events normally suffice."""
 SOON_SECONDS = 1.5
-"""So long after a sign that something may have been missed. Signs come in flocks: every watch breaks at once."""
+"""Delay of a comparison after a sign of missed events. Signs come in bursts, as all watches break at once."""
 GRACE_SECONDS = 5.0
-"""What kopf has not told for so long, while a list shows it, it has missed."""
+"""A listed change that kopf has not reported within this time counts as missed."""
 SILENT_SECONDS = 3.0
-"""Where kopf tells nothing for so long at the start, the list of what it owes is made anew."""
+"""At the start, the names are listed again if kopf reports nothing for this long."""
 FILL_SECONDS = 30.0
-"""What kopf still owes then is left to a comparison."""
+"""Limit for kopf's initial reports. A comparison finds the rest."""
 MISSES = 2
-"""So often in a row, with no word from kopf in between, and its watch is dead."""
+"""Consecutive comparisons with missed changes, and no report in between, that mean that kopf's watch is dead."""
 SUSPECT_SECONDS = 60.0
-"""Once something was missed, the next look comes sooner."""
+"""Interval of comparisons after a missed change."""
 RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0)
 
 _log = logging.getLogger(__name__)
 
 
 class Services:
-    """The TTSServices as last seen."""
+    """The TTSServices as last seen, and what kopf has not reported yet."""
 
     def __init__(self, client: Client, namespaces: Sequence[str], queue: Callable[[Key, Lane], None]) -> None:
-        """Those of some namespaces, each listed by itself; all if empty.
+        """`namespaces` are listed separately; if empty, one list covers all.
 
-        `queue` is called with each TTSService that is to be reconciled.
+        `queue` is called with each TTSService to reconcile.
         """
         self._client = client
         self._scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
@@ -46,7 +46,7 @@ class Services:
         self._due = asyncio.Event()
         self._listed = False
         self._owed: dict[Key, int] = {}
-        """The resource version of each that a list has shown at the start and kopf has not told yet."""
+        """Resource versions from the initial list that kopf has not reported yet."""
         self._told = asyncio.Event()
         self._filled_at: float | None = None
         self._missed = 0
@@ -54,24 +54,24 @@ class Services:
         self.store = Store(key_of=own_name, trim=trim_service)
 
     async def list_names(self) -> None:
-        """Learn which there are, so that it is known when kopf has told of them all.
+        """List the names, to know when kopf has reported all of them.
 
-        Tries until the API server serves them: where it does not, kopf would not look for them again.
+        Retries until the API server serves the kind: kopf would never look for it again.
         """
         for number in range(10**9):
             try:
                 items = [item for _, found, _ in await self._list() for item in found]
-            except Exception as error:  # noqa: BLE001 - whatever it is, it may pass
+            except Exception as error:  # noqa: BLE001 - any error may be temporary
                 delay = RETRY_SECONDS[min(number, len(RETRY_SECONDS) - 1)]
                 _log.warning("cannot list TTSServices; retrying in %.0f s: %s", delay, _advice(error))
                 await asyncio.sleep(delay)
             else:
-                self._owed = {own_name(item): version_of(item) for item in items if self._is_news(item)}
+                self._owed = {own_name(item): version_of(item) for item in items if self._is_newer(item)}
                 self._listed = True
                 return
 
     async def filled(self) -> None:
-        """Return when kopf has told of all that were listed and are still there; or when it has had long enough."""
+        """Wait until kopf has reported all listed TTSServices that still exist, up to a time limit."""
         begun = time.monotonic()
         while self._owed and time.monotonic() - begun < FILL_SECONDS:
             self._told.clear()
@@ -79,7 +79,7 @@ class Services:
                 async with asyncio.timeout(SILENT_SECONDS):
                     await self._told.wait()
             except TimeoutError:
-                await self.list_names()  # of one that was deleted in between kopf never tells
+                await self.list_names()  # kopf never reports one that was deleted in the meantime
         if self._owed:
             _log.warning("kopf's watch has not reported %d TTSServices within %.0f s", len(self._owed), FILL_SECONDS)
             self._owed.clear()
@@ -87,7 +87,7 @@ class Services:
         self._filled_at = time.monotonic()
 
     def take(self, event: str | None, body: Json) -> None:
-        """Take in what kopf tells; its type is None for what a list of its own has shown."""
+        """Process an event of kopf. Its type is None if the object comes from one of kopf's lists."""
         self._missed = 0
         again = self._filled_at is not None or self.store.get(*own_name(body)) is not None
         keys = self.store.remove(body) if event == "DELETED" else self.store.put(body)
@@ -97,7 +97,7 @@ class Services:
         if self._owed:
             self._settle(body)
         if event is None and again:
-            self.compare_soon()  # its watch was broken; it does not tell what was deleted meanwhile
+            self.compare_soon()  # kopf's watch was broken, and it does not report deletions since
 
     def _settle(self, body: Json) -> None:
         name, version = own_name(body), version_of(body)
@@ -106,37 +106,37 @@ class Services:
         self._told.set()
 
     def queue_all(self) -> None:
-        """Look at each of them again, though nothing is known to have changed."""
+        """Reconcile all of them, although nothing is known to have changed."""
         for body in self.store:
             self._queue(own_name(body), Lane.SLOW)
 
     def compare_soon(self) -> None:
-        """There is a sign that something was missed."""
+        """Request a comparison, because events may have been missed."""
         self._due.set()
 
     def waiting_for(self) -> str:
-        """What is not there yet, in words; empty where nothing."""
+        """Say what is missing; empty if nothing is."""
         if not self._listed:
             return "TTSServices are not listed yet; check that their CRD is applied"
         return f"kopf has not reported {len(self._owed)} TTSServices yet" if self._owed else ""
 
     def problem(self) -> str:
-        """What is wrong, in words; empty where all is well."""
+        """Say what is wrong with kopf's watch; empty if it works."""
         if self._missed < MISSES:
             return ""
         missed = f"{self._missed} lists in a row show changes that it has not reported"
         return f"kopf's watch of TTSServices is silent: {missed}"
 
     async def catch_up(self) -> None:
-        """Return when nothing is older here than in the API server at the time of the call.
+        """Wait until the cache is at least as new as the API server was at the time of the call.
 
-        For who begins to work: another operator has written until a moment ago, and what it has decided must not be
-        decided again on what was before.
+        A new leader needs this: the previous one wrote until a moment ago, and its decisions must not be repeated
+        based on older objects.
         """
         await self._until_compared(grace=0.0)
 
     async def run(self) -> None:
-        """Compare with a list on a sign, and from time to time; until cancelled."""
+        """Compare the cache with lists, on request and periodically, until cancelled."""
         while True:
             await self._wait()
             await self._until_compared(grace=GRACE_SECONDS)
@@ -146,7 +146,7 @@ class Services:
         while True:
             try:
                 await self._compare(grace)
-            except Exception as error:  # noqa: BLE001 - the API server is away; it comes back
+            except Exception as error:  # noqa: BLE001 - the API server may be unavailable for a while
                 delay = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
                 failures += 1
                 _log.warning("comparing the TTSServices failed; retrying in %.0f s: %s", delay, _advice(error))
@@ -166,7 +166,7 @@ class Services:
         self._due.clear()
 
     async def _compare(self, grace: float) -> None:
-        known = list(self.store)  # as of before the list: what comes while it is made is not missing from it
+        known = list(self.store)  # from before the list: objects created during the list are not missing from it
         missing: list[Json] = []
         for scope, items, version in await self._list():
             alive = {item["metadata"]["uid"] for item in items}
@@ -174,19 +174,19 @@ class Services:
                 if scope in (None, body["metadata"]["namespace"]) and body["metadata"]["uid"] not in alive:
                     for key in self.store.remove(body, version):
                         self._queue(key, Lane.FAST)
-            missing += [item for item in items if self._is_news(item)]
+            missing += [item for item in items if self._is_newer(item)]
         if missing and grace:
             await asyncio.sleep(grace)
-            missing = [item for item in missing if self._is_news(item)]
+            missing = [item for item in missing if self._is_newer(item)]
             if missing:
                 self._missed += 1
                 _log.warning("kopf's watch has missed %d TTSServices", len(missing))
         await self._fetch(missing)
 
     async def _list(self) -> list[tuple[str | None, list[Json], str]]:
-        """For each namespace, or None for all: the metadata of those that are there, and the version of the list.
+        """Return for each namespace (None for all) the metadata of its TTSServices, and the version of the list.
 
-        One of several that may not be read, as after its end, is left out: it must hold up none of the others.
+        Skips an unreadable namespace, such as a deleted one, so that it does not hold up the others.
         """
         found: list[tuple[str | None, list[Json], str]] = []
         refusal: ApiError | None = None
@@ -206,12 +206,12 @@ class Services:
             raise refusal
         return found
 
-    def _is_news(self, item: Json) -> bool:
+    def _is_newer(self, item: Json) -> bool:
         cached = self.store.get(*own_name(item))
         return cached is None or version_of(cached) < version_of(item)
 
     async def _fetch(self, missed: list[Json]) -> None:
-        """Get what the watch has not told."""
+        """Get the objects that the watch has missed."""
         for item in missed:
             namespace, name = own_name(item)
             try:

@@ -1,4 +1,4 @@
-"""kopf: the login, and the watch of TTSServices. Nothing else of it is used, and nobody else imports it."""
+"""kopf's login, and its watch of TTSServices. No other module imports kopf."""
 
 import asyncio
 import itertools
@@ -16,27 +16,27 @@ from tts_operator.json_object import Json
 from tts_operator.kube.connection import Access, Connection
 
 STOP_SECONDS = 10.0
-"""How long kopf may take to end; below the pod's grace period."""
+"""How long kopf may take to stop; less than the pod's grace period."""
 ANSWER_SECONDS = 5.0
 SWITCH_SECONDS = 0.001
-"""How long kopf's thread may have to wait for a busy main thread. With Python's own 0.005, for each of its many small
-steps, news of TTSServices would lag by seconds while many are reconciled."""
+"""How long kopf's thread may have to wait for a busy main thread. kopf takes many small steps: with Python's default of
+0.005, events of TTSServices would lag by seconds while many are reconciled."""
 RECURSION_LIMIT = 20_000
-"""The API server takes JSON that is nested 10,000 deep, as podTemplate may be. With Python's own limit of 1000 nobody
-could read a list or a watch with one such TTSService in it: whoever may write one would end the operator for all.
-Measured at that depth: to read, compare and write it takes less than 4 MiB of stack; a thread has 8."""
+"""The API server accepts JSON that is nested 10,000 levels deep, and podTemplate may be. With Python's default of 1000,
+one such TTSService would make every list and watch unreadable, so that any tenant could stop the operator for everyone.
+Measured at that depth: reading, comparing, and writing takes less than 4 MiB of stack; a thread has 8."""
 IDLE_SECONDS = 0.5
-"""How long kopf keeps a task for an object of which it hears no more. With its own 5 s, a start over a thousand is
-done, and then has a thousand tasks to end."""
+"""How long kopf keeps the task of an object without events. With its default of 5 s, a thousand objects at the start
+leave a thousand tasks to end just after the start."""
 SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
 class WatchEndedError(Exception):
-    """kopf has ended though nobody asked it to."""
+    """kopf has stopped on its own."""
 
 
 def find_access() -> Access:
-    """From the pod's service account, or else the current context of the kubeconfig. Raises kopf.LoginError."""
+    """Log in with the pod's service account, or the kubeconfig's current context. Raises kopf.LoginError."""
     settings = kopf.OperatorSettings()
     found = kopf.login_with_service_account(settings=settings) or kopf.login_with_kubeconfig(settings=settings)
     if found is None:
@@ -53,18 +53,18 @@ def find_access() -> Access:
 
 
 class KopfWatch:
-    """kopf's watch of the TTSServices, in a thread and event loop of its own.
+    """Runs kopf's watch of TTSServices in its own thread and event loop.
 
-    kopf takes the signal handlers of a main thread, and at its end it cancels every task of its loop that it does not
-    know, and raises what has gone wrong in them.
+    In the main thread, kopf would take over the signal handlers. When it stops, it cancels every other task of its
+    loop, and raises their errors.
     """
 
     def __init__(
         self, connection: Connection, namespaces: Sequence[str], changed: Callable[[str | None, Json], None]
     ) -> None:
-        """`namespaces` are those to watch; all if empty.
+        """`namespaces` are the ones to watch; all if empty.
 
-        `changed` is called in the loop that runs `run`, with the event's type (None: on a list) and the object.
+        `changed` is called in the event loop of `run`, with the event's type (None: from a list) and the object.
         """
         self._connection = connection
         self._namespaces = namespaces
@@ -72,7 +72,7 @@ class KopfWatch:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Watch until `stop` is set. Raises what makes kopf fail, and WatchEndedError where it ends by itself."""
+        """Watch until `stop` is set. Raises kopf's error if it fails, and WatchEndedError if it stops on its own."""
         ours = asyncio.get_running_loop()
         ended = threading.Event()
         sys.setswitchinterval(SWITCH_SECONDS)
@@ -92,9 +92,9 @@ class KopfWatch:
                     await watching
 
     async def problem(self) -> str:
-        """What is wrong with kopf's thread; empty where its loop answers."""
+        """Say what is wrong with kopf's thread; empty if its loop responds."""
         if self._loop is None:
-            return ""  # not begun
+            return ""  # not started yet
         nothing = asyncio.sleep(0)
         try:
             answer = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(nothing, self._loop))
@@ -105,7 +105,7 @@ class KopfWatch:
         return ""
 
     async def _run_kopf(self, ours: asyncio.AbstractEventLoop, ended: threading.Event) -> None:
-        """Run kopf in the loop of this thread; what it tells goes to `ours`. Raises what made it fail."""
+        """Run kopf in this thread's loop, and forward its events to `ours`. Raises kopf's error."""
         self._loop = asyncio.get_running_loop()
         registry = kopf.OperatorRegistry()
 
@@ -115,7 +115,7 @@ class KopfWatch:
                 server=self._connection.access.server, aiohttp_session=self._connection.new_session()
             )
 
-        # `on.event` alone writes nothing to the object: no annotation, no finalizer.
+        # Of all handlers, only `on.event` writes neither annotations nor finalizers to the object.
         @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
         async def changed(event: Mapping[str, Any], **_: Any) -> None:
             ours.call_soon_threadsafe(self._changed, event["type"], dict(event["object"]))
@@ -125,30 +125,30 @@ class KopfWatch:
                 registry=registry,
                 settings=_kopf_settings(),
                 standalone=True,
-                # kopf would else look the user up, whom a container image need not know.
+                # Otherwise, kopf looks up the user name, which a container may not have.
                 identity=MANAGED_BY,  # type: ignore[arg-type]
                 clusterwide=not self._namespaces,
                 namespaces=list(self._namespaces),
                 stop_flag=ended,
             )
         finally:
-            ended.set()  # or the thread in which kopf waits for it would outlive it
-            await asyncio.sleep(0.01)  # kopf has closed its connections; let the loop see them end
+            ended.set()  # otherwise, the thread in which kopf waits for it never ends
+            await asyncio.sleep(0.01)  # lets the loop finish the connections that kopf has closed
 
 
 class _NoMemory(kopf.DiffBaseStorage):
-    """kopf's memory of an object's last state, for handlers that ask what has changed. Ours do not.
+    """Replaces kopf's storage of an object's last state, which only handlers of changes need.
 
-    Its own copies each object of each event twice, which is a good part of all that an event costs.
+    The default one copies each object twice per event, which is a large part of the cost of an event.
     """
 
     def build(self, *, body: kopf.Body, extra_fields: object = None) -> kopf.BodyEssence:
-        """Nothing of the object."""
+        """Return an empty essence."""
         del body, extra_fields
         return kopf.BodyEssence()
 
     def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
-        """No last state."""
+        """Return no last state."""
         del body
         return None
 
@@ -157,7 +157,7 @@ class _NoMemory(kopf.DiffBaseStorage):
 
 
 class _Backoffs:
-    """Seconds between kopf's tries: for ever, since with the last one it would end the process."""
+    """Seconds between kopf's retries. Endless, because kopf ends the process after the last one."""
 
     def __iter__(self) -> Iterator[float]:
         return itertools.chain((1, 1, 2, 3, 5, 8, 13), itertools.repeat(21))
@@ -172,7 +172,7 @@ def _kopf_settings() -> kopf.OperatorSettings:
     settings.watching.client_timeout = 310
     settings.queueing.idle_timeout = IDLE_SECONDS
     settings.networking.error_backoffs = _Backoffs()
-    settings.persistence.finalizer = f"{GROUP}/unused"  # kopf strips its default one from what others own
+    settings.persistence.finalizer = f"{GROUP}/unused"  # kopf removes its default one from any object
     settings.persistence.diffbase_storage = _NoMemory()
     settings.process.ultimate_exiting_timeout = STOP_SECONDS
     return settings

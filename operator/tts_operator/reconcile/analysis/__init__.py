@@ -1,1 +1,1 @@
-"""How a new revision does: what its pods say, and how they do with live traffic."""
+"""Analyze a new revision: check its speech, and watch its live traffic."""

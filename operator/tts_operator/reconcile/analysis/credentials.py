@@ -1,4 +1,4 @@
-"""How the operator makes itself known to pods that want API keys, and what is wrong where they do not know it."""
+"""How the operator authenticates to pods that require API keys, and why that may fail."""
 
 import time
 from collections.abc import Callable
@@ -16,23 +16,22 @@ NOT_COMPARED = " Not compared: the stable revision's pods trust another operator
 
 
 def credential(pod: PodEndpoint, keyring: Keyring) -> Callable[[], str] | None:
-    """What makes the key for one request to a pod; None where it is to be asked without."""
+    """A function that creates the bearer token for one request to a pod; None if the pod needs none."""
     if pod.admits.public_key == keyring.public_key:
         return lambda: keyring.token(pod.uid, time.time())
     if pod.admits.uid and not pod.admits.public_key:
-        # Of a revision that an older operator has made: one that serves, that is gone back to, or that it was about to
-        # roll out. Its template is kept, so its pods go on with this until the next revision.
+        # An older operator created this revision. Its template is kept, so its pods take their uid as the key.
         return lambda: pod.uid
     return None
 
 
 def is_stranger(pod: PodEndpoint, keyring: Keyring) -> bool:
-    """Whether a pod takes the tokens of another operator only."""
+    """Whether a pod trusts only another operator's tokens."""
     return pod.admits.public_key not in ("", keyring.public_key)
 
 
 def refused(pod: PodEndpoint) -> str:
-    """Why a pod has answered 401, as far as its template tells, and what to do."""
+    """Why a pod responded with 401, judging by its template, and what to do about it."""
     if pod.admits.public_key:
         return (
             "Its image is too old to support TTS_PROBE_PUBLIC_KEY, or the clocks of its node and the operator's node "

@@ -1,4 +1,4 @@
-"""What has been found out about a new revision beside what the API server tells: by listening, and from metrics."""
+"""What is known about a new revision beyond the API server's objects: by speech checks, and from metrics."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,44 +9,44 @@ from tts_operator.json_object import Json
 
 
 class PodEndpoint(NamedTuple):
-    """Where a pod answers."""
+    """The address of a pod, and how to authenticate to it."""
 
     url: str
     """http://IP:PORT."""
     uid: str
     admits: Admits = Admits()
-    """By what it lets the operator speak, where it wants keys."""
+    """How the pod lets the operator in if it requires API keys."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnalysisRequest:
-    """What is to be found out now."""
+    """What to analyze now."""
 
     subject: str
-    """What it is about: findings count only for the subject that they were made for."""
+    """Identifies the analysis. A result counts only for its own subject."""
     pods: Mapping[str, PodEndpoint]
     """Pods of the new revision, by name."""
     stable: Mapping[str, PodEndpoint] = field(default_factory=dict)
-    """The same of the revision that serves."""
-    speaks: bool
-    """True: whether they speak. False: how they do with the traffic that they have."""
+    """Pods of the stable revision, by name."""
+    checks_speech: bool
+    """True: check the speech of the pods. False: watch their live traffic."""
     ready: bool = True
-    """Whether it may begin. What has begun goes on also where a pod is no longer ready."""
+    """Whether it may start. Once started, it continues even if a pod is no longer ready."""
     present: Collection[str] = ()
-    """The uids of all pods of the new revision that are there, ready or not."""
+    """The uids of all existing pods of the new revision, ready or not."""
     language: str = "zh-CN"
-    """What the new revision speaks, in BCP 47."""
+    """BCP 47 language of the new revision."""
     max_characters: int = 500
-    """The longest text that it takes."""
+    """The longest text that the new revision accepts."""
 
     def misses(self, asked: Collection[str]) -> bool:
-        """Whether a pod that has been asked to speak, named by its uid, is gone, so that others must speak."""
-        return self.speaks and not set(asked) <= set(self.present)
+        """Whether one of the checked pods, given by uid, is gone, so that the check must start again with others."""
+        return self.checks_speech and not set(asked) <= set(self.present)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RollbackReason:
-    """Something that speaks against a new revision."""
+    """A reason to roll back a new revision."""
 
     reason: str
     """One CamelCase word."""
@@ -55,13 +55,13 @@ class RollbackReason:
 
 @dataclass(frozen=True, kw_only=True)
 class AnalysisResult:
-    """What has been found out so far about one subject."""
+    """The result so far for one subject."""
 
     subject: str = ""
     asked: frozenset[str] = frozenset()
-    """The uids of the pods that were asked to speak: without one of them it counts no longer."""
+    """The uids of the checked pods. The result is void once one of them is gone."""
     passed: str = ""
-    """How the pods have spoken, in words, once all have; empty before."""
+    """Summary of the passed speech check; empty until it has passed."""
     rollback_reason: RollbackReason | None = None
 
 
@@ -69,7 +69,7 @@ NO_RESULT = AnalysisResult()
 
 
 def pod_endpoints(pods: Sequence[Json], port: int, template: Json) -> dict[str, PodEndpoint]:
-    """Where the pods of a template answer, by their name; without those that have no address yet."""
+    """The endpoints of a template's pods, by name. Omits pods without an address."""
     by = admits(template)
     return {
         pod["metadata"]["name"]: PodEndpoint(f"http://[{ip}]:{port}" if ":" in ip else f"http://{ip}:{port}", uid, by)

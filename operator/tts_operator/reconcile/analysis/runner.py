@@ -1,6 +1,6 @@
-"""Find out how a new revision does: let its pods speak, read their metrics, ask the user's Prometheus.
+"""Run the analysis of new revisions: speech checks, the pods' metrics, and queries to the user's Prometheus.
 
-What is found is evidence for the next decision; nothing is decided here.
+The results are input for the next rollout decision. Nothing is decided here.
 """
 
 import asyncio
@@ -39,50 +39,50 @@ from tts_operator.speech.sentences import default_texts
 SCRAPE_SECONDS = 2.0
 QUERY_SECONDS = 10.0
 UNREACHABLE_TRIES = 3
-"""A pod that does not answer at all is rather gone, or its network is not there yet."""
+"""Attempts for a pod that does not answer at all: it may be gone, or its network is not ready yet."""
 AGAIN_SECONDS = 2.0
 CHECKS_AT_ONCE = 4
-"""So many services are made to speak at a time, of one namespace half as many. With the bundled voice it takes 4 s."""
+"""Concurrent speech checks; half as many per namespace. With the bundled voice, a check takes 4 s."""
 CHECK_SECONDS = 30.0
-"""A check that takes longer goes on beside the others."""
+"""A check that takes longer gives up its place and continues as a late one."""
 LATE_CHECKS = 4
-"""So many do. With the others they hold at most 96 MiB of answers (`MOST_ANSWER_BYTES` each)."""
+"""Maximum number of late checks. All checks together hold at most 96 MiB of responses (`MOST_ANSWER_BYTES` each)."""
 SCRAPES_AT_ONCE = 16
-"""Of all services; of one namespace a quarter. Each holds at most 512 KiB, for at most 5 s."""
+"""Concurrent scrapes; a quarter as many per namespace. Each holds at most 512 KiB for at most 5 s."""
 QUERIES_AT_ONCE = 8
-"""The same of users' own Prometheus servers: 1 MiB, for 10 s."""
+"""Concurrent queries to users' Prometheus servers; a quarter as many per namespace. Each holds 1 MiB for 10 s."""
 PODS_WATCHED = 20
-"""Of a revision: the traffic of so many tells how it does."""
+"""Pods of a revision whose metrics are read: enough to judge its traffic."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass
 class _Work:
-    """What is being found out about one service, as its spec and its pods are now."""
+    """The analysis of one service, with its current spec and pods."""
 
     service: TTSService
     request: AnalysisRequest
     task: asyncio.Task[None] | None = None
-    """None: it has not begun."""
+    """None: not started."""
     asked: Mapping[str, PodEndpoint] = field(default_factory=dict)
-    """The pods that a check has begun with."""
+    """The pods that the speech check started with."""
 
-    def goes_on(self, service: TTSService, request: AnalysisRequest) -> bool:
-        """Whether it is the same that is to be found out now."""
+    def continues_as(self, service: TTSService, request: AnalysisRequest) -> bool:
+        """Whether this analysis also serves a new request."""
         if self.request.subject != request.subject:
             return False
         asks = self.service.spec.rollout.speech_check == service.spec.rollout.speech_check
-        return not request.speaks or (asks and not request.misses(self.uids))
+        return not request.checks_speech or (asks and not request.misses(self.uids))
 
     @property
     def uids(self) -> frozenset[str]:
-        """Those of the pods that were asked."""
+        """The uids of the checked pods."""
         return frozenset(pod.uid for pod in self.asked.values())
 
 
 class AnalysisRunner:
-    """Carries examinations out, one for each service at most."""
+    """Runs analyses, at most one for each service."""
 
     def __init__(
         self,
@@ -91,16 +91,16 @@ class AnalysisRunner:
         *,
         never_asked: Callable[[str], bool] = is_forbidden,
     ) -> None:
-        """`found` is called with a service about which there is news; by the `keyring` pods know the operator.
+        """`found` is called with the key of a service that has a new result. The `keyring` creates the tokens for pods.
 
-        `never_asked` tells of an IP address whether no Prometheus is asked there, whatever its name.
+        `never_asked` says of an IP address whether queries to it are forbidden.
         """
         self._found = found
         self._keyring = keyring
         self._never_asked = never_asked
         self._work: dict[Key, _Work] = {}
         self._results: dict[Key, AnalysisResult] = {}
-        # Pods may be anybody's, and as slow as they like: none keeps another namespace's waiting for long.
+        # Pods are untrusted, and may be slow: no namespace may delay another one for long.
         self._checks = Shares(places=CHECKS_AT_ONCE, each=CHECKS_AT_ONCE // 2, patience=CHECK_SECONDS, late=LATE_CHECKS)
         self._scrapes = Shares(places=SCRAPES_AT_ONCE, each=SCRAPES_AT_ONCE // 4)
         self._queries = Shares(places=QUERIES_AT_ONCE, each=QUERIES_AT_ONCE // 4)
@@ -108,7 +108,7 @@ class AnalysisRunner:
         self._prometheus: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        """Pods are asked without the operator's own credentials, and without any proxy."""
+        """Open the sessions, which use neither the operator's API credentials nor a proxy."""
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64), trust_env=False)
         self._prometheus = prometheus_session(self._never_asked)
         return self
@@ -116,7 +116,7 @@ class AnalysisRunner:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End what is under way."""
+        """Cancel all analyses and close the sessions."""
         tasks = [work.task for work in self._work.values() if work.task is not None]
         for key in list(self._work):
             self.forget(key)
@@ -125,26 +125,26 @@ class AnalysisRunner:
             await session.close()
 
     def result(self, key: Key) -> AnalysisResult:
-        """What has been found out so far."""
+        """The result so far."""
         return self._results.get(key, NO_RESULT)
 
-    def want(self, service: TTSService, request: AnalysisRequest | None) -> None:
-        """Find this out, and nothing else, about a service."""
+    def request(self, service: TTSService, request: AnalysisRequest | None) -> None:
+        """Run this analysis of a service, and no other one. None stops it."""
         key = service.namespace, service.name
         work = self._work.get(key)
         if request is None:
             self.forget(key, keep=True)
             return
-        if work is None or not work.goes_on(service, request):
+        if work is None or not work.continues_as(service, request):
             self.forget(key)
             work = self._work[key] = _Work(service, request)
-        work.service, work.request = service, request  # limits are changed, pods come and go
+        work.service, work.request = service, request  # limits change, pods come and go
         if work.task is None and request.ready:
-            run = self._speaks if request.speaks else self._watches
+            run = self._check_speech if request.checks_speech else self._watch_traffic
             work.task = asyncio.create_task(self._guarded(key, work, run))
 
     def forget(self, key: Key, *, keep: bool = False) -> None:
-        """Stop; `keep` what was found."""
+        """Stop the analysis of a service. `keep` its result."""
         work = self._work.pop(key, None)
         if work is not None and work.task is not None:
             work.task.cancel()
@@ -154,9 +154,9 @@ class AnalysisRunner:
     async def _guarded(self, key: Key, work: _Work, run: Callable[[Key, _Work], Coroutine[Any, Any, None]]) -> None:
         try:
             await run(key, work)
-        except Exception:  # noqa: BLE001 - one that breaks the code must not end the others
+        except Exception:  # noqa: BLE001 - a bug in one analysis must not end the others
             _log.exception("analysis failed", extra=_about(key))
-            self._work.pop(key, None)  # so that the next look begins anew
+            self._work.pop(key, None)  # the next pass starts it again
             await asyncio.sleep(AGAIN_SECONDS)
             self._found(key)
 
@@ -169,8 +169,8 @@ class AnalysisRunner:
         _log.info("%s", told, extra=_about(key))
         self._found(key)
 
-    async def _speaks(self, key: Key, work: _Work) -> None:
-        """Let the pods speak, once, from the moment when all are ready until they have."""
+    async def _check_speech(self, key: Key, work: _Work) -> None:
+        """Check the speech of the pods once, as soon as all are ready."""
         tries = 0
         while True:
             try:
@@ -179,7 +179,7 @@ class AnalysisRunner:
                 _log.info("a slow speech check yielded to others and will start again", extra=_about(key))
                 continue
             if result is None:
-                work.task = None  # so that the next look that finds them ready begins anew
+                work.task = None  # the next pass that finds them ready starts it again
                 return
             if isinstance(result, RollbackReason):
                 self._tell(key, work, rollback_reason=result)
@@ -201,7 +201,7 @@ class AnalysisRunner:
             )
 
     async def _check(self, work: _Work) -> CheckResult | RollbackReason | None:
-        """Let the pods speak; a finding where they cannot be asked, None where they are not ready for it."""
+        """Run the check. A RollbackReason if the pods cannot be checked; None if they are not ready."""
         assert self._session is not None  # noqa: S101 - for the type checker
         if not work.asked and not work.request.ready:
             return None
@@ -211,8 +211,8 @@ class AnalysisRunner:
         pods = [Target(name, pod.url, credential(pod, self._keyring)) for name, pod in work.asked.items()]
         return await check(self._session, pods, speech_plan(work.service, work.request, self._keyring))
 
-    async def _watches(self, key: Key, work: _Work) -> None:
-        """Watch the live traffic, until told otherwise."""
+    async def _watch_traffic(self, key: Key, work: _Work) -> None:
+        """Watch the live traffic until a problem is found, or until cancelled."""
         new, stable, usual, asked = Window(), Window(), Usual(), 0.0
         while True:
             pods, others = work.request.pods, work.request.stable
@@ -256,7 +256,7 @@ def _about(key: Key) -> dict[str, str]:
 
 
 def traffic_problem(service: TTSService, new: Traffic, stable: Traffic, usual: float | None) -> RollbackReason | None:
-    """What the live traffic says against a new revision. `usual` is the P99 of the stable one, in seconds."""
+    """Judge a new revision by its live traffic. `usual` is the stable revision's P99 in seconds."""
     rollout = service.spec.rollout
     limits = LiveLimits(
         max_error_rate=rollout.analysis.error_rate,
@@ -268,7 +268,7 @@ def traffic_problem(service: TTSService, new: Traffic, stable: Traffic, usual: f
 
 
 def speech_plan(service: TTSService, request: AnalysisRequest, keyring: Keyring) -> SpeechPlan:
-    """What the pods have to say: in the language, and at the length, of their own revision."""
+    """What the pods must speak, in the language and within the text length of their own revision."""
     asked = service.spec.rollout.speech_check
     stable = next(
         (
@@ -279,7 +279,7 @@ def speech_plan(service: TTSService, request: AnalysisRequest, keyring: Keyring)
         None,
     )
     longest = request.max_characters
-    # The spec's texts fit its own limit; a revision that somebody goes back to may have another one.
+    # The spec's texts fit the spec's limit. After an undo, the revision may have a lower one.
     texts = [text for text in asked.texts if len(text) <= longest]
     return SpeechPlan(
         texts=tuple(texts) or default_texts(request.language, max_characters=longest),
@@ -301,7 +301,7 @@ def _failed(result: CheckResult, asked: Mapping[str, PodEndpoint]) -> str:
 
 
 def metric_check(query: PrometheusQuery) -> MetricCheck:
-    """What Prometheus is asked, with its bounds as numbers. 0 is a bound too."""
+    """The query with its bounds as numbers. 0 is a bound too."""
     bounds = {"max": query.max, "min": query.min}
     return MetricCheck(
         query=query.query, **{name: float(quantity(value)) for name, value in bounds.items() if value is not None}

@@ -1,4 +1,4 @@
-"""What pods have counted within the last minute, and what is usual for the stable ones."""
+"""The traffic of pods within the last minute, and the usual latency of the stable ones."""
 
 import itertools
 from array import array
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from tts_operator.speech.live import Counters, Traffic, between, merged
 
 WINDOW_SECONDS = 60.0
-"""The traffic of so long is looked at, so that a sudden failure does not drown in what went well before."""
+"""Length of the window. A sudden failure must not drown in the successes before it."""
 MOST_SHAPES = 4
-"""So many sets of series are kept of one pod. A server's grows when it first answers with another status."""
+"""Sets of series that are kept of one pod. A server adds series when it first responds with another status."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Shape:
-    """Which series a scrape has. Most scrapes of a pod share one."""
+    """The series of a scrape. Most scrapes of a pod share one shape."""
 
     statuses: tuple[tuple[str, str], ...]
     buckets: tuple[tuple[str, float], ...]
@@ -31,7 +31,7 @@ class _Shape:
 
 @dataclass(frozen=True, eq=False)
 class _Scrape:
-    """One scrape, in a tenth of the memory of its Counters: 8 bytes a series."""
+    """One scrape, in a tenth of the memory of its Counters: 8 bytes per series."""
 
     time: float
     shape: _Shape
@@ -46,13 +46,13 @@ class _Scrape:
 
 
 class Window:
-    """What pods have counted within the last minute."""
+    """The scrapes of pods within the last minute."""
 
     def __init__(self) -> None:
         self._scrapes: dict[str, deque[_Scrape]] = {}
 
     def add(self, pod: str, now: float, counters: Counters) -> None:
-        """Take in one scrape. The first one of a pod is what it had counted before."""
+        """Add a scrape. The first one of a pod is its baseline."""
         scrapes = self._scrapes.setdefault(pod, deque())
         shape = _Shape.of(counters)
         if scrapes and scrapes[-1].shape.same(shape):
@@ -63,7 +63,7 @@ class Window:
             scrapes.popleft()
 
     def forget(self, now: float, pods: Collection[str]) -> None:
-        """Drop what is too old, and pods that are gone."""
+        """Drop old scrapes, and pods that are gone."""
         for pod in [name for name in self._scrapes if name not in pods]:
             del self._scrapes[pod]
         for scrapes in self._scrapes.values():
@@ -71,22 +71,22 @@ class Window:
                 scrapes.popleft()
 
     def traffic(self) -> Traffic:
-        """Of all pods together."""
+        """The traffic of all pods within the window."""
         return merged(between(scrapes[0].counters(), scrapes[-1].counters()) for scrapes in self._scrapes.values())
 
     def lifetime(self) -> Traffic:
-        """The same since their servers have started."""
+        """The traffic of all pods since their servers started."""
         return merged(between(None, scrapes[-1].counters()) for scrapes in self._scrapes.values())
 
 
 class Usual:
-    """The P99 that the stable revision has, or else had: also after its last pod is gone."""
+    """The P99 of the stable revision. Keeps the last known value, even after its last pod is gone."""
 
     def __init__(self) -> None:
         self._p99: float | None = None
 
     def look(self, stable: Window, least: int) -> float | None:
-        """Take in what there is, and tell it, in seconds. Fewer requests than `least` tell nothing."""
+        """Update and return the P99 in seconds. Ignores windows with fewer than `least` requests."""
         told = (traffic.p99 for traffic in (stable.traffic(), stable.lifetime()) if traffic.requests >= least)
         self._p99 = next((p99 for p99 in told if p99 is not None), self._p99)
         return self._p99

@@ -1,4 +1,4 @@
-"""Apply and delete children, and tell what was refused for good from what may succeed next time."""
+"""Apply and delete children. Separates permanent refusals from failures that a retry may cure."""
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
@@ -27,17 +27,17 @@ from tts_operator.reconcile.observed.trimming import whole
 from tts_operator.runtime.store import Store
 
 FIRST = {SERVICE_ACCOUNTS.kind, CONTROLLER_REVISIONS.kind, PERSISTENT_VOLUME_CLAIMS.kind}
-"""Kinds that the pods need, or that say what they are made of."""
+"""Kinds that must exist before the pods: they need or describe them."""
 ROUTES = {INGRESSES.kind, HTTP_ROUTES.kind}
-WAYS_IN = {SERVICES.kind, *ROUTES}
-"""Kinds that lead clients to pods."""
+TRAFFIC_KINDS = {SERVICES.kind, *ROUTES}
+"""Kinds that direct traffic to pods."""
 NO_VERSION = "1"
-"""A resourceVersion that no object has. A server-side apply with it makes an object that is not there, and is refused
-with a conflict where there is one: the only request that creates by server-side apply and never changes."""
+"""A resourceVersion that no object has. A server-side apply with it creates a missing object, and fails with a conflict
+if the object exists. No other request creates by server-side apply without ever changing an object."""
 
 
 class ChildApplier:
-    """Changes children in the cluster, and takes what the API server answers into the cache."""
+    """Changes children in the cluster, and puts the API server's responses into the cache."""
 
     def __init__(self, client: Client, children: Mapping[Resource, Store]) -> None:
         self._client = client
@@ -46,8 +46,8 @@ class ChildApplier:
     async def apply(self, service: TTSService, changes: Changes) -> Applied:
         """Apply and prune.
 
-        Raises whatever fails otherwise than `Applied` tells, once every request has ended: none may still be under way
-        when the next pass begins. Nothing is deleted after a failure.
+        Raises any failure that `Applied` cannot represent, once every request has ended: no request may still be in
+        flight when the next pass starts. Deletes nothing after a failure.
         """
         refusals: list[Refusal] = []
         failures: list[BaseException] = []
@@ -61,9 +61,9 @@ class ChildApplier:
                         failures.append(result)
 
         await carry_out(self._applies(service, changes))
-        for unwanted in _in_order_of_use(changes.delete):
-            # As long as a way in could not be changed, it may lead to what would be deleted here.
-            if failures or any(refusal.child.split()[0] in WAYS_IN for refusal in refusals):
+        for unwanted in _deletion_waves(changes.delete):
+            # A Service or route that could not be changed may still direct traffic to what would be deleted here.
+            if failures or any(refusal.child.split()[0] in TRAFFIC_KINDS for refusal in refusals):
                 break
             await carry_out([[self._delete(live) for live in unwanted]])
         for failure in failures:
@@ -73,9 +73,9 @@ class ChildApplier:
         return Applied(refusals=refusals, failure=another_try)
 
     def _applies(self, service: TTSService, changes: Changes) -> Iterator[list[Awaitable[Refusal | None]]]:
-        """What can be done at once, one such after the other: what pods need comes before them.
+        """Yield groups of requests. Those of a group run concurrently; what pods need comes before the pods.
 
-        An autoscaler goes before the replicas are set that it would set otherwise.
+        An unwanted autoscaler is deleted first, because it could overwrite the replicas that are set afterwards.
         """
         yield [self._delete(live) for live in changes.delete if live["kind"] == HORIZONTAL_POD_AUTOSCALERS.kind]
         for first in (True, False):
@@ -96,7 +96,7 @@ class ChildApplier:
         known = self._children[resource].get(service.namespace, name)
         if known is not None and not is_ours(whole(known), service):
             return _taken(resource, name)
-        if kept is not None:  # whatever is said against it, what was seen is not what is there: look again
+        if kept is not None:  # any error means that the cache is stale, so the pass must be retried
             await self._client.apply(resource, kept, force=False, manager=REPLICAS_MANAGER)
         try:
             body = await self._applied(service, resource, manifest, known)
@@ -120,9 +120,9 @@ class ChildApplier:
     async def _applied(
         self, service: TTSService, resource: Resource, manifest: Json, known: Json | None
     ) -> Json | None:
-        """The object after the apply; None where somebody else's has the name, which is left as it is.
+        """Apply a manifest and return the object. None if a foreign object has the name; it is left alone.
 
-        `known` is what the cache has, and ours. Raises ApiError, also for a conflict that another try may resolve.
+        `known` is our cached object, if any. Raises ApiError, also for a conflict that a retry may resolve.
         """
         try:
             return await self._client.apply(resource, _bound(manifest, known), force=known is not None)
@@ -142,23 +142,23 @@ class ChildApplier:
 
 
 def _bound(manifest: Json, live: Json | None) -> Json:
-    """The manifest, for exactly this live object; or, for None, only where there is no object of the name.
+    """Bind a manifest to exactly this live object, or, for None, to the absence of an object of that name.
 
-    Without this, an apply would change whatever bears the name by now.
+    Otherwise, the apply would change any object that has the name by then.
     """
     only = {"resourceVersion": NO_VERSION} if live is None else {"uid": live["metadata"]["uid"]}
     return {**manifest, "metadata": {**manifest["metadata"], **only}}
 
 
-def _in_order_of_use(unwanted: Sequence[Json]) -> Iterator[list[Json]]:
-    """What is to be deleted, one after the other: first the routes, then what they lead to."""
+def _deletion_waves(unwanted: Sequence[Json]) -> Iterator[list[Json]]:
+    """Group the deletions: first the routes, then their backends."""
     rest = [live for live in unwanted if live["kind"] != HORIZONTAL_POD_AUTOSCALERS.kind]
     yield [live for live in rest if live["kind"] in ROUTES]
     yield [live for live in rest if live["kind"] not in ROUTES]
 
 
 def _is_guarded(manifest: Json) -> bool:
-    """Whether it is to be applied to one version only, so that a conflict means that there is a newer one."""
+    """Whether the manifest is bound to one version, so that a conflict means that a newer one exists."""
     return "resourceVersion" in manifest["metadata"]
 
 

@@ -1,4 +1,4 @@
-"""What is to be changed about the children, and what came of it."""
+"""Changes to the children, and their results."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,19 +10,19 @@ from tts_operator.reconcile.observed.snapshot import Address
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """Requests that are to be made."""
+    """Requests to make."""
 
     apply: Sequence[Json] = ()
-    """Manifests, in this order."""
+    """Manifests to apply, in this order."""
     kept: Mapping[Address, Json] = field(default_factory=dict)
-    """By the address of a manifest: what another field manager takes over before that manifest is applied."""
+    """By the address of a manifest: fields that another field manager takes over before that manifest is applied."""
     delete: Sequence[Json] = ()
-    """Live objects that are ours and no longer wanted."""
+    """Live objects of ours that are no longer wanted."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """A child that the API server, for good, does not accept."""
+    """A child that the API server permanently rejects."""
 
     child: str
     """Kind and name, for people."""
@@ -33,14 +33,14 @@ class Refusal:
 
 @dataclass(frozen=True, kw_only=True)
 class Applied:
-    """What came of the requests."""
+    """The result of the requests."""
 
     refusals: Sequence[Refusal] = ()
-    """What the API server did not accept, and will not accept when asked again."""
+    """What the API server rejected, and would reject again."""
     failure: ApiError | None = None
-    """An answer that asks for another try."""
+    """An error that a retry may cure."""
 
     @property
     def complete(self) -> bool:
-        """Whether every request went well."""
+        """Whether every request succeeded."""
         return not self.refusals and self.failure is None

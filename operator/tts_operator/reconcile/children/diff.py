@@ -1,11 +1,11 @@
-"""Whether a live object is what we last wanted it to be, told without any request.
+"""Detect drift: whether a live object matches its manifest, without any request.
 
-Server-side apply records which fields we own (managedFields). An object is in order when we own exactly the fields
-that we would set, and each has our value. So a default of the API server is never a difference; neither is a field,
-list item or container of somebody else; and a field that we have stopped setting is one, also after a restart.
+Server-side apply records which fields we own (managedFields). An object matches if we own exactly the fields that we
+would set, and each has our value. So a default of the API server is no difference, and neither is another manager's
+field, list item, or container. A field that we no longer set is a difference, even after a restart of the operator.
 
-The record also says how the API server merges each list: by keys (`k:`), as a set (`v:`), or as a whole. Of a whole it
-does not say which fields are ours; there every field counts that is not a known default.
+The record also shows how the API server merges each list: by keys (`k:`), as a set (`v:`), or atomically. It does not
+show which fields inside an atomic value are ours, so every field counts there unless it is a known default.
 Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management (fieldsV1)
 """
 
@@ -21,7 +21,7 @@ from tts_operator.reconcile.observed.managed_fields import fields_of
 NOT_RECORDED = {"apiVersion", "kind"}
 NOT_RECORDED_METADATA = {"name", "namespace"}
 QUANTITIES = {"resources", "sizeLimit", "target", "tolerance"}
-"""Fields with quantities in them, which the API server writes in its own way."""
+"""Fields that contain quantities, which the API server normalizes."""
 
 DEFAULTS: dict[str, tuple[str | int, ...]] = {
     "apiVersion": ("v1",),  # fieldRef
@@ -32,10 +32,10 @@ DEFAULTS: dict[str, tuple[str | int, ...]] = {
     "protocol": ("TCP",),
     "weight": (1,),
 }
-"""What the API server fills in inside of what is recorded as a whole."""
+"""Defaults that the API server sets inside atomic values."""
 
 
-def in_order(live: Json, desired: Json, manager: str) -> bool:
+def is_up_to_date(live: Json, desired: Json, manager: str) -> bool:
     """Whether applying `desired` as `manager` would change nothing of `live`."""
     owned = fields_of(live, manager)
     wanted = {key: value for key, value in desired.items() if key not in NOT_RECORDED}
@@ -50,7 +50,7 @@ def has_template(live: Json, template: Json, manager: str) -> bool:
     return bool(owned) and isinstance(found, dict) and _object(found, template, owned)
 
 
-# Plain loops: this is asked for each child of every TTSService when an operator starts.
+# Plain loops for speed: an operator that starts compares every child of every TTSService.
 def _object(live: Any, desired: Json, owned: Json, *, quantities: bool = False) -> bool:
     if not isinstance(live, dict) or len(owned) - ("." in owned) != len(desired):
         return False
@@ -59,7 +59,7 @@ def _object(live: Any, desired: Json, owned: Json, *, quantities: bool = False) 
         if recorded is None or name not in live:
             return False
         if not recorded and type(value) is str and live[name] == value:
-            continue  # most of all fields, without a further call
+            continue  # true for most fields; avoids a call
         if not _value(live[name], value, recorded, quantities=quantities or name in QUANTITIES):
             return False
     return True
@@ -67,7 +67,7 @@ def _object(live: Any, desired: Json, owned: Json, *, quantities: bool = False) 
 
 def _value(live: Any, desired: Any, owned: Json, *, quantities: bool) -> bool:
     if not owned or (len(owned) == 1 and "." in owned):
-        # Recorded as a whole: a scalar, an atomic list or map, or an empty one.
+        # An atomic value: a scalar, an atomic list or map, or an empty one.
         return _whole(live, desired, quantities=quantities)
     if isinstance(desired, dict):
         return _object(live, desired, owned, quantities=quantities)
@@ -79,20 +79,20 @@ def _value(live: Any, desired: Any, owned: Json, *, quantities: bool) -> bool:
 
 
 def _item(live: list[Any], desired: list[Any], key: str, owned: Json) -> bool:
-    """One list item that we own, named by its key fields (k:) or its value (v:)."""
+    """Compare a list item that we own, identified by its key fields (k:) or its value (v:)."""
     name = _parsed(key)
     if key.startswith("v:"):
         return name in live and name in desired
     ours, theirs = _find(desired, name), _find(live, name)
     if ours is None or theirs is None:
         return False
-    # An item may itself be recorded as a whole, as owner references are.
+    # An item may itself be atomic, as owner references are.
     return _object(theirs, ours, owned) if owned else _whole(theirs, ours, quantities=False)
 
 
 def _find(items: list[Json], key: Json) -> Json | None:
     for item in items:
-        if not isinstance(item, dict):  # podTemplate may hold anything
+        if not isinstance(item, dict):  # podTemplate may contain anything
             continue
         for field, value in key.items():
             if item.get(field) != value:
@@ -108,9 +108,9 @@ def _parsed(key: str) -> Any:
 
 
 def _whole(live: Any, desired: Any, *, quantities: bool) -> bool:
-    """Compare what is owned as a whole: no record says which of its fields are ours, so all of them are."""
+    """Compare an atomic value. Without a record of which fields inside are ours, all of them are."""
     if live == desired and type(live) is type(desired) and not isinstance(desired, list):
-        return True  # mostly so, and many times as fast
+        return True  # the common case, many times as fast
     if isinstance(desired, dict):
         return (
             isinstance(live, dict)
@@ -131,7 +131,7 @@ def _whole(live: Any, desired: Any, *, quantities: bool) -> bool:
 
 
 def _is_default(name: str, value: Any) -> bool:
-    """Whether the API server may have filled a field in."""
+    """Whether a value may be a default of the API server."""
     return isinstance(value, str | int) and value in DEFAULTS.get(name, ())
 
 

@@ -1,4 +1,4 @@
-"""Which live children are no longer wanted, and may go now: not before what takes their place can do their work."""
+"""Which live children to delete. An unwanted child stays until its replacement works."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from tts_operator.reconcile.observed.snapshot import Observed, address
 
 
 def outdated(service: TTSService, observed: Observed, wanted: Sequence[Json]) -> tuple[list[Json], bool]:
-    """Live objects that are to be deleted, and whether there are others that will be later."""
+    """Return the live objects to delete now, and whether others must be deleted later."""
     names = {address(manifest) for manifest in wanted}
     candidates = [
         live
@@ -27,14 +27,14 @@ def outdated(service: TTSService, observed: Observed, wanted: Sequence[Json]) ->
 
 
 def _kept_revisions(service: TTSService, candidates: Sequence[Json]) -> set[tuple[str, str, str]]:
-    """The newest of the revisions that have been, as many as the spec asks for."""
+    """The newest past revisions, as many as the spec keeps."""
     revisions = [live for live in candidates if live["kind"] == CONTROLLER_REVISIONS.kind]
     newest_first = sorted(revisions, key=lambda live: -live["revision"])
     return {address(live) for live in newest_first[: service.spec.rollout.revision_history_limit]}
 
 
 def _still_needed(service: TTSService, observed: Observed, live: Json) -> bool:
-    """What clients or pods use until something else has taken its place."""
+    """Whether clients or pods still use an unwanted object."""
     spec = service.spec
     if live["metadata"]["name"] == candidate_name(service):
         return False
@@ -43,7 +43,7 @@ def _still_needed(service: TTSService, observed: Observed, live: Json) -> bool:
             return spec.gateway is not None and not route_accepted(service, observed)
         case "HTTPRoute":
             return spec.ingress is not None and not observed.has("networking.k8s.io/v1", "Ingress", service.name)
-        case "PersistentVolumeClaim":  # pods of the old revision could not be started again without it
+        case "PersistentVolumeClaim":  # pods of the old revision cannot restart without it
             return not rolled_out(observed.child("apps/v1", "Deployment", service.name), claim=service.name)
         case _:
             return False

@@ -1,1 +1,1 @@
-"""What is known of one TTSService's world, and what live objects tell: the ground that all else stands on."""
+"""The observed state of one TTSService, and functions that read live objects."""

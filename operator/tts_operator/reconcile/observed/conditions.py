@@ -1,4 +1,4 @@
-"""Conditions of live objects, and the time between two of their timestamps."""
+"""Conditions of live objects, and their timestamps."""
 
 import datetime
 
@@ -11,6 +11,6 @@ def seconds_between(earlier: str, later: str) -> float:
 
 
 def condition_of(live: Json | None, kind: str) -> Json:
-    """One condition of a live object; empty where it has none of this type."""
+    """The condition of this type of a live object; empty if it has none."""
     conditions = (live or {}).get("status", {}).get("conditions", ())
     return next((condition for condition in conditions if condition["type"] == kind), {})

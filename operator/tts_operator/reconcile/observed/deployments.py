@@ -1,18 +1,18 @@
-"""What a live Deployment shows: whether its controller is up to date, and whether its pods are."""
+"""The state of a live Deployment and its pods."""
 
 from tts_operator.json_object import Json
 from tts_operator.reconcile.observed.conditions import condition_of
 
 
 def is_seen(live: Json) -> bool:
-    """Whether the Deployment's controller has looked at its present generation; before, its counts mean nothing."""
+    """Whether the Deployment's controller has processed its current generation. Until then, its counts are stale."""
     seen: int = live.get("status", {}).get("observedGeneration", 0)
     generation: int = live["metadata"].get("generation", 0)
     return seen >= generation
 
 
 def is_complete(live: Json) -> bool:
-    """Whether a Deployment has as many pods as it is to have, all of its present template, and all can serve."""
+    """Whether a Deployment has the desired number of pods, all of its current template, and all available."""
     counts = live.get("status", {})
     wanted = live["spec"].get("replicas", 1)
     numbers = {counts.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")}
@@ -20,7 +20,7 @@ def is_complete(live: Json) -> bool:
 
 
 def rolled_out(live: Json | None, *, claim: str) -> bool:
-    """Whether every pod of the Deployment is one that does not mount the claim."""
+    """Whether no pod of the Deployment mounts the claim any more."""
     if live is None:
         return True
     volumes = live["spec"]["template"]["spec"].get("volumes", ())
@@ -31,6 +31,6 @@ def rolled_out(live: Json | None, *, claim: str) -> bool:
 
 
 def deployment_problem(live: Json) -> str:
-    """Why pods cannot even be created: a quota, a policy, a missing ServiceAccount."""
+    """Why pods cannot be created, such as a quota, a policy, or a missing ServiceAccount; empty if they can."""
     condition = condition_of(live, "ReplicaFailure")
     return f"pods cannot be created: {condition['message']}" if condition.get("status") == "True" else ""

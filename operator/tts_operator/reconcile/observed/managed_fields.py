@@ -1,7 +1,7 @@
-"""Which fields of a live object are ours (`managedFields`), and what we have applied of it.
+"""Which fields of a live object we own (`managedFields`), and their values.
 
-`extract` does as client-go's Extract functions (https://pkg.go.dev/k8s.io/client-go/applyconfigurations) do:
-applying its result again changes nothing.
+`extract` works like client-go's Extract functions (https://pkg.go.dev/k8s.io/client-go/applyconfigurations): applying
+its result again changes nothing.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from tts_operator.json_object import Json
 
 
 def fields_of(body: Json, manager: str) -> Json:
-    """The fields (fieldsV1) that `manager` owns through server-side apply; empty where it never applied."""
+    """The fields (fieldsV1) that `manager` owns through server-side apply; empty if it never applied."""
     for entry in body["metadata"].get("managedFields", ()):
         if entry["manager"] == manager and entry["operation"] == "Apply" and not entry.get("subresource"):
             fields: Json = entry.get("fieldsV1", {})
@@ -21,14 +21,14 @@ def fields_of(body: Json, manager: str) -> Json:
 
 
 def extract(live: Json, owned: Json) -> Json:
-    """Of `live` the fields in `owned` (fieldsV1)."""
+    """Return the fields of `live` that `owned` (fieldsV1) names."""
     return {name: _value(live[name], inner) for key, inner in owned.items() if (name := key.removeprefix("f:")) in live}
 
 
 def _value(live: Any, owned: Json) -> Any:
     inner = {key: value for key, value in owned.items() if key != "."}
     if not inner:
-        return live  # owned as a whole
+        return live  # atomic
     if isinstance(live, dict):
         return extract(live, inner)
     if not isinstance(live, list):
@@ -38,7 +38,7 @@ def _value(live: Any, owned: Json) -> Any:
 
 
 def _item(item: Any, name: Any, fields: Json) -> Any:
-    """The item, where it is the one of that name (`k:`) or value (`v:`); None where not."""
+    """Return the item if it has this key (`k:`) or value (`v:`), or None."""
     if not isinstance(name, dict) or not isinstance(item, dict):
         return item if item == name else None
     fits = all(item.get(key) == value for key, value in name.items())

@@ -1,7 +1,7 @@
-"""Whose output may be repeated in a status.
+"""Which container output a status may show.
 
-A status is read by more people than a pod's log is, and a container says whatever its image or its command makes it
-say. So only what comes from an image that the policy allows, and from that image's own command, is repeated.
+More people can read a status than a pod's log, and a container may print anything. So a status only shows the output of
+images that the policy allows, run with their own command.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,10 +11,10 @@ import msgspec
 
 from tts_operator.json_object import Json
 
-Speaks = Callable[[str, str], bool]
-"""Whether, in a namespace, what a container of this image says may be repeated."""
+MayShow = Callable[[str, str], bool]
+"""(namespace, image): whether a status may show the output of a container with this image."""
 OWN_ARGS = {"fetch": ["fetch"]}
-"""Arguments that the operator itself gives, by the container's name."""
+"""Arguments that the operator itself sets, by container name."""
 
 
 class _Container(TypedDict, total=False):
@@ -33,18 +33,18 @@ _containers = msgspec.json.Decoder(_Containers)
 STATUSES = ("initContainerStatuses", "containerStatuses")
 
 
-def quiet(status: Any, spec: Any, metadata: Json, speaks: Speaks) -> Any:
-    """A pod's status without what its containers have said and may not be repeated. `spec` is JSON text."""
+def hide_output(status: Any, spec: Any, metadata: Json, may_show: MayShow) -> Any:
+    """Remove container output that must not be shown from a pod's status. `spec` is JSON text."""
     if not any(ended.get("message") for _, ended in _ended(status)):
-        return status  # of nearly all pods
+        return status  # the common case
     pod: _Containers = _containers.decode(spec)
-    heard = {
+    shown = {
         each["name"]
         for each in (*(pod.get("initContainers") or ()), *(pod.get("containers") or ()))
-        if speaks(metadata["namespace"], each.get("image", "")) and _is_own(each)
+        if may_show(metadata["namespace"], each.get("image", "")) and _is_own(each)
     }
     for name, ended in _ended(status):
-        if name not in heard and ended.get("message"):
+        if name not in shown and ended.get("message"):
             ended["message"] = (
                 "output hidden, because policy.images does not allow the image, or podTemplate sets the "
                 f"command; see kubectl logs {metadata['name']} -c {name} --previous"
@@ -53,13 +53,13 @@ def quiet(status: Any, spec: Any, metadata: Json, speaks: Speaks) -> Any:
 
 
 def _is_own(container: _Container) -> bool:
-    """Whether what runs is what the image says, or the operator."""
+    """Whether the container runs the image's own command, or one that the operator sets."""
     args = container.get("args")
     return not container.get("command") and (not args or args == OWN_ARGS.get(container["name"]))
 
 
 def _ended(status: Any) -> Iterator[tuple[str, Json]]:
-    """Each end of a container that a status tells of, with the container's name."""
+    """Yield each terminated state in a pod's status, with the container's name."""
     for kind in STATUSES:
         for each in status.get(kind) or ():
             for state in ("state", "lastState"):

@@ -1,4 +1,4 @@
-"""Why pods are not ready, in words that name the cure."""
+"""Why pods are not ready, and what to do about it."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from tts_operator.printable import one_line
 from tts_operator.reconcile.observed.conditions import seconds_between
 
 MESSAGE_MAX = 600
-"""Longest message of a container that is repeated in the status, in characters. Its end says most."""
+"""Maximum characters of a container's message in the status. Its end is kept, which is the most informative part."""
 REASON_MAX = 100
 
 CURES = {
@@ -27,7 +27,7 @@ CURES = {
     "OOMKilled": "raise resources.limits.memory, or lower server.cache.sizeMiB",
 }
 UNBOUND_CLAIM = "persistentvolumeclaim"
-"""In what the scheduler says where it is a volume that a pod waits for."""
+"""Occurs in the scheduler's message if a pod waits for a volume."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +41,11 @@ class Failure:
     message: str = ""
 
     def __post_init__(self) -> None:
-        """The kubelet repeats what a runtime or a pod says."""
+        """Sanitize the reason, which may come from a runtime or a pod."""
         object.__setattr__(self, "reason", one_line(self.reason, REASON_MAX))
 
     def describe(self) -> str:
-        """One sentence for a condition's message."""
+        """Describe the failure in one sentence, for a condition's message."""
         code = f" (exit code {self.exit_code})" if self.exit_code is not None else ""
         said = f": {self.message}" if self.message else ""
         cure = f" -- {CURES[self.reason]}" if self.reason in CURES else ""
@@ -64,39 +64,39 @@ class Failure:
 
 
 def is_ready(pod: Json) -> bool:
-    """Whether a pod can serve, and is not on its way out."""
+    """Whether a pod is ready and not being deleted."""
     return "deletionTimestamp" not in pod["metadata"] and _condition(pod, "Ready").get("status") == "True"
 
 
 def is_fenced(pod: Json) -> bool:
-    """Whether it gets no traffic because its node does not answer."""
+    """Whether a pod gets no traffic because its node does not respond."""
     return _condition(pod, "Ready").get("reason") == NODE_UNREACHABLE
 
 
 def is_candidate(pod: Json) -> bool:
-    """Whether a pod is of a candidate."""
+    """Whether a pod belongs to the candidate."""
     return bool(pod["metadata"].get("labels", {}).get(NAME_LABEL) == CANDIDATE)
 
 
 def seconds_unready(pod: Json, now: str) -> float:
-    """For how long a pod has not been ready. `now` is an RFC 3339 time."""
+    """Seconds since the pod was last ready, or was created; 0 if it is ready. `now` is an RFC 3339 time."""
     since = _condition(pod, "Ready").get("lastTransitionTime") or pod["metadata"].get("creationTimestamp", now)
     return 0.0 if is_ready(pod) else seconds_between(since, now)
 
 
 def has_ended(pod: Json) -> bool:
-    """Whether a pod has ended for good, as evicted ones have: such pods lie about long after they were replaced."""
+    """Whether a pod has terminated for good, as evicted ones have. Such pods remain long after their replacement."""
     return pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
 
 
 def ready_zones(pods: Iterable[Json], zones: dict[str, str] | Any) -> list[str]:
-    """The zones in which a pod is ready, in order."""
+    """The zones in which a pod is ready, sorted."""
     nodes = {pod.get("spec", {}).get("nodeName") for pod in pods if is_ready(pod)}
     return sorted({zones[node] for node in nodes if node in zones})
 
 
 def last_failure(pods: Iterable[Json]) -> Failure | None:
-    """The failure of the newest pod that has one. The same one at each call, so that the status is quiet."""
+    """The failure of the newest failing pod. Deterministic, so that the status does not flap."""
     present = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
     running = [pod for pod in present if not has_ended(pod)]
     newest_first = sorted(
@@ -128,7 +128,7 @@ def _failure(pod: Json) -> Failure | None:
 
 
 def _container_failure(pod: str, container: Json) -> Failure | None:
-    """A crash is told with how the container ended, not with how long the kubelet waits."""
+    """The failure of a container. For a crash, it is how the container ended, not the kubelet's back-off."""
     state = container.get("state", {})
     ended = state.get("terminated") or container.get("lastState", {}).get("terminated")
     if ended and ended.get("exitCode") != 0:
@@ -142,7 +142,7 @@ def _container_failure(pod: str, container: Json) -> Failure | None:
     waiting = state.get("waiting", {})
     if waiting.get("reason") in (None, "ContainerCreating", "PodInitializing"):
         return None
-    # The kubelet says the one and the other in turn; the status must not flip with it.
+    # The kubelet alternates between the two; the status must not.
     reason = "ImagePullBackOff" if waiting["reason"] == "ErrImagePull" else waiting["reason"]
     return Failure(pod=pod, container=container["name"], reason=reason, message=_end(waiting.get("message", "")))
 
@@ -159,5 +159,5 @@ def _condition(pod: Json, kind: str) -> Json:
 
 
 def _end(message: str) -> str:
-    """What a container wrote last is its own: the status shows it without controls, on one line."""
+    """Keep the end of an untrusted message, on one line and without control characters."""
     return one_line(message, MESSAGE_MAX, end=True)

@@ -1,4 +1,4 @@
-"""Which pods are made of a revision."""
+"""The pods of a revision."""
 
 from tts_operator.desired.revision import TEMPLATE_LABEL, Revision
 from tts_operator.json_object import Json
@@ -7,7 +7,7 @@ from tts_operator.reconcile.observed.snapshot import Observed
 
 
 def pods_of(observed: Observed, revision: Revision, *, in_place: bool, ready: bool = False) -> list[Json]:
-    """The pods of a revision: those of the candidate, or (`in_place`) those of the other Deployment."""
+    """The pods of a revision: in the candidate's Deployment, or with `in_place` in the stable one."""
     return [
         pod
         for pod in observed.pods

@@ -1,4 +1,4 @@
-"""What the Gateways of an HTTPRoute answer."""
+"""Whether the Gateways of an HTTPRoute accept it."""
 
 from dataclasses import dataclass
 
@@ -9,21 +9,22 @@ from tts_operator.kube.resources import HTTP_ROUTES
 from tts_operator.reconcile.observed.snapshot import Observed
 
 CONDITIONS = ("Accepted", "ResolvedRefs")
-"""What each Gateway must say of the route (https://gateway-api.sigs.k8s.io/reference/spec/#routeparentstatus)."""
+"""Conditions that each Gateway must report as True for the route
+(https://gateway-api.sigs.k8s.io/reference/spec/#routeparentstatus)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnacceptedRoute:
-    """A Gateway that does not lead clients to the service, or not yet."""
+    """A Gateway that does not route traffic to the service, or not yet."""
 
     gateway: str
     """NAMESPACE/NAME."""
     refusal: Json | None
-    """The condition by which it says so; None where it has not answered to the present route."""
+    """The condition with status False; None if the Gateway has not reported on the current route yet."""
 
 
 def unaccepted_route(service: TTSService, observed: Observed) -> UnacceptedRoute | None:
-    """The first Gateway that has not accepted the route; None where all have, or the spec names none."""
+    """The first Gateway that has not accepted the route; None if all have, or the spec names none."""
     live = observed.child(HTTP_ROUTES.api_version, HTTP_ROUTES.kind, service.name)
     generation: int = (live or {}).get("metadata", {}).get("generation", 0)
     for parent in service.spec.gateway.parent_refs if service.spec.gateway else ():
@@ -39,12 +40,12 @@ def unaccepted_route(service: TTSService, observed: Observed) -> UnacceptedRoute
 
 
 def route_accepted(service: TTSService, observed: Observed) -> bool:
-    """Whether the spec names Gateways, and every one of them has accepted the route."""
+    """Whether the spec names Gateways, and all of them have accepted the route."""
     return service.spec.gateway is not None and unaccepted_route(service, observed) is None
 
 
 def _answer(live: Json | None, parent: ParentReference, namespace: str) -> list[Json]:
-    """The conditions by which a Gateway's controller answers to the route."""
+    """The conditions that a Gateway's controller has set on the route."""
 
     def meant(reference: Json) -> bool:
         return (reference["name"], reference.get("namespace", namespace), reference.get("sectionName")) == (

@@ -1,4 +1,4 @@
-"""What is known of one TTSService's world when a decision is made."""
+"""The observed state that decisions about one TTSService are based on."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,28 +22,28 @@ class Observed:
     """The live children and pods of one TTSService."""
 
     children: Mapping[Address, Json] = field(default_factory=dict)
-    """Live objects that bear a child's name or belong to the service."""
+    """Live objects that belong to the service, or have a child's name."""
     pods: Sequence[Json] = ()
     zones: Mapping[str, str] = field(default_factory=dict)
     """Zone of each node, by the node's name."""
     nodes: Iterable[Mapping[str, str]] = ()
-    """Labels of each node; none where the nodes cannot be read."""
+    """Labels of each node; empty if the nodes cannot be read."""
     unserved: Collection[tuple[str, str]] = frozenset()
-    """apiVersion and kind of what the API server does not serve, because its CRD is not installed."""
+    """apiVersion and kind of resources that the API server does not serve, because their CRD is not installed."""
 
     without: Collection[tuple[str, str]] = frozenset()
-    """apiVersion and kind of what this operator was told to do without, and has no rights to."""
+    """apiVersion and kind of resources that are disabled in this operator, and that it has no rights to."""
 
     def child(self, api_version: str, kind: str, name: str) -> Json | None:
-        """One live child."""
+        """A live child, or None."""
         return self.children.get((api_version, kind, name))
 
     def has(self, api_version: str, kind: str, name: str) -> bool:
-        """Whether there is such a child, and it is not about to go."""
+        """Whether such a child exists and is not being deleted."""
         live = self.child(api_version, kind, name)
         return live is not None and "deletionTimestamp" not in live["metadata"]
 
     def history(self, service: TTSService) -> list[Json]:
-        """The revisions that there have been."""
+        """The ControllerRevisions of the service."""
         kind = CONTROLLER_REVISIONS.kind
         return [body for body in self.children.values() if body["kind"] == kind and owned_by(body, service)]

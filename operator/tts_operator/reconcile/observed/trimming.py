@@ -1,4 +1,4 @@
-"""What is kept of the objects that the operator sees, and to which TTSService each belongs."""
+"""Which parts of observed objects the caches keep, and which TTSService each object belongs to."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypedDict
@@ -10,42 +10,42 @@ from tts_operator.desired.identity import INSTANCE_LABEL, MANAGED_BY, MANAGED_BY
 from tts_operator.json_object import Json
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.kube.lazy_object import LazyObject, as_lazy_object, read_whole
-from tts_operator.reconcile.observed.pod_output import Speaks, quiet
+from tts_operator.reconcile.observed.pod_output import MayShow, hide_output
 from tts_operator.runtime.store import Key, Store
 
 CONTENT = "content"
-"""Added to what is kept of a child: the same as long as only its status has changed."""
+"""Key of a child's fingerprint, which stays the same if only the status changes."""
 TEXT = "text"
-"""Added as well: all of the child but its status, as JSON."""
+"""Key of the child's JSON text without its status."""
 METADATA = ("name", "namespace", "uid", "resourceVersion", "generation", "deletionTimestamp", "ownerReferences")
 TOLD = {"Deployment", "HorizontalPodAutoscaler", "Ingress", "HTTPRoute", "Certificate"}
-"""Kinds whose status is read."""
+"""Kinds whose status the operator reads."""
 CONDITIONS = {"Ready", "PodScheduled"}
-"""Conditions of a pod that are read."""
+"""Conditions of a pod that the operator reads."""
 RESTLESS = {"Deployment", "PodDisruptionBudget", "HorizontalPodAutoscaler"}
-"""Kinds whose status changes all the time."""
+"""Kinds whose status changes often."""
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
 
 class Kept(dict[str, Any]):
-    """An object as it is kept."""
+    """An object as the cache keeps it."""
 
 
 class ChildSpec(TypedDict, total=False):
-    """What is read of it at each pass."""
+    """The fields that every pass reads."""
 
     replicas: int
     scaleTargetRef: Json
 
 
 class PodSpec(TypedDict, total=False):
-    """Where a pod is."""
+    """The fields of a pod's spec that the operator reads."""
 
     nodeName: str
 
 
 class PodCondition(TypedDict, total=False):
-    """One of its conditions."""
+    """A condition of a pod."""
 
     type: str
     status: str
@@ -55,7 +55,7 @@ class PodCondition(TypedDict, total=False):
 
 
 class PodContainer(TypedDict, total=False):
-    """How one of its containers does."""
+    """The status of a container."""
 
     name: str
     state: Json
@@ -63,7 +63,7 @@ class PodContainer(TypedDict, total=False):
 
 
 class PodStatus(TypedDict, total=False):
-    """How a pod does."""
+    """The fields of a pod's status that the operator reads."""
 
     phase: str
     reason: str
@@ -116,12 +116,12 @@ def own_name(body: Mapping[str, Any]) -> Key:
 
 
 def is_unseen(body: Mapping[str, Any]) -> bool:
-    """Whether no operator has ever looked at a TTSService: the schema's default says so."""
+    """Whether no operator has processed the TTSService yet: its observedGeneration is still the default."""
     return bool(body.get("status", {}).get("observedGeneration", -1) == -1)
 
 
 def service_of(body: Mapping[str, Any]) -> Key | None:
-    """The TTSService that an object belongs to: by its owner, or for lack of one, by its label."""
+    """The key of the TTSService that an object belongs to: by its owner reference, or otherwise by its labels."""
     metadata = body["metadata"]
     for owner in metadata.get("ownerReferences", ()):
         if owner.get("kind") == KIND and owner["apiVersion"].startswith(GROUP + "/"):
@@ -129,14 +129,14 @@ def service_of(body: Mapping[str, Any]) -> Key | None:
     labels = metadata.get("labels", {})
     if labels.get(MANAGED_BY_LABEL) == MANAGED_BY and (name := labels.get(INSTANCE_LABEL)):
         return metadata["namespace"], name
-    target = body.get("spec", {}).get("scaleTargetRef", {})  # somebody's own autoscaler
+    target = body.get("spec", {}).get("scaleTargetRef", {})  # a user's own autoscaler
     return (metadata["namespace"], target["name"]) if target.get("kind") == "Deployment" else None
 
 
 def trim(body: Json) -> Json:
-    """A child as it is kept: what each pass reads, and the rest as text, which takes a sixth of the memory.
+    """Trim a child: keep what each pass reads, and the rest as text, which takes a sixth of the memory.
 
-    Of the record who owns which field, only our own entry is ever read.
+    Of `managedFields`, only our own entry is kept.
     """
     if isinstance(body, Kept):
         return body
@@ -149,45 +149,45 @@ def trim(body: Json) -> Json:
     return Kept(
         apiVersion=found["apiVersion"],
         kind=found["kind"],
-        # Whom it belongs to is told by its owners, or for lack of one, by its labels.
+        # `service_of` reads the owner references, or otherwise the labels.
         metadata=_picked(metadata, METADATA if "ownerReferences" in metadata else (*METADATA, "labels")),
         spec=_child_spec.decode(found["spec"]) if "spec" in found else {},
-        # Copied, because msgspec leaves a quarter of what it gives back unused.
+        # Copied, because a quarter of msgspec's buffer is unused.
         **{CONTENT: _content(found, ours), TEXT: bytes(memoryview(text))},
         **told,
     )
 
 
 def whole(kept: Json) -> Json:
-    """A child as it is compared with what is wanted."""
+    """Restore the whole child, for the comparison with its manifest."""
     found: Json = read_whole(kept[TEXT])
     return found | {"status": kept["status"]} if "status" in kept else found
 
 
 def trim_service(body: Json) -> Json:
-    """A TTSService without the record who owns which of its fields."""
+    """Trim a TTSService: drop `managedFields`."""
     return {**body, "metadata": {name: value for name, value in body["metadata"].items() if name != "managedFields"}}
 
 
 def _content(found: LazyObject, ours: list[Json]) -> tuple[Any, ...]:
-    """What the decisions about a child are made of, for comparison."""
+    """The fingerprint of a child: equal for two versions that lead to the same decisions."""
     metadata = found["metadata"]
     if found["kind"] not in RESTLESS:
         return metadata["uid"], metadata["resourceVersion"]
-    # The generation counts the versions of the spec; an autoscaler has none.
+    # The generation identifies the spec; an autoscaler has none.
     spec = metadata.get("generation") or found["spec"]
     record = hash(msgspec.json.encode([spec, ours, metadata.get("labels"), metadata.get("ownerReferences")]))
     return metadata["uid"], record, "deletionTimestamp" in metadata
 
 
-def trim_pod(body: Json, *, speaks: Speaks | None = None) -> Json:
-    """What the status is made of: where the pod is, and how it does, as far as it may be repeated (None: all may)."""
+def trim_pod(body: Json, *, may_show: MayShow | None = None) -> Json:
+    """Trim a pod: keep its node and its status, without output that must not be shown (None: show all)."""
     if isinstance(body, Kept):
         return body
     found = as_lazy_object(body)
     status = _pod_status.decode(found["status"]) if "status" in found else PodStatus()
-    if speaks is not None and "spec" in found:
-        status = quiet(status, found["spec"], found["metadata"], speaks)
+    if may_show is not None and "spec" in found:
+        status = hide_output(status, found["spec"], found["metadata"], may_show)
     conditions = [each for each in status.get("conditions", ()) if each["type"] in CONDITIONS]
     return Kept(
         metadata=_picked(found["metadata"], (*METADATA, "labels", "creationTimestamp")),

@@ -1,1 +1,1 @@
-"""Where a rollout is to be, and which workloads follow from it. Pure."""
+"""Decide where a rollout goes, and derive the workloads from that. Pure."""

@@ -1,4 +1,4 @@
-"""What is to be analysed in a phase, and whether the result of an analysis still counts."""
+"""What to analyze in each phase, and whether a result still counts."""
 
 import re
 
@@ -12,26 +12,26 @@ from tts_operator.reconcile.observed.snapshot import Observed
 from tts_operator.reconcile.rollout.context import RolloutContext
 from tts_operator.reconcile.rollout.state import Phase, RolloutState
 
-LISTENED_TO = 5
-"""So many new pods at most are made to speak."""
+CHECKED_PODS = 5
+"""Maximum number of new pods whose speech is checked."""
 
 
 def analysis_request(context: RolloutContext, state: RolloutState, pods: list[Json]) -> AnalysisRequest | None:
-    """What is to be found out in a state about these pods; None where nothing."""
-    speaks = state.phase in (Phase.CHECKING, Phase.CHECKING_IN_PLACE)
-    if speaks and not context.service.spec.rollout.speech_check.enabled:
+    """What to analyze in a state about these pods; None if nothing."""
+    checks_speech = state.phase in (Phase.CHECKING, Phase.CHECKING_IN_PLACE)
+    if checks_speech and not context.service.spec.rollout.speech_check.enabled:
         return None
-    if not speaks and state.phase not in (Phase.SCALING, Phase.STEPPING, Phase.SWITCHED, Phase.PROMOTING):
+    if not checks_speech and state.phase not in (Phase.SCALING, Phase.STEPPING, Phase.SWITCHED, Phase.PROMOTING):
         return None
     there = [pod for pod in pods if not has_ended(pod)]
-    asked = context.update_revision.spec  # not the service's: in an undo it is about another revision
+    asked = context.update_revision.spec  # not the service's spec: an undo runs another revision
     others = pods_of(context.observed, context.stable, in_place=True, ready=True)
     return AnalysisRequest(
         subject=state.subject,
-        pods=pod_endpoints(there[:LISTENED_TO] if speaks else there, PORT, context.update_revision.template),
+        pods=pod_endpoints(there[:CHECKED_PODS] if checks_speech else there, PORT, context.update_revision.template),
         stable=pod_endpoints(others, PORT, context.stable.template),
-        speaks=speaks,
-        ready=not speaks or (bool(there) and all(map(is_ready, there))),
+        checks_speech=checks_speech,
+        ready=not checks_speech or (bool(there) and all(map(is_ready, there))),
         present=frozenset(pod["metadata"]["uid"] for pod in there),
         language=language_of(asked.model),
         max_characters=asked.server.max_input_characters,
@@ -39,15 +39,15 @@ def analysis_request(context: RolloutContext, state: RolloutState, pods: list[Js
 
 
 def language_of(model: Model) -> str:
-    """The BCP 47 language of a model: the hub's names of voices end in it, as in ..._zh-cn_16k. Mandarin otherwise."""
+    """The BCP 47 language of a model, from its name on the hub, such as ..._zh-cn_16k; otherwise Mandarin."""
     told = re.search(r"_([a-z]{2}-[a-z]{2})_\d+k$", model.name or "")
     return told[1] if told else "zh-CN"
 
 
 def still_counts(analysis_result: AnalysisResult, state: RolloutState, observed: Observed) -> bool:
-    """Whether what was found out is about this state, and about pods that are still there.
+    """Whether a result is about this state, and about pods that still exist.
 
-    A pod that was drained while it was asked has not answered: that says nothing of its version.
+    A pod that was drained during the check did not answer, which says nothing about its version.
     """
     there = {
         pod["metadata"]["uid"]

@@ -1,4 +1,4 @@
-"""What the next step of a rollout is decided on."""
+"""The input of a rollout decision."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ from tts_operator.reconcile.rollout.state import Phase, RolloutState
 
 @dataclass(frozen=True, kw_only=True)
 class RolloutContext:
-    """What is decided on."""
+    """The input of a rollout decision."""
 
     service: TTSService
     observed: Observed
@@ -28,14 +28,15 @@ class RolloutContext:
     stable: Revision
     analysis_result: AnalysisResult
     started: str
-    """When the rollout began."""
+    """RFC 3339: when the rollout started."""
     now: str
+    """RFC 3339."""
     no_way_back: bool = False
-    """Whether there is no way back: the stable revision is lost, and its Deployment has the new one already."""
+    """Whether a rollback is impossible: the stable revision is lost, and its Deployment already has the new one."""
 
     @property
     def stable_deployment(self) -> Json | None:
-        """The Deployment that bears the service's name."""
+        """The Deployment with the service's name."""
         return self._ours(self.service.name)
 
     @property
@@ -49,7 +50,7 @@ class RolloutContext:
 
     @property
     def stable_replicas(self) -> int:
-        """How many pods the Deployment is to have."""
+        """The desired number of pods in the stable Deployment."""
         live = self.stable_deployment
         if live is not None and is_autoscaled(self.service, self.observed):
             count: int = live["spec"].get("replicas", 1)
@@ -58,54 +59,54 @@ class RolloutContext:
 
     @property
     def steps(self) -> list[CanaryStep]:
-        """Those of a canary."""
+        """The steps of a canary."""
         return (self.service.spec.rollout.canary or Canary()).steps
 
     @property
     def by_weight(self) -> bool:
-        """Whether a route shares the traffic out, so that the number of pods need not."""
+        """Whether a route splits the traffic by weight; otherwise the number of pods does."""
         return self.service.spec.gateway is not None or shares_by_weight(self.service.spec.ingress)
 
     @property
     def has_candidate(self) -> bool:
-        """Whether there is a candidate of this revision; there is none on the way from a stable one that is broken."""
+        """Whether the candidate has the update revision. There is none while a broken stable revision is replaced."""
         annotations = (self.candidate_deployment or {}).get("metadata", {}).get("annotations", {})
         return bool(annotations.get(REVISION_ANNOTATION) == self.update_revision.name)
 
     def step_of(self, state: RolloutState) -> int:
-        """The step of a canary, also where the spec now has fewer."""
+        """The index of the canary step, even if the spec now has fewer steps."""
         return min(state.step or 0, len(self.steps) - 1)
 
     @property
     def waits_for_promotion(self) -> bool:
-        """Whether somebody must promote the switch of a blue-green rollout."""
+        """Whether a blue-green switch needs a manual promotion."""
         rollout = self.service.spec.rollout
         return rollout.strategy == "BlueGreen" and (rollout.blue_green or BlueGreen()).is_manual
 
     @property
     def has_spoken(self) -> bool:
-        """Whether the new pods have passed the speech check, or need not."""
+        """Whether the new pods have passed the speech check, or it is disabled."""
         return not self.service.spec.rollout.speech_check.enabled or bool(self.analysis_result.passed)
 
     def is_promoted(self, state: RolloutState) -> bool:
-        """Whether somebody has asked to go on from here, or to the end."""
+        """Whether a user has promoted this step, or the whole rollout."""
         return self.service.commands.promote in state.promotions
 
     def waits_for_pods(self, state: RolloutState) -> bool:
-        """Whether only pods that are not ready keep the rollout from going on."""
+        """Whether the rollout waits only for pods to become ready."""
         if state.phase is Phase.PREVIEWING:
             return not self.waits_for_promotion or self.is_promoted(state)
         return state.phase in (Phase.CHECKING, Phase.CHECKING_IN_PLACE, Phase.SCALING)
 
     def runs_update(self, live: Json | None) -> bool:
-        """Whether a Deployment was given the update revision, and its controller has seen that."""
+        """Whether a Deployment has the update revision, and its controller has seen that."""
         if live is None or "deletionTimestamp" in live["metadata"]:
             return False
         told = live["metadata"].get("annotations", {}).get(REVISION_ANNOTATION)
         return bool(told == self.update_revision.name) and is_seen(live)
 
     def enter(self, phase: Phase, *, step: int | None = None, message: str = "") -> RolloutState:
-        """The state at the beginning of a phase, or of a step."""
+        """The state at the start of a phase or step."""
         return RolloutState(
             revision=self.update_revision.name,
             phase=phase,

@@ -1,10 +1,10 @@
 """Decide where a rollout goes next. Pure: every situation is a row in a table test.
 
-A revision that replaces another one proves itself first, in a second Deployment, the candidate: there it must get ready
-and speak, before any client reaches it. What comes then is the strategy's. At its end the Deployment that bears the
-service's name gets the new revision, and the candidate goes. The stable one is never shrunk nor re-routed before.
+A revision that replaces another one first runs in a second Deployment, the candidate. It must become ready and pass the
+speech check there before any client reaches it. The strategy decides what follows. At the end, the Deployment with the
+service's name takes over the new revision, and the candidate is deleted. Until then, the stable one is left alone.
 
-Each decision is written to the status before it is carried out, so that a restarted operator goes on from there.
+Each decision is written to the status before it is carried out, so that a restarted operator continues from there.
 """
 
 from collections.abc import Mapping
@@ -27,41 +27,41 @@ from tts_operator.reconcile.rollout.state import Phase, RolloutState
 from tts_operator.reconcile.rollout.workloads import desired_workloads, weight_of
 
 WAITING_SECONDS = 5.0
-"""What is waited for is looked at again so often, in case its news are lost."""
+"""Interval of passes during a rollout, in case an event was lost."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RolloutDecision:
-    """Where a rollout is to be, and what follows from it."""
+    """Where a rollout goes, and what follows from that."""
 
     spec_revision: Revision
-    """What the spec asks for."""
+    """The revision that the spec asks for."""
     update_revision: Revision
-    """What is being rolled out, or has been: the same, unless somebody has undone it."""
+    """The revision that is or was rolled out: the spec's, unless an undo is in effect."""
     workloads: DesiredWorkloads
     state: RolloutState | None = None
-    """What becomes `status.rollout`."""
+    """The new `status.rollout`; None if there is no rollout."""
     current: str | None = None
-    """Name of the revision that was last rolled out in full, where that is decided here."""
+    """Name of the revision that was last rolled out completely, if this decision changes it."""
     analysis_request: AnalysisRequest | None = None
     again: float | None = None
-    """Seconds after which another look is due."""
+    """Seconds until another pass is due; None if events suffice."""
     held: bool = False
-    """A rollout would begin, were rollouts not paused."""
+    """Whether a rollout would start if rollouts were not paused."""
     share: int = 0
-    """Percent of the traffic that a canary has."""
+    """Percentage of the traffic that a canary receives."""
     ends: bool = True
-    """Whether the phase ends by itself."""
+    """Whether the phase ends without a promotion."""
     no_way_back: bool = False
-    """Whether there is no way back."""
+    """Whether a rollback is impossible."""
 
     @property
     def settled(self) -> bool:
-        """Whether there is no rollout, and none has just ended."""
+        """Whether no rollout is in progress, and none has just ended."""
         return self.state is None and not self.held and self.again is None
 
     def stripped(self) -> "RolloutDecision":
-        """Without what takes memory; only for one that is settled."""
+        """Drop what takes memory. Only for a settled decision."""
         workloads = DesiredWorkloads(revision=self.workloads.revision.stripped(), replicas=self.workloads.replicas)
         return replace(
             self,
@@ -80,17 +80,17 @@ def decide_rollout(
     analysis_result: AnalysisResult,
     now: str,
 ) -> RolloutDecision:
-    """Where the rollout goes next. `revisions` are all recorded ones, by name; `now` is an RFC 3339 time."""
+    """Decide where the rollout goes next. `revisions` are the recorded ones, by name. `now` is an RFC 3339 time."""
     update_revision = _undone(service, spec_revision, revisions) or spec_revision
     state = RolloutState.read(service.status)
     if state is not None and state.revision != update_revision.name:
-        state = None  # the spec has moved on: what was on its way is given up
+        state = None  # the spec has changed again: abandon the earlier rollout
     stable = stable_revision(service, observed, revisions)
     no_way_back = state is not None and state.phase is Phase.CHECKING_IN_PLACE and is_lost(service, revisions)
     if no_way_back:
         stable = update_revision
     if stable is None or (stable.has_pods_of(update_revision) and not no_way_back):
-        # The first one, or back to what runs, or the same in other words.
+        # The first revision, a return to the running one, or the same pods from an equivalent spec.
         workloads = DesiredWorkloads(
             revision=update_revision, replicas=replicas(service, observed, takes_over=True), keep=(spec_revision,)
         )
@@ -106,12 +106,12 @@ def decide_rollout(
         now=now,
         no_way_back=no_way_back,
     )
-    found = _goes_on(context, state) if state is not None else _begin(context)
-    # Where the status does not tell the stable revision, it does from now on.
+    found = _continue(context, state) if state is not None else _begin(context)
+    # Record the stable revision if the status does not have it.
     return found if "currentRevision" in service.status or found.current else replace(found, current=stable.name)
 
 
-def _goes_on(context: RolloutContext, state: RolloutState) -> RolloutDecision:
+def _continue(context: RolloutContext, state: RolloutState) -> RolloutDecision:
     if not still_counts(context.analysis_result, state, context.observed):
         context = replace(context, analysis_result=NO_RESULT)
     following = state if context.service.spec.paused else _next(context, state)
@@ -128,14 +128,14 @@ def _goes_on(context: RolloutContext, state: RolloutState) -> RolloutDecision:
 
 
 def _undone(service: TTSService, spec_revision: Revision, revisions: Mapping[str, Revision]) -> Revision | None:
-    """The older revision that somebody has asked for instead of what the spec asks for."""
+    """The older revision that runs instead of the spec's because of an undo; None if there is no undo."""
     older, _, instead_of = service.commands.undo.partition("@")
     name, _, number = instead_of.partition("/")
     if name != spec_revision.name:
         return None
     if number:
         return revisions.get(older) if number == str(spec_revision.number) else None
-    # Written by an older version of the plugin, it counts where it is in force already.
+    # An annotation without a number is from an older plugin. It counts only if it is already in effect.
     status = service.status
     runs = (status.get("rollout") or {}).get("revision") or status.get("currentRevision")
     return revisions.get(older) if status.get("targetRevision") == name and runs == older else None
@@ -152,7 +152,7 @@ def _begin(context: RolloutContext) -> RolloutDecision:
         return RolloutDecision(
             spec_revision=context.spec_revision, update_revision=context.update_revision, workloads=workloads, held=True
         )
-    if not _serves(context):  # nothing to protect: a fix must not wait for what it repairs
+    if not _serves(context):  # nothing to protect: a fix must not wait for what is broken
         return _decision(context, context.enter(Phase.PROMOTING))
     if rollout.strategy == "Rolling" and not rollout.speech_check.enabled:
         return _decision(context, context.enter(Phase.PROMOTING))
@@ -162,13 +162,13 @@ def _begin(context: RolloutContext) -> RolloutDecision:
 
 
 def _serves(context: RolloutContext) -> bool:
-    """Whether a stable pod can serve. After a restore the Deployment may not tell it yet."""
+    """Whether a stable pod can serve. After a restore from a backup, the Deployment may not show it yet."""
     available = (context.stable_deployment or {}).get("status", {}).get("availableReplicas", 0)
     return bool(available) or any(is_ready(pod) and not is_candidate(pod) for pod in context.observed.pods)
 
 
 def _decision(context: RolloutContext, state: RolloutState) -> RolloutDecision:
-    """What follows from a state."""
+    """Derive the decision from a state."""
     found = RolloutDecision(
         spec_revision=context.spec_revision,
         update_revision=context.update_revision,
@@ -193,7 +193,7 @@ def _decision(context: RolloutContext, state: RolloutState) -> RolloutDecision:
 
 
 def _next(context: RolloutContext, state: RolloutState) -> RolloutState | None:
-    """The state that follows, which may be the same; None: it is done."""
+    """The next state, possibly the same one; None if the rollout is complete."""
     if state.phase is Phase.ROLLED_BACK:
         return state
     if (reason := aborted_by_hand(context, state)) is not None:
@@ -209,6 +209,6 @@ def _next(context: RolloutContext, state: RolloutState) -> RolloutState | None:
 def _failed(
     context: RolloutContext, state: RolloutState, rollback_reason: RollbackReason, *, back: bool
 ) -> RolloutState:
-    """Rolled `back`, or left where it is."""
+    """The state after a failure: rolled `back`, or held where it is."""
     state = replace(state, reason=rollback_reason.reason, message=rollback_reason.message)
     return replace(state, phase=Phase.ROLLED_BACK, since=context.now) if back and not context.no_way_back else state

@@ -1,6 +1,6 @@
-"""What each phase waits for, and which state follows it: one function a phase. Pure.
+"""What each phase waits for, and the state that follows: one function per phase. Pure.
 
-None follows the last state: the rollout is complete.
+Each function returns the same state while the phase lasts. None means that the rollout is complete.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ def _checking(context: RolloutContext, state: RolloutState) -> RolloutState:
 
 
 def _checked(context: RolloutContext, state: RolloutState, message: str) -> RolloutState:
-    """Where the candidate goes once it has proved itself."""
+    """The state after a passed speech check."""
     match context.service.spec.rollout.strategy:
         case "Canary":
             return context.enter(Phase.STEPPING, step=0, message=message)
@@ -58,8 +58,8 @@ def _stepping(context: RolloutContext, state: RolloutState) -> RolloutState:
 
 
 def _no_canary(context: RolloutContext, state: RolloutState) -> RolloutState:
-    """Where a canary goes on when the strategy has become another one."""
-    full = context.service.spec.rollout.strategy == "BlueGreen"  # traffic is switched only when all pods are there
+    """The state of a canary whose strategy has been changed."""
+    full = context.service.spec.rollout.strategy == "BlueGreen"  # BlueGreen switches only to a full set of pods
     return context.enter(Phase.PREVIEWING if full else Phase.PROMOTING, message=state.message)
 
 
@@ -82,7 +82,7 @@ def _promoting(context: RolloutContext, state: RolloutState) -> RolloutState | N
 
 
 def _complete(context: RolloutContext, state: RolloutState) -> bool:
-    """Whether every pod of the candidate can serve, and there are as many as there are to be in this state."""
+    """Whether the candidate has the number of pods for this state, and all of them can serve."""
     candidate_deployment, wanted = context.candidate_deployment, desired_workloads(context, state).candidate
     if (
         candidate_deployment is None
@@ -91,7 +91,7 @@ def _complete(context: RolloutContext, state: RolloutState) -> bool:
         or not is_complete(candidate_deployment)
     ):
         return False
-    # What the state asks for may not have been applied yet.
+    # The replicas for this state may not have been applied yet.
     return wanted.replicas in (None, candidate_deployment["spec"].get("replicas", 1))
 
 
@@ -118,4 +118,4 @@ HOLDS: Mapping[Phase, Callable[[RolloutContext, RolloutState], float | None]] = 
     Phase.STEPPING: _hold,
     Phase.SWITCHED: _scale_down_delay,
 }
-"""How many seconds a phase lasts; None: until somebody promotes it."""
+"""How many seconds a phase lasts; None: until it is promoted."""

@@ -1,10 +1,11 @@
-"""How many replicas to write into the Deployment, so that an autoscaler is never undone, and pods are never lost.
+"""How many replicas to write into a Deployment without overriding an autoscaler or losing pods.
 
-`spec.replicas` cannot simply be left out once there is an autoscaler: as long as nobody else has set it, leaving it out
-removes it, and the API server's default is 1. So it is kept as it is until the autoscaler has written it, and owns it.
+We cannot simply omit `spec.replicas` once there is an autoscaler: while we are its only owner, omitting it removes it,
+and the API server's default is 1. So we keep its value until the autoscaler has written it, and owns it.
 
-Nor can it be applied as it was last seen: the autoscaler may have written it meanwhile. The first apply under an
-autoscaler leaves it to another field manager of ours, which the API server refuses where the autoscaler was faster.
+Nor can we apply the value that we last saw, because the autoscaler may have changed it since. So our first apply under
+an autoscaler transfers the field to a second field manager of ours. The API server rejects the transfer if the
+autoscaler was faster.
 https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership
 """
 
@@ -20,9 +21,9 @@ from tts_operator.reconcile.observed.snapshot import Address, Observed, address
 
 
 def replicas(service: TTSService, observed: Observed, *, takes_over: bool = False) -> int | None:
-    """What to write into the Deployment that bears the service's name; None: nothing, an autoscaler has written it.
+    """The replicas of the Deployment with the service's name; None to omit them, because an autoscaler owns them.
 
-    It `takes_over` where it gets the traffic of a candidate, if there is one which an autoscaler has made larger.
+    With `takes_over`, it is about to take over a candidate's traffic, and needs at least as many pods as that one.
     """
     live = observed.child("apps/v1", "Deployment", service.name)
     if live is None or not is_autoscaled(service, observed):
@@ -33,12 +34,12 @@ def replicas(service: TTSService, observed: Observed, *, takes_over: bool = Fals
     if not we_set_replicas(live):
         return None
     autoscaling = service.spec.autoscaling
-    # An autoscaler leaves alone what has no replicas, and looks at the rest only every 15 s.
+    # An autoscaler ignores a Deployment with 0 replicas, and looks at others only every 15 s.
     return current if autoscaling is None else max(current, autoscaling.min_replicas)
 
 
 def _scaled_candidate(service: TTSService, observed: Observed) -> int:
-    """The replicas of the candidate, where the autoscaler is about it; 0 otherwise."""
+    """The replicas of the candidate if the autoscaler targets it; otherwise 0."""
     name = candidate_name(service)
     scaler = observed.child(HORIZONTAL_POD_AUTOSCALERS.api_version, HORIZONTAL_POD_AUTOSCALERS.kind, service.name)
     live = observed.child("apps/v1", "Deployment", name)
@@ -48,9 +49,9 @@ def _scaled_candidate(service: TTSService, observed: Observed) -> int:
 
 
 def candidate_replicas(live: Json | None, wanted: int, *, scaled: bool) -> int | None:
-    """What to write into a candidate's Deployment, `live`, which is to begin with as many as `wanted`.
+    """The replicas of a candidate's Deployment, `live`, which starts with `wanted`.
 
-    None: nothing, an autoscaler, which is about it while it is `scaled`, has written it.
+    None to omit them, because the autoscaler owns them. `scaled` says that the autoscaler targets the candidate.
     """
     if not scaled or live is None:
         return wanted
@@ -60,11 +61,11 @@ def candidate_replicas(live: Json | None, wanted: int, *, scaled: bool) -> int |
 def leave_to_autoscaler(
     manifests: Iterable[Json], observed: Observed, scaled: Collection[str]
 ) -> tuple[list[Json], dict[Address, Json]]:
-    """The same, where an autoscaler may write the replicas of a `scaled` Deployment while they are applied.
+    """Change manifests of `scaled` Deployments so that an autoscaler may write the replicas at the same time.
 
-    Replicas that stay as they are, are left out of its manifest. By its address is told what is to be applied without
-    force, and in the name of another manager, before it: so they are owned, and do not fall to the default. Replicas
-    that change are applied to the version that was seen only.
+    Unchanged replicas are removed from the manifest. The second result maps its address to a manifest that the other
+    field manager applies first, without force, so that the field keeps an owner and does not fall back to the default.
+    Changed replicas are bound to the resource version that was seen.
     """
     found: list[Json] = []
     kept: dict[Address, Json] = {}
@@ -90,14 +91,14 @@ def leave_to_autoscaler(
 
 
 def scaled_names(manifests: Iterable[Json]) -> set[str]:
-    """The Deployments that autoscalers among some manifests or live objects are about."""
+    """Names of the Deployments that the autoscalers among these manifests or live objects target."""
     scalers = (body for body in manifests if body["kind"] == HORIZONTAL_POD_AUTOSCALERS.kind)
     targets = (body["spec"]["scaleTargetRef"] for body in scalers)
     return {target["name"] for target in targets if target["kind"] == "Deployment"}
 
 
 def is_autoscaled(service: TTSService, observed: Observed) -> bool:
-    """Whether an autoscaler decides: the one that the spec asks for, or one of the user's own on the Deployment."""
+    """Whether an autoscaler sets the replicas: the spec's, or a user's own for the Deployment."""
     others = (each for each in observed.children.values() if not owned_by(each, service))
     return service.spec.autoscaling is not None or service.name in scaled_names(
         each for each in others if "deletionTimestamp" not in each["metadata"]

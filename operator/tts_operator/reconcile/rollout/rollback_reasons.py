@@ -1,6 +1,6 @@
-"""What speaks against the update revision: an ordered chain of checks over one input. Pure.
+"""Reasons to roll back the update revision: an ordered chain of checks over one input. Pure.
 
-A new reason is a function here, and a line in `AUTOMATIC`. The first check that finds something decides.
+To add a reason, add a function here and list it in `AUTOMATIC`. The first check that finds something decides.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from tts_operator.reconcile.rollout.state import Phase, RolloutState
 Check = Callable[[RolloutContext, RolloutState], RollbackReason | None]
 CRASH = "CrashLoopBackOff"
 COMPLETE = "NewReplicaSetAvailable"
-"""The reason of a Deployment's condition Progressing once all pods of its template have been available."""
+"""Reason of a Deployment's Progressing condition once all pods of its template have been available."""
 
 
 def aborted_by_hand(context: RolloutContext, state: RolloutState) -> RollbackReason | None:
@@ -28,12 +28,12 @@ def aborted_by_hand(context: RolloutContext, state: RolloutState) -> RollbackRea
 
 
 def automatic(context: RolloutContext, state: RolloutState) -> RollbackReason | None:
-    """The first reason that is found without anybody asking; rolled back where `failurePolicy` is Rollback."""
+    """The first reason found by the checks. It leads to a rollback if `failurePolicy` is Rollback."""
     return next(filter(None, (check(context, state) for check in AUTOMATIC)), None)
 
 
 def _failed_before(_: RolloutContext, state: RolloutState) -> RollbackReason | None:
-    """An earlier pass has found a reason, and the rollout stays where it is."""
+    """An earlier pass found a reason, and the rollout is held."""
     return RollbackReason(reason=state.reason, message=state.message) if state.reason else None
 
 
@@ -46,7 +46,7 @@ def _container_crashes(context: RolloutContext, state: RolloutState) -> Rollback
 
 
 def _not_ready_in_time(context: RolloutContext, state: RolloutState) -> RollbackReason | None:
-    """A Deployment with the new pods makes no progress, or its pods are not ready, for longer than the spec allows."""
+    """A Deployment with new pods makes no progress, or its pods are not ready, for longer than the spec allows."""
     deployments = [context.candidate_deployment]
     if _replaces_in_place(state):
         deployments.append(context.stable_deployment)
@@ -63,7 +63,7 @@ AUTOMATIC: Sequence[Check] = (_failed_before, _analysis_failed, _container_crash
 
 
 def _replaces_in_place(state: RolloutState) -> bool:
-    """Whether the Deployment that bears the service's name gets new pods in this phase."""
+    """Whether the stable Deployment gets new pods in this phase."""
     return state.phase in (Phase.CHECKING_IN_PLACE, Phase.PROMOTING)
 
 
@@ -75,7 +75,7 @@ def _new_pods(context: RolloutContext, state: RolloutState) -> list[Json]:
 
 
 def _crash(pods: list[Json]) -> RollbackReason | None:
-    """A container that ends again and again."""
+    """A container that crashes repeatedly."""
     for pod in pods:
         for container in pod.get("status", {}).get("containerStatuses", ()):
             if container.get("state", {}).get("waiting", {}).get("reason") == CRASH:
@@ -95,9 +95,9 @@ def _overdue(live: Json | None, pods: list[Json]) -> RollbackReason | None:
 
 
 def stuck(live: Json | None, pods: list[Json], now: str) -> RollbackReason | None:
-    """Pods that are not ready for longer than the spec allows, of a Deployment that was complete before.
+    """Pods that are not ready for longer than the spec allows, in a Deployment that was complete before.
 
-    For such a one its controller knows no deadline any more: not where a pod is no longer ready, nor where it grows
+    Its controller no longer applies the progress deadline, neither if a pod becomes unready nor if it is scaled up
     (https://github.com/kubernetes/kubernetes/blob/v1.31.0/pkg/controller/deployment/progress.go, syncRolloutStatus).
     """
     if live is None or is_complete(live) or condition_of(live, "Progressing").get("reason") != COMPLETE:

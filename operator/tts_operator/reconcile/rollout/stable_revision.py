@@ -1,7 +1,7 @@
-"""Which revision serves, and is gone back to where a new one fails. Pure.
+"""The stable revision: the one that serves, and that a rollback returns to. Pure.
 
-The status tells. Where it does not, as after a restore from a backup, or where the ControllerRevision that it names is
-gone, the Deployment and its pods do.
+The status names it. If it does not, as after a restore from a backup, or if its ControllerRevision is gone, it follows
+from the Deployment and its pods.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from tts_operator.reconcile.observed.snapshot import Observed
 
 
 def stable_revision(service: TTSService, observed: Observed, revisions: Mapping[str, Revision]) -> Revision | None:
-    """The stable revision; None where none has ever served. `revisions` are those that are recorded, by name."""
+    """The stable revision; None if none has ever served. `revisions` are the recorded ones, by name."""
     told = revisions.get(service.status.get("currentRevision", ""))
     if told is not None:
         return told
@@ -27,7 +27,7 @@ def stable_revision(service: TTSService, observed: Observed, revisions: Mapping[
     given = _given(live, revisions) if live is not None and owned_by(live, service) else None
     if live is None or given is None or is_complete(live):
         return given
-    # It has begun to replace pods. What most of the ready ones are made of has served before.
+    # It is replacing pods. The revision of most ready pods is the one that served before.
     ready = {
         each.name: len(pods_of(observed, each, in_place=True, ready=True)) for each in (*revisions.values(), given)
     }
@@ -44,7 +44,7 @@ def is_lost(service: TTSService, revisions: Mapping[str, Revision]) -> bool:
 
 
 def _given(live: Json, revisions: Mapping[str, Revision]) -> Revision | None:
-    """The revision that a Deployment was last given; without a ControllerRevision, as far as the Deployment tells."""
+    """The revision last applied to a Deployment; without its ControllerRevision, as much as the Deployment shows."""
     name = live["metadata"].get("annotations", {}).get(REVISION_ANNOTATION, "")
     if not name or name in revisions:
         return revisions.get(name)

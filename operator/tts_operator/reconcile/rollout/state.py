@@ -1,4 +1,4 @@
-"""Where a rollout is: what `status.rollout` holds, so that a restarted operator goes on where the last one was."""
+"""The state of a rollout, kept in `status.rollout`, so that a restarted operator continues where the last one was."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from tts_operator.reconcile.observed.conditions import seconds_between
 
 
 class Phase(StrEnum):
-    """The phases of a rollout, as `kubectl explain ttsservice.status.rollout.phase` tells them."""
+    """The phases of a rollout. `kubectl explain ttsservice.status.rollout.phase` describes them."""
 
     CHECKING = "Checking"
     CHECKING_IN_PLACE = "CheckingInPlace"
@@ -24,15 +24,15 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class RolloutState:
-    """Where a rollout is."""
+    """The state of a rollout."""
 
     revision: str
-    """Name of the revision that it is about."""
+    """Name of the update revision."""
     phase: Phase
     started: str
-    """RFC 3339: when the rollout began; empty for one that an operator of before there was this began."""
+    """RFC 3339: when the rollout started; empty if an operator started it that did not record this."""
     since: str
-    """RFC 3339: when the phase, or the step, began."""
+    """RFC 3339: when the phase or step started."""
     step: int | None = None
     """The step of a canary, counted from 0 as an index of the spec's steps."""
     steps: int | None = None
@@ -41,7 +41,7 @@ class RolloutState:
 
     @classmethod
     def read(cls, status: Mapping[str, Any]) -> "RolloutState | None":
-        """From the status of a TTSService; None where no rollout is told of, or none that this operator knows."""
+        """Read the status of a TTSService. None without a rollout, or with a phase unknown to this operator."""
         told = status.get("rollout")
         if not told or told.get("phase") not in list(Phase):
             return None
@@ -74,14 +74,14 @@ class RolloutState:
 
     @property
     def rollout(self) -> str:
-        """What a command names: this rollout, and no later one to the same revision."""
+        """The name for commands: identifies this rollout, but no later one to the same revision."""
         return f"{self.revision}@{self.started}" if self.started else self.revision
 
     @property
     def promotions(self) -> tuple[str, ...]:
-        """The commands that ask to go on from here: to the end, or from this place alone.
+        """The promotions that apply now: of the whole rollout, or of this place.
 
-        The last one is that of a plugin before places had names: the step counted from 0, or 1 after a switch.
+        The last form is that of earlier plugins: the step counted from 0, or 1 after a switch.
         """
         switched = self.phase is Phase.SWITCHED
         if self.step is None:
@@ -92,9 +92,9 @@ class RolloutState:
 
     @property
     def subject(self) -> str:
-        """What findings are about."""
+        """The subject of the analysis in this state."""
         return f"{self.revision}/{self.phase}/{self.step}/{self.since}"
 
     def elapsed(self, now: str) -> float:
-        """Seconds since the phase or step began."""
+        """Seconds since the phase or step started."""
         return seconds_between(self.since, now)

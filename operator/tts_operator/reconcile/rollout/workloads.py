@@ -1,4 +1,4 @@
-"""What follows from where a rollout is: which pods there are to be, and who gets which traffic. Pure."""
+"""The workloads that follow from the state of a rollout: which pods run, and which of them get traffic. Pure."""
 
 import math
 from dataclasses import replace
@@ -10,7 +10,7 @@ from tts_operator.reconcile.rollout.state import Phase, RolloutState
 
 
 def desired_workloads(context: RolloutContext, state: RolloutState) -> DesiredWorkloads:
-    """What pods there are to be in a state, and who gets which traffic."""
+    """The pods to run in a state, and the traffic that they get."""
     keep = (context.spec_revision, context.update_revision, context.stable)
     strategy, phase = context.service.spec.rollout.strategy, state.phase
     switched = strategy == "BlueGreen" and phase is Phase.SWITCHED
@@ -21,7 +21,7 @@ def desired_workloads(context: RolloutContext, state: RolloutState) -> DesiredWo
     )
     if phase is Phase.ROLLED_BACK:
         return stable
-    # What fails, and is not rolled back by itself, replaces no further pod.
+    # A failing revision that is not rolled back replaces no further pods.
     new = replace(
         stable, revision=context.update_revision, halted=context.service.spec.rollout.paused or bool(state.reason)
     )
@@ -39,7 +39,7 @@ def desired_workloads(context: RolloutContext, state: RolloutState) -> DesiredWo
     scaled = led and context.service.spec.autoscaling is not None
     wanted = context.stable_replicas
     if led and context.candidate_deployment is not None:
-        # An autoscaler of the user's own sees no load on the other set, and may shrink it; not what has the traffic.
+        # A user's own autoscaler sees no load on the stable set, and may shrink it. The candidate has the traffic.
         wanted = max(wanted, context.candidate_deployment["spec"].get("replicas", 1))
     count = candidate_replicas(context.candidate_deployment, wanted, scaled=scaled)
     candidate_deployment = Candidate(revision=context.update_revision, replicas=count, scaled=scaled)
@@ -48,7 +48,7 @@ def desired_workloads(context: RolloutContext, state: RolloutState) -> DesiredWo
 
 
 def _shared(context: RolloutContext, state: RolloutState, found: DesiredWorkloads) -> DesiredWorkloads:
-    """The same with a canary."""
+    """Add a canary to the workloads."""
     weight = weight_of(context, state)
     found = replace(found, candidate=Candidate(revision=context.update_revision, replicas=_share(context, state)))
     if context.by_weight:
@@ -57,7 +57,7 @@ def _shared(context: RolloutContext, state: RolloutState, found: DesiredWorkload
 
 
 def weight_of(context: RolloutContext, state: RolloutState) -> int:
-    """The percentage of the traffic that a canary has."""
+    """The percentage of the traffic that a canary receives."""
     if state.phase is Phase.CHECKING:
         return 0
     step = context.step_of(state)
@@ -67,7 +67,7 @@ def weight_of(context: RolloutContext, state: RolloutState) -> int:
 
 
 def _share(context: RolloutContext, state: RolloutState) -> int:
-    """The pods of a canary: of the stable ones' number, or of all pods, as its weight says."""
+    """The number of canary pods: its weight as a share of the stable pods, or, without a route, of all pods."""
     weight = context.steps[context.step_of(state)].weight
     of = 100 if context.by_weight else 100 - weight
     return max(1, math.ceil(context.stable_replicas * weight / of))

@@ -1,1 +1,1 @@
-"""The status of a TTSService: its conditions, how it is written, and the events that tell of it."""
+"""The status of a TTSService: its conditions, its writes, and its events."""

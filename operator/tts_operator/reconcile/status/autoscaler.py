@@ -1,4 +1,4 @@
-"""How the autoscaler is doing."""
+"""The condition AutoscalingReady."""
 
 from tts_operator.api import TTSService
 from tts_operator.json_object import Json
@@ -8,7 +8,7 @@ from tts_operator.reconcile.observed.snapshot import Observed
 from tts_operator.reconcile.status.conditions import ConditionState
 
 PATIENCE_SECONDS = 120.0
-"""For so long an autoscaler may be without figures: those of new pods take a minute to come in."""
+"""Grace period for an autoscaler without metrics: those of new pods take a minute to arrive."""
 CURES = {
     "FailedGetResourceMetric": "there are no CPU or memory metrics; check that metrics-server runs and pods are ready",
     "FailedGetPodsMetric": "check that a custom metrics adapter is installed and provides the metric",
@@ -19,9 +19,9 @@ CURES = {
 
 
 def autoscaler(service: TTSService, observed: Observed, now: str) -> ConditionState | None:
-    """Whether the autoscaler can do its work; None where the spec asks for none.
+    """Whether the autoscaler works; None if the spec has none.
 
-    Only its reasons are told, not its messages: they hold figures, and every new one would be a write.
+    Reports its reasons but not its messages, whose changing numbers would cause a write each time.
     """
     if service.spec.autoscaling is None:
         return None
@@ -36,7 +36,7 @@ def autoscaler(service: TTSService, observed: Observed, now: str) -> ConditionSt
 
 
 def seconds_until_it_counts(service: TTSService, observed: Observed, now: str) -> float | None:
-    """After how many seconds a failure that is still young has to be told; None where there is none."""
+    """Seconds until a recent failure must be reported; None if there is none."""
     failing = _failing(service, observed)
     if service.spec.autoscaling is None or failing is None:
         return None
@@ -46,7 +46,7 @@ def seconds_until_it_counts(service: TTSService, observed: Observed, now: str) -
 
 
 def _failing(service: TTSService, observed: Observed) -> Json | None:
-    """The condition that says why the autoscaler cannot work."""
+    """The condition that says why the autoscaler does not work; None if it does."""
     conditions = [condition_of(_live(service, observed), kind) for kind in ("AbleToScale", "ScalingActive")]
     return next((condition for condition in conditions if condition.get("status") == "False"), None)
 

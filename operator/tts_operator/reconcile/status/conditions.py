@@ -1,21 +1,21 @@
-"""What is said of one part of a service."""
+"""The state of one part of a service."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConditionState:
-    """How one part of a service is doing."""
+    """The state of one part of a service, to be reported as a condition."""
 
     ready: bool | None
-    """None: it is not known."""
+    """None: unknown."""
     reason: str
     """One CamelCase word."""
     message: str
     stalled: bool = False
-    """It will not get ready by itself."""
+    """Whether it cannot become ready without help."""
 
     @property
     def status(self) -> str:
-        """The status of a condition."""
+        """The status of the condition."""
         return "Unknown" if self.ready is None else str(self.ready)

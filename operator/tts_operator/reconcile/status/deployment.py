@@ -1,4 +1,4 @@
-"""How the Deployment and its pods are doing."""
+"""The conditions WorkloadReady, Available, and ModelReady."""
 
 from tts_operator.api.model import Model
 from tts_operator.json_object import Json
@@ -9,7 +9,7 @@ from tts_operator.reconcile.status.conditions import ConditionState
 
 
 def workload(live: Json | None, failure: Failure | None) -> ConditionState:
-    """Whether what the spec asks for is what runs. `live` is the Deployment."""
+    """Whether what runs matches the spec. `live` is the Deployment."""
     if live is None or "deletionTimestamp" in live["metadata"]:
         return ConditionState(ready=False, reason="Creating", message="the Deployment does not exist yet")
     wanted = live["spec"].get("replicas", 1)
@@ -32,7 +32,7 @@ def workload(live: Json | None, failure: Failure | None) -> ConditionState:
 
 
 def availability(live: Json | None) -> ConditionState:
-    """Whether anybody can be served now, by whatever revision."""
+    """Whether the service can serve now, at any revision."""
     available = (live or {}).get("status", {}).get("availableReplicas", 0)
     if available:
         return ConditionState(ready=True, reason="PodsAvailable", message=f"{available} pods can serve")
@@ -42,7 +42,7 @@ def availability(live: Json | None) -> ConditionState:
 
 
 def model(asked: Model, available: ConditionState, failure: Failure | None) -> ConditionState | None:
-    """Whether the model is loaded; None where it is part of the image, and so no news of its own."""
+    """Whether the model is loaded; None for a model that is part of the image."""
     if asked.engine == "fastspeech2":
         return None
     name = f"{asked.name} {asked.revision}"

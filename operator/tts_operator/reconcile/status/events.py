@@ -1,4 +1,4 @@
-"""Events, on transitions only: what `kubectl describe` shows."""
+"""Events for transitions of a TTSService, as `kubectl describe` shows them."""
 
 import datetime
 import os
@@ -18,23 +18,23 @@ PROGRESS = {
     "CertificateNotReady",
     "RolloutPaused",
 }
-"""Reasons of Ready=False that are nobody's fault."""
+"""Reasons of Ready=False that are normal progress, and not a problem."""
 NOTE_MAX = 1000
-"""Longest note that the API accepts is 1024 bytes."""
+"""In bytes. The API accepts at most 1024."""
 
 
 def transition_event(metadata: Json, before: Json, after: Json) -> Json | None:
-    """An event for the object of `metadata` where Ready turned, or a problem got another reason; None where neither."""
+    """Return an event if Ready changed, or a problem has a new reason; otherwise None. `metadata` is the object's."""
     if before.get("status") == after["status"] and before.get("reason") == after["reason"]:
         return None
     good = after["status"] == "True" or after["reason"] in PROGRESS
     if before.get("status") != "True" and after["status"] != "True" and good:
-        return None  # a service on its way up: its end is the news
+        return None  # a service that is starting: only the result is worth an event
     return _event(metadata, after["reason"], after["message"], good=good, action="Reconcile")
 
 
 def pod_event(metadata: Json, reason: str, note: str) -> Json:
-    """An event for the object of `metadata` about one of its pods that was fenced, or came back."""
+    """Return an event about a pod that was fenced or restored. `metadata` is that of its TTSService."""
     return _event(metadata, reason, note, good=reason != NODE_UNREACHABLE, action="Fence")
 
 

@@ -1,4 +1,4 @@
-"""What the spec asks for and cannot be made: the cluster does not have the kind, or this operator does without it."""
+"""Children that cannot be created: the cluster lacks the kind, or it is disabled in this operator."""
 
 from collections.abc import Collection
 
@@ -14,7 +14,7 @@ INSTALL = {
     "PodMonitor": ("PrometheusOperatorMissing", "the Prometheus operator", "spec.monitoring.podMonitor"),
     "PrometheusRule": ("PrometheusOperatorMissing", "the Prometheus operator", "spec.monitoring.prometheusRule"),
 }
-"""For each optional kind: the reason, what to install, and what to remove from the spec instead."""
+"""For each optional kind: the reason, what to install, and the field to remove instead."""
 FEATURES = {
     "Ingress": ("ingress", "spec.ingress"),
     "HTTPRoute": ("gateway", "spec.gateway"),
@@ -26,7 +26,7 @@ FEATURES = {
     "PersistentVolumeClaim": ("persistentVolumeClaims", "spec.model.storage.persistentVolumeClaim"),
     "PodDisruptionBudget": ("disruptionBudgets", "spec.disruption"),
 }
-"""For each kind that an operator may do without: the Helm value below `features`, and what to remove from the spec."""
+"""For each kind that can be disabled: the Helm value below `features`, and the field to remove."""
 CONDITION_OF_KIND = {
     "Ingress": "RouteReady",
     "HTTPRoute": "RouteReady",
@@ -36,15 +36,15 @@ CONDITION_OF_KIND = {
 
 
 def unserved(observed: Observed, missing: Collection[str]) -> dict[str, ConditionState]:
-    """Of the `missing` kinds, those that the cluster does not have."""
+    """Report the `missing` kinds that the cluster lacks."""
     off = _off(observed)
     return {kind: _missing(kind) for kind in missing if kind not in off}
 
 
 def disabled(service: TTSService, observed: Observed, missing: Collection[str]) -> dict[str, ConditionState]:
-    """Of the `missing` kinds, those that this operator does without."""
+    """Report the `missing` kinds that are disabled in this operator."""
     off = _off(observed)
-    if service.spec.disruption == Disruption():  # every service has a budget; only who changes it has asked for it
+    if service.spec.disruption == Disruption():  # the default budget is not an explicit request
         off = off - {POD_DISRUPTION_BUDGETS.kind}
     return {kind: _disabled(kind) for kind in missing if kind in off}
 

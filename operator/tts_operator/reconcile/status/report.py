@@ -1,6 +1,6 @@
-"""What the status of a TTSService says of what was observed. Pure.
+"""Build the status of a TTSService from what was observed. Pure.
 
-The conditions are read by people, by `kubectl wait`, and by kstatus (Flux, Argo CD, Helm), which decides in this order:
+People, `kubectl wait`, and kstatus (Flux, Argo CD, Helm) read the conditions. kstatus decides in this order:
 observedGeneration, Reconciling, Stalled, Ready (https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus).
 """
 
@@ -25,11 +25,11 @@ from tts_operator.reconcile.status.rollout import rollout_report
 from tts_operator.reconcile.status.routes import certificate, route
 
 Conditions = dict[str, ConditionState]
-"""By type, in the order in which they are told."""
+"""By type, in the order of the status."""
 
 
 def compute_status(service: TTSService, observed: Observed, plan: Plan, applied: Applied, now: str) -> Json:
-    """The whole status. `now` is an RFC 3339 time, used for conditions that have changed."""
+    """Build the whole status. `now` is an RFC 3339 time, for conditions that have changed."""
     live = observed.child("apps/v1", "Deployment", service.name)
     counts: Json = live.get("status", {}) if live else {}
     failure = last_failure([pod for pod in observed.pods if not is_candidate(pod)])
@@ -38,10 +38,10 @@ def compute_status(service: TTSService, observed: Observed, plan: Plan, applied:
     problem = _problem(plan, applied)
     works = problem or rollout.progress or workload(live, failure)
     available = availability(live)
-    speaks = rollout.model or service.spec.model
+    serving = rollout.model or service.spec.model
     parts: Conditions = {"WorkloadReady": works}
     optional = {
-        "ModelReady": model(speaks, available, failure),
+        "ModelReady": model(serving, available, failure),
         "RouteReady": route(service, observed),
         "CertificateReady": certificate(service, observed),
         "AutoscalingReady": autoscaler(service, observed, now),
@@ -50,16 +50,16 @@ def compute_status(service: TTSService, observed: Observed, plan: Plan, applied:
     off, lacks = disabled(service, observed, missing), unserved(observed, missing)
     parts |= {CONDITION_OF_KIND[kind]: state for kind, state in (off | lacks).items() if kind in CONDITION_OF_KIND}
     routes = parts.get("RouteReady"), parts.get("CertificateReady")
-    # What is disabled may be why the pods are not ready, and then they will not be.
+    # A disabled kind comes first: it may be why the pods are not ready.
     ready = _first_problem(problem, *off.values(), works, rollout.undone, *lacks.values(), *routes) or works
-    # A host that is not allowed leads nowhere.
+    # A host that is not allowed has no route.
     reached = service.status.get("url") if plan.violation else url(service)
     zones = ready_zones(observed.pods, observed.zones)
     status: Json = {
         "observedGeneration": service.generation,
         "conditions": _conditions(service, {"Ready": ready, "Available": available, **parts}, now),
         **({"url": reached} if reached else {}),
-        "model": speaks.name or speaks.engine,
+        "model": serving.name or serving.engine,
         "replicas": counts.get("replicas", 0),
         "readyReplicas": counts.get("readyReplicas", 0),
         "updatedReplicas": counts.get("updatedReplicas", 0) if rollout.updated is None else rollout.updated,
@@ -80,9 +80,9 @@ def compute_status(service: TTSService, observed: Observed, plan: Plan, applied:
 
 
 def invalid_spec_status(body: Json, message: str, now: str) -> Json:
-    """The status of an object whose spec this operator cannot read.
+    """Build the status of an object whose spec this operator cannot read.
 
-    All that was known stays: which revision is the stable one, and where a rollout is, are told nowhere else.
+    The other fields stay: the stable revision and the state of a rollout are recorded nowhere else.
     """
     generation = body["metadata"]["generation"]
     before = {condition["type"]: condition for condition in body.get("status", {}).get("conditions", ())}
@@ -94,22 +94,22 @@ def invalid_spec_status(body: Json, message: str, now: str) -> Json:
     return {**body.get("status", {}), **told}
 
 
-def unsettled(service: TTSService, observed: Observed) -> bool:
-    """Whether the Deployment's counts speak of an older version of it, so that they tell nothing about this one.
+def counts_are_stale(service: TTSService, observed: Observed) -> bool:
+    """Whether the Deployment's counts are those of an older generation.
 
-    Any annotation that somebody puts on a Deployment raises its generation; its controller looks at it a moment later.
+    Any change to a Deployment raises its generation, and its controller processes it a moment later.
     """
     live = observed.child("apps/v1", "Deployment", service.name)
     return live is not None and not is_seen(live)
 
 
 def ready_condition(status: Any) -> Json:
-    """The Ready condition of a status; empty where there is none yet."""
+    """The Ready condition of a status; empty if there is none yet."""
     return next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), {})
 
 
 def _problem(plan: Plan, applied: Applied) -> ConditionState | None:
-    """What stands in the way of the children being as the spec wants them."""
+    """Why the children could not be made to match the spec; None if they could."""
     if applied.refusals:
         refusal = applied.refusals[0]
         text = f"cannot apply {refusal.child}: {refusal.message}"
@@ -131,7 +131,7 @@ def _first_problem(*states: ConditionState | None) -> ConditionState | None:
 
 def _conditions(service: TTSService, wanted: Conditions, now: str) -> list[Json]:
     ready, paused = wanted["Ready"], service.spec.paused
-    # Stalled is what cannot go on by itself; whatever else is wrong may still pass.
+    # Stalled means that it cannot continue without help. Any other problem may still go away.
     lasting = next((state for state in wanted.values() if state.ready is False and state.stalled), None)
     if lasting is not None:
         wanted |= {"Stalled": ConditionState(ready=True, reason=lasting.reason, message=lasting.message)}
@@ -145,7 +145,7 @@ def _conditions(service: TTSService, wanted: Conditions, now: str) -> list[Json]
 
 
 def _dated(wanted: Conditions, before: Mapping[str, Json], generation: int, now: str) -> list[Json]:
-    """The conditions as JSON; one whose status has not changed keeps its time."""
+    """The conditions as JSON. A condition whose status has not changed keeps its lastTransitionTime."""
     return [
         {
             "type": kind,

@@ -1,4 +1,4 @@
-"""What is said of a rollout that is going on, or has failed. Pure."""
+"""Report a rollout that is in progress or has failed. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,32 +26,32 @@ WORDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class RolloutReport:
-    """What the status tells of revisions and of a rollout."""
+    """What the status reports about revisions and a rollout."""
 
     asked: str = ""
     """`status.targetRevision`: name of the revision that the spec asks for."""
     running: str = ""
-    """Name of the revision that the Deployment is given."""
+    """Name of the revision in the stable Deployment's manifest."""
     current: str = ""
-    """Name of the revision that was last rolled out in full, where the decision or the last status tells it."""
+    """Name of the revision that was last rolled out completely, if the decision or the last status has it."""
     model: Model | None = None
-    """The model that serves; None where none is known."""
+    """The model that serves; None if unknown."""
     spread: str = ""
-    """`status.zoneSpread` of the revision that serves; empty where that is not known."""
+    """`status.zoneSpread` of the serving revision; empty if unknown."""
     state: Mapping[str, Any] | None = None
     """`status.rollout`."""
     weight: int = 0
-    """Percent of the traffic that a canary has."""
+    """Percentage of the traffic that a canary receives."""
     updated: int | None = None
-    """How many pods are of the revision that is being rolled out; None: as the Deployment counts them."""
+    """Number of pods of the update revision; None: use the Deployment's count."""
     progress: ConditionState | None = None
-    """How the rollout is doing; None where there is none."""
+    """The progress of the rollout; None if there is none."""
     undone: ConditionState | None = None
-    """What is wrong though everything works: somebody has asked for an older revision than the spec does."""
+    """Reports an undo: everything works, but the spec asks for another revision. None without an undo."""
 
 
 def rollout_report(service: TTSService, observed: Observed, plan: Plan) -> RolloutReport:
-    """What follows from a plan; where nothing was decided, what the status has said before."""
+    """Derive the report from a plan. If nothing was decided, repeat the last status."""
     decision, before = plan.decision, service.status
     if plan.not_allowed is not None:
         return RolloutReport(
@@ -85,7 +85,7 @@ def rollout_report(service: TTSService, observed: Observed, plan: Plan) -> Rollo
 
 
 def progress(service: TTSService, decision: RolloutDecision, observed: Observed) -> ConditionState | None:
-    """How a rollout is doing; None where there is none."""
+    """The progress of a rollout; None if there is none."""
     state = decision.state
     if state is None:
         if decision.held:
@@ -116,7 +116,7 @@ def progress(service: TTSService, decision: RolloutDecision, observed: Observed)
 
 
 def undone(decision: RolloutDecision) -> ConditionState | None:
-    """What is wrong where somebody has asked for an older revision than the spec does; None where nobody has."""
+    """Report an undo; None if there is none."""
     update = decision.update_revision
     if update.name == decision.spec_revision.name:
         return None

@@ -1,4 +1,4 @@
-"""How the ways into the service are doing: Ingress, HTTPRoute, Certificate."""
+"""The conditions RouteReady and CertificateReady."""
 
 from tts_operator.api import TTSService
 from tts_operator.json_object import Json
@@ -10,7 +10,7 @@ from tts_operator.reconcile.status.conditions import ConditionState
 
 
 def route(service: TTSService, observed: Observed) -> ConditionState | None:
-    """Whether clients outside the cluster are led to the Service; None where the spec asks for no such way."""
+    """Whether clients outside the cluster can reach the Service; None if the spec has no route."""
     if service.spec.gateway is not None:
         return _http_route(service, observed)
     if service.spec.ingress is not None:
@@ -19,7 +19,7 @@ def route(service: TTSService, observed: Observed) -> ConditionState | None:
 
 
 def certificate(service: TTSService, observed: Observed) -> ConditionState | None:
-    """Whether cert-manager has issued the certificate; None where it is not asked to."""
+    """Whether cert-manager has issued the certificate; None if the spec has no issuer."""
     tls = service.spec.ingress.tls if service.spec.ingress else None
     if tls is None or tls.issuer_ref is None:
         return None
@@ -43,7 +43,7 @@ def _ingress(service: TTSService, observed: Observed) -> ConditionState:
         )
     asked = service.spec.ingress
     name = f"class {asked.class_name}" if asked is not None and asked.class_name else "the default class"
-    # Some controllers never tell an address, so that this is no reason to be called not ready.
+    # Some controllers never report an address, so a missing one does not make the service unready.
     return ConditionState(
         ready=None,
         reason="NoAddress",

@@ -1,4 +1,4 @@
-"""Write statuses and events: at once where a verdict turns, held back where there is mere progress."""
+"""Write statuses and events: important changes immediately, mere progress less often."""
 
 import logging
 import time
@@ -19,53 +19,53 @@ from tts_operator.reconcile.status.report import ready_condition
 from tts_operator.runtime.store import Key, Store
 
 STATUS_SECONDS = 10.0
-"""Mere progress, such as one more ready pod, is written at most this often; a new verdict or problem at once."""
+"""Minimum interval between writes of mere progress, such as one more ready pod."""
 FIRST_SECONDS = 1.0
-"""A new service that is on its way up is told of so much later: many are Ready by then, and told of in one write."""
-ON_ITS_WAY_UP = ("Creating", "RolloutInProgress", "PodsNotReady")
-VERDICTS = ("Ready", "Stalled", "Reconciling", "Paused", "RouteReady", "CertificateReady", "ModelReady")
+"""Delay of the first status of a service that is starting. Many are Ready by then, and need only one write."""
+STARTING = ("Creating", "RolloutInProgress", "PodsNotReady")
+IMMEDIATE_CONDITIONS = ("Ready", "Stalled", "Reconciling", "Paused", "RouteReady", "CertificateReady", "ModelReady")
 
 _log = logging.getLogger(__name__)
 
 
 class StatusWriter:
-    """Writes what is news."""
+    """Writes statuses that have changed."""
 
     def __init__(self, client: Client, services: Store) -> None:
         self._client = client
         self._services = services
-        self._seen: dict[Key, float] = {}  # new ones, of which nothing has been told yet
+        self._seen: dict[Key, float] = {}  # services without a status, by when they were first seen
         self._written: dict[Key, float] = {}
 
     @staticmethod
     def now() -> str:
-        """The time, as conditions have it."""
+        """The current time in the format of conditions."""
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
     def forget(self, key: Key) -> None:
-        """The object is gone."""
+        """Drop the state of a deleted object."""
         self._seen.pop(key, None)
         self._written.pop(key, None)
 
     async def write(self, body: Json, status: Json) -> float | None:
-        """Write the status if it says anything new. Returns the seconds after which another pass is due, or None."""
+        """Write the status if it has changed. Returns the seconds until another pass is due, or None."""
         metadata, before = body["metadata"], body.get("status", {})
         key = metadata["namespace"], metadata["name"]
         if status == before:
             return None
-        if is_unseen(body) and ready_condition(status).get("reason") in ON_ITS_WAY_UP:
+        if is_unseen(body) and ready_condition(status).get("reason") in STARTING:
             left = self._seen.setdefault(key, time.monotonic()) + FIRST_SECONDS - time.monotonic()
             if left > 0:
                 return left
         wait = self._written.get(key, 0.0) + STATUS_SECONDS - time.monotonic()
-        if wait > 0 and _verdicts(before) == _verdicts(status):
+        if wait > 0 and _immediate(before) == _immediate(status):
             return wait
         try:
             answer = await self._client.apply_status(TTSSERVICES, _manifest(metadata, status))
         except ApiError as error:
             if error.status != HTTPStatus.CONFLICT:
                 raise
-            # Decided on what is no longer so. Its news may be on its way to us, or, where our watch is late, not yet.
+            # The decision was based on an outdated object. Read it, because our watch may lag behind.
             self._services.put(await self._client.get(TTSSERVICES, *key))
             return 0.0
         self._services.put(answer)
@@ -75,7 +75,7 @@ class StatusWriter:
         return None
 
     async def _tell(self, metadata: Json, before: Json, after: Json) -> None:
-        """Events are a courtesy: one that cannot be written is not worth a second try."""
+        """Create an event for a transition. Events are best effort: a failure is not retried."""
         event = transition_event(metadata, before, after)
         if event is None:
             return
@@ -88,21 +88,21 @@ class StatusWriter:
 
 
 def _manifest(metadata: Json, status: Json) -> Json:
-    """The status, for exactly the version that it was made of.
+    """The status as a manifest, bound to the exact version that it was computed from.
 
-    With the uid: never onto a namesake that was made after this one's end. With the version: a status holds where the
-    rollout is, and whoever decides on what another operator has changed since must not turn it back. Nor can the answer
-    hide a change of the spec or of an annotation, whose own news the cache would then take for old.
+    The uid protects a new object of the same name. The resourceVersion protects the state of a rollout: a decision
+    based on an outdated object must not revert what another leader has written since. It also ensures that the response
+    cannot hide a change of the spec or an annotation, whose event the cache would then discard as old.
     """
     names = {name: metadata[name] for name in ("namespace", "name", "uid", "resourceVersion")}
     return {"apiVersion": API_VERSION, "kind": KIND, "metadata": names, "status": status}
 
 
-def _verdicts(status: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What must be told at once: which generation was seen, what it has come to, what is wrong, where a rollout is."""
+def _immediate(status: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The part of a status whose changes are written immediately."""
     conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", ())}
-    verdicts = {kind: conditions[kind] for kind in VERDICTS if kind in conditions}
+    immediate = {kind: conditions[kind] for kind in IMMEDIATE_CONDITIONS if kind in conditions}
     reason = ready_condition(status).get("reason", "")
     where = tuple(status.get("rollout", {}).get(name) for name in ("revision", "phase", "step", "reason"))
     running = status.get("currentRevision")
-    return status.get("observedGeneration"), verdicts, "" if reason in PROGRESS else reason, where, running
+    return status.get("observedGeneration"), immediate, "" if reason in PROGRESS else reason, where, running

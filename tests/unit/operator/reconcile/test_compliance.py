@@ -113,10 +113,10 @@ async def test_a_plan_that_was_kept_is_not_that_of_another_spec() -> None:
     world = await converged()
     world.restart(Policy())
     await world.reconcile()
-    assert world.reconciler.settled(KEY)
+    assert world.reconciler.children_unchanged(KEY)
     changed(world, HOST_PID, 2)
     await world.reconcile()
-    assert not world.reconciler.settled(KEY)
+    assert not world.reconciler.children_unchanged(KEY)
     assert not writes(world)
     assert condition(world.api.statuses[-1], "Ready")["reason"] == "PolicyViolation"
     changed(world, {}, 3)

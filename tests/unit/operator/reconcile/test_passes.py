@@ -77,11 +77,11 @@ async def test_after_its_own_changes_only_other_peoples_are_drift() -> None:
     world = World(body())
     await first_passes(world)
     world.deployment(readyReplicas=1)
-    assert world.reconciler.settled(KEY), "mere progress of pods: nobody waits for a pass"
+    assert world.reconciler.children_unchanged(KEY), "mere progress of pods: nobody waits for a pass"
     live = whole(*world.children[SERVICES])
     edited = {**live["metadata"], "resourceVersion": "999"}
     world.children[SERVICES].put({**live, "metadata": edited, "spec": {**live["spec"], "ports": []}})
-    assert not world.reconciler.settled(KEY)
+    assert not world.reconciler.children_unchanged(KEY)
     world.api.requests.clear()
     await world.reconciler.reconcile(KEY)
     assert world.api.requests[0] == ("force", "Service")
@@ -105,9 +105,9 @@ async def test_what_an_autoscaler_says_is_news_for_the_status_alone() -> None:
     scalers = world.children[HORIZONTAL_POD_AUTOSCALERS]
     live = whole(*scalers)
     scalers.put({**live, "metadata": {**live["metadata"], "resourceVersion": "998"}, "status": {"currentReplicas": 3}})
-    assert world.reconciler.settled(KEY)
+    assert world.reconciler.children_unchanged(KEY)
     spec = {**live["spec"], "minReplicas": 1}
     scalers.put({**live, "metadata": {**live["metadata"], "resourceVersion": "999"}, "spec": spec})
-    assert not world.reconciler.settled(KEY)
+    assert not world.reconciler.children_unchanged(KEY)
     await world.reconcile()
     assert world.api.requests == [("force", "HorizontalPodAutoscaler")]

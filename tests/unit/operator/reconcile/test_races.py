@@ -16,7 +16,7 @@ from tts_operator.kube import Resource
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.kube.lazy_object import LazyObject
 from tts_operator.kube.resources import CONTROLLER_REVISIONS
-from tts_operator.reconcile.children.diff import in_order
+from tts_operator.reconcile.children.diff import is_up_to_date
 from tts_operator.reconcile.reconciler import LASTING_FAILURES
 from tts_operator.runtime import WorkQueue
 from tts_operator.runtime.workers import RetryError
@@ -127,7 +127,7 @@ def test_a_drifted_annotation_called_limits_is_a_difference() -> None:
     wanted = next(manifest for manifest in children(asked, DEFAULTS) if manifest["kind"] == "Service")
     live = applied(wanted)
     live["metadata"]["annotations"]["limits"] = "some"
-    assert not in_order(live, wanted, FIELD_MANAGER)
+    assert not is_up_to_date(live, wanted, FIELD_MANAGER)
 
 
 @pytest.mark.parametrize("default", ["a.example/server@sha256:" + "0" * 64, "a.example:5000/server"])

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import pytest
 
 from tts_operator.app.caches import Caches
-from tts_operator.app.metrics import Metrics, State
+from tts_operator.app.metrics import Metrics, StateCollector
 from tts_operator.json_object import Json
 from tts_operator.kube import ApiError, Client, Resource
 from tts_operator.kube.lazy_object import LazyObject, as_lazy_object
@@ -116,7 +116,7 @@ async def test_what_is_not_listed_yet_is_told_with_its_namespace_and_counted_by_
             "services in speech",
         }
         metrics = Metrics()
-        state = State(queue=WorkQueue(), services=[], informers=found.informers, leading=lambda: True)
+        state = StateCollector(queue=WorkQueue(), services=[], informers=found.informers, leading=lambda: True)
         metrics.registry.register(state)
         lines = [line for line in metrics.page().decode().splitlines() if "watch_restarts_total{" in line]
         assert len(lines) == len(CHILDREN) + 3, "one for each resource"

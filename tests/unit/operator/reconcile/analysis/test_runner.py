@@ -40,7 +40,7 @@ def asked(**speech_check: object) -> Json:
 @pytest.mark.parametrize("language", ["zh-cn", "en-us", "zh-CN"])
 def test_texts_are_in_the_language_of_the_revision(language: str) -> None:
     plan = speech_plan(
-        service(), AnalysisRequest(subject="s", pods={"new": POD}, speaks=True, language=language), KEYRING
+        service(), AnalysisRequest(subject="s", pods={"new": POD}, checks_speech=True, language=language), KEYRING
     )
     assert plan.language == language
     assert ("。" in "".join(plan.texts)) is language.lower().startswith("zh")
@@ -59,12 +59,12 @@ def test_texts_are_in_the_language_of_the_revision(language: str) -> None:
 def test_texts_that_the_revision_does_not_take_are_left_out(
     texts: list[str], longest: int, said: tuple[str, ...]
 ) -> None:
-    analysis_request = AnalysisRequest(subject="s", pods={"new": POD}, speaks=True, max_characters=longest)
+    analysis_request = AnalysisRequest(subject="s", pods={"new": POD}, checks_speech=True, max_characters=longest)
     assert speech_plan(service(asked(texts=texts)), analysis_request, KEYRING).texts == said
 
 
 def test_own_texts_and_limits() -> None:
-    analysis_request = AnalysisRequest(subject="s", pods={"new": POD}, stable={"old": POD}, speaks=True)
+    analysis_request = AnalysisRequest(subject="s", pods={"new": POD}, stable={"old": POD}, checks_speech=True)
     plan = speech_plan(service(asked(texts=["您好"], timeoutSeconds=3)), analysis_request, KEYRING)
     assert (plan.texts, plan.max_seconds, plan.stable) == (("您好",), 3.0, None)
     compared = speech_plan(service(asked(compareWithStable=True)), analysis_request, KEYRING)
@@ -196,29 +196,29 @@ async def examining(servers: Servers) -> AsyncIterator[AnalysisRunner]:
 
 
 def about(
-    *names: str, speaks: bool = True, ready: bool = True, subject: str = "s", admits: Admits = NOTHING_KNOWN
+    *names: str, checks_speech: bool = True, ready: bool = True, subject: str = "s", admits: Admits = NOTHING_KNOWN
 ) -> AnalysisRequest:
     pods = {name: PodEndpoint(f"http://{name}:7860", f"uid-{name}", admits) for name in names}
     present = frozenset(pod.uid for pod in pods.values())
-    return AnalysisRequest(subject=subject, pods=pods, speaks=speaks, ready=ready, present=present)
+    return AnalysisRequest(subject=subject, pods=pods, checks_speech=checks_speech, ready=ready, present=present)
 
 
 async def test_a_check_begins_once_all_pods_are_ready(examining: AnalysisRunner, servers: Servers) -> None:
-    examining.want(service(), about("a", "b", ready=False))
+    examining.request(service(), about("a", "b", ready=False))
     await asyncio.sleep(CHECK_SECONDS)
     assert not servers.checks
-    examining.want(service(), about("a", "b"))
+    examining.request(service(), about("a", "b"))
     await asyncio.sleep(CHECK_SECONDS + 1)
     assert servers.checks == [["a", "b"]]
     assert examining.result(KEY) == AnalysisResult(subject="s", asked=frozenset({"uid-a", "uid-b"}), passed="all speak")
 
 
 async def test_a_check_goes_on_where_a_pod_is_no_longer_ready(examining: AnalysisRunner, servers: Servers) -> None:
-    examining.want(service(), about("a", "b"))
+    examining.request(service(), about("a", "b"))
     await asyncio.sleep(1)
-    examining.want(service(), about("a", "b", ready=False))
+    examining.request(service(), about("a", "b", ready=False))
     await asyncio.sleep(1)
-    examining.want(service(), about("a", "b"))
+    examining.request(service(), about("a", "b"))
     await asyncio.sleep(CHECK_SECONDS)
     assert len(servers.checks) == servers.ended == 1
     assert examining.result(KEY).passed
@@ -228,25 +228,25 @@ async def test_a_check_goes_on_where_a_pod_is_no_longer_ready(examining: Analysi
 async def test_pods_that_take_the_place_of_others_speak_too(
     examining: AnalysisRunner, servers: Servers, after: float
 ) -> None:
-    examining.want(service(), about("a", "b"))
+    examining.request(service(), about("a", "b"))
     await asyncio.sleep(after)
-    examining.want(service(), about("b", ready=False))
+    examining.request(service(), about("b", ready=False))
     assert examining.result(KEY) == NO_RESULT
     await asyncio.sleep(CHECK_SECONDS * 2)
-    examining.want(service(), about("b", "c", ready=False))
+    examining.request(service(), about("b", "c", ready=False))
     await asyncio.sleep(1)
     assert len(servers.checks) == 1
-    examining.want(service(), about("b", "c"))
+    examining.request(service(), about("b", "c"))
     await asyncio.sleep(CHECK_SECONDS + 1)
     assert servers.checks == [["a", "b"], ["b", "c"]]
     assert examining.result(KEY).asked == {"uid-b", "uid-c"}
 
 
 async def test_a_check_with_other_texts_begins_anew(examining: AnalysisRunner, servers: Servers) -> None:
-    examining.want(service(asked(timeoutSeconds=3)), about("a"))
+    examining.request(service(asked(timeoutSeconds=3)), about("a"))
     await asyncio.sleep(1)
     for _ in range(3):
-        examining.want(service(asked(timeoutSeconds=60)), about("a"))
+        examining.request(service(asked(timeoutSeconds=60)), about("a"))
         await asyncio.sleep(1)
     assert [plan.max_seconds for plan in servers.plans] == [3.0, 60.0]
 
@@ -257,11 +257,11 @@ async def test_the_limits_that_count_are_those_of_the_spec_of_now(
 ) -> None:
     servers.errors = 0.05
     limits: Json = {"rollout": {"analysis": {"maxErrorRate": "6%"}}}
-    examining.want(service(limits), about("a", speaks=False))
+    examining.request(service(limits), about("a", checks_speech=False))
     await asyncio.sleep(60)
     assert examining.result(KEY) == NO_RESULT
     limits["rollout"]["analysis"]["maxErrorRate"] = rate
-    examining.want(service(limits), about("a", speaks=False))
+    examining.request(service(limits), about("a", checks_speech=False))
     await asyncio.sleep(5)
     rollback_reason = examining.result(KEY).rollback_reason
     assert (rollback_reason.reason if rollback_reason else "") == found
@@ -276,9 +276,9 @@ async def test_long_texts_take_long_with_any_version(
 
     monkeypatch.setattr(runner, "scrape", scrape)
     old = about("old").pods
-    examining.want(service(), replace(about("a", speaks=False), stable=old))
+    examining.request(service(), replace(about("a", checks_speech=False), stable=old))
     await asyncio.sleep(10)
-    examining.want(service(), about("a", speaks=False))  # the last of the old ones is gone
+    examining.request(service(), about("a", checks_speech=False))  # the last of the old ones is gone
     await asyncio.sleep(60)
     rollback_reason = examining.result(KEY).rollback_reason
     assert (rollback_reason.reason if rollback_reason else "") == found
@@ -291,11 +291,11 @@ async def test_figures_that_are_asked_for_later_are_asked_for(
         return MetricResult(ok=False, message="5 is above 1")
 
     monkeypatch.setattr(runner, "ask", exceeds)
-    examining.want(service(), about("a", speaks=False))
+    examining.request(service(), about("a", checks_speech=False))
     await asyncio.sleep(30)
     assert examining.result(KEY) == NO_RESULT
     prometheus = {"url": "http://prometheus", "queries": [{"name": "refused", "query": "up", "max": 1}]}
-    examining.want(service({"rollout": {"analysis": {"prometheus": prometheus}}}), about("a", speaks=False))
+    examining.request(service({"rollout": {"analysis": {"prometheus": prometheus}}}), about("a", checks_speech=False))
     await asyncio.sleep(15)
     rollback_reason = examining.result(KEY).rollback_reason
     assert rollback_reason is not None
@@ -308,7 +308,7 @@ OURS, ANOTHERS = Admits(public_key=KEYRING.public_key), Admits(public_key=Keyrin
 async def test_pods_that_know_another_operator_are_not_asked_and_the_cure_is_told(
     examining: AnalysisRunner, servers: Servers
 ) -> None:
-    examining.want(service(), about("a", admits=ANOTHERS))
+    examining.request(service(), about("a", admits=ANOTHERS))
     await asyncio.sleep(1)
     rollback_reason = examining.result(KEY).rollback_reason
     assert rollback_reason is not None
@@ -325,7 +325,7 @@ async def test_a_stable_revision_that_knows_another_operator_is_not_compared(
     examining: AnalysisRunner, servers: Servers, known: Admits, said: str
 ) -> None:
     old = about("old", admits=known).pods
-    examining.want(service(asked(compareWithStable=True)), replace(about("a", admits=OURS), stable=old))
+    examining.request(service(asked(compareWithStable=True)), replace(about("a", admits=OURS), stable=old))
     await asyncio.sleep(CHECK_SECONDS + 1)
     assert examining.result(KEY).passed.startswith(said)
     assert ("Not compared" in examining.result(KEY).passed) is (known is ANOTHERS)
@@ -344,7 +344,7 @@ async def test_a_401_is_told_with_its_cause_and_cure(
     examining: AnalysisRunner, servers: Servers, known: Admits, cure: str
 ) -> None:
     servers.unauthorized = True
-    examining.want(service(), about("a", admits=known))
+    examining.request(service(), about("a", admits=known))
     await asyncio.sleep(CHECK_SECONDS + 1)
     rollback_reason = examining.result(KEY).rollback_reason
     assert rollback_reason is not None
@@ -391,9 +391,9 @@ def one_of_many(number: int, namespace: str) -> TTSService:
 async def test_a_hundred_services_that_hang_keep_no_other_namespace_waiting(pods: Pods) -> None:
     async with AnalysisRunner(lambda _: None, KEYRING) as examining:
         for number in range(100):
-            examining.want(one_of_many(number, "hostile"), about(f"hostile-{number}"))
+            examining.request(one_of_many(number, "hostile"), about(f"hostile-{number}"))
         await asyncio.sleep(100)
-        examining.want(one_of_many(0, "other"), about("honest"))
+        examining.request(one_of_many(0, "other"), about("honest"))
         await asyncio.sleep(5)
         assert examining.result(("other", "narrator-0")).passed
         assert pods.most <= CHECKS_AT_ONCE + LATE_CHECKS
@@ -403,8 +403,8 @@ async def test_a_thousand_pods_that_hang_keep_no_other_namespaces_figures_waitin
     async with AnalysisRunner(lambda _: None, KEYRING) as examining:
         for number in range(100):
             names = [f"hostile-{number}-{pod}" for pod in range(10)]
-            examining.want(one_of_many(number, "hostile"), about(*names, speaks=False))
+            examining.request(one_of_many(number, "hostile"), about(*names, checks_speech=False))
         await asyncio.sleep(10)
-        examining.want(one_of_many(0, "other"), about("honest", speaks=False))
+        examining.request(one_of_many(0, "other"), about("honest", checks_speech=False))
         await asyncio.sleep(60)
         assert pods.asked == pytest.approx(60 / 2, abs=1)

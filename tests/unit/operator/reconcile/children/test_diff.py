@@ -10,7 +10,7 @@ import yaml
 
 from tests.unit.operator.record_live import EDITS, LIVE, MANAGER
 from tts_operator.json_object import Json
-from tts_operator.reconcile.children.diff import in_order
+from tts_operator.reconcile.children.diff import is_up_to_date
 from tts_operator.reconcile.observed.managed_fields import fields_of
 
 LEFT_ALONE = {
@@ -71,12 +71,12 @@ def test_every_recorded_case_has_an_expectation() -> None:
 
 @pytest.mark.parametrize("case", sorted(EDITS))
 def test_what_others_do(case: str) -> None:
-    assert in_order(recorded(case), desired(), MANAGER) is (case in LEFT_ALONE)
+    assert is_up_to_date(recorded(case), desired(), MANAGER) is (case in LEFT_ALONE)
 
 
 @pytest.mark.parametrize("case", sorted(LEFT_ALONE))
 def test_another_manager_would_have_to_apply(case: str) -> None:
-    assert not in_order(recorded(case), desired(), "somebody-else")
+    assert not is_up_to_date(recorded(case), desired(), "somebody-else")
 
 
 WISHES: dict[str, Callable[[Json], object]] = {
@@ -119,7 +119,7 @@ WISHES: dict[str, Callable[[Json], object]] = {
 def test_what_we_want_otherwise_is_a_difference(wish: Callable[[Json], object]) -> None:
     manifest = desired()
     wish(manifest)
-    assert not in_order(recorded("untouched"), manifest, MANAGER)
+    assert not is_up_to_date(recorded("untouched"), manifest, MANAGER)
 
 
 SPELLINGS: dict[str, Callable[[Json], object]] = {
@@ -139,7 +139,7 @@ SPELLINGS: dict[str, Callable[[Json], object]] = {
 def test_the_same_in_other_words_is_none(spelling: Callable[[Json], object]) -> None:
     manifest = desired()
     spelling(manifest)
-    assert in_order(recorded("untouched"), manifest, MANAGER)
+    assert is_up_to_date(recorded("untouched"), manifest, MANAGER)
 
 
 DAMAGES: dict[str, Callable[[Json], object]] = {
@@ -157,13 +157,13 @@ DAMAGES: dict[str, Callable[[Json], object]] = {
 def test_what_no_api_server_writes_is_a_difference_not_an_error(damage: Callable[[Json], object]) -> None:
     live = recorded("untouched")
     damage(live)
-    assert not in_order(live, desired(), MANAGER)
+    assert not is_up_to_date(live, desired(), MANAGER)
 
 
 def test_nothing_is_changed_by_looking() -> None:
     live, manifest = recorded("sidecar_injected"), desired()
     before = copy.deepcopy((live, manifest))
-    in_order(live, manifest, MANAGER)
+    is_up_to_date(live, manifest, MANAGER)
     assert (live, manifest) == before
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.operator.reconcile.children.test_diff import LEFT_ALONE
 from tests.unit.operator.record_live import LIVE, MANAGER
 from tts_operator.json_object import Json
-from tts_operator.reconcile.children.diff import in_order
+from tts_operator.reconcile.children.diff import is_up_to_date
 from tts_operator.reconcile.observed.managed_fields import extract, fields_of
 
 ALIKE = sorted(path.stem for path in Path(LIVE).glob("*.json") if path.stem in LEFT_ALONE)
@@ -19,7 +19,7 @@ def test_what_is_extracted_is_what_was_applied(case: str) -> None:
     live: Json = json.loads((LIVE / f"{case}.json").read_text())
     found = extract(live, fields_of(live, MANAGER))
     metadata = {name: live["metadata"][name] for name in ("name", "namespace") if name in live["metadata"]}
-    assert in_order(live, {**found, "metadata": {**found.get("metadata", {}), **metadata}}, MANAGER)
+    assert is_up_to_date(live, {**found, "metadata": {**found.get("metadata", {}), **metadata}}, MANAGER)
 
 
 def test_what_others_have_added_is_left_out() -> None:

@@ -12,7 +12,7 @@ SECRET = "the answer is 42"
 SERVER: Json = {"name": "server", "image": DEFAULTS.image}
 
 
-def speaks(namespace: str, image: str) -> bool:
+def may_show(namespace: str, image: str) -> bool:
     return Policy().for_namespace(namespace, DEFAULTS.image).has_image(image)
 
 
@@ -28,7 +28,7 @@ def said(container_: Json, *, init: bool = False, last: bool = False) -> str:
     found = pod(init=[status] if init else [], containers=[] if init else [status])
     kind = "initContainers" if init else "containers"
     found |= {"apiVersion": "v1", "kind": "Pod", "spec": {"nodeName": "n", kind: [container_]}}
-    failure = last_failure([trim_pod(found, speaks=speaks)])
+    failure = last_failure([trim_pod(found, may_show=may_show)])
     assert failure is not None
     assert failure.as_status()["message"] == failure.message
     return failure.describe()
@@ -71,7 +71,7 @@ def test_what_anybody_else_says_is_not(container_: Json, init: bool, last: bool)
 def test_what_the_kubelet_says_is_repeated() -> None:
     status = container({"waiting": {"reason": "ImagePullBackOff", "message": "no such tag"}})
     found = pod(containers=[status]) | {"spec": {"containers": [{**SERVER, "image": "evil.example/a"}]}}
-    failure = last_failure([trim_pod(found, speaks=lambda *_: False)])
+    failure = last_failure([trim_pod(found, may_show=lambda *_: False)])
     assert failure is not None
     assert failure.message == "no such tag"
 

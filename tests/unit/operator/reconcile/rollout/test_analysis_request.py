@@ -139,7 +139,7 @@ def test_what_counts_still(asked: set[str], subject: str, counts_still: bool) ->
 def test_when_a_check_may_begin(pods: list[Json], ready: bool, present: set[str]) -> None:
     found = analysis_request(situation(), CHECKING, pods)
     assert found is not None
-    assert found.speaks
+    assert found.checks_speech
     assert (found.ready, set(found.present)) == (ready, present)
 
 

@@ -11,7 +11,7 @@ from tts_operator.api.status import Status
 from tts_operator.json_object import Json
 from tts_operator.reconcile.children.changes import Applied, Refusal
 from tts_operator.reconcile.observed.snapshot import Observed
-from tts_operator.reconcile.status.report import compute_status, ready_condition, unsettled
+from tts_operator.reconcile.status.report import compute_status, counts_are_stale, ready_condition
 
 OOM = pod(containers=[container(last={"terminated": {"exitCode": 137, "reason": "OOMKilled"}})])
 PENDING = pod(conditions=[condition("PodScheduled", "False", reason="Unschedulable", message="0/3 nodes")])
@@ -405,4 +405,4 @@ def test_no_ready_condition(status: Any, found: Json) -> None:
 )
 def test_unsettled(deployment: Json | None, without: str | None, expected: bool) -> None:
     asked = service()
-    assert unsettled(asked, world(asked, deployment=deployment, without=without)) is expected
+    assert counts_are_stale(asked, world(asked, deployment=deployment, without=without)) is expected
