@@ -6,22 +6,22 @@ import sys
 import threading
 import time
 
-from tts_server.engines import NEUTRAL, Engine, create_engine
+from tts_server.engines import Delivery, Engine, create_engine
 from tts_server.settings import Settings
 
 
 def rate(engine: Engine, texts: list[str], seconds: float, threads: int = 2) -> float:
     """Return how many texts per second a number of threads synthesize."""
     sessions = [engine.open_session() for _ in range(threads)]
-    voice = engine.voices[0].id
+    delivery = Delivery(engine.voices[0].id)
     spoken = [0] * threads
     begin = time.perf_counter()
 
     def work(number: int) -> None:
         at = number
         while time.perf_counter() < begin + seconds:
-            for sentence in engine.plan(texts[at % len(texts)]):
-                list(sessions[number].synthesise(sentence, voice=voice, speed=1.0, emotion=NEUTRAL))
+            for sentence in engine.plan(texts[at % len(texts)], delivery):
+                list(sessions[number].synthesise(sentence))
             at += threads
             spoken[number] += 1
 

@@ -11,7 +11,7 @@ from tts_server.api.models import check_model
 from tts_server.api.responses import audio_response, check_text, event_response
 from tts_server.api.schema import parse_json, parse_plain_request, parse_speech_request
 from tts_server.audio.encoding import FORMATS
-from tts_server.engines import NEUTRAL
+from tts_server.engines import NEUTRAL, Delivery
 from tts_server.synthesis.service import Utterance
 
 blueprint = Blueprint("speech", __name__)
@@ -55,7 +55,7 @@ def plain() -> Response:
 
 
 def _utterance(text: str, voice: str | None, speed: float | None, emotion: str | None) -> Utterance:
-    return Utterance(text, voice or "", 1.0 if speed is None else speed, emotion or NEUTRAL)
+    return Utterance(text, Delivery(voice or "", emotion or NEUTRAL, 1.0 if speed is None else speed))
 
 
 def _posted_fields() -> dict[str, Any]:

@@ -5,7 +5,6 @@ that returns an :class:`Engine`.
 """
 
 from tts_server.engines.protocol import (
-    NEUTRAL,
     Engine,
     EngineError,
     NothingToSayError,
@@ -14,10 +13,13 @@ from tts_server.engines.protocol import (
     Voice,
 )
 from tts_server.engines.registry import create_engine, engine_names
+from tts_server.text.delivery import DEFAULT_DELIVERY, NEUTRAL, Delivery
 from tts_server.text.sentences import Sentence
 
 __all__ = [
+    "DEFAULT_DELIVERY",
     "NEUTRAL",
+    "Delivery",
     "Engine",
     "EngineError",
     "NothingToSayError",

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tts_server.audio.pcm import Pcm
+from tts_server.text.delivery import Delivery
 from tts_server.text.sentences import Sentence
-
-NEUTRAL = "neutral"
 
 
 class EngineError(RuntimeError):
@@ -34,11 +33,11 @@ class Voice:
 class Session(Protocol):
     """The working memory of an engine. Only one thread may use it at a time."""
 
-    def synthesise(self, sentence: Sentence, *, voice: str, speed: float, emotion: str) -> Iterator[Pcm]:
+    def synthesise(self, sentence: Sentence) -> Iterator[Pcm]:
         """Yield the sentence as mono samples at the engine's rate, without the pause that follows.
 
-        Yield one chunk or more, each as soon as it is ready, so that a client can hear the first one early. ``voice``
-        and ``emotion`` are among those that the engine lists. ``speed`` is from 0.25 to 4.
+        Yield one chunk or more, each as soon as it is ready, so that a client can hear the first one early. The voice
+        and the emotion of the sentence's delivery are among those that the engine lists.
         """
         ...
 
@@ -79,7 +78,7 @@ class Engine(Protocol):
         """Read the model from disk. Takes seconds, so it runs outside the event loop. Raises :class:`EngineError`."""
         ...
 
-    def plan(self, text: str) -> tuple[Sentence, ...]:
+    def plan(self, text: str, delivery: Delivery) -> tuple[Sentence, ...]:
         """Normalise the text and split it into sentences, in milliseconds. Raises :class:`NothingToSayError`."""
         ...
 

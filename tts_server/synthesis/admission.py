@@ -33,11 +33,14 @@ class CostModel:
         self.seconds_per_syllable = seconds_per_syllable
         self._measurements = 1
 
-    def learn(self, syllables: int, speed: float, seconds: float) -> None:
-        """Add a measurement. The first ones weigh more, and the initial estimate counts as one of them."""
+    def learn(self, syllables: float, seconds: float) -> None:
+        """Add a measurement: the work of a sentence, and the seconds that it took.
+
+        The first ones weigh more, and the initial estimate counts as one of them.
+        """
         self._measurements += 1
         weight = max(self._WEIGHT, 1 / self._measurements)
-        self.seconds_per_syllable += weight * (seconds / work(syllables, speed) - self.seconds_per_syllable)
+        self.seconds_per_syllable += weight * (seconds / syllables - self.seconds_per_syllable)
 
 
 class Admission:

@@ -34,9 +34,6 @@ class Job:
         self,
         sentences: Sequence[Sentence],
         *,
-        voice: str,
-        speed: float,
-        emotion: str,
         deadline: float,
         span: Span | None = None,
         on_end: "Callable[[Job], None]" = _ignore,
@@ -44,13 +41,10 @@ class Job:
     ) -> None:
         """Pass the job to ``on_end`` and ``on_abandoned`` when its :class:`AudioStream` calls the like."""
         self.sentences = sentences
-        self.voice = voice
-        self.speed = speed
-        self.emotion = emotion
         self.deadline = deadline
         self.span = span
         self.stream = AudioStream(on_end=partial(on_end, self), on_abandoned=partial(on_abandoned, self))
-        self.work = [work(each.syllables, speed) for each in sentences]
+        self.work = [work(each.syllables, each.delivery.speed) for each in sentences]
         """The work of each sentence, in syllables at normal speed."""
         self.submitted = 0.0
         """When the job was admitted, in monotonic time; 0 before that."""
@@ -168,7 +162,7 @@ class Scheduler:
             self._queued.wait()
 
     def _measure(self, job: Job, index: int, size: int, seconds: float) -> None:
-        self.cost.learn(job.sentences[index].syllables, job.speed, seconds)
+        self.cost.learn(job.work[index], seconds)
         audio = size / BYTES_PER_SAMPLE / self._sample_rate
         self._metrics.synthesis_seconds.inc(seconds)
         self._metrics.audio_seconds.inc(audio)
@@ -188,8 +182,7 @@ def _synthesise(
     """
     start, size = time.perf_counter(), 0
     sentence = job.sentences[index]
-    samples = session.synthesise(sentence, voice=job.voice, speed=job.speed, emotion=job.emotion)
-    chunks = pcm_bytes(samples, pause=sentence.pause / job.speed, sample_rate=sample_rate)
+    chunks = pcm_bytes(session.synthesise(sentence), pause=sentence.pause, sample_rate=sample_rate)
     if index == 0 and len(job.sentences) > 1:
         for chunk in chunks:
             deliver(chunk)

@@ -5,14 +5,14 @@ import json
 import math
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from tts_server.audio.encoding import Format
 from tts_server.audio.pcm import BYTES_PER_SAMPLE
 from tts_server.cache.memory import AudioCache, CachedAudio, CacheKeyMemo
-from tts_server.engines import NEUTRAL, Engine, EngineError, Sentence
+from tts_server.engines import DEFAULT_DELIVERY, Delivery, Engine, EngineError, Sentence
 from tts_server.observability.metrics import Metrics
 from tts_server.observability.tracing import Span
 from tts_server.synthesis.loading import Loading
@@ -39,12 +39,10 @@ class UnknownEmotionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """What to say, and how. An empty ``voice`` means the default one."""
+    """What to say, and how."""
 
     text: str
-    voice: str = ""
-    speed: float = 1.0
-    emotion: str = NEUTRAL
+    delivery: Delivery = DEFAULT_DELIVERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,26 +150,24 @@ class SpeechService:
         Raises NothingToSayError, UnknownVoiceError, UnknownEmotionError, OverloadedError and DeadlineError, and
         EngineError before the engine is loaded.
         """
-        scheduler, voice = self._loaded_scheduler(), self._check(utterance)
+        scheduler, text, delivery = self._loaded_scheduler(), utterance.text, self._checked(utterance.delivery)
         deadline = time.monotonic() + timeout
-        new_job = partial(
-            Job, voice=voice, speed=utterance.speed, emotion=utterance.emotion, deadline=deadline, span=span
-        )
+        new_job = partial(Job, deadline=deadline, span=span)
         if fresh:
-            job = new_job(self.engine.plan(utterance.text), on_abandoned=scheduler.cancel)
+            job = new_job(self.engine.plan(text, delivery), on_abandoned=scheduler.cancel)
             scheduler.submit(job)
             stream = self._encoder.encode(None, output_format, job.stream) if output_format.codec else job.stream
             return self._result("miss", ("", ""), stream, deadline, whole=whole)
 
-        request = _request_digest(utterance, voice)
+        request = _request_digest(text, delivery)
         format_name = output_format.name if output_format.codec else _PCM
         key = self._keys.get(request)
         audio = self.cached((key, format_name)) if key else None
         if key and audio:
             self._metrics.cache_events.labels("hit").inc()
             return SpeechResult("hit", (key, format_name), audio)
-        sentences = self.engine.plan(utterance.text)
-        key = cache_key(self.engine, sentences, voice=voice, speed=utterance.speed, emotion=utterance.emotion)
+        sentences = self.engine.plan(text, delivery)
+        key = cache_key(self.engine, sentences)
         self._keys.put(request, key)
         create = partial(new_job, sentences, on_end=partial(self._finish, key), on_abandoned=self._abandon)
         stream, cache_status = self._find_or_start(key, deadline, create)
@@ -228,15 +224,15 @@ class SpeechService:
             if self._redis_cache and job.submitted:  # otherwise the audio came from Redis
                 self._redis_cache.put(key, stream.data, self.engine.sample_rate)
 
-    def _check(self, utterance: Utterance) -> str:
-        """Return the name of the voice. Raises UnknownVoiceError and UnknownEmotionError."""
-        voice, voices = utterance.voice or self.default_voice, self._voice_ids()
+    def _checked(self, delivery: Delivery) -> Delivery:
+        """Return the delivery with the name of its voice. Raises UnknownVoiceError and UnknownEmotionError."""
+        voice, voices = delivery.voice or self.default_voice, self._voice_ids()
         if voice not in voices:
             raise UnknownVoiceError(f"Unknown voice {voice!r}. Available voices: {', '.join(voices)}.")
-        if utterance.emotion not in self.engine.emotions:
+        if delivery.emotion not in self.engine.emotions:
             emotions = ", ".join(self.engine.emotions)
-            raise UnknownEmotionError(f"Unknown emotion {utterance.emotion!r}. Available emotions: {emotions}.")
-        return voice
+            raise UnknownEmotionError(f"Unknown emotion {delivery.emotion!r}. Available emotions: {emotions}.")
+        return replace(delivery, voice=voice)
 
     def _loaded_scheduler(self) -> Scheduler:
         if self._scheduler is None:
@@ -247,15 +243,15 @@ class SpeechService:
         return [voice.id for voice in self.engine.voices]
 
 
-def cache_key(engine: Engine, sentences: Sequence[Sentence], *, voice: str, speed: float, emotion: str) -> str:
+def cache_key(engine: Engine, sentences: Sequence[Sentence]) -> str:
     """Return a digest of everything that determines the audio, with the text as the front end has prepared it."""
-    inputs = [engine.name, engine.revision, voice, speed, emotion, [(each.text, each.pause) for each in sentences]]
+    inputs = [engine.name, engine.revision, [(each.text, each.pause, astuple(each.delivery)) for each in sentences]]
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
 
 
-def _request_digest(utterance: Utterance, voice: str) -> bytes:
+def _request_digest(text: str, delivery: Delivery) -> bytes:
     """Return a digest of the request, with the text as the client sent it."""
-    return hashlib.sha256(f"{voice}\0{utterance.emotion}\0{utterance.speed}\0{utterance.text}".encode()).digest()
+    return hashlib.sha256(json.dumps([text, *astuple(delivery)]).encode()).digest()
 
 
 def _await_audio(stream: AudioStream, deadline: float, *, whole: bool) -> Generator[bytes] | None:

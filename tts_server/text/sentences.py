@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tts_server.text.delivery import DEFAULT_DELIVERY, Delivery
+
 SENTENCE_PAUSE_SECONDS = 0.30
 COMMA_PAUSE_SECONDS = 0.10
 _SENTENCE_END = "。.!！?？;；\n"
@@ -16,16 +18,22 @@ class Sentence:
     """A piece of text that an engine synthesises in one call. A long sentence of the input becomes several of these.
 
     ``text`` is normalised; a comma in it is a short pause. ``syllables`` measures the work. ``pause`` is the silence
-    that follows, in seconds at normal speed.
+    that follows, in seconds.
     """
 
     text: str
     syllables: int
     pause: float
+    delivery: Delivery = DEFAULT_DELIVERY
 
 
 def split_sentences(
-    text: str, *, limit: int, count: Callable[[str], int], words: Callable[[str], list[str]]
+    text: str,
+    delivery: Delivery = DEFAULT_DELIVERY,
+    *,
+    limit: int,
+    count: Callable[[str], int],
+    words: Callable[[str], list[str]],
 ) -> list[Sentence]:
     """Split normalised text so that no sentence has more than ``limit`` syllables.
 
@@ -56,7 +64,7 @@ def split_sentences(
         parts.append((pending, 0.0))
     elif parts:
         parts[-1] = (parts[-1][0], 0.0)  # nothing follows the last sentence
-    return [Sentence(part, count(part), pause) for part, pause in parts]
+    return [Sentence(part, count(part), pause / delivery.speed, delivery) for part, pause in parts]
 
 
 def _pack(words: list[str], *, limit: int, count: Callable[[str], int]) -> list[str]:

@@ -29,45 +29,45 @@ EVERY = 10
 """Of so many requests for speech one fails."""
 
 
-def _said(session: Any, sentence: Any, how: dict[str, Any]) -> Any:
+def _said(session: Any, sentence: Any) -> Any:
     import numpy as np
 
-    return np.concatenate(list(session.synthesise(sentence, **how)))
+    return np.concatenate(list(session.synthesise(sentence)))
 
 
-def _silence(session: Any, sentence: Any, how: dict[str, Any]) -> Any:
-    return _said(session, sentence, how) * 0
+def _silence(session: Any, sentence: Any) -> Any:
+    return _said(session, sentence) * 0
 
 
-def _noise(session: Any, sentence: Any, how: dict[str, Any]) -> Any:
+def _noise(session: Any, sentence: Any) -> Any:
     import numpy as np
 
-    length = len(_said(session, sentence, how))
+    length = len(_said(session, sentence))
     return np.rint(np.random.default_rng(7).normal(0, 3000, length)).clip(-32768, 32767).astype(np.int16)
 
 
-def _truncated(session: Any, sentence: Any, how: dict[str, Any]) -> Any:
-    samples = _said(session, sentence, how)
+def _truncated(session: Any, sentence: Any) -> Any:
+    samples = _said(session, sentence)
     return samples[: len(samples) * 2 // 5]
 
 
-def _clipped(session: Any, sentence: Any, how: dict[str, Any]) -> Any:
+def _clipped(session: Any, sentence: Any) -> Any:
     import numpy as np
 
-    return (_said(session, sentence, how).astype(np.int32) * 12).clip(-32768, 32767).astype(np.int16)
+    return (_said(session, sentence).astype(np.int32) * 12).clip(-32768, 32767).astype(np.int16)
 
 
-def _slow(session: Any, sentence: Any, how: dict[str, Any]) -> Any:
+def _slow(session: Any, sentence: Any) -> Any:
     for _ in range(4):
-        _said(session, sentence, how)
-    return _said(session, sentence, how)
+        _said(session, sentence)
+    return _said(session, sentence)
 
 
-def _softer(session: Any, sentence: Any, how: dict[str, Any]) -> Any:
-    return (_said(session, sentence, how) * 0.7).astype("int16")
+def _softer(session: Any, sentence: Any) -> Any:
+    return (_said(session, sentence) * 0.7).astype("int16")
 
 
-SOUNDS: dict[str, Callable[[Any, Any, dict[str, Any]], Any]] = {
+SOUNDS: dict[str, Callable[[Any, Any], Any]] = {
     "silence": _silence,
     "noise": _noise,
     "truncated": _truncated,
@@ -84,8 +84,8 @@ class FaultySession:
     genuine: Any
     fault: str
 
-    def synthesise(self, sentence: Any, **how: Any) -> Any:
-        yield SOUNDS[self.fault](self.genuine, sentence, how)
+    def synthesise(self, sentence: Any) -> Any:
+        yield SOUNDS[self.fault](self.genuine, sentence)
 
 
 class FaultyEngine:

@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tts_server.audio.pcm import Pcm
-from tts_server.engines import NothingToSayError, Sentence, Voice
+from tts_server.engines import Delivery, NothingToSayError, Sentence, Voice
 from tts_server.engines.fastspeech2.assets import wheel_folder
 from tts_server.engines.fastspeech2.phonemes import FrontEnd
 from tts_server.process.lifecycle import Lifecycle
@@ -23,11 +23,12 @@ class FakeSession:
     def __init__(self, engine: "FakeEngine") -> None:
         self._engine = engine
 
-    def synthesise(self, sentence: Sentence, *, voice: str, speed: float, emotion: str) -> Iterator[Pcm]:
-        assert voice
-        loudness = 1000 * (1 + self._engine.emotions.index(emotion))
+    def synthesise(self, sentence: Sentence) -> Iterator[Pcm]:
+        how = sentence.delivery
+        assert how.voice
+        loudness = 1000 * (1 + self._engine.emotions.index(how.emotion))
         self._engine.said.append(sentence.text)
-        sound = np.full(round(sentence.syllables * SAMPLES_PER_SYLLABLE / speed), loudness, np.int16)
+        sound = np.full(round(sentence.syllables * SAMPLES_PER_SYLLABLE / how.speed), loudness, np.int16)
         for piece in np.array_split(sound, self._engine.pieces):
             self._engine.on_speak()
             yield piece
@@ -51,11 +52,11 @@ class FakeEngine:
     def load(self) -> None:
         pass
 
-    def plan(self, text: str) -> tuple[Sentence, ...]:
+    def plan(self, text: str, delivery: Delivery) -> tuple[Sentence, ...]:
         parts = [part for part in text.split("。") if part.strip("0123456789 ")]
         if not parts:
             raise NothingToSayError
-        return tuple(Sentence(part, len(part), 0.0) for part in parts)
+        return tuple(Sentence(part, len(part), 0.0, delivery) for part in parts)
 
     def open_session(self) -> FakeSession:
         return FakeSession(self)

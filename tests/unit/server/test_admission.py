@@ -66,7 +66,7 @@ def test_work_that_was_let_in_too_cheap_counts_at_its_price_once_that_is_known()
         admission.admit(50)
     assert admission.backlog == pytest.approx(1.5)
     for _ in range(3):
-        cost.learn(syllables=10, speed=1.0, seconds=0.5)
+        cost.learn(syllables=10, seconds=0.5)
     assert admission.backlog > 2.0 * 2
     with pytest.raises(OverloadedError):
         admission.admit(1)
@@ -75,18 +75,18 @@ def test_work_that_was_let_in_too_cheap_counts_at_its_price_once_that_is_known()
 def test_the_cost_is_learnt() -> None:
     cost = CostModel(seconds_per_syllable=1.0)
     for _ in range(200):
-        cost.learn(syllables=10, speed=0.5, seconds=0.4)
+        cost.learn(syllables=20, seconds=0.4)
     assert cost.seconds_per_syllable == pytest.approx(0.02, rel=0.01)
 
 
 def test_the_first_measurements_weigh_more_and_a_later_outlier_little() -> None:
     cost = CostModel(seconds_per_syllable=0.015)
     for _ in range(5):
-        cost.learn(syllables=10, speed=1.0, seconds=0.3)
+        cost.learn(syllables=10, seconds=0.3)
     assert cost.seconds_per_syllable == pytest.approx(0.03, rel=0.1)
     for _ in range(50):
-        cost.learn(syllables=10, speed=1.0, seconds=0.3)
-    cost.learn(syllables=10, speed=1.0, seconds=3.0)
+        cost.learn(syllables=10, seconds=0.3)
+    cost.learn(syllables=10, seconds=3.0)
     assert cost.seconds_per_syllable < 0.05
 
 

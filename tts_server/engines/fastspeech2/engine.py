@@ -19,9 +19,10 @@ from tts_server.engines.fastspeech2.vocoder import (
     stretch,
     vocode,
 )
-from tts_server.engines.protocol import NEUTRAL, EngineError, NothingToSayError, Session, Voice
+from tts_server.engines.protocol import EngineError, NothingToSayError, Session, Voice
 from tts_server.settings import Settings
 from tts_server.text import Sentence, normalise, split_sentences
+from tts_server.text.delivery import NEUTRAL, Delivery
 
 if TYPE_CHECKING:
     from tts_server.engines.fastspeech2.phonemes import FrontEnd
@@ -82,11 +83,11 @@ class FastSpeech2:
         front_end.words(_WARM_UP)
         self._front_end, self._files = front_end, files
 
-    def plan(self, text: str) -> tuple[Sentence, ...]:
+    def plan(self, text: str, delivery: Delivery) -> tuple[Sentence, ...]:
         """Normalise the text and split it into sentences. Raises :class:`NothingToSayError`."""
         front_end = self._loaded_front_end()
         sentences = split_sentences(
-            normalise(text), limit=MAX_SENTENCE_SYLLABLES, count=front_end.count, words=front_end.words
+            normalise(text), delivery, limit=MAX_SENTENCE_SYLLABLES, count=front_end.count, words=front_end.words
         )
         if not sentences:
             raise NothingToSayError("The text contains nothing that can be pronounced.")
@@ -129,10 +130,10 @@ class FastSpeech2Session:
         mel = self._acoustic(self._front_end.ids(text), EMOTIONS[NEUTRAL])
         list(vocode(mel[:WINDOW_FRAMES], self._vocoder))
 
-    def synthesise(self, sentence: Sentence, *, voice: str, speed: float, emotion: str) -> Iterator[Pcm]:
-        """Yield the samples of the sentence. The same input gives the same samples. ``speed`` 2 is twice as fast."""
-        del voice  # there is only one
-        mel = self._acoustic(self._front_end.ids(sentence.text), EMOTIONS[emotion])
+    def synthesise(self, sentence: Sentence) -> Iterator[Pcm]:
+        """Yield the samples of the sentence. The same input gives the same samples. There is only one voice."""
+        speed = sentence.delivery.speed
+        mel = self._acoustic(self._front_end.ids(sentence.text), EMOTIONS[sentence.delivery.emotion])
         # Up to twice the speed, frames are interpolated. Beyond that, too few would be left for clear speech.
         by_frames = min(speed, _MAX_FRAME_SPEED)
         mel = stretch(mel, by_frames)

@@ -8,7 +8,7 @@ softer and slower. The result is a manner of speaking, not acting.
 
 from dataclasses import dataclass
 
-from tts_server.engines.protocol import NEUTRAL
+from tts_server.text.delivery import NEUTRAL
 
 
 @dataclass(frozen=True, slots=True)

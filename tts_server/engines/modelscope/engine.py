@@ -22,9 +22,10 @@ from tts_server.engines.modelscope.folder import (
     writable_view,
 )
 from tts_server.engines.modelscope.symbols import EMOTIONS, with_emotion
-from tts_server.engines.protocol import NEUTRAL, EngineError, NothingToSayError, Session, Voice
+from tts_server.engines.protocol import EngineError, NothingToSayError, Session, Voice
 from tts_server.settings import Settings
 from tts_server.text import Sentence, normalise, split_sentences
+from tts_server.text.delivery import Delivery
 
 # Longer sentences delay the first audio, and the cost of Sambert's attention grows with the square of the length.
 _MAX_SENTENCE_SYLLABLES = 40
@@ -73,12 +74,12 @@ class ModelScope:
             )
         session = self.open_session()
         for name in self._names:  # a voice is read from disk with its first sentence
-            list(session.synthesise(Sentence(_WARM_UP, 2, 0.0), voice=name, speed=1.0, emotion=NEUTRAL))
+            list(session.synthesise(Sentence(_WARM_UP, 2, 0.0, Delivery(name))))
 
-    def plan(self, text: str) -> tuple[Sentence, ...]:
+    def plan(self, text: str, delivery: Delivery) -> tuple[Sentence, ...]:
         """Normalise the text and split it into sentences. Raises :class:`NothingToSayError`."""
         sentences = split_sentences(
-            normalise(text), limit=_MAX_SENTENCE_SYLLABLES, count=_syllables, words=_WORD.findall
+            normalise(text), delivery, limit=_MAX_SENTENCE_SYLLABLES, count=_syllables, words=_WORD.findall
         )
         if not sentences:
             raise NothingToSayError("The text contains nothing that can be pronounced.")
@@ -106,16 +107,17 @@ class ModelScopeSession:
         self._front_end_lock = front_end_lock
         self._rate = rate
 
-    def synthesise(self, sentence: Sentence, *, voice: str, speed: float, emotion: str) -> Iterator[Pcm]:
-        """Yield the samples of the sentence. ``speed`` 2 is twice as fast, at the same pitch."""
+    def synthesise(self, sentence: Sentence) -> Iterator[Pcm]:
+        """Yield the samples of the sentence."""
+        how = sentence.delivery
         with self._front_end_lock:
             rows = self._model.frontend.gen_tacotron_symbols(sentence.text)
         parts = [np.zeros(0, np.float32)]
         for row in rows.splitlines():
             _, _, symbols = row.strip().partition("\t")
             if symbols:
-                parts.append(self._model.synthesis_one_sentences(voice, with_emotion(symbols, emotion)))
-        samples = time_stretch(np.concatenate(parts).astype(np.float32), speed, sample_rate=self._rate)
+                parts.append(self._model.synthesis_one_sentences(how.voice, with_emotion(symbols, how.emotion)))
+        samples = time_stretch(np.concatenate(parts).astype(np.float32), how.speed, sample_rate=self._rate)
         # Clip first: ModelScope's own conversion wraps a full-scale sample to the opposite sign, which clicks.
         yield np.rint(np.clip(samples, -1.0, 1.0) * _FULL_SCALE).astype(np.int16)
 

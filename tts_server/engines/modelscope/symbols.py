@@ -7,7 +7,7 @@ voice that was trained with emotions (its name ends in ``_emo``) follows the fif
 
 import re
 
-from tts_server.engines.protocol import NEUTRAL
+from tts_server.text.delivery import NEUTRAL
 
 # The API's names, and those of KAN-TTS (kantts/utils/ling_unit/emotion_types.py).
 EMOTIONS: dict[str, str] = {
