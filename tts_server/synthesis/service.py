@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from tts_server.audio.encoding import Format
 from tts_server.audio.pcm import BYTES_PER_SAMPLE
 from tts_server.cache.memory import AudioCache, CachedAudio, CacheKeyMemo
-from tts_server.engines import DEFAULT_DELIVERY, Delivery, Engine, EngineError, Sentence
+from tts_server.engines import DEFAULT_DELIVERY, Delivery, Engine, EngineError, Sentence, plain_script
 from tts_server.observability.metrics import Metrics
 from tts_server.observability.tracing import Span
 from tts_server.synthesis.loading import Loading
@@ -154,7 +154,7 @@ class SpeechService:
         deadline = time.monotonic() + timeout
         new_job = partial(Job, deadline=deadline, span=span)
         if fresh:
-            job = new_job(self.engine.plan(text, delivery), on_abandoned=scheduler.cancel)
+            job = new_job(self.engine.plan(plain_script(text, delivery)), on_abandoned=scheduler.cancel)
             scheduler.submit(job)
             stream = self._encoder.encode(None, output_format, job.stream) if output_format.codec else job.stream
             return self._result("miss", ("", ""), stream, deadline, whole=whole)
@@ -166,7 +166,7 @@ class SpeechService:
         if key and audio:
             self._metrics.cache_events.labels("hit").inc()
             return SpeechResult("hit", (key, format_name), audio)
-        sentences = self.engine.plan(text, delivery)
+        sentences = self.engine.plan(plain_script(text, delivery))
         key = cache_key(self.engine, sentences)
         self._keys.put(request, key)
         create = partial(new_job, sentences, on_end=partial(self._finish, key), on_abandoned=self._abandon)
@@ -245,8 +245,14 @@ class SpeechService:
 
 def cache_key(engine: Engine, sentences: Sequence[Sentence]) -> str:
     """Return a digest of everything that determines the audio, with the text as the front end has prepared it."""
-    inputs = [engine.name, engine.revision, [(each.text, each.pause, astuple(each.delivery)) for each in sentences]]
+    inputs = [engine.name, engine.revision, [_sound(each) for each in sentences]]
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
+
+
+def _sound(sentence: Sentence) -> tuple[object, ...]:
+    """Return what decides how the sentence sounds, which is all but the origin of its parts."""
+    readings = [(each.start, each.end, each.pinyin) for each in sentence.spans if each.pinyin]
+    return sentence.text, sentence.pause, astuple(sentence.delivery), readings
 
 
 def _request_digest(text: str, delivery: Delivery) -> bytes:

@@ -16,6 +16,8 @@ class Delivery:
     emotion: str = NEUTRAL
     speed: float = 1.0
     """From 0.25 to 4. 2 is twice as fast, at the same pitch."""
+    pitch: float = 1.0
+    volume: float = 1.0
 
 
 DEFAULT_DELIVERY = Delivery()
