@@ -1,5 +1,6 @@
 """``POST /v1/audio/speech`` and ``/api/tts``."""
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -9,7 +10,7 @@ from tts_server.api.body import read_body
 from tts_server.api.errors import ApiError
 from tts_server.api.models import check_model
 from tts_server.api.responses import audio_response, check_text, event_response
-from tts_server.api.schema import parse_json, parse_plain_request, parse_speech_request
+from tts_server.api.schema import SpeechRequest, parse_json, parse_plain_request, parse_speech_request
 from tts_server.audio.encoding import FORMATS
 from tts_server.engines import NEUTRAL, Delivery
 from tts_server.synthesis.service import Utterance
@@ -23,18 +24,9 @@ _FORM = "application/x-www-form-urlencoded"
 @blueprint.post("/v1/audio/speech")
 def speech() -> Response:
     """Speak the text of a JSON request, as OpenAI's API does."""
-    check_key()
-    if not request.is_json:
-        raise ApiError(
-            415,
-            f"The request's Content-Type must be application/json, not {request.mimetype or 'empty'}.",
-            code="unsupported_media_type",
-        )
-    parsed = parse_speech_request(read_body())
-    text = check_text(parsed.input, "input")
-    check_model(parsed.model)
+    parsed = read_speech_request()
     format_name = parsed.response_format or _DEFAULT_FORMAT
-    utterance = _utterance(text, parsed.voice_id, parsed.speed, parsed.emotion)
+    utterance = utterance_of(parsed)
     if parsed.stream_format == "sse":
         return event_response(utterance, format_name, param="input")
     # A format with its length in the header is streamed only to clients that ask for a stream.
@@ -52,6 +44,27 @@ def plain() -> Response:
     format_name = parsed.format or _DEFAULT_FORMAT
     utterance = _utterance(text, parsed.voice, parsed.speed, parsed.emotion)
     return audio_response(utterance, format_name, param="text", whole=FORMATS[format_name].length_in_header)
+
+
+def read_speech_request() -> SpeechRequest:
+    """Return the JSON request, if its sender may speak and its text is not too long. Raises :class:`ApiError`."""
+    check_key()
+    if not request.is_json:
+        raise ApiError(
+            415,
+            f"The request's Content-Type must be application/json, not {request.mimetype or 'empty'}.",
+            code="unsupported_media_type",
+        )
+    parsed = parse_speech_request(read_body())
+    check_text(parsed.input, "input")
+    check_model(parsed.model)
+    return parsed
+
+
+def utterance_of(parsed: SpeechRequest) -> Utterance:
+    """Return what the request is to say, and how."""
+    utterance = _utterance(parsed.input, parsed.voice_id, parsed.speed, parsed.emotion)
+    return replace(utterance, lexicon=parsed.lexicon or {})
 
 
 def _utterance(text: str, voice: str | None, speed: float | None, emotion: str | None) -> Utterance:

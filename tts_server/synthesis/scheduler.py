@@ -44,7 +44,7 @@ class Job:
         self.deadline = deadline
         self.span = span
         self.stream = AudioStream(on_end=partial(on_end, self), on_abandoned=partial(on_abandoned, self))
-        self.work = [work(each.syllables, each.delivery.speed) for each in sentences]
+        self.work = [work(each.syllables, each.delivery.speed) if each.syllables else 0.0 for each in sentences]
         """The work of each sentence, in syllables at normal speed."""
         self.submitted = 0.0
         """When the job was admitted, in monotonic time; 0 before that."""
@@ -162,11 +162,13 @@ class Scheduler:
             self._queued.wait()
 
     def _measure(self, job: Job, index: int, size: int, seconds: float) -> None:
-        self.cost.learn(job.work[index], seconds)
+        silent = not job.work[index]
+        if not silent:
+            self.cost.learn(job.work[index], seconds)
         audio = size / BYTES_PER_SAMPLE / self._sample_rate
         self._metrics.synthesis_seconds.inc(seconds)
         self._metrics.audio_seconds.inc(audio)
-        if audio:
+        if audio and not silent:
             self._metrics.real_time_factor.observe(seconds / audio)
 
 
@@ -182,7 +184,8 @@ def _synthesise(
     """
     start, size = time.perf_counter(), 0
     sentence = job.sentences[index]
-    chunks = pcm_bytes(session.synthesise(sentence), pause=sentence.pause, sample_rate=sample_rate)
+    sound = session.synthesise(sentence) if sentence.syllables else ()
+    chunks = pcm_bytes(sound, pause=sentence.pause, sample_rate=sample_rate)
     if index == 0 and len(job.sentences) > 1:
         for chunk in chunks:
             deliver(chunk)

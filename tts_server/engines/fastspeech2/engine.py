@@ -1,6 +1,6 @@
 """The engine: from a sentence to phonemes, to a mel spectrogram, to samples."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,10 +19,11 @@ from tts_server.engines.fastspeech2.vocoder import (
     stretch,
     vocode,
 )
-from tts_server.engines.protocol import EngineError, NothingToSayError, Session, Voice
+from tts_server.engines.protocol import EngineError, NothingToSayError, Session, SpokenSyllable, Voice
 from tts_server.settings import Settings
-from tts_server.text import Sentence, normalise, split_sentences
-from tts_server.text.delivery import NEUTRAL, Delivery
+from tts_server.text import Sentence, plan_sentences
+from tts_server.text.delivery import NEUTRAL
+from tts_server.text.script import Script
 
 if TYPE_CHECKING:
     from tts_server.engines.fastspeech2.phonemes import FrontEnd
@@ -83,15 +84,31 @@ class FastSpeech2:
         front_end.words(_WARM_UP)
         self._front_end, self._files = front_end, files
 
-    def plan(self, text: str, delivery: Delivery) -> tuple[Sentence, ...]:
+    @property
+    def syllables(self) -> Collection[str]:
+        """The syllables that a script may pin, without tone."""
+        return self._front_end.known if self._front_end else ()
+
+    def plan(self, script: Script) -> tuple[Sentence, ...]:
         """Normalise the text and split it into sentences. Raises :class:`NothingToSayError`."""
         front_end = self._loaded_front_end()
-        sentences = split_sentences(
-            normalise(text), delivery, limit=MAX_SENTENCE_SYLLABLES, count=front_end.count, words=front_end.words
-        )
+        sentences = plan_sentences(script, limit=MAX_SENTENCE_SYLLABLES, count=front_end.count, words=front_end.words)
         if not sentences:
             raise NothingToSayError("The text contains nothing that can be pronounced.")
         return tuple(sentences)
+
+    def words(self, text: str) -> list[str]:
+        """Split text between its words."""
+        return self._loaded_front_end().words(text)
+
+    def pronounce(self, sentence: Sentence) -> tuple[SpokenSyllable | None, ...]:
+        """Return the syllables of the sentence in order, None for a short pause."""
+        front_end = self._loaded_front_end()
+        spoken: list[SpokenSyllable | None] = []
+        for each in front_end.syllables(sentence.text, sentence.spans):
+            sounds = tuple(front_end.spell_syllable(each)) if each else ()
+            spoken.append(SpokenSyllable(each.text, each.pinyin_with_erhua, sounds, each.origin) if each else None)
+        return tuple(spoken)
 
     def open_session(self) -> Session:
         """Return a session that has already allocated all the memory it will need."""
@@ -133,7 +150,7 @@ class FastSpeech2Session:
     def synthesise(self, sentence: Sentence) -> Iterator[Pcm]:
         """Yield the samples of the sentence. The same input gives the same samples. There is only one voice."""
         speed = sentence.delivery.speed
-        mel = self._acoustic(self._front_end.ids(sentence.text), EMOTIONS[sentence.delivery.emotion])
+        mel = self._acoustic(self._front_end.ids(sentence.text, sentence.spans), EMOTIONS[sentence.delivery.emotion])
         # Up to twice the speed, frames are interpolated. Beyond that, too few would be left for clear speech.
         by_frames = min(speed, _MAX_FRAME_SPEED)
         mel = stretch(mel, by_frames)
