@@ -13,10 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from pypinyin.constants import PINYIN_DICT
-from pypinyin.seg import mmseg
 
 from tts_server.engines.fastspeech2.latin import is_word, say_latin
-from tts_server.engines.fastspeech2.readings import read_aloud
+from tts_server.engines.fastspeech2.readings import divide, read_aloud
 
 # Rare readings and spellings missing from the Baker table, as (initial, final).
 _MORE_SYLLABLES = {
@@ -30,11 +29,12 @@ _MORE_SYLLABLES = {
     "kiu": ("k", "iou"),  # the letter Q
     "fai": ("f", "ai"),  # WiFi
 }
-# A number is not split, unless it is extremely long.
-_WORD_OR_NUMBER = re.compile(r"[零〇一二两三四五六七八九十百千万亿点幺]{2,10}|.", re.DOTALL)
+_NUMBER = re.compile(r"[零〇一二两三四五六七八九十百千万亿点幺]{2,}")
+_COUNTED_KINDS = frozenset({"q", "m", "mq", "t"})  # of jieba: measure words, numerals, times
+_LONGEST_WORD = 18
 _TOKEN = re.compile(r"[A-Za-z]+(?:[-'’][A-Za-z]+)*|,|[^A-Za-z,]+")
 _PAUSE = ","
-_ERHUA_AFTER = frozenset("这那哪点会事玩味劲块份样边")
+_ERHUA_AFTER = frozenset("这那哪点会事玩味劲块份样边花孩头馅今明昨门球伴活词盘腿嘴鱼鸟猫圈眼绳妞")
 _NOT_ERHUA_BEFORE = frozenset("童子女科歌媳孙化")
 
 
@@ -139,17 +139,23 @@ def _is_hanzi(char: str) -> bool:
 
 
 def _chinese_words(text: str) -> list[str]:
-    words: list[str] = []
-    plain = ""
-    for piece in _WORD_OR_NUMBER.findall(text):
-        if len(piece) == 1:
-            plain += piece
-            continue
-        words.extend(mmseg.seg.cut(plain))
-        words.append(piece)
-        plain = ""
-    words.extend(mmseg.seg.cut(plain))
-    return words
+    """Divide text into words. A number and what it counts are one word (二十八日), unless that is extremely long."""
+    words = divide(text)
+    inner = {at for number in _NUMBER.finditer(text) for at in range(number.start() + 1, number.end())}
+    inner |= {
+        word.start
+        for word in words
+        if word.kind in _COUNTED_KINDS and _NUMBER.fullmatch(text[max(0, word.start - 2) : word.start])
+    }
+    cuts = [word.start for word in words if word.start not in inner]
+    pieces = [text[start:end] for start, end in zip(cuts, [*cuts[1:], len(text)], strict=True)]
+    return [part for piece in pieces for part in _even_parts(piece)]
+
+
+def _even_parts(word: str) -> list[str]:
+    count = -(-len(word) // _LONGEST_WORD) or 1
+    size = -(-len(word) // count) or 1
+    return [word[at : at + size] for at in range(0, len(word), size)]
 
 
 def _hanzi_runs(text: str) -> list[str]:

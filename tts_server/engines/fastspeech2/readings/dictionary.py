@@ -1,0 +1,85 @@
+"""Words and their readings: pypinyin's dictionaries, what they lack, and the division of a text into words."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+import rjieba
+from pypinyin.constants import PHRASES_DICT, PINYIN_DICT
+from pypinyin.contrib.tone_convert import to_tone3
+
+_LONGEST_PHRASE = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a text: where it begins, and its part of speech in jieba's notation (``nr`` is a person's name)."""
+
+    start: int
+    text: str
+    kind: str
+
+    @property
+    def end(self) -> int:
+        """Where the next word begins."""
+        return self.start + len(self.text)
+
+
+def divide(run: str) -> list[Word]:
+    """Divide Chinese text into words."""
+    words = []
+    start = 0
+    for text, kind in rjieba.tag(run):
+        words.append(Word(start, text, kind))
+        start += len(text)
+    return words
+
+
+def lines(name: str) -> Iterator[str]:
+    """Yield the lines of a file beside this one, without comments."""
+    for line in files(__package__).joinpath(name).read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            yield line
+
+
+def _own_words() -> dict[str, list[str]]:
+    entries = (line.split() for line in lines("words.txt"))
+    return {word: syllables for word, *syllables in entries}
+
+
+OWN_WORDS = _own_words()
+# For each beginning of an own word, the longest one first.
+_OWN_BY_FIRST: dict[str, list[str]] = {}
+for _word in sorted(OWN_WORDS, key=len, reverse=True):
+    _OWN_BY_FIRST.setdefault(_word[0], []).append(_word)
+
+
+def own_word(run: str, start: int) -> str | None:
+    """Return the longest of our own words at this place, if there is one."""
+    return next((word for word in _OWN_BY_FIRST.get(run[start], ()) if run.startswith(word, start)), None)
+
+
+def phrase(run: str, start: int, ends: frozenset[int]) -> str | None:
+    """Return the longest phrase of pypinyin's dictionary at this place that ends where a word does."""
+    for end in range(min(len(run), start + _LONGEST_PHRASE), start + 1, -1):
+        if end in ends and run[start:end] in PHRASES_DICT:
+            return run[start:end]
+    return None
+
+
+@lru_cache(maxsize=8192)
+def phrase_syllables(word: str) -> tuple[str, ...]:
+    """Return the syllables of a phrase of pypinyin's dictionary."""
+    return tuple(_numbered(each[0]) for each in PHRASES_DICT[word])
+
+
+@lru_cache(maxsize=8192)
+def character_syllable(char: str) -> str:
+    """Return the most frequent reading of a character."""
+    return _numbered(PINYIN_DICT[ord(char)].partition(",")[0])
+
+
+def _numbered(syllable: str) -> str:
+    numbered: str = to_tone3(syllable, neutral_tone_with_five=True)
+    return numbered
