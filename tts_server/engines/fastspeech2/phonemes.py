@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from pypinyin.constants import PINYIN_DICT
-
 from tts_server.engines.fastspeech2.latin import is_word, say_latin
 from tts_server.engines.fastspeech2.readings import divide, read_aloud
+from tts_server.engines.fastspeech2.readings.dictionary import PINYIN_DICT
 
 # Rare readings and spellings missing from the Baker table, as (initial, final).
 _MORE_SYLLABLES = {

@@ -1,15 +1,20 @@
 """Words and their readings: pypinyin's dictionaries, what they lack, and the division of a text into words."""
 
-from collections.abc import Iterator
+import sys
+import unicodedata
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
 
 import rjieba
-from pypinyin.constants import PHRASES_DICT, PINYIN_DICT
-from pypinyin.contrib.tone_convert import to_tone3
 
 _LONGEST_PHRASE = 12
+_TONES = {"\u0304": "1", "\u0301": "2", "\u030c": "3", "\u0300": "4"}
+_NEUTRAL = "5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,24 @@ def lines(name: str) -> Iterator[str]:
     for line in files(__package__).joinpath(name).read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
             yield line
+
+
+def _pypinyin(name: str) -> Any:
+    """Return a table of pypinyin, without its package: that builds a segmenter, which costs a tenth of a second."""
+    loaded = sys.modules.get(f"pypinyin.{name}")
+    package = find_spec("pypinyin")
+    if loaded is None and package is not None:
+        spec = spec_from_file_location(name, Path((package.submodule_search_locations or [""])[0], f"{name}.py"))
+        if spec is not None and spec.loader is not None:
+            loaded = module_from_spec(spec)
+            spec.loader.exec_module(loaded)
+    if loaded is None:
+        raise ImportError("pypinyin is missing: install requirements/server.lock", name="pypinyin")
+    return getattr(loaded, name)
+
+
+PINYIN_DICT: Mapping[int, str] = _pypinyin("pinyin_dict")
+PHRASES_DICT: Mapping[str, list[list[str]]] = _pypinyin("phrases_dict")
 
 
 def _own_words() -> dict[str, list[str]]:
@@ -81,5 +104,12 @@ def character_syllable(char: str) -> str:
 
 
 def _numbered(syllable: str) -> str:
-    numbered: str = to_tone3(syllable, neutral_tone_with_five=True)
-    return numbered
+    """Turn ``lǜ`` into ``lv4``."""
+    tone = _NEUTRAL
+    letters = ""
+    for char in unicodedata.normalize("NFD", syllable):
+        if char in _TONES:
+            tone = _TONES[char]
+        else:
+            letters += char
+    return unicodedata.normalize("NFC", letters).replace("ü", "v") + tone

@@ -2,7 +2,7 @@
 
 import re
 
-from tts_server.engines.fastspeech2.readings.dictionary import OWN_WORDS, Word
+from tts_server.engines.fastspeech2.readings.dictionary import OWN_WORDS, Word, divide
 
 SURNAMES = {
     "查": "zha1", "仇": "qiu2", "曾": "zeng1", "任": "ren2", "单": "shan4", "解": "xie4", "区": "ou1", "朴": "piao2",
@@ -44,7 +44,5 @@ def surnames(run: str, words: list[Word]) -> dict[int, str]:
 
 def _is_word(text: str) -> bool:
     """Whether a dictionary has it as something else than a name."""
-    import rjieba  # noqa: PLC0415 - here only
-
-    tagged = rjieba.tag(text)
-    return len(text) > 1 and len(tagged) == 1 and tagged[0][1][0] in "nvad" and not tagged[0][1].startswith("nr")
+    kinds = [word.kind for word in divide(text)]
+    return len(text) > 1 and len(kinds) == 1 and kinds[0][0] in "nvad" and not kinds[0].startswith("nr")
