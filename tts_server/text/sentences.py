@@ -7,6 +7,7 @@ from dataclasses import dataclass
 SENTENCE_PAUSE_SECONDS = 0.30
 COMMA_PAUSE_SECONDS = 0.10
 _SENTENCE_END = "。.!！?？;；\n"
+_QUESTION = "?？"
 _COMMA = ",，、:：—"
 _PIECE = re.compile(rf"[^{_SENTENCE_END}{_COMMA}]*[{_SENTENCE_END}{_COMMA}]*")
 
@@ -15,8 +16,8 @@ _PIECE = re.compile(rf"[^{_SENTENCE_END}{_COMMA}]*[{_SENTENCE_END}{_COMMA}]*")
 class Sentence:
     """A piece of text that an engine synthesises in one call. A long sentence of the input becomes several of these.
 
-    ``text`` is normalised; a comma in it is a short pause. ``syllables`` measures the work. ``pause`` is the silence
-    that follows, in seconds at normal speed.
+    ``text`` is normalised. A comma in it is a short pause, and a question mark at its end makes it a question.
+    ``syllables`` measures the work. ``pause`` is the silence that follows, in seconds at normal speed.
     """
 
     text: str
@@ -50,7 +51,8 @@ def split_sentences(
             pending = f"{pending},{body}" if pending else body
             pending_syllables += syllables
         if ends_sentence and pending:
-            parts.append((pending, SENTENCE_PAUSE_SECONDS))
+            asks = any(char in _QUESTION for char in piece[len(body) :])
+            parts.append((pending + "?" if asks else pending, SENTENCE_PAUSE_SECONDS))
             pending, pending_syllables = "", 0
     if pending:
         parts.append((pending, 0.0))

@@ -9,7 +9,7 @@ from tts_server.audio.pcm import Pcm
 from tts_server.audio.time_stretch import time_stretch
 from tts_server.engines.fastspeech2 import assets
 from tts_server.engines.fastspeech2.acoustic import AcousticModel
-from tts_server.engines.fastspeech2.prosody import EMOTIONS
+from tts_server.engines.fastspeech2.prosody import EMOTIONS, spoken
 from tts_server.engines.fastspeech2.vocoder import (
     SAMPLES_PER_FRAME,
     WINDOW_FRAMES,
@@ -132,7 +132,7 @@ class FastSpeech2Session:
     def synthesise(self, sentence: Sentence, *, voice: str, speed: float, emotion: str) -> Iterator[Pcm]:
         """Yield the samples of the sentence. The same input gives the same samples. ``speed`` 2 is twice as fast."""
         del voice  # there is only one
-        mel = self._acoustic(self._front_end.ids(sentence.text), EMOTIONS[emotion])
+        mel = self._acoustic(self._front_end.ids(sentence.text), spoken(emotion, sentence.text))
         # Up to twice the speed, frames are interpolated. Beyond that, too few would be left for clear speech.
         by_frames = min(speed, _MAX_FRAME_SPEED)
         mel = stretch(mel, by_frames)
