@@ -7,7 +7,7 @@ STAMP := .venv/.synced
 PYTEST_ARGS ?=
 RUN := PYTHONPATH=operator:. $(PY)
 
-.PHONY: help demo test lint test-unit test-random test-integration test-e2e cluster-up cluster-down images bench-operator bench-server bench-drift bench-fencing bench-outage soak-fencing generate lock format
+.PHONY: help demo test lint test-unit test-random test-integration test-e2e cluster-up cluster-down images bench-operator bench-server bench-readings bench-drift bench-fencing bench-outage soak-fencing generate lock format
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -60,6 +60,14 @@ bench-operator: $(STAMP) ## the operator at scale, compared with the floor; tabl
 bench-server: $(STAMP) ## the model server, compared with its engine alone; table, JSON and plot in build/bench/; 15 minutes
 	@$(RUN) -m bench.server $(BENCH_ARGS)
 
+bench-readings: $(STAMP) build/bench/peers/.synced ## readings of polyphones and numbers, compared with other libraries; tables, and JSON in build/bench/
+	@$(RUN) -m bench.readings
+
+build/bench/peers/.synced: requirements/readings-peers.lock | $(STAMP)
+	@.venv/bin/uv venv --quiet --clear build/bench/peers
+	@.venv/bin/uv pip sync --quiet --python build/bench/peers/bin/python --require-hashes requirements/readings-peers.lock
+	@touch $@
+
 bench-drift: $(STAMP) ## how quickly a deleted or edited child is repaired; table, and JSON in build/bench/
 	@$(RUN) -m bench.drift $(BENCH_ARGS)
 
@@ -82,6 +90,7 @@ lock: $(STAMP) ## requirements/*.lock from pyproject.toml; make lock UPGRADE=--u
 	$(LOCK:3.11=3.10) $(UPGRADE) --extra modelscope -o requirements/modelscope.lock
 	$(LOCK) $(UPGRADE) --extra operator --extra server --extra tracing --group dev -o requirements/dev.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group go -o requirements/go.lock
+	$(LOCK:pyproject.toml=) $(UPGRADE) --group readings-peers -o requirements/readings-peers.lock
 
 INSTALL_VENV := { test $$(id -u) = 0 && apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv .venv; }
 $(STAMP): requirements/dev.lock pyproject.toml

@@ -10,7 +10,8 @@ from tts_server.api.context import context
 from tts_server.api.responses import check_ready, refusals
 from tts_server.api.speech import read_speech_request, utterance_of
 from tts_server.engines import Engine, Sentence, SpokenSyllable
-from tts_server.text.script import TEXT
+from tts_server.text.normalise import normalise_with_trace
+from tts_server.text.script import TEXT, Run, Script
 
 blueprint = Blueprint("phonemes", __name__)
 
@@ -26,7 +27,8 @@ _SYLLABLE = {
     },
     "reading": {
         "type": "string",
-        "description": "What decided on the pinyin: dictionary, latin, phoneme, lexicon or service_lexicon.",
+        "description": "What decided on the pinyin: character, phrase, word, context, surname, particle, latin, phoneme, "
+        "lexicon or service_lexicon.",
     },
 }
 
@@ -40,6 +42,11 @@ RESPONSE_SCHEMA = _object(
         "engine": _STRING,
         "revision": _STRING,
         "normalized": {"type": "string", "description": "The whole text as it is spoken."},
+        "rules": {
+            "type": "array",
+            "description": "What rules of normalization have rewritten, in the order of the text.",
+            "items": _object({"written": _STRING, "spoken": _STRING, "rules": {"type": "array", "items": _STRING}}),
+        },
         "sentences": {
             "type": "array",
             "items": _object(
@@ -73,19 +80,32 @@ def phonemes() -> Response:
     check_ready()
     service = context().service
     with refusals("input"):
-        sentences = service.engine.plan(service.script(utterance_of(parsed)))
+        script = service.script(utterance_of(parsed))
+        sentences = service.engine.plan(script)
     # Not jsonify, which would escape every Chinese character: people read this.
-    return Response(json.dumps(described(service.engine, sentences), ensure_ascii=False), mimetype="application/json")
+    return Response(
+        json.dumps(described(service.engine, script, sentences), ensure_ascii=False), mimetype="application/json"
+    )
 
 
-def described(engine: Engine, sentences: Sequence[Sentence]) -> dict[str, Any]:
-    """Return the JSON object that describes planned sentences."""
+def described(engine: Engine, script: Script, sentences: Sequence[Sentence]) -> dict[str, Any]:
+    """Return the JSON object that describes a script and the sentences that were planned for it."""
     return {
         "engine": engine.name,
         "revision": engine.revision,
-        "normalized": "".join(each.text + ("。" if each.pause else "") for each in sentences),
+        "normalized": "".join(map(_punctuated, sentences)),
+        "rules": [
+            {"written": use.source, "spoken": use.spoken, "rules": list(use.rules)}
+            for run in script
+            if isinstance(run, Run) and not run.pinyin
+            for use in normalise_with_trace(run.text)[1]
+        ],
         "sentences": [_sentence(engine, each) for each in sentences],
     }
+
+
+def _punctuated(sentence: Sentence) -> str:
+    return sentence.text + ("。" if sentence.pause and not sentence.text.endswith("?") else "")
 
 
 def _sentence(engine: Engine, sentence: Sentence) -> dict[str, Any]:

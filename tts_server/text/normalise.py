@@ -6,34 +6,57 @@ First, characters are folded (width, accents, traditional to simplified). Then n
 
 import re
 import unicodedata
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 
 from tts_server.text.numbers import spell_cardinal
 from tts_server.text.rules import RULES
-from tts_server.text.symbols import BEFORE_NFKC, DASHES, GREEK, SAME_READING, SIGNS, SUPERSCRIPTS
+from tts_server.text.symbols import BEFORE_NFKC, DASHES, GREEK, SAME_READING, SIGNS, SQUARED_UNITS, SUPERSCRIPTS
+from tts_server.text.trace import Draft, RuleUse
 
 _VULGAR_FRACTION = re.compile(r"(?<!\d)(\d*)[ \u2009]?([¼-¾⅐-⅞])")
 _SUPERSCRIPT = re.compile(rf"(?<=[\w)\]]) ?([{''.join(SUPERSCRIPTS)}]+)")
 # 5m² is now 5m平方. Turn it into 5平方m, which the unit rule can read.
-_SQUARE_CUBIC = re.compile(r"(?<=[\d /])([kcdm]?m)(平方|立方)")
+_SQUARE_CUBIC = re.compile(r"(?<![A-Za-z])([kcdm]?m)(平方|立方)")
 _SIGN = re.compile(rf" ?([{re.escape(''.join(SIGNS | GREEK))}]) ?")
+_SPACES = re.compile(r"[^\S\n]+")
+_OUTER_SPACE = re.compile(r"\A\s+|\s+\Z")
 
 
-def normalise(text: str) -> str:
+def normalise(text: str, *, without: Collection[str] = ()) -> str:
     """Return ``text`` in simplified Chinese, Latin letters and half-width punctuation, ready to be pronounced.
 
-    Control characters, and symbols without a reading, are removed. The end of a line ends a sentence.
+    Control characters, and symbols without a reading, are removed. The end of a line ends a sentence. ``without`` has
+    the names of rules to leave out.
     """
-    text = _VULGAR_FRACTION.sub(_say_vulgar_fraction, text)
+    return normalise_with_trace(text, without=without)[0]
+
+
+def normalise_with_trace(text: str, *, without: Collection[str] = ()) -> tuple[str, list[RuleUse]]:
+    """Normalise like :func:`normalise`, and also tell which rule made which part, in the order of the text.
+
+    Sources are as written except for width, accents and variants of characters. A name is one of a rule in
+    :data:`tts_server.text.rules.RULES`, or ``sign`` for signs and Greek letters.
+    """
+    draft = Draft(_fold(text))
+    for rule in RULES:
+        if rule.name not in without:
+            draft.rewrite(rule.pattern, rule.say, rule.name)
+    if "sign" not in without:
+        draft.rewrite(_SIGN, lambda sign: (SIGNS | GREEK)[sign[1]], "sign")
+    draft.rewrite(_SPACES, lambda _: " ", None)
+    draft.rewrite(_OUTER_SPACE, lambda _: "", None)
+    return draft.text, draft.uses()
+
+
+def _fold(text: str) -> str:
+    """Fold the variants of characters: width, accents, fractions, superscripts, traditional characters."""
+    text = _VULGAR_FRACTION.sub(_say_vulgar_fraction, text.translate(SQUARED_UNITS))
     text = _SUPERSCRIPT.sub(_say_superscript, text)
     text = unicodedata.normalize("NFKC", text.translate(BEFORE_NFKC)).translate(DASHES)
     text = "".join(map(_plain, text)).translate(SAME_READING)
-    text = _SQUARE_CUBIC.sub(r"\2\1", to_simplified(text))
-    for pattern, say in RULES:
-        text = pattern.sub(say, text)
-    text = _SIGN.sub(lambda sign: (SIGNS | GREEK)[sign[1]], text)
-    return re.sub(r"[^\S\n]+", " ", text).strip()
+    return _SQUARE_CUBIC.sub(r"\2\1", to_simplified(text))
 
 
 def to_simplified(text: str) -> str:

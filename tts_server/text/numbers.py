@@ -30,7 +30,8 @@ def spell_cardinal(digits: str) -> str:
             continue
         if spoken and (gap or len(group) < _GROUP):
             spoken += "零"
-        spoken += _spell_group(group, large=_LARGE_UNITS[index]) + _LARGE_UNITS[index]
+        continues = bool(spoken) and not spoken.endswith("零")  # 一万二千, but 两亿零两千
+        spoken += _spell_group(group, large=_LARGE_UNITS[index], continues=continues) + _LARGE_UNITS[index]
         gap = False
     # 一十二 is spoken as 十二, but only at the very start of a number.
     return spoken[1:] if spoken.startswith("一十") else spoken
@@ -47,8 +48,8 @@ def spell_amount(number: str) -> str:
     return "两" if number == "2" else spell_decimal(number)
 
 
-def _spell_group(group: str, *, large: str) -> str:
-    """Spell out one to four digits without leading zeros."""
+def _spell_group(group: str, *, large: str, continues: bool) -> str:
+    """Spell out one to four digits without leading zeros. ``continues`` if the number's larger digits precede."""
     spoken = ""
     gap = False
     for index, digit in enumerate(group):
@@ -60,6 +61,6 @@ def _spell_group(group: str, *, large: str) -> str:
             spoken += "零"
         gap = False
         # 两千, 两万, 两亿; but 二百, 二十, and 二 within a number.
-        liang = digit == "2" and index == 0 and (unit == "千" or (unit == "" and large))
+        liang = digit == "2" and index == 0 and (unit == "千" or (unit == "" and large)) and not continues
         spoken += ("两" if liang else _DIGITS[int(digit)]) + unit
     return spoken

@@ -9,6 +9,7 @@ from tts_server.text.delivery import DEFAULT_DELIVERY, Delivery
 SENTENCE_PAUSE_SECONDS = 0.30
 COMMA_PAUSE_SECONDS = 0.10
 _SENTENCE_END = "。.!！?？;；\n"
+_QUESTION = "?？"
 _COMMA = ",，、:：—"
 _PIECE = re.compile(rf"[^{_SENTENCE_END}{_COMMA}]*[{_SENTENCE_END}{_COMMA}]*")
 
@@ -29,8 +30,9 @@ class Span:
 class Sentence:
     """A piece of text that an engine synthesises in one call. A long sentence of the input becomes several of these.
 
-    ``text`` is normalised; a comma in it is a short pause. ``syllables`` measures the work. ``pause`` is the silence
-    that follows, in seconds. A sentence without syllables is silence only.
+    ``text`` is normalised. A comma in it is a short pause, and a question mark at its end makes it a question.
+    ``syllables`` measures the work. ``pause`` is the silence that follows, in seconds. A sentence without syllables is
+    silence only.
     """
 
     text: str
@@ -74,7 +76,8 @@ def split_sentences(
             pending = f"{pending},{body}" if pending else body
             pending_syllables += syllables
         if ends_sentence and pending:
-            parts.append((pending, SENTENCE_PAUSE_SECONDS))
+            asks = any(char in _QUESTION for char in piece[len(body) :])
+            parts.append((pending + "?" if asks else pending, SENTENCE_PAUSE_SECONDS))
             pending, pending_syllables = "", 0
     if pending:
         parts.append((pending, pause_at_end(text) if more else 0.0))

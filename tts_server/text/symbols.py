@@ -1,14 +1,22 @@
 """Signs, Greek letters and ligatures, and how they are spoken or spelt in Mandarin."""
 
+_NUMERALS = ("一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二")
+
 # NFKC would turn these into characters with another meaning or without a reading.
 BEFORE_NFKC = str.maketrans(
     {"℃": "°C", "℉": "°F", "…": "。", "№": "编号", "㏑": "ln", "ß": "ss", "ẞ": "SS", "ø": "o", "Ø": "O"}
+    | {chr(0x2160 + index): numeral for index, numeral in enumerate(_NUMERALS)}  # Ⅰ to Ⅻ
+    | {chr(0x2170 + index): numeral for index, numeral in enumerate(_NUMERALS)}  # ⅰ to ⅻ
     | {"æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ð": "d", "þ": "th"}
     | {
         chr(0x2460 + index): f" {index + 1} " for index in range(20)
     }  # ① to ⑳ are list numbers, not digits of one number
 )
-DASHES = str.maketrans(dict.fromkeys("‐‑‒–−﹣－", "-") | dict.fromkeys("～〜∼", "~"))
+# Units in one character, whose exponents NFKC would turn into digits of the number.
+SQUARED_UNITS = str.maketrans(
+    {"㎡": "m²", "㎥": "m³", "㎠": "cm²", "㎤": "cm³", "㎟": "mm²", "㎣": "mm³", "㎢": "km²", "㎦": "km³"}
+)
+DASHES = str.maketrans(dict.fromkeys("‐‑‒–−﹣－", "-") | dict.fromkeys("～〜∼", "~") | {"∶": ":"})
 
 SUPERSCRIPTS = {"⁰": "0", "¹": "1", "²": "2", "³": "3", "⁻": "-"} | {
     chr(0x2070 + index): str(index) for index in range(4, 10)
@@ -24,6 +32,8 @@ SIGNS = {
     "√": "根号",
     "∞": "无穷大",
     "→": "到",
+    "↑": "上升",
+    "↓": "下降",
     "×": "乘",
     "÷": "除以",
     "∑": "求和",

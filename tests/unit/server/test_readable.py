@@ -22,7 +22,7 @@ def service(front_end: FrontEnd) -> SpeechService:
 
 def describe(service: SpeechService, text: str, lexicon: Mapping[str, str] | None = None) -> dict[str, Any]:
     script = service.script(Utterance(text, lexicon=lexicon or {}))
-    return described(service.engine, service.engine.plan(script))
+    return described(service.engine, script, service.engine.plan(script))
 
 
 def syllables(found: dict[str, Any]) -> list[tuple[str, ...]]:
@@ -38,7 +38,7 @@ def test_a_wrong_reading_is_found_and_put_right(service: SpeechService) -> None:
     # A made-up name, which no dictionary can know: Hang Chang, not Xing Zhang.
     wrong = syllables(describe(service, "行长河"))
     assert ("行", "hang2", "h ang2", "text", "lexicon") not in wrong
-    assert {each[4] for each in wrong} == {"dictionary"}
+    assert {each[4] for each in wrong} == {"word", "character"}
     right = syllables(describe(service, "行长河", {"行长河": "hang2 chang2 he2"}))
     assert right == [
         ("行", "hang2", "h ang2", "text", "lexicon"),
@@ -53,15 +53,26 @@ def test_each_part_says_where_it_comes_from(service: SpeechService) -> None:
         '<phoneme alphabet="pinyin" ph="hang2">行</phoneme>AI玩儿</speak>'
     )
     assert [(each[0], each[1], *each[3:]) for each in syllables(describe(service, text))] == [
-        ("用", "yong4", "text", "dictionary"),
-        ("云", "yun2", "sub", "dictionary"),
-        ("一", "yi1", "say-as", "dictionary"),
-        ("二", "er4", "say-as", "dictionary"),
+        ("用", "yong4", "text", "character"),
+        ("云", "yun2", "sub", "character"),
+        ("一", "yi1", "say-as", "character"),
+        ("二", "er4", "say-as", "character"),
         ("行", "hang2", "text", "phoneme"),
         ("AI", "ei1", "text", "latin"),
         ("", "ai4", "text", "latin"),
-        ("玩儿", "wanr2", "text", "dictionary"),
+        ("玩儿", "wanr2", "text", "character"),
     ]
+
+
+def test_rules_say_what_they_have_rewritten(service: SpeechService) -> None:
+    assert describe(service, "第2天住2晚。")["rules"] == [
+        {"written": "第2", "spoken": "第二", "rules": ["ordinal"]},
+        {"written": "2", "spoken": "两", "rules": ["two"]},
+    ]
+
+
+def test_a_question_keeps_its_mark(service: SpeechService) -> None:
+    assert describe(service, "您好吗？再见。")["normalized"] == "您好吗?再见"
 
 
 def test_sentences_and_clauses(service: SpeechService) -> None:

@@ -9,6 +9,8 @@ from tts_server.engines.fastspeech2.prosody import Prosody
 from tts_server.engines.fastspeech2.vocoder import Mel
 
 _MEL_AFTER_POSTNET = 1
+# The inputs that have a value for each phoneme; the others have one for the sentence.
+_IDS, _PITCH_SHIFT = 0, 5
 
 
 class AcousticModel:
@@ -27,7 +29,8 @@ class AcousticModel:
     def __call__(self, ids: list[int], prosody: Prosody) -> Mel:
         """Return the mel spectrogram of the phoneme ids, of shape (frames, 80)."""
         if len(ids) != self._length:
-            self._interpreter.resize_tensor_input(self._inputs[0], [1, len(ids)])
+            self._interpreter.resize_tensor_input(self._inputs[_IDS], [1, len(ids)])
+            self._interpreter.resize_tensor_input(self._inputs[_PITCH_SHIFT], [1, len(ids)])
             self._interpreter.allocate_tensors()
             self._length = len(ids)
         values = (
@@ -36,7 +39,7 @@ class AcousticModel:
             np.array([prosody.duration], np.float32),
             np.array([prosody.pitch_range], np.float32),
             np.ones(1, np.float32),  # the energy range
-            np.array([[prosody.pitch]], np.float32),
+            prosody.pitch_course(len(ids))[np.newaxis],
             np.array([[prosody.energy]], np.float32),
         )
         for index, value in zip(self._inputs, values, strict=True):

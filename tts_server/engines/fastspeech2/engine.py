@@ -9,7 +9,7 @@ from tts_server.audio.pcm import Pcm
 from tts_server.audio.time_stretch import time_stretch
 from tts_server.engines.fastspeech2 import assets
 from tts_server.engines.fastspeech2.acoustic import AcousticModel
-from tts_server.engines.fastspeech2.prosody import EMOTIONS
+from tts_server.engines.fastspeech2.prosody import EMOTIONS, spoken
 from tts_server.engines.fastspeech2.vocoder import (
     SAMPLES_PER_FRAME,
     WINDOW_FRAMES,
@@ -34,7 +34,7 @@ MAX_SENTENCE_SYLLABLES = 20
 _FULL_SCALE = 32767
 _FADE_SAMPLES = 72  # 3 ms
 _MAX_FRAME_SPEED = 2.0
-_REVISION = "baker-2"
+_REVISION = "baker-3"
 _VOICES = (Voice(id="baker", name="Baker, female, Mandarin", language="zh-CN"),)
 # Including what they import in turn. LiteRT needs the last one to decode names.
 _IMPORTS = (
@@ -150,7 +150,8 @@ class FastSpeech2Session:
     def synthesise(self, sentence: Sentence) -> Iterator[Pcm]:
         """Yield the samples of the sentence. The same input gives the same samples. There is only one voice."""
         speed = sentence.delivery.speed
-        mel = self._acoustic(self._front_end.ids(sentence.text, sentence.spans), EMOTIONS[sentence.delivery.emotion])
+        ids = self._front_end.ids(sentence.text, sentence.spans)
+        mel = self._acoustic(ids, spoken(sentence.delivery.emotion, sentence.text))
         # Up to twice the speed, frames are interpolated. Beyond that, too few would be left for clear speech.
         by_frames = min(speed, _MAX_FRAME_SPEED)
         mel = stretch(mel, by_frames)

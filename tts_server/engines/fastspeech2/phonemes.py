@@ -12,11 +12,9 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
-from pypinyin.constants import PINYIN_DICT
-from pypinyin.seg import mmseg
-
 from tts_server.engines.fastspeech2.latin import is_word, say_latin
-from tts_server.engines.fastspeech2.readings import read_aloud
+from tts_server.engines.fastspeech2.readings import divide, read
+from tts_server.engines.fastspeech2.readings.dictionary import PINYIN_DICT
 from tts_server.text.script import split_erhua
 from tts_server.text.sentences import Span
 
@@ -32,13 +30,12 @@ _MORE_SYLLABLES = {
     "kiu": ("k", "iou"),  # the letter Q
     "fai": ("f", "ai"),  # WiFi
 }
-# A number is not split, unless it is extremely long.
-_WORD_OR_NUMBER = re.compile(r"[零〇一二两三四五六七八九十百千万亿点幺]{2,10}|.", re.DOTALL)
+_NUMBER = re.compile(r"[零〇一二两三四五六七八九十百千万亿点幺]{2,}")
+_COUNTED_KINDS = frozenset({"q", "m", "mq", "t"})  # of jieba: measure words, numerals, times
+_LONGEST_WORD = 18
 _TOKEN = re.compile(r"[A-Za-z]+(?:[-'’][A-Za-z]+)*|,|[^A-Za-z,]+")
 _PAUSE = ","
-_ERHUA_AFTER = frozenset("这那哪点会事玩味劲块份样边")
-DICTIONARY = "dictionary"
-"""The origin of a reading that the characters and their neighbours decide."""
+_ERHUA_AFTER = frozenset("这那哪点会事玩味劲块份样边花孩头馅今明昨门球伴活词盘腿嘴鱼鸟猫圈眼绳妞")
 LATIN = "latin"
 """The origin of a reading of Latin letters."""
 _NOT_ERHUA_BEFORE = frozenset("童子女科歌媳孙化")
@@ -169,7 +166,7 @@ class FrontEnd:
 
     def _read(self, run: str, pinned: Mapping[int, Syllable]) -> list[Syllable]:
         """Return the syllables of a run of Chinese characters, all of which have a reading."""
-        readings = read_aloud(run, {index: each.pinyin for index, each in pinned.items()})
+        readings = read(run, {index: each.pinyin for index, each in pinned.items()})
         result: list[Syllable] = []
         for index, (char, reading) in enumerate(zip(run, readings, strict=True)):
             if index in pinned:
@@ -177,12 +174,12 @@ class FrontEnd:
                 continue
             before, after = run[index - 1 : index], run[index + 1 : index + 2]
             if char == "儿" and before and after not in _NOT_ERHUA_BEFORE:
-                colours = reading == "er5" or before in _ERHUA_AFTER
+                colours = reading.pinyin == "er5" or before in _ERHUA_AFTER
                 if colours and result and not result[-1].erhua:
                     result[-1] = replace(result[-1], erhua=True, text=result[-1].text + char)
                     continue
-            if reading[:-1] in self._syllables:
-                result.append(Syllable(reading, text=char, origin=DICTIONARY))
+            if reading.pinyin[:-1] in self._syllables:
+                result.append(Syllable(reading.pinyin, text=char, origin=reading.origin))
         return result
 
 
@@ -191,17 +188,23 @@ def _is_hanzi(char: str) -> bool:
 
 
 def _chinese_words(text: str) -> list[str]:
-    words: list[str] = []
-    plain = ""
-    for piece in _WORD_OR_NUMBER.findall(text):
-        if len(piece) == 1:
-            plain += piece
-            continue
-        words.extend(mmseg.seg.cut(plain))
-        words.append(piece)
-        plain = ""
-    words.extend(mmseg.seg.cut(plain))
-    return words
+    """Divide text into words. A number and what it counts are one word (二十八日), unless that is extremely long."""
+    words = divide(text)
+    inner = {at for number in _NUMBER.finditer(text) for at in range(number.start() + 1, number.end())}
+    inner |= {
+        word.start
+        for word in words
+        if word.kind in _COUNTED_KINDS and _NUMBER.fullmatch(text[max(0, word.start - 2) : word.start])
+    }
+    cuts = [word.start for word in words if word.start not in inner]
+    pieces = [text[start:end] for start, end in zip(cuts, [*cuts[1:], len(text)], strict=True)]
+    return [part for piece in pieces for part in _even_parts(piece)]
+
+
+def _even_parts(word: str) -> list[str]:
+    count = -(-len(word) // _LONGEST_WORD) or 1
+    size = -(-len(word) // count) or 1
+    return [word[at : at + size] for at in range(0, len(word), size)]
 
 
 def _pinned(pinyin: str, text: str, origin: str) -> Syllable:

@@ -6,22 +6,43 @@ emotion", Speech Communication 40, 2003): a happy voice is higher, livelier and 
 softer and slower. The result is a manner of speaking, not acting.
 """
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
 
 from tts_server.text.delivery import NEUTRAL
+
+# Three syllables (an initial, a final and a break each), and the silence and the end that follow.
+_RISING_PHONEMES = 11
+# What has a word for what is asked, or a choice, rises less than a question of yes or no.
+_ASKED = re.compile(r"什么|啥|谁|哪|怎|几|多少|多[久大长高远]|为何|何[时处]|如何|呢\?$|还是|([\u4e00-\u9fff])[不没]\1")
+_RISE, _SLIGHT_RISE = 1.0, 0.5
+_HIGHEST = 1.4
 
 
 @dataclass(frozen=True, slots=True)
 class Prosody:
     """Inputs of the acoustic model. ``pitch`` and ``energy`` are shifts in standard deviations of its training data.
 
-    A pitch shift of 1 is about 32 Hz of this voice's 255 Hz; an energy shift of 0.5 about 2 dB.
+    A pitch shift of 1 is about 32 Hz of this voice's 255 Hz; an energy shift of 0.5 about 2 dB. ``rise`` is how much
+    higher the last syllable is than without it.
     """
 
     duration: float = 1.0
     pitch_range: float = 1.0
     pitch: float = 0.0
     energy: float = 0.0
+    rise: float = 0.0
+
+    def pitch_course(self, phonemes: int) -> npt.NDArray[np.float32]:
+        """Return the pitch shift for each phoneme of a sentence: it rises over the last syllables."""
+        course = np.full(phonemes, self.pitch, np.float32)
+        rising = min(_RISING_PHONEMES, phonemes)
+        if self.rise and rising:
+            course[phonemes - rising :] += np.linspace(0.0, self.rise, rising, dtype=np.float32)
+        return course
 
 
 # Within the range that sounds clear: beyond a pitch of 1.5 the voice breaks, below an energy of -1 it whispers.
@@ -34,3 +55,12 @@ EMOTIONS: dict[str, Prosody] = {
     "surprised": Prosody(duration=0.96, pitch_range=1.6, pitch=1.0, energy=0.4),
     "calm": Prosody(duration=1.12, pitch_range=0.75, pitch=-0.35, energy=-0.2),
 }
+
+
+def spoken(emotion: str, text: str) -> Prosody:
+    """Return the prosody of a sentence with an emotion. A question, which ends in ``?``, rises at its end."""
+    prosody = EMOTIONS[emotion]
+    if not text.endswith("?"):
+        return prosody
+    rise = _SLIGHT_RISE if _ASKED.search(text) else _RISE
+    return replace(prosody, rise=max(0.0, min(rise, _HIGHEST - prosody.pitch)))

@@ -1,8 +1,8 @@
 """The lexicon of a service: a ConfigMap in its pods."""
 
 from tests.unit.operator.worlds import DEFAULTS, plan, service
-from tts_operator.api import Json
 from tts_operator.desired import children
+from tts_operator.json_object import Json
 from tts_operator.policy import Policy
 from tts_operator.reconcile.observed.snapshot import Observed
 

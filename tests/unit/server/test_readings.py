@@ -1,0 +1,105 @@
+"""Readings of characters with several: lists with the expected ones, and where a reading comes from."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pypinyin.constants import PINYIN_DICT
+
+from tts_server.engines.fastspeech2.phonemes import FrontEnd, Syllable
+from tts_server.engines.fastspeech2.readings import contexts, read, read_aloud
+from tts_server.engines.fastspeech2.readings.dictionary import OWN_WORDS, lines
+from tts_server.engines.fastspeech2.readings.names import SURNAMES
+
+LISTS = Path(__file__).parent / "readings"
+
+
+def expected(name: str) -> list[tuple[str, int, set[str]]]:
+    """Return the text, the place of the character, and the readings that are right."""
+    found = []
+    for line in (LISTS / name).read_text(encoding="utf-8").splitlines()[1:]:
+        text, char, occurrence, pinyin = line.split("\t")
+        places = [index for index, each in enumerate(text) if each == char]
+        found.append((text, places[int(occurrence) - 1], set(pinyin.split("/"))))
+    return found
+
+
+@pytest.mark.parametrize("name,least", [("polyphones.tsv", 0.98), ("more_polyphones.tsv", 0.95)])
+def test_share_of_characters_read_as_expected(name: str, least: float) -> None:
+    characters = expected(name)
+    wrong = [
+        (text, text[at], read_aloud(text)[at]) for text, at, right in characters if read_aloud(text)[at] not in right
+    ]
+    assert len(wrong) <= (1 - least) * len(characters), wrong
+
+
+@pytest.mark.parametrize(
+    "text,place,pinyin,origin",
+    [
+        ("好", 0, "hao3", "character"),
+        ("音乐", 1, "yue4", "phrase"),
+        ("东阿", 1, "e1", "word"),
+        ("两行代码", 1, "hang2", "context"),
+        ("说得好", 1, "de5", "particle"),
+        ("任正非", 0, "ren2", "surname"),
+    ],
+)
+def test_origin(text: str, place: int, pinyin: str, origin: str) -> None:
+    reading = read(text)[place]
+    assert (reading.pinyin, reading.origin) == (pinyin, origin)
+
+
+def test_a_reading_keeps_its_citation_form() -> None:
+    first, second = read("你好")
+    assert (first.pinyin, first.citation, first.sandhi) == ("ni2", "ni3", True)
+    assert (second.pinyin, second.citation, second.sandhi) == ("hao3", "hao3", False)
+
+
+def test_neighbours_follow_a_pinned_reading() -> None:
+    readings = read("一行人", {1: "hang2"})
+    assert [each.pinyin for each in readings] == ["yi4", "hang2", "ren2"]
+    assert readings[1].origin == "pinned"
+    assert read_aloud("一个", {0: "yi1"}) == ["yi1", "ge4"]
+
+
+def test_a_word_of_the_list_has_a_syllable_for_each_character() -> None:
+    for word, syllables in OWN_WORDS.items():
+        assert len(word) == len(syllables), word
+
+
+def test_every_reading_of_the_lists_can_be_said(front_end: FrontEnd) -> None:
+    syllables = {each for word in OWN_WORDS.values() for each in word} | set(SURNAMES.values())
+    syllables |= {line.split()[1] for line in lines("contexts.txt")}
+    for syllable in sorted(syllables):
+        assert re.fullmatch(r"[a-z]+[1-5]", syllable)
+        assert front_end.spell([Syllable(syllable)]), syllable
+
+
+def test_every_context_is_about_its_character() -> None:
+    for line in lines("contexts.txt"):
+        char, reading, pattern = line.split(maxsplit=2)
+        assert ord(char) in PINYIN_DICT
+        assert "_" in pattern, line
+        assert not re.search(r"(?<!\\)\((?!\?)", pattern), line  # the only group is the character
+        assert [each for each, found in contexts._patterns(char) if found.groups and each == reading]
+
+
+@pytest.mark.parametrize("text", ["一" * 60, "行" * 60, "第一" * 30, "长" + "一" * 60, "还不" * 30, "转" * 60])
+@pytest.mark.timeout(20)
+def test_odd_texts_take_no_time(text: str) -> None:
+    assert len(read_aloud(text)) == len(text)
+
+
+@pytest.mark.parametrize(
+    "text,word",
+    [
+        ("会议定于十一月二十八日举行", "二十八日"),
+        ("一共一千二百三十四点五元整", "一千二百三十四点五元"),
+        ("电话幺三八零零幺三八零零零畅通", "幺三八零零幺三八零零零"),
+        ("住在北京市朝阳区", "朝阳区"),
+    ],
+)
+def test_a_number_and_what_it_counts_are_one_word(text: str, word: str, front_end: FrontEnd) -> None:
+    words = front_end.words(text)
+    assert word in words
+    assert "".join(words) == text
