@@ -5,6 +5,7 @@ that returns an :class:`Engine`.
 """
 
 from tts_server.engines.protocol import (
+    AligningSession,
     Engine,
     EngineError,
     NothingToSayError,
@@ -19,6 +20,7 @@ from tts_server.text.sentences import Sentence
 __all__ = [
     "DEFAULT_DELIVERY",
     "NEUTRAL",
+    "AligningSession",
     "Delivery",
     "Engine",
     "EngineError",

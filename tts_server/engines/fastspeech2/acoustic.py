@@ -4,11 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tts_server.engines.fastspeech2.prosody import Prosody
 from tts_server.engines.fastspeech2.vocoder import Mel
 
+Durations = npt.NDArray[np.int32]
+"""The number of frames of each phoneme, whose sum is the number of frames of the mel."""
+
 _MEL_AFTER_POSTNET = 1
+_DURATIONS = 2
 
 
 class AcousticModel:
@@ -24,8 +29,8 @@ class AcousticModel:
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
         self._length = 0
 
-    def __call__(self, ids: list[int], prosody: Prosody) -> Mel:
-        """Return the mel spectrogram of the phoneme ids, of shape (frames, 80)."""
+    def __call__(self, ids: list[int], prosody: Prosody) -> tuple[Mel, Durations]:
+        """Return the mel spectrogram of the phoneme ids, of shape (frames, 80), and how long each phoneme is."""
         if len(ids) != self._length:
             self._interpreter.resize_tensor_input(self._inputs[0], [1, len(ids)])
             self._interpreter.allocate_tensors()
@@ -43,4 +48,5 @@ class AcousticModel:
             self._interpreter.set_tensor(index, value)
         self._interpreter.invoke()
         mel: Mel = self._interpreter.get_tensor(self._outputs[_MEL_AFTER_POSTNET])[0]
-        return mel
+        durations: Durations = self._interpreter.get_tensor(self._outputs[_DURATIONS])[0]
+        return mel, durations

@@ -8,7 +8,7 @@ modifies the syllable before it (erhua) is ``er5`` without a break.
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -40,10 +40,14 @@ _NOT_ERHUA_BEFORE = frozenset("童子女科歌媳孙化")
 
 @dataclass(frozen=True, slots=True)
 class Syllable:
-    """One syllable: pinyin with its tone (``hao3``). ``erhua`` means that a final r modifies it."""
+    """One syllable: pinyin with its tone (``hao3``). ``erhua`` means that a final r modifies it.
+
+    ``text`` is what is read as this syllable, empty for all but the first of several.
+    """
 
     pinyin: str
     erhua: bool = False
+    text: str = field(default="", compare=False)
 
 
 class FrontEnd:
@@ -87,7 +91,8 @@ class FrontEnd:
                 if result and result[-1] is not None:
                     result.append(None)
             elif token[0].isascii() and token[0].isalpha():
-                result.extend(Syllable(pinyin) for pinyin in say_latin(token))
+                said = say_latin(token)
+                result.extend(Syllable(pinyin, text="" if index else token) for index, pinyin in enumerate(said))
             else:
                 for run in _hanzi_runs(token):
                     result.extend(self._read(run))
@@ -116,7 +121,11 @@ class FrontEnd:
 
     def ids(self, text: str) -> list[int]:
         """Return the phoneme ids of the text, the input of the acoustic model."""
-        return [self._symbols[phoneme] for phoneme in self.phonemes(text)]
+        return self.identify(self.phonemes(text))
+
+    def identify(self, phonemes: Iterable[str]) -> list[int]:
+        """Return the ids of these phonemes."""
+        return [self._symbols[phoneme] for phoneme in phonemes]
 
     def _read(self, run: str) -> list[Syllable]:
         """Return the syllables of a run of Chinese characters, all of which have a reading."""
@@ -127,10 +136,10 @@ class FrontEnd:
             if char == "儿" and before and after not in _NOT_ERHUA_BEFORE:
                 colours = reading == "er5" or before in _ERHUA_AFTER
                 if colours and result and not result[-1].erhua:
-                    result[-1] = Syllable(result[-1].pinyin, erhua=True)
+                    result[-1] = replace(result[-1], erhua=True, text=result[-1].text + char)
                     continue
             if reading[:-1] in self._syllables:
-                result.append(Syllable(reading))
+                result.append(Syllable(reading, text=char))
         return result
 
 
