@@ -48,34 +48,34 @@ class Alignment(NamedTuple):
 
 
 class TimedSentence(NamedTuple):
-    """A sentence of an answer, from its first sample to the end of the pause that follows it.
-
-    Samples count from the beginning of the answer, those of the alignment from ``start``.
-    """
+    """A sentence of an answer. It begins with the sample ``start`` of the answer, the first of which is 0."""
 
     start: int
-    end: int
     alignment: Alignment
 
 
-def pack(sentences: Iterable[TimedSentence]) -> bytes:
-    """Return the sentences as bytes, for a cache."""
-    return json.dumps(list(sentences), ensure_ascii=False, separators=(",", ":")).encode()
+class _Packed(NamedTuple):
+    samples: int
+    sentences: tuple[TimedSentence, ...]
+
+
+def pack(sentences: Iterable[TimedSentence], samples: int) -> bytes:
+    """Return the sentences of an audio with so many samples as bytes, for a cache."""
+    return json.dumps(_Packed(samples, tuple(sentences)), ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def unpack(data: bytes, samples: int) -> tuple[TimedSentence, ...] | None:
-    """Return the sentences that :func:`pack` made for an audio of this length, or None if they are not that."""
+    """Return the sentences if :func:`pack` made the bytes for as many samples, otherwise None."""
     try:
-        sentences = _adapter().validate_json(data)
+        packed = _adapter().validate_json(data)
     except ValueError:
         return None
-    fits = bool(sentences) and sentences[-1].end == samples
-    complete = all(word.phonemes for each in sentences for word in each.alignment.words)
-    return sentences if fits and complete else None
+    complete = all(word.phonemes for sentence in packed.sentences for word in sentence.alignment.words)
+    return packed.sentences if packed.samples == samples and complete else None
 
 
 @lru_cache(maxsize=1)
-def _adapter() -> "TypeAdapter[tuple[TimedSentence, ...]]":
+def _adapter() -> "TypeAdapter[_Packed]":
     from pydantic import TypeAdapter  # noqa: PLC0415 - builds a validator, which only timestamps need
 
-    return TypeAdapter(tuple[TimedSentence, ...])
+    return TypeAdapter(_Packed)

@@ -93,14 +93,12 @@ def test_a_syllable_without_an_initial_begins_with_its_onset(front_end: FrontEnd
     assert sounds == [Phoneme("an1", 5 * 300, 14 * 300), Phoneme("iang2", 14 * 300, 21 * 300)]
 
 
-def sentence(end: int = 900) -> TimedSentence:
-    word = Word("好", 0, (Phoneme("h", 100, 100), Phoneme("ao3", 100, 500)))
-    return TimedSentence(0, end, Alignment("好", 800, (word,)))
+WORD = Word("好", 0, (Phoneme("h", 100, 100), Phoneme("ao3", 100, 500)))
+SENTENCES = (TimedSentence(0, Alignment("好", 800, (WORD,))), TimedSentence(900, Alignment("", 0, ())))
 
 
 def test_what_was_packed_is_unpacked() -> None:
-    sentences = (sentence(), TimedSentence(900, 2000, Alignment("", 0, ())))
-    assert unpack(pack(sentences), 2000) == sentences
+    assert unpack(pack(SENTENCES, 900), 900) == SENTENCES
 
 
 @pytest.mark.parametrize(
@@ -111,10 +109,10 @@ def test_what_was_packed_is_unpacked() -> None:
         b"[]",
         b"null",
         b"\xff\xfe",
-        b"[[0,900]]",
-        json.dumps([[0, 900, ["好", 800, [["好", 0, []]]]]]).encode(),
-        json.dumps([[0, 900, ["好", 800, [["好", 0, [["h", "soon", 3]]]]]]]).encode(),
-        pack([sentence(901)]),
+        b"[900]",
+        json.dumps([900, [[0, ["好", 800, [["好", 0, []]]]]]]).encode(),
+        json.dumps([900, [[0, ["好", 800, [["好", 0, [["h", "soon", 3]]]]]]]]).encode(),
+        pack(SENTENCES, 901),
         b"[" * 100_000,
     ],
 )
