@@ -1,4 +1,4 @@
-"""``POST /v1/audio/speech`` and ``/api/tts``."""
+"""``POST /v1/audio/speech``, ``POST /v1/audio/timestamps`` and ``/api/tts``."""
 
 from typing import Any
 
@@ -6,10 +6,18 @@ from flask import Blueprint, Response, request
 
 from tts_server.api.authorisation import check_key
 from tts_server.api.body import read_body
+from tts_server.api.context import context
 from tts_server.api.errors import ApiError
 from tts_server.api.models import check_model
-from tts_server.api.responses import audio_response, check_text, event_response
-from tts_server.api.schema import parse_json, parse_plain_request, parse_speech_request
+from tts_server.api.responses import audio_response, check_text, event_response, speak_with_times
+from tts_server.api.schema import (
+    SpeechRequest,
+    parse_json,
+    parse_plain_request,
+    parse_speech_request,
+    parse_timestamps_request,
+)
+from tts_server.api.timestamps import check_granularities, timestamps_response
 from tts_server.audio.encoding import FORMATS
 from tts_server.engines import NEUTRAL, Delivery
 from tts_server.synthesis.service import Utterance
@@ -24,22 +32,36 @@ _FORM = "application/x-www-form-urlencoded"
 def speech() -> Response:
     """Speak the text of a JSON request, as OpenAI's API does."""
     check_key()
-    if not request.is_json:
-        raise ApiError(
-            415,
-            f"The request's Content-Type must be application/json, not {request.mimetype or 'empty'}.",
-            code="unsupported_media_type",
-        )
-    parsed = parse_speech_request(read_body())
-    text = check_text(parsed.input, "input")
-    check_model(parsed.model)
+    parsed = parse_speech_request(_json_body())
+    utterance = _requested(parsed)
     format_name = parsed.response_format or _DEFAULT_FORMAT
-    utterance = _utterance(text, parsed.voice_id, parsed.speed, parsed.emotion)
+    granularities = parsed.timestamp_granularities or []
     if parsed.stream_format == "sse":
-        return event_response(utterance, format_name, param="input")
+        return event_response(utterance, format_name, param="input", granularities=granularities)
+    if granularities:
+        raise ApiError(
+            400,
+            "'timestamp_granularities' needs 'stream_format': 'sse'. For times without audio, use "
+            "POST /v1/audio/timestamps.",
+            code="invalid_value",
+            param="timestamp_granularities",
+        )
     # A format with its length in the header is streamed only to clients that ask for a stream.
     whole = FORMATS[format_name].length_in_header and parsed.stream_format is None
     return audio_response(utterance, format_name, param="input", whole=whole)
+
+
+@blueprint.post("/v1/audio/timestamps")
+def timestamps() -> Response:
+    """Say when the words of a text sound, in the audio that the same request gets from ``/v1/audio/speech``."""
+    check_key()
+    parsed = parse_timestamps_request(_json_body())
+    utterance = _requested(parsed)
+    output_format = parsed.response_format or "json"
+    check_granularities(output_format, parsed.timestamp_granularities)
+    result = speak_with_times(utterance, param="input")
+    rate = context().service.engine.sample_rate
+    return timestamps_response(result, output_format, parsed.timestamp_granularities, rate)
 
 
 @blueprint.route("/api/tts", methods=["GET", "POST"])
@@ -52,6 +74,22 @@ def plain() -> Response:
     format_name = parsed.format or _DEFAULT_FORMAT
     utterance = _utterance(text, parsed.voice, parsed.speed, parsed.emotion)
     return audio_response(utterance, format_name, param="text", whole=FORMATS[format_name].length_in_header)
+
+
+def _json_body() -> bytes:
+    if not request.is_json:
+        raise ApiError(
+            415,
+            f"The request's Content-Type must be application/json, not {request.mimetype or 'empty'}.",
+            code="unsupported_media_type",
+        )
+    return read_body()
+
+
+def _requested(parsed: SpeechRequest) -> Utterance:
+    text = check_text(parsed.input, "input")
+    check_model(parsed.model)
+    return _utterance(text, parsed.voice_id, parsed.speed, parsed.emotion)
 
 
 def _utterance(text: str, voice: str | None, speed: float | None, emotion: str | None) -> Utterance:

@@ -59,6 +59,11 @@ class _Packed(NamedTuple):
     sentences: tuple[TimedSentence, ...]
 
 
+def milliseconds(samples: int, sample_rate: int) -> int:
+    """Return the time of a sample, rounded."""
+    return (2000 * samples + sample_rate) // (2 * sample_rate)
+
+
 def pack(sentences: Iterable[TimedSentence], samples: int) -> bytes:
     """Return the sentences of an audio with so many samples as bytes, for a cache."""
     return json.dumps(_Packed(samples, tuple(sentences)), ensure_ascii=False, separators=(",", ":")).encode()
