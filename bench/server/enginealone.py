@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 
-from tts_server.engines import Delivery, Engine, create_engine
+from tts_server.engines import Delivery, Engine, create_engine, plain_script
 from tts_server.settings import Settings
 
 
@@ -20,7 +20,7 @@ def rate(engine: Engine, texts: list[str], seconds: float, threads: int = 2) -> 
     def work(number: int) -> None:
         at = number
         while time.perf_counter() < begin + seconds:
-            for sentence in engine.plan(texts[at % len(texts)], delivery):
+            for sentence in engine.plan(plain_script(texts[at % len(texts)], delivery)):
                 list(sessions[number].synthesise(sentence))
             at += threads
             spoken[number] += 1

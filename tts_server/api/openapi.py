@@ -6,7 +6,8 @@ from flask import Blueprint, Response, jsonify
 
 from tts_server import __version__
 from tts_server.api.context import context
-from tts_server.api.schema import PlainRequest, SpeechRequest, TimestampsRequest
+from tts_server.api.phonemes import RESPONSE_SCHEMA
+from tts_server.api.schema import PlainRequest, SpeechRequest, TimestampsRequest, max_document_characters
 from tts_server.audio.encoding import FORMATS
 
 blueprint = Blueprint("openapi", __name__)
@@ -75,9 +76,11 @@ def document(*, max_input_characters: int) -> dict[str, Any]:
         [(each, "validation") for each in (SpeechRequest, TimestampsRequest, PlainRequest)],
         ref_template=_COMPONENTS + "{model}",
     )
-    definitions = {**schemas["$defs"], "Error": _ERROR, "Timestamps": _TIMESTAMPS}
+    definitions = {**schemas["$defs"], "Error": _ERROR, "Phonemes": RESPONSE_SCHEMA, "Timestamps": _TIMESTAMPS}
     for name, field in (("SpeechRequest", "input"), ("TimestampsRequest", "input"), ("PlainRequest", "text")):
-        definitions[name]["properties"][field].update(minLength=1, maxLength=max_input_characters)
+        text = definitions[name]["properties"][field]
+        text.update(minLength=1, maxLength=max_document_characters(max_input_characters))
+        text["description"] += f" At most {max_input_characters} characters, not counting the markup of SSML."
     return {
         "openapi": "3.1.0",
         "info": {"title": "tts-server", "version": __version__, "description": "Mandarin text-to-speech."},
@@ -112,6 +115,11 @@ def _paths(plain: dict[str, Any]) -> dict[str, Any]:
         "/v1/audio/speech": {
             "post": _speech_operation(
                 "Speak a text, as OpenAI's API does.", events=True, parameters=[fresh], requestBody=body
+            )
+        },
+        "/v1/audio/phonemes": {
+            "post": _phonemes_operation(
+                "Tell how a text would be read, and why. The request is that of /v1/audio/speech.", requestBody=body
             )
         },
         "/v1/audio/timestamps": {
@@ -150,13 +158,18 @@ def _paths(plain: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _phonemes_operation(summary: str, **more: Any) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": _COMPONENTS + "Phonemes"}}}
+    return _operation(summary, {"description": "The readings.", "content": content}, **more)
+
+
 def _speech_operation(summary: str, *, events: bool = False, **more: Any) -> dict[str, Any]:
     audio: dict[str, Any] = {
         each.mimetype: {"schema": {"type": "string", "format": "binary"}} for each in FORMATS.values()
     }
     if events:
         audio["text/event-stream"] = {"schema": {"type": "string"}}
-    return _spoken_operation(summary, "The audio, complete or as it is produced.", audio, **more)
+    return _operation(summary, {"description": "The audio, complete or as it is produced.", "content": audio}, **more)
 
 
 def _timestamps_operation(**more: Any) -> dict[str, Any]:
@@ -165,20 +178,18 @@ def _timestamps_operation(**more: Any) -> dict[str, Any]:
         "application/x-subrip": {"schema": {"type": "string"}},
         "text/vtt": {"schema": {"type": "string"}},
     }
-    return _spoken_operation(
-        "Say when the words of a text sound, in the audio of the same request to /v1/audio/speech.",
-        "The times, in seconds from the first sample.",
-        content,
-        **more,
+    summary = "Say when the words of a text sound, in the audio of the same request to /v1/audio/speech."
+    return _operation(
+        summary, {"description": "The times, in seconds from the first sample.", "content": content}, **more
     )
 
 
-def _spoken_operation(summary: str, answer: str, content: dict[str, Any], **more: Any) -> dict[str, Any]:
-    responses = {"200": {"description": answer, "content": content}}
+def _operation(summary: str, success: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Return an operation that takes a text, and needs a key where the server has any."""
     return {
         "summary": summary,
         "security": [{}, {"key": []}],
-        "responses": responses | {str(status): _error(text) for status, text in _ERROR_TEXTS.items()},
+        "responses": {"200": success} | {str(status): _error(text) for status, text in _ERROR_TEXTS.items()},
         **more,
     }
 

@@ -5,18 +5,21 @@ import errno
 import json
 import logging
 import time
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Iterator
+from contextlib import contextmanager
 
 from flask import Response, g, request
 
 from tts_server.api.context import Context, context
 from tts_server.api.errors import ApiError, error_body
 from tts_server.api.response_cache import CachedResponse, cache_response
+from tts_server.api.schema import max_document_characters
 from tts_server.api.timestamps import TimestampEvents
 from tts_server.audio.encoding import FORMATS, Format
 from tts_server.audio.wav import UNKNOWN_BYTES, wav_header
 from tts_server.engines import NothingToSayError
 from tts_server.process.lifecycle import State
+from tts_server.ssml import is_ssml
 from tts_server.synthesis.admission import OverloadedError
 from tts_server.synthesis.service import (
     NoTimestampsError,
@@ -26,6 +29,7 @@ from tts_server.synthesis.service import (
     Utterance,
 )
 from tts_server.synthesis.stream import DeadlineError
+from tts_server.text.script import ScriptError
 from tts_server.timing.report import Granularity
 
 log = logging.getLogger(__name__)
@@ -72,9 +76,37 @@ def speak_with_times(utterance: Utterance, *, param: str) -> SpeechResult:
     return _speak(utterance, FORMATS["pcm"], param=param, whole=True, timed=True)
 
 
+def check_ready() -> None:
+    """Raise :class:`ApiError` until the model is loaded. A server that drains still answers: /ready moves traffic."""
+    ctx = context()
+    if not ctx.service.loaded or ctx.lifecycle.state is State.LOADING:
+        raise ApiError(503, "The model is still loading.", code="model_loading", retry_after=1)
+
+
+@contextmanager
+def refusals(param: str) -> Iterator[None]:
+    """Raise :class:`ApiError` for a text that cannot be spoken in the way asked for. ``param`` names its field."""
+    try:
+        yield
+    except UnknownVoiceError as error:
+        raise ApiError(400, str(error), code="unknown_voice", param="voice") from None
+    except UnknownEmotionError as error:
+        raise ApiError(400, str(error), code="unknown_emotion", param="emotion") from None
+    except ScriptError as error:
+        raise ApiError(400, str(error), code=error.code, param=error.param or param) from None
+    except NoTimestampsError as error:
+        raise ApiError(400, str(error), code="timestamps_not_supported", param="timestamp_granularities") from None
+    except NothingToSayError:
+        raise ApiError(
+            400, f"{param!r} contains nothing that can be pronounced.", code="nothing_to_say", param=param
+        ) from None
+
+
 def check_text(text: str, param: str) -> str:
-    """Return the text if it can be spoken, otherwise raise :class:`ApiError`."""
+    """Return the text if it can be spoken, otherwise raise :class:`ApiError`. What SSML says is checked later."""
     limit = context().settings.max_input_characters
+    if is_ssml(text):
+        limit = max_document_characters(limit)
     g.characters = len(text)
     if not text.strip():
         raise ApiError(400, f"{param!r} is empty. Provide the text to speak.", code="empty_input", param=param)
@@ -127,29 +159,18 @@ def _speak(
 ) -> SpeechResult:
     """Return the audio, or raise what went wrong as an :class:`ApiError`."""
     ctx = context()
-    # A server that drains still answers. Traffic moves away because /ready says so.
-    if not ctx.service.loaded or ctx.lifecycle.state is State.LOADING:
-        raise ApiError(503, "The model is still loading.", code="model_loading", retry_after=1)
+    check_ready()
     try:
-        result = ctx.service.speak(
-            utterance,
-            output_format=output_format,
-            timeout=ctx.settings.request_timeout_seconds,
-            whole=whole,
-            span=g.get("span"),
-            fresh=_wants_fresh(),
-            timed=timed,
-        )
-    except UnknownVoiceError as error:
-        raise ApiError(400, str(error), code="unknown_voice", param="voice") from None
-    except UnknownEmotionError as error:
-        raise ApiError(400, str(error), code="unknown_emotion", param="emotion") from None
-    except NoTimestampsError as error:
-        raise ApiError(400, str(error), code="timestamps_not_supported", param="timestamp_granularities") from None
-    except NothingToSayError:
-        raise ApiError(
-            400, f"{param!r} contains nothing that can be pronounced.", code="nothing_to_say", param=param
-        ) from None
+        with refusals(param):
+            result = ctx.service.speak(
+                utterance,
+                output_format=output_format,
+                timeout=ctx.settings.request_timeout_seconds,
+                whole=whole,
+                span=g.get("span"),
+                fresh=_wants_fresh(),
+                timed=timed,
+            )
     except OverloadedError as error:
         raise ApiError(503, str(error), code="overloaded", retry_after=error.retry_after) from None
     except DeadlineError:

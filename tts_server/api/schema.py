@@ -7,12 +7,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tts_server.api.errors import ApiError
 from tts_server.audio.encoding import FormatName
+from tts_server.lexicon import MAX_REQUEST_ENTRIES
 from tts_server.timing.report import Granularity
 
 Format = FormatName
 CaptionFormat = Literal["json", "srt", "vtt"]
 Speed = Annotated[float, Field(ge=0.25, le=4.0, allow_inf_nan=False)]
 Model = TypeVar("Model", bound=BaseModel)
+Lexicon = Annotated[dict[str, str], Field(max_length=MAX_REQUEST_ENTRIES)]
+_INPUT = "The text to speak. If it begins with <speak>, it is SSML."
+_LEXICON = "Words, each with its reading in pinyin (hang2 zhang3) or with the text to say instead."
 _TYPE_NAMES = {"string_type": "a string", "float_type": "a number", "dict_type": "an object"}
 
 
@@ -29,13 +33,14 @@ class SpeechRequest(BaseModel):
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
-    input: str = Field(description="The text to speak.")
+    input: str = Field(description=_INPUT)
     model: str | None = Field(None, description="A model from /v1/models.")
     voice: str | VoiceReference | None = Field(None, description="A voice from /v1/audio/voices.")
     emotion: str | None = Field(None, description="One of the voice's emotions. Defaults to neutral.")
     instructions: str | None = Field(None, description="Accepted for compatibility with OpenAI; has no effect.")
     response_format: Format | None = Field(None, description="Defaults to mp3.")
     speed: Speed | None = Field(None, description="Defaults to 1. The pitch does not change.")
+    lexicon: Lexicon | None = Field(None, description=_LEXICON)
     stream_format: Literal["audio", "sse"] | None = Field(
         None, description="sse: server-sent events with the audio in base64."
     )
@@ -69,11 +74,16 @@ class PlainRequest(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    text: str = Field(description="The text to speak.")
+    text: str = Field(description=_INPUT)
     voice: str | None = Field(None, description="A voice from /v1/audio/voices.")
     emotion: str | None = Field(None, description="One of the voice's emotions. Defaults to neutral.")
     speed: Speed | None = Field(None, description="Defaults to 1. The pitch does not change.")
     format: Format | None = Field(None, description="Defaults to mp3.")
+
+
+def max_document_characters(max_input_characters: int) -> int:
+    """Return how long an SSML document may be with its markup, which does not count as text to speak."""
+    return 4 * max_input_characters + 1024
 
 
 def parse_json(body: bytes) -> dict[str, Any]:
@@ -130,6 +140,11 @@ def _message(param: str, kind: str, problem: Any) -> str:
         return "'voice' must be a string, or an object with a string 'id'."
     if param == "timestamp_granularities":
         return f"{param!r} must be a list of {', '.join(map(repr, get_args(Granularity)))}, or some of them."
+    if kind == "too_long":
+        return f"{param!r} has more than {details['max_length']} entries, the limit."
+    if param == "lexicon":
+        entry = f" The entry {problem['loc'][1]!r} is not." if len(problem["loc"]) > 1 else ""
+        return f'\'lexicon\' must be an object with strings, such as {{"行长": "hang2 zhang3"}}.{entry}'
     if kind == "literal_error":
         return f"{param!r} must be one of {details['expected']}."
     if param == "speed":

@@ -1,6 +1,8 @@
 """``POST /v1/audio/speech``, ``POST /v1/audio/timestamps`` and ``/api/tts``."""
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from flask import Blueprint, Response, request
 
@@ -24,6 +26,7 @@ from tts_server.synthesis.service import Utterance
 
 blueprint = Blueprint("speech", __name__)
 
+Request = TypeVar("Request", bound=SpeechRequest)
 _DEFAULT_FORMAT = "mp3"
 _FORM = "application/x-www-form-urlencoded"
 
@@ -31,9 +34,8 @@ _FORM = "application/x-www-form-urlencoded"
 @blueprint.post("/v1/audio/speech")
 def speech() -> Response:
     """Speak the text of a JSON request, as OpenAI's API does."""
-    check_key()
-    parsed = parse_speech_request(_json_body())
-    utterance = _requested(parsed)
+    parsed = read_speech_request()
+    utterance = utterance_of(parsed)
     format_name = parsed.response_format or _DEFAULT_FORMAT
     granularities = parsed.timestamp_granularities or []
     if parsed.stream_format == "sse":
@@ -54,9 +56,8 @@ def speech() -> Response:
 @blueprint.post("/v1/audio/timestamps")
 def timestamps() -> Response:
     """Say when the words of a text sound, in the audio that the same request gets from ``/v1/audio/speech``."""
-    check_key()
-    parsed = parse_timestamps_request(_json_body())
-    utterance = _requested(parsed)
+    parsed = _read(parse_timestamps_request)
+    utterance = utterance_of(parsed)
     output_format = parsed.response_format or "json"
     check_granularities(output_format, parsed.timestamp_granularities)
     result = speak_with_times(utterance, param="input")
@@ -76,20 +77,29 @@ def plain() -> Response:
     return audio_response(utterance, format_name, param="text", whole=FORMATS[format_name].length_in_header)
 
 
-def _json_body() -> bytes:
+def read_speech_request() -> SpeechRequest:
+    """Return the JSON request, if its sender may speak and its text is not too long. Raises :class:`ApiError`."""
+    return _read(parse_speech_request)
+
+
+def _read(parse: Callable[[bytes], Request]) -> Request:
+    check_key()
     if not request.is_json:
         raise ApiError(
             415,
             f"The request's Content-Type must be application/json, not {request.mimetype or 'empty'}.",
             code="unsupported_media_type",
         )
-    return read_body()
-
-
-def _requested(parsed: SpeechRequest) -> Utterance:
-    text = check_text(parsed.input, "input")
+    parsed = parse(read_body())
+    check_text(parsed.input, "input")
     check_model(parsed.model)
-    return _utterance(text, parsed.voice_id, parsed.speed, parsed.emotion)
+    return parsed
+
+
+def utterance_of(parsed: SpeechRequest) -> Utterance:
+    """Return what the request is to say, and how."""
+    utterance = _utterance(parsed.input, parsed.voice_id, parsed.speed, parsed.emotion)
+    return replace(utterance, lexicon=parsed.lexicon or {})
 
 
 def _utterance(text: str, voice: str | None, speed: float | None, emotion: str | None) -> Utterance:

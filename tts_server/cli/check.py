@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tts_server.cli.speak import speak
-from tts_server.engines import Delivery, Engine
+from tts_server.engines import Delivery, Engine, plain_script
 
 _TEXT = "您好，这是一次语音检查。"
 _FULL_SCALE = 32768
@@ -42,7 +42,7 @@ def check_speech(engine: Engine, *, voice: str, emotion: str, load_seconds: floa
     seconds = len(samples) / engine.sample_rate
     rms = float(np.sqrt(np.mean(samples**2))) if len(samples) else 0.0
     clipped = float(np.mean(np.abs(samples) >= _CLIPPED_AT)) if len(samples) else 0.0
-    syllables = sum(each.syllables for each in engine.plan(_TEXT, Delivery(voice, emotion)))
+    syllables = sum(each.syllables for each in engine.plan(plain_script(_TEXT, Delivery(voice, emotion))))
     per_syllable = seconds / syllables
     problems = []
     if not _SECONDS_PER_SYLLABLE[0] < per_syllable < _SECONDS_PER_SYLLABLE[1]:

@@ -1,7 +1,7 @@
 """Speak a text without a server."""
 
 from tts_server.audio.pcm import pcm_bytes
-from tts_server.engines import NEUTRAL, Delivery, Engine
+from tts_server.engines import NEUTRAL, Delivery, Engine, plain_script
 
 
 def speak(engine: Engine, text: str, *, voice: str | None = None, speed: float = 1.0, emotion: str = NEUTRAL) -> bytes:
@@ -14,7 +14,7 @@ def speak(engine: Engine, text: str, *, voice: str | None = None, speed: float =
         raise ValueError(f"Unknown voice {voice!r}. Run `tts-server voices` to list the voices.")
     if emotion not in engine.emotions:
         raise ValueError(f"Unknown emotion {emotion!r}. Available emotions: {', '.join(engine.emotions)}.")
-    sentences = engine.plan(text, Delivery(voice, emotion, speed))
+    sentences = engine.plan(plain_script(text, Delivery(voice, emotion, speed)))
     session = engine.open_session()
     return b"".join(
         chunk

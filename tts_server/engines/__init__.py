@@ -10,25 +10,33 @@ from tts_server.engines.protocol import (
     EngineError,
     NothingToSayError,
     Session,
+    SpokenSyllable,
     UnknownEngineError,
     Voice,
 )
 from tts_server.engines.registry import create_engine, engine_names
 from tts_server.text.delivery import DEFAULT_DELIVERY, NEUTRAL, Delivery
-from tts_server.text.sentences import Sentence
+from tts_server.text.script import Break, Run, Script, plain_script
+from tts_server.text.sentences import Sentence, Span
 
 __all__ = [
     "DEFAULT_DELIVERY",
     "NEUTRAL",
     "AligningSession",
+    "Break",
     "Delivery",
     "Engine",
     "EngineError",
     "NothingToSayError",
+    "Run",
+    "Script",
     "Sentence",
     "Session",
+    "Span",
+    "SpokenSyllable",
     "UnknownEngineError",
     "Voice",
     "create_engine",
     "engine_names",
+    "plain_script",
 ]

@@ -1,11 +1,11 @@
 """The interface between the server and an engine."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from tts_server.audio.pcm import Pcm
-from tts_server.text.delivery import Delivery
+from tts_server.text.script import Script
 from tts_server.text.sentences import Sentence
 from tts_server.timing.alignment import Alignment
 
@@ -31,6 +31,20 @@ class Voice:
     language: str
 
 
+@dataclass(frozen=True, slots=True)
+class SpokenSyllable:
+    """One syllable as the engine will say it."""
+
+    text: str
+    """What it stands for in the sentence. Empty for all but the first syllable of several, as of a letter's name."""
+    pinyin: str
+    """With the tone as spoken: 你 in 你好 is ``ni2``. A final r is erhua: ``wanr2``."""
+    phonemes: tuple[str, ...]
+    """The names that the model gives to its sounds."""
+    origin: str
+    """What decided on this reading: a span's origin, or a name that the engine chooses."""
+
+
 class Session(Protocol):
     """The working memory of an engine. Only one thread may use it at a time."""
 
@@ -38,7 +52,8 @@ class Session(Protocol):
         """Yield the sentence as mono samples at the engine's rate, without the pause that follows.
 
         Yield one chunk or more, each as soon as it is ready, so that a client can hear the first one early. The voice
-        and the emotion of the sentence's delivery are among those that the engine lists.
+        and the emotion of the sentence's delivery are among those that the engine lists, and the sentence has a
+        syllable.
         """
         ...
 
@@ -87,12 +102,34 @@ class Engine(Protocol):
         """The emotions that every voice can speak with, ``neutral`` first."""
         ...
 
+    @property
+    def syllables(self) -> Collection[str]:
+        """The syllables, without tone (``hang``), that a script may pin. Empty before :meth:`load`.
+
+        It stays empty if the front end has readings of its own; such an engine never gets a run with ``pinyin``.
+        """
+        ...
+
     def load(self) -> None:
         """Read the model from disk. Takes seconds, so it runs outside the event loop. Raises :class:`EngineError`."""
         ...
 
-    def plan(self, text: str, delivery: Delivery) -> tuple[Sentence, ...]:
-        """Normalise the text and split it into sentences, in milliseconds. Raises :class:`NothingToSayError`."""
+    def plan(self, script: Script) -> tuple[Sentence, ...]:
+        """Normalise the text and split it into sentences, in milliseconds. Raises :class:`NothingToSayError`.
+
+        :func:`tts_server.text.plan_sentences` does this for an engine that counts syllables and splits words.
+        """
+        ...
+
+    def words(self, text: str) -> list[str]:
+        """Split text between its words. Joined, they are the text. Each character by itself if words are not known."""
+        ...
+
+    def pronounce(self, sentence: Sentence) -> tuple[SpokenSyllable | None, ...] | None:
+        """Return the syllables of a sentence of :meth:`plan` in order, None for a short pause.
+
+        Return None instead of a tuple if the front end does not tell.
+        """
         ...
 
     def open_session(self) -> Session:

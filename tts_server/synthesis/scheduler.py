@@ -3,14 +3,14 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import gevent
 from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
-from tts_server.audio.pcm import BYTES_PER_SAMPLE, pcm_bytes
+from tts_server.audio.pcm import BYTES_PER_SAMPLE, Pcm, pcm_bytes
 from tts_server.engines import AligningSession, Sentence, Session
 from tts_server.observability.metrics import Metrics
 from tts_server.observability.tracing import Span
@@ -45,7 +45,7 @@ class Job:
         self.deadline = deadline
         self.span = span
         self.stream = AudioStream(on_end=partial(on_end, self), on_abandoned=partial(on_abandoned, self))
-        self.work = [work(each.syllables, each.delivery.speed) for each in sentences]
+        self.work = [work(each.syllables, each.delivery.speed) if each.syllables else 0.0 for each in sentences]
         """The work of each sentence, in syllables at normal speed."""
         self.submitted = 0.0
         """When the job was admitted, in monotonic time; 0 before that."""
@@ -173,7 +173,8 @@ class Scheduler:
             self._queued.wait()
 
     def _measure(self, job: Job, index: int, size: int, seconds: float) -> None:
-        self.cost.learn(job.work[index], seconds)
+        if job.work[index]:  # silence costs nothing
+            self.cost.learn(job.work[index], seconds)
         audio = size / BYTES_PER_SAMPLE / self._sample_rate
         self._metrics.synthesis_seconds.inc(seconds)
         self._metrics.audio_seconds.inc(audio)
@@ -193,9 +194,10 @@ def _synthesise(
     """
     start, size = time.perf_counter(), 0
     sentence = job.sentences[index]
-    if isinstance(session, AligningSession):
+    samples: Iterable[Pcm] = ()
+    if sentence.syllables and isinstance(session, AligningSession):
         job.alignments[index], samples = session.synthesise_aligned(sentence)
-    else:
+    elif sentence.syllables:
         samples = session.synthesise(sentence)
     chunks = pcm_bytes(samples, pause=sentence.pause, sample_rate=sample_rate)
     if index == 0 and len(job.sentences) > 1:

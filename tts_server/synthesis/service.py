@@ -4,17 +4,19 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import astuple, dataclass, replace
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import astuple, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from tts_server.audio.encoding import Format
 from tts_server.audio.pcm import BYTES_PER_SAMPLE
 from tts_server.cache.memory import AudioCache, CachedAudio, CacheKeyMemo
-from tts_server.engines import DEFAULT_DELIVERY, Delivery, Engine, EngineError, Sentence
+from tts_server.engines import DEFAULT_DELIVERY, Delivery, Engine, EngineError, Script, Sentence, plain_script
+from tts_server.lexicon import MAX_REQUEST_ENTRIES, NO_ENTRIES, apply_lexicons, read_lexicon
 from tts_server.observability.metrics import Metrics
 from tts_server.observability.tracing import Span
+from tts_server.ssml import is_ssml, read_ssml
 from tts_server.synthesis.loading import Loading
 from tts_server.synthesis.scheduler import Job, Scheduler
 from tts_server.synthesis.stream import AbandonedError, AudioStream
@@ -45,10 +47,14 @@ class NoTimestampsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """What to say, and how."""
+    """What to say, and how. ``text`` may be SSML.
+
+    ``lexicon`` has words, and for each its reading in pinyin, or text to say instead.
+    """
 
     text: str
     delivery: Delivery = DEFAULT_DELIVERY
+    lexicon: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +97,13 @@ class SpeechService:
         metrics: Metrics,
         redis_cache: "RedisCache | None" = None,
         default_voice: str = "",
+        max_characters: int = 500,
     ) -> None:
+        """``max_characters`` is how much of an SSML document may be spoken."""
         self.engine = engine
+        self.lexicon = NO_ENTRIES
+        """The lexicon of the service. It may change at any time."""
+        self._max_characters = max_characters
         self._threads = threads
         self._queue_seconds = queue_seconds
         self._cache = cache
@@ -139,7 +150,23 @@ class SpeechService:
 
     def cached(self, key: tuple[str, str]) -> CachedAudio | None:
         """Return the audio under :attr:`SpeechResult.cache_key` if it is in memory."""
-        return self._cache.get(key)
+        # Audio under an older lexicon may be read in another way. Whoever holds such a key must ask again.
+        return self._cache.get(key) if _lexicon_of(key[0]) == self._lexicon_id() else None
+
+    def script(self, utterance: Utterance) -> Script:
+        """Return what the engine is to say, by the SSML and the lexicons.
+
+        Raises ScriptError, UnknownVoiceError and UnknownEmotionError.
+        """
+        text, delivery = utterance.text, self._checked(utterance.delivery)
+        known = self.engine.syllables
+        lexicon = read_lexicon(utterance.lexicon, origin="lexicon", syllables=known, max_entries=MAX_REQUEST_ENTRIES)
+        if is_ssml(text):
+            voices, limit = self._voice_ids(), self._max_characters
+            script = read_ssml(text, delivery, voices=voices, syllables=known, max_characters=limit)
+        else:
+            script = plain_script(text, delivery)
+        return apply_lexicons(script, (lexicon, self.lexicon), self.engine.words)
 
     def speak(
         self,
@@ -158,21 +185,21 @@ class SpeechService:
         the caches hold, and not cached. With ``timed`` the result says when words sound. ``span`` gets a child per
         synthesised sentence.
 
-        Raises NothingToSayError, UnknownVoiceError, UnknownEmotionError, NoTimestampsError, OverloadedError and
-        DeadlineError, and EngineError before the engine is loaded.
+        Raises NothingToSayError, ScriptError, UnknownVoiceError, UnknownEmotionError, NoTimestampsError,
+        OverloadedError and DeadlineError, and EngineError before the engine is loaded.
         """
-        scheduler, text, delivery = self._loaded_scheduler(), utterance.text, self._checked(utterance.delivery)
+        scheduler = self._loaded_scheduler()
         if timed and not scheduler.aligns:
             raise NoTimestampsError(f"The engine {self.engine.name!r} does not know when words sound.")
         deadline = time.monotonic() + timeout
         new_job = partial(Job, deadline=deadline, span=span)
         if fresh:
-            job = new_job(self.engine.plan(text, delivery), on_abandoned=scheduler.cancel)
+            job = new_job(self.engine.plan(self.script(utterance)), on_abandoned=scheduler.cancel)
             scheduler.submit(job)
             stream = self._encoder.encode(None, output_format, job.stream) if output_format.codec else job.stream
             return self._result("miss", ("", ""), stream, deadline, whole=whole)
 
-        request = _request_digest(text, delivery)
+        request = _request_digest(utterance, self._checked(utterance.delivery))
         format_name = output_format.name if output_format.codec else _PCM
         key = self._keys.get(request)
         audio = self.cached((key, format_name)) if key else None
@@ -180,8 +207,8 @@ class SpeechService:
         if key and audio and timing is not None:
             self._metrics.cache_events.labels("hit").inc()
             return SpeechResult("hit", (key, format_name), audio, timing=timing)
-        sentences = self.engine.plan(text, delivery)
-        key = cache_key(self.engine, sentences)
+        sentences = self.engine.plan(self.script(utterance))
+        key = cache_key(self.engine, sentences) + self._lexicon_id()
         self._keys.put(request, key)
         create = partial(new_job, sentences, on_end=partial(self._finish, key), on_abandoned=self._abandon)
         stream, cache_status = self._find_or_start(key, deadline, create, timed=timed)
@@ -224,10 +251,12 @@ class SpeechService:
         stream, rate = job.stream, self.engine.sample_rate
         self._running[key] = job
         try:
-            pcm = self._redis_cache.get(key, rate) if self._redis_cache else None
+            pcm = self._redis_cache.get(_without_lexicon(key), rate) if self._redis_cache else None
             # Asked here, because a request that wants to know may have joined meanwhile.
             wanted = job.timed and pcm is not None
-            timing = self._timings.get_shared(key, len(pcm or b"") // BYTES_PER_SAMPLE) if wanted else ()
+            timing = (
+                self._timings.get_shared(_without_lexicon(key), len(pcm or b"") // BYTES_PER_SAMPLE) if wanted else ()
+            )
             if pcm is not None and timing is not None:
                 stream.timing.extend(timing)
                 stream.append(pcm, len(pcm) / BYTES_PER_SAMPLE / rate)
@@ -250,9 +279,10 @@ class SpeechService:
         if stream.complete:
             self._cache.put((key, _PCM), CachedAudio(stream.data, stream.seconds))
             if job.timed:
-                self._timings.put(key, stream.timing, stream.seconds, share=job.submitted > 0)
+                shared_key = _without_lexicon(key) if job.submitted else None  # otherwise they came from Redis
+                self._timings.put(key, stream.timing, stream.seconds, shared_key=shared_key)
             if self._redis_cache and job.submitted:  # otherwise the audio came from Redis
-                self._redis_cache.put(key, stream.data, self.engine.sample_rate)
+                self._redis_cache.put(_without_lexicon(key), stream.data, self.engine.sample_rate)
 
     def _checked(self, delivery: Delivery) -> Delivery:
         """Return the delivery with the name of its voice. Raises UnknownVoiceError and UnknownEmotionError."""
@@ -263,6 +293,10 @@ class SpeechService:
             emotions = ", ".join(self.engine.emotions)
             raise UnknownEmotionError(f"Unknown emotion {delivery.emotion!r}. Available emotions: {emotions}.")
         return replace(delivery, voice=voice)
+
+    def _lexicon_id(self) -> str:
+        """Return the end of every key in memory, which says under which lexicon of the service it was made."""
+        return f".{self.lexicon.digest}" if self.lexicon.digest else ""
 
     def _loaded_scheduler(self) -> Scheduler:
         if self._scheduler is None:
@@ -275,13 +309,29 @@ class SpeechService:
 
 def cache_key(engine: Engine, sentences: Sequence[Sentence]) -> str:
     """Return a digest of everything that determines the audio, with the text as the front end has prepared it."""
-    inputs = [engine.name, engine.revision, [(each.text, each.pause, astuple(each.delivery)) for each in sentences]]
+    inputs = [engine.name, engine.revision, [_sound(each) for each in sentences]]
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
 
 
-def _request_digest(text: str, delivery: Delivery) -> bytes:
+def _sound(sentence: Sentence) -> tuple[object, ...]:
+    """Return what decides how the sentence sounds, which is all but the origin of its parts."""
+    readings = [(each.start, each.end, each.pinyin) for each in sentence.spans if each.pinyin]
+    return sentence.text, sentence.pause, astuple(sentence.delivery), readings
+
+
+def _lexicon_of(key: str) -> str:
+    return key[len(_without_lexicon(key)) :]
+
+
+def _without_lexicon(key: str) -> str:
+    """Return a key as other servers know it: what a lexicon has changed is part of the sentences."""
+    return key.partition(".")[0]
+
+
+def _request_digest(utterance: Utterance, delivery: Delivery) -> bytes:
     """Return a digest of the request, with the text as the client sent it."""
-    return hashlib.sha256(json.dumps([text, *astuple(delivery)]).encode()).digest()
+    inputs = [utterance.text, *astuple(delivery), sorted(utterance.lexicon.items())]
+    return hashlib.sha256(json.dumps(inputs).encode()).digest()
 
 
 def _await_audio(stream: AudioStream, deadline: float, *, whole: bool) -> Generator[bytes] | None:

@@ -35,12 +35,12 @@ class TimingCache:
         data = self._shared.get(_shared_key(key), self._sample_rate) if self._shared else None
         return unpack(data, samples) if data is not None else None
 
-    def put(self, key: str, timing: Sequence[TimedSentence], seconds: float, *, share: bool) -> None:
-        """Store the times of the audio of this length, with ``share`` also in Redis."""
+    def put(self, key: str, timing: Sequence[TimedSentence], seconds: float, *, shared_key: str | None) -> None:
+        """Store the times of the audio of this length, with a ``shared_key`` also in Redis."""
         data = pack(timing, round(seconds * self._sample_rate))
         self._memory.put((key, _FORMAT), CachedAudio(data, seconds))
-        if self._shared and share:
-            self._shared.put(_shared_key(key), data, self._sample_rate)
+        if self._shared and shared_key:
+            self._shared.put(_shared_key(shared_key), data, self._sample_rate)
 
 
 def _shared_key(key: str) -> str:

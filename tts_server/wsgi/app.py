@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from tts_server import __version__
-from tts_server.api import models, openapi, probes, speech
+from tts_server.api import models, openapi, phonemes, probes, speech
 from tts_server.api.context import Context
 from tts_server.api.cors import register_cors
 from tts_server.api.errors import register_error_handlers
@@ -45,6 +45,7 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
         metrics=metrics,
         redis_cache=_redis_cache(settings, metrics),
         default_voice=settings.default_voice,
+        max_characters=settings.max_input_characters,
     )
     app = Flask("tts_server", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_input_characters * _BYTES_PER_CHARACTER + _OTHER_FIELDS_BYTES
@@ -62,7 +63,14 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
     register_error_handlers(app)
     instrument(app)
     register_cors(app, settings.cors_origins)
-    for blueprint in (probes.blueprint, speech.blueprint, models.blueprint, openapi.blueprint, webui):
+    for blueprint in (
+        probes.blueprint,
+        speech.blueprint,
+        phonemes.blueprint,
+        models.blueprint,
+        openapi.blueprint,
+        webui,
+    ):
         app.register_blueprint(blueprint)
     app.wsgi_app = ResponseCache(app.wsgi_app, ctx)  # type: ignore[method-assign] # as Flask's documentation does it
     return app

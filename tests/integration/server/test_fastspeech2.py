@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from tts_server.audio.pcm import pcm_bytes
-from tts_server.engines import Delivery, Engine, Session, create_engine
+from tts_server.engines import Delivery, Engine, Session, create_engine, plain_script
 from tts_server.engines.fastspeech2.prosody import EMOTIONS
 from tts_server.settings import Settings
 
@@ -34,14 +34,14 @@ class Speaker:
         """The sound of each sentence, without the pauses."""
         return [
             np.concatenate(list(self.session.synthesise(each))) / 32768
-            for each in self.engine.plan(text, Delivery("baker", emotion, speed))
+            for each in self.engine.plan(plain_script(text, Delivery("baker", emotion, speed)))
         ]
 
     def joined(self, text: str, speed: float = 1.0) -> Sound:
         """The sound as the server sends it."""
         parts = [
             piece
-            for each in self.engine.plan(text, Delivery("baker", speed=speed))
+            for each in self.engine.plan(plain_script(text, Delivery("baker", speed=speed)))
             for piece in pcm_bytes(self.session.synthesise(each), pause=each.pause, sample_rate=self.engine.sample_rate)
         ]
         return np.frombuffer(b"".join(parts), "<i2") / 32768
@@ -111,7 +111,7 @@ def test_no_joint_clicks(speaker: Speaker, text: str) -> None:
 
 
 def test_clauses_of_a_long_text_are_equally_loud_and_complete(speaker: Speaker) -> None:
-    sentences = speaker.engine.plan(LONG, Delivery())
+    sentences = speaker.engine.plan(plain_script(LONG))
     assert sum(each.syllables for each in sentences) == 500
     assert "".join(each.text for each in sentences) == LONG
     parts = speaker.say(LONG)
@@ -135,7 +135,7 @@ def test_two_sessions_at_once_say_what_one_says_alone(speaker: Speaker) -> None:
 
 _MEMORY = """
 import json, sys, threading
-from tts_server.engines import Delivery, create_engine
+from tts_server.engines import Delivery, create_engine, plain_script
 from tts_server.settings import Settings
 engine = create_engine(Settings())
 engine.load()
@@ -144,7 +144,7 @@ def peak():
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
 def say(session):
-    for sentence in engine.plan(sys.argv[1], Delivery("baker")):
+    for sentence in engine.plan(plain_script(sys.argv[1], Delivery("baker"))):
         list(session.synthesise(sentence))
 before = peak()
 threads = [threading.Thread(target=say, args=(session,)) for session in sessions]

@@ -107,6 +107,17 @@ def test_the_mouth_is_closed_in_pauses_and_moves_in_words(server: Server) -> Non
     assert len({shape for _, shape in shown}) > 8
 
 
+def test_markup_and_lexicons_are_timed_as_they_are_spoken(server: Server) -> None:
+    ssml = '<speak>您好<break time="1s"/>行长<prosody rate="200%">请进请坐</prosody></speak>'
+    found = times(server, ssml, lexicon={"行长": "hang2 zhang3"}, timestamp_granularities=["word", "phoneme"]).json()
+    assert "".join(word["word"] for word in found["words"]) == "您好行长请进请坐"
+    assert [each["phoneme"] for each in found["phonemes"][4:8]] == ["h", "ang2", "zh", "ang3"]
+    [before, after] = [next(w for w in found["words"] if each in w["word"]) for each in ("好", "行")]
+    assert after["start"] - before["end"] > 0.95
+    slow = times(server, ssml.replace("200%", "100%")).json()
+    assert slow["duration"] - found["duration"] > 0.3
+
+
 def test_a_long_text_is_timed_to_its_end(server: Server) -> None:
     text = "春眠不觉晓处处闻啼鸟夜来风雨声花落知多少" * 25
     found = times(server, text).json()

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tts_server.engines import AligningSession, Delivery, Engine, Sentence, create_engine
+from tts_server.engines import AligningSession, Delivery, Engine, Sentence, create_engine, plain_script
 from tts_server.engines.fastspeech2 import assets
 from tts_server.engines.fastspeech2.acoustic import AcousticModel
 from tts_server.engines.fastspeech2.phonemes import FrontEnd
@@ -46,7 +46,7 @@ class Aligned:
         self.acoustic = AcousticModel(assets.locate().acoustic)
 
     def say(self, text: str, speed: float = 1.0, emotion: str = "neutral") -> tuple[Alignment, npt.NDArray[np.float64]]:
-        [sentence] = self.engine.plan(text, Delivery("baker", emotion, speed))
+        [sentence] = self.engine.plan(plain_script(text, Delivery("baker", emotion, speed)))
         alignment, chunks = self.session.synthesise_aligned(sentence)
         return alignment, np.concatenate(list(chunks)) / 32768
 
@@ -78,7 +78,7 @@ def aligned(cache: Path) -> Iterator[Aligned]:
 @pytest.mark.parametrize("speed", [0.25, 0.5, 1, 1.3, 2, 3, 4])
 @pytest.mark.parametrize("emotion", ["neutral", "sad", "angry"])
 def test_words_are_where_their_frames_are(aligned: Aligned, speed: float, emotion: str) -> None:
-    [sentence] = aligned.engine.plan(TEXT, Delivery("baker", emotion, speed))
+    [sentence] = aligned.engine.plan(plain_script(TEXT, Delivery("baker", emotion, speed)))
     alignment, samples = aligned.say(TEXT, speed, emotion)
     assert alignment.samples == len(samples)
     syllables = iter(aligned.syllable_seconds(sentence))
@@ -115,6 +115,6 @@ def onset(samples: npt.NDArray[np.float64], start: int, end: int) -> float:
 
 def test_the_same_samples_with_and_without_times(aligned: Aligned) -> None:
     for speed in (1.0, 3.0):
-        [sentence] = aligned.engine.plan(TEXT, Delivery("baker", speed=speed))
+        [sentence] = aligned.engine.plan(plain_script(TEXT, Delivery("baker", speed=speed)))
         _, samples = aligned.say(TEXT, speed)
         assert np.array_equal(np.concatenate(list(aligned.session.synthesise(sentence))) / 32768, samples)

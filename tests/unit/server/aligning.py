@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from tts_server.audio.pcm import Pcm
-from tts_server.engines import Delivery, Sentence
+from tts_server.engines import Script, Sentence
 from tts_server.timing.alignment import Alignment, Phoneme, Word
 
 from .conftest import SAMPLES_PER_SYLLABLE, FakeEngine, FakeSession
@@ -26,8 +26,8 @@ class AligningFakeSession(FakeSession):
 class AligningFakeEngine(FakeEngine):
     """Between two sentences it is silent for 400 samples at 8000 Hz."""
 
-    def plan(self, text: str, delivery: Delivery) -> tuple[Sentence, ...]:
-        *before, last = super().plan(text, delivery)
+    def plan(self, script: Script) -> tuple[Sentence, ...]:
+        *before, last = super().plan(script)
         return (*(Sentence(each.text, each.syllables, PAUSE_SECONDS, each.delivery) for each in before), last)
 
     def open_session(self) -> AligningFakeSession:

@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tts_server.audio.pcm import Pcm
-from tts_server.engines import Delivery, NothingToSayError, Sentence, Voice
+from tts_server.engines import NothingToSayError, Run, Script, Sentence, Span, SpokenSyllable, Voice
 from tts_server.engines.fastspeech2.assets import wheel_folder
 from tts_server.engines.fastspeech2.phonemes import FrontEnd
 from tts_server.process.lifecycle import Lifecycle
@@ -42,6 +42,7 @@ class FakeEngine:
     sample_rate = 8000
     voices = (Voice("one", "One", "zh-CN"), Voice("two", "Two", "zh-CN"))
     emotions = ("neutral", "happy")
+    syllables = frozenset({"a", "hang", "zhang"})
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -52,11 +53,25 @@ class FakeEngine:
     def load(self) -> None:
         pass
 
-    def plan(self, text: str, delivery: Delivery) -> tuple[Sentence, ...]:
-        parts = [part for part in text.split("。") if part.strip("0123456789 ")]
-        if not parts:
+    def plan(self, script: Script) -> tuple[Sentence, ...]:
+        sentences = [
+            Sentence(
+                part, len(part), 0.0, run.delivery, (Span(0, len(part), run.origin, run.pinyin),) * bool(run.pinyin)
+            )
+            for run in script
+            if isinstance(run, Run)
+            for part in run.text.split("。")
+            if part.strip("0123456789 ")
+        ]
+        if not sentences:
             raise NothingToSayError
-        return tuple(Sentence(part, len(part), 0.0, delivery) for part in parts)
+        return tuple(sentences)
+
+    def words(self, text: str) -> list[str]:
+        return list(text)
+
+    def pronounce(self, sentence: Sentence) -> tuple[SpokenSyllable | None, ...]:
+        return tuple(SpokenSyllable(char, "a1", ("a",), "fake") for char in sentence.text)
 
     def open_session(self) -> FakeSession:
         return FakeSession(self)

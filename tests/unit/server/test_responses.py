@@ -191,7 +191,8 @@ def test_the_document_describes_every_route(client: FlaskClient, app: Flask) -> 
     assert {route for route in routes if route[0] not in pages} == described
     asked = document["components"]["schemas"]["SpeechRequest"]
     assert asked["required"] == ["input"]
-    assert asked["properties"]["input"]["maxLength"] == 20
+    assert asked["properties"]["input"]["maxLength"] == 4 * 20 + 1024  # SSML with its markup
+    assert "At most 20 characters" in asked["properties"]["input"]["description"]
 
 
 def test_a_model_of_the_hub_has_a_slash_in_its_name(engine: FakeEngine) -> None:

@@ -1,6 +1,6 @@
 """The engine: from a sentence to phonemes, to a mel spectrogram, to samples."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,10 +21,11 @@ from tts_server.engines.fastspeech2.vocoder import (
     stretch,
     vocode,
 )
-from tts_server.engines.protocol import EngineError, NothingToSayError, Session, Voice
+from tts_server.engines.protocol import EngineError, NothingToSayError, Session, SpokenSyllable, Voice
 from tts_server.settings import Settings
-from tts_server.text import Sentence, normalise, split_sentences
-from tts_server.text.delivery import NEUTRAL, Delivery
+from tts_server.text import Sentence, plan_sentences
+from tts_server.text.delivery import NEUTRAL
+from tts_server.text.script import Script
 from tts_server.timing.alignment import Alignment
 
 if TYPE_CHECKING:
@@ -86,15 +87,31 @@ class FastSpeech2:
         front_end.words(_WARM_UP)
         self._front_end, self._files = front_end, files
 
-    def plan(self, text: str, delivery: Delivery) -> tuple[Sentence, ...]:
+    @property
+    def syllables(self) -> Collection[str]:
+        """The syllables that a script may pin, without tone."""
+        return self._front_end.known if self._front_end else ()
+
+    def plan(self, script: Script) -> tuple[Sentence, ...]:
         """Normalise the text and split it into sentences. Raises :class:`NothingToSayError`."""
         front_end = self._loaded_front_end()
-        sentences = split_sentences(
-            normalise(text), delivery, limit=MAX_SENTENCE_SYLLABLES, count=front_end.count, words=front_end.words
-        )
+        sentences = plan_sentences(script, limit=MAX_SENTENCE_SYLLABLES, count=front_end.count, words=front_end.words)
         if not sentences:
             raise NothingToSayError("The text contains nothing that can be pronounced.")
         return tuple(sentences)
+
+    def words(self, text: str) -> list[str]:
+        """Split text between its words."""
+        return self._loaded_front_end().words(text)
+
+    def pronounce(self, sentence: Sentence) -> tuple[SpokenSyllable | None, ...]:
+        """Return the syllables of the sentence in order, None for a short pause."""
+        front_end = self._loaded_front_end()
+        spoken: list[SpokenSyllable | None] = []
+        for each in front_end.syllables(sentence.text, sentence.spans):
+            sounds = tuple(front_end.spell_syllable(each)) if each else ()
+            spoken.append(SpokenSyllable(each.text, each.pinyin_with_erhua, sounds, each.origin) if each else None)
+        return tuple(spoken)
 
     def open_session(self) -> Session:
         """Return a session that has already allocated all the memory it will need."""
@@ -140,7 +157,7 @@ class FastSpeech2Session:
     def synthesise_aligned(self, sentence: Sentence) -> tuple[Alignment, Iterator[Pcm]]:
         """Return when each word sounds, and the samples of the sentence, which are still to be computed."""
         front_end, speed = self._front_end, sentence.delivery.speed
-        syllables = front_end.syllables(sentence.text)
+        syllables = front_end.syllables(sentence.text, sentence.spans)
         phonemes = front_end.spell(syllables)
         mel, durations = self._acoustic(front_end.identify(phonemes), EMOTIONS[sentence.delivery.emotion])
         # Up to twice the speed, frames are interpolated. Beyond that, too few would be left for clear speech.

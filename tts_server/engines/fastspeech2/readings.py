@@ -5,6 +5,9 @@ dictionaries. This module adds what they lack.
 """
 
 import re
+from collections.abc import Mapping
+from functools import partial
+from types import MappingProxyType
 
 from pypinyin import Style, load_phrases_dict
 from pypinyin.contrib.neutral_tone import NeutralToneWith5Mixin
@@ -56,16 +59,25 @@ def _load() -> Pinyin:
 _PINYIN = _load()
 
 
-def read_aloud(run: str) -> list[str]:
-    """Return one syllable (``hao3``) per character of a run of Chinese characters."""
+def read_aloud(run: str, pinned: Mapping[int, str] = MappingProxyType({})) -> list[str]:
+    """Return one syllable (``hao3``) per character of a run of Chinese characters.
+
+    The syllables in ``pinned``, by their place in the run, are spoken as they are written. Neighbours follow them.
+    """
     syllables = [each[0] for each in _PINYIN.pinyin(run, style=Style.TONE3)]
     for surname in _SURNAME.finditer(run):
         syllables[surname.start()] = _SURNAMES[surname[0]]
     words = list(mmseg.seg.cut(run))
-    _read_particles(words, syllables)
-    _read_one_and_not(run, words, syllables)
-    _change_third_tones(words, syllables)
+    for change in (_read_particles, partial(_read_one_and_not, run), _change_third_tones):
+        _pin(syllables, pinned)
+        change(words, syllables)
+    _pin(syllables, pinned)
     return syllables
+
+
+def _pin(syllables: list[str], pinned: Mapping[int, str]) -> None:
+    for index, syllable in pinned.items():
+        syllables[index] = syllable
 
 
 def _read_particles(words: list[str], syllables: list[str]) -> None:

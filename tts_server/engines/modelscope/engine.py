@@ -24,8 +24,9 @@ from tts_server.engines.modelscope.folder import (
 from tts_server.engines.modelscope.symbols import EMOTIONS, with_emotion
 from tts_server.engines.protocol import EngineError, NothingToSayError, Session, Voice
 from tts_server.settings import Settings
-from tts_server.text import Sentence, normalise, split_sentences
+from tts_server.text import Sentence, plan_sentences
 from tts_server.text.delivery import Delivery
+from tts_server.text.script import Script
 
 # Longer sentences delay the first audio, and the cost of Sambert's attention grows with the square of the length.
 _MAX_SENTENCE_SYLLABLES = 40
@@ -44,6 +45,7 @@ class ModelScope:
     """Sambert-HifiGAN with all voices of its folder, or the selected ones."""
 
     name = "modelscope"
+    syllables = ()  # the front end decides every reading
     emotions = tuple(EMOTIONS)
 
     def __init__(self, folder: Path, voices: tuple[str, ...] = ()) -> None:
@@ -76,14 +78,20 @@ class ModelScope:
         for name in self._names:  # a voice is read from disk with its first sentence
             list(session.synthesise(Sentence(_WARM_UP, 2, 0.0, Delivery(name))))
 
-    def plan(self, text: str, delivery: Delivery) -> tuple[Sentence, ...]:
+    def plan(self, script: Script) -> tuple[Sentence, ...]:
         """Normalise the text and split it into sentences. Raises :class:`NothingToSayError`."""
-        sentences = split_sentences(
-            normalise(text), delivery, limit=_MAX_SENTENCE_SYLLABLES, count=_syllables, words=_WORD.findall
-        )
+        sentences = plan_sentences(script, limit=_MAX_SENTENCE_SYLLABLES, count=_syllables, words=_WORD.findall)
         if not sentences:
             raise NothingToSayError("The text contains nothing that can be pronounced.")
         return tuple(sentences)
+
+    def words(self, text: str) -> list[str]:
+        """Return the characters, because only the front end knows words."""
+        return list(text)
+
+    def pronounce(self, _: Sentence) -> None:
+        """Return None: the front end does not tell its readings."""
+        return
 
     def open_session(self) -> Session:
         """Return a session. Sessions share the networks, which torch can run on several threads at once."""

@@ -1,0 +1,135 @@
+"""``POST /v1/audio/phonemes``: how a text is read, for whoever wants to know why it sounds as it does."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Blueprint, Response
+
+from tts_server.api.context import context
+from tts_server.api.responses import check_ready, refusals
+from tts_server.api.speech import read_speech_request, utterance_of
+from tts_server.engines import Engine, Sentence, SpokenSyllable
+from tts_server.text.script import TEXT
+
+blueprint = Blueprint("phonemes", __name__)
+
+_STRING = {"type": "string"}
+_NUMBER = {"type": "number"}
+_SYLLABLE = {
+    "text": {"type": "string", "description": "What is read, empty for all but the first syllable of several."},
+    "pinyin": {"type": "string", "description": "The reading, with its tone as spoken."},
+    "phonemes": {"type": "array", "items": _STRING, "description": "The model's names of its sounds."},
+    "source": {
+        "type": "string",
+        "description": "Where the characters come from: text, lexicon, service_lexicon, sub or say-as.",
+    },
+    "reading": {
+        "type": "string",
+        "description": "What decided on the pinyin: dictionary, latin, phoneme, lexicon or service_lexicon.",
+    },
+}
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+RESPONSE_SCHEMA = _object(
+    {
+        "engine": _STRING,
+        "revision": _STRING,
+        "normalized": {"type": "string", "description": "The whole text as it is spoken."},
+        "sentences": {
+            "type": "array",
+            "items": _object(
+                {
+                    "text": _STRING,
+                    "voice": _STRING,
+                    "emotion": _STRING,
+                    "speed": _NUMBER,
+                    "pitch": _NUMBER,
+                    "volume": _NUMBER,
+                    "pause": {"type": "number", "description": "The silence that follows, in seconds."},
+                    "clauses": {
+                        "type": ["array", "null"],
+                        "description": "The parts between short pauses. Null if the engine keeps its readings.",
+                        "items": _object(
+                            {"text": _STRING, "syllables": {"type": "array", "items": _object(_SYLLABLE)}}
+                        ),
+                    },
+                }
+            ),
+        },
+    }
+)
+"""The schema of the response, for the OpenAPI document."""
+
+
+@blueprint.post("/v1/audio/phonemes")
+def phonemes() -> Response:
+    """Return how the front end reads a text. The request is that of ``/v1/audio/speech``; nothing is spoken."""
+    parsed = read_speech_request()
+    check_ready()
+    service = context().service
+    with refusals("input"):
+        sentences = service.engine.plan(service.script(utterance_of(parsed)))
+    # Not jsonify, which would escape every Chinese character: people read this.
+    return Response(json.dumps(described(service.engine, sentences), ensure_ascii=False), mimetype="application/json")
+
+
+def described(engine: Engine, sentences: Sequence[Sentence]) -> dict[str, Any]:
+    """Return the JSON object that describes planned sentences."""
+    return {
+        "engine": engine.name,
+        "revision": engine.revision,
+        "normalized": "".join(each.text + ("。" if each.pause else "") for each in sentences),
+        "sentences": [_sentence(engine, each) for each in sentences],
+    }
+
+
+def _sentence(engine: Engine, sentence: Sentence) -> dict[str, Any]:
+    how = sentence.delivery
+    return {
+        "text": sentence.text,
+        "voice": how.voice,
+        "emotion": how.emotion,
+        "speed": how.speed,
+        "pitch": how.pitch,
+        "volume": how.volume,
+        "pause": round(sentence.pause, 3),
+        "clauses": _clauses(engine, sentence),
+    }
+
+
+def _clauses(engine: Engine, sentence: Sentence) -> list[dict[str, Any]] | None:
+    pronounced = engine.pronounce(sentence)
+    if pronounced is None:
+        return None
+    clauses: list[list[dict[str, Any]]] = [[]]
+    at = 0
+    for each in pronounced:
+        if each is None:
+            clauses.append([])
+            continue
+        found = sentence.text.find(each.text, at)
+        start = found if each.text and found >= 0 else max(at - 1, 0)  # no text: within the same word
+        at = max(at, start + len(each.text))
+        clauses[-1].append(_syllable(each, _source(sentence, start)))
+    return [{"text": "".join(each["text"] for each in clause), "syllables": clause} for clause in clauses if clause]
+
+
+def _syllable(syllable: SpokenSyllable, source: str) -> dict[str, Any]:
+    return {
+        "text": syllable.text,
+        "pinyin": syllable.pinyin,
+        "phonemes": list(syllable.phonemes),
+        "source": source,
+        "reading": syllable.origin,
+    }
+
+
+def _source(sentence: Sentence, at: int) -> str:
+    """Return where the character at this place comes from. One that is pinned still stands in the text."""
+    here = next((each for each in sentence.spans if each.start <= at < each.end), None)
+    return TEXT if here is None or here.pinyin else here.origin
