@@ -77,6 +77,12 @@ class Settings:
         high=100_000,
         service="server.maxInputCharacters",
     )
+    lexicon: str = _setting(
+        "TTS_LEXICON",
+        "",
+        "A YAML file with words and how to say them, read again whenever it changes. If empty, none.",
+        service="server.lexicon",
+    )
     threads: int = _setting(
         "TTS_THREADS",
         0,

@@ -73,6 +73,18 @@ class Metrics:
         self.cache_bytes = Gauge("tts_cache_bytes", "Memory used by cached audio.", registry=registry)
         self.model_ready = Gauge("tts_model_ready", "1 if the model is loaded and warmed up.", registry=registry)
         self.load_seconds = Gauge("tts_model_load_seconds", "Time to load and warm up the model.", registry=registry)
+        self.lexicon_entries = Gauge("tts_lexicon_entries", "Words in the lexicon of the service.", registry=registry)
+        self.lexicon_reloads = Counter(
+            "tts_lexicon_reloads", "Attempts to read the lexicon of the service.", ["result"], registry=registry
+        )
+        self.lexicon_last_reload_successful = Gauge(
+            "tts_lexicon_last_reload_successful",
+            "0 if the newest lexicon of the service is wrong, and an older one or none is in use.",
+            registry=registry,
+        )
+        self.lexicon_last_reload_successful.set(1)
+        for result in ("success", "failure"):
+            self.lexicon_reloads.labels(result)
         for event in ("hit", "miss", "coalesced"):
             self.cache_events.labels(event)  # a series that exists before its first event has a correct rate
 

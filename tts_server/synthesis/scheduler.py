@@ -173,12 +173,13 @@ class Scheduler:
             self._queued.wait()
 
     def _measure(self, job: Job, index: int, size: int, seconds: float) -> None:
-        if job.work[index]:  # silence costs nothing
+        silent = not job.work[index]
+        if not silent:
             self.cost.learn(job.work[index], seconds)
         audio = size / BYTES_PER_SAMPLE / self._sample_rate
         self._metrics.synthesis_seconds.inc(seconds)
         self._metrics.audio_seconds.inc(audio)
-        if audio:
+        if audio and not silent:
             self._metrics.real_time_factor.observe(seconds / audio)
 
 

@@ -127,6 +127,8 @@ def report_fatal(message: str) -> None:
 def _load_model(app: Any, lifecycle: Lifecycle, loading: "Loading | None") -> None:
     from tts_server.api.context import context  # noqa: PLC0415 - not in the master
     from tts_server.engines import EngineError  # noqa: PLC0415 - not in the master
+    from tts_server.lexicon.file import LexiconFile  # noqa: PLC0415 - not in the master
+    from tts_server.synthesis.service_lexicon import ServiceLexicon  # noqa: PLC0415 - not in the master
 
     try:
         # The encoders' library, imported here because two threads must not import it at the same time.
@@ -134,6 +136,9 @@ def _load_model(app: Any, lifecycle: Lifecycle, loading: "Loading | None") -> No
         with app.app_context():
             ctx = context()
         ctx.service.load(loading)
+        if ctx.settings.lexicon:
+            file = LexiconFile(Path(ctx.settings.lexicon))
+            ServiceLexicon(file, ctx.service, ctx.metrics).watch()
     except Exception as error:
         log.exception("cannot load the model")
         known = isinstance(error, EngineError)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from tts_operator.api.references import LocalObjectReference, SecretKeyReference
+from tts_operator.api.references import ConfigMapKeyReference, LocalObjectReference, SecretKeyReference
 from tts_operator.api.schema import INT32, ApiModel, Quantity, map_by, rule, rules
 
 
@@ -105,6 +105,15 @@ class Auth(ApiModel):
     `Authorization: Bearer KEY`. After a change of the Secret: kubectl rollout restart deployment/NAME."""
 
 
+class Lexicon(ApiModel):
+    """Words and how to say them, for every request of the service."""
+
+    config_map_key_ref: ConfigMapKeyReference
+    """The key of a ConfigMap that holds a YAML file with lines such as `行长: hang2 zhang3`. Pods read a change within
+    about a minute, without a restart. While the ConfigMap is missing, there is no lexicon; while the file is wrong, the
+    last one stays in use."""
+
+
 class Server(ApiModel):
     """Settings of the model server."""
 
@@ -113,5 +122,7 @@ class Server(ApiModel):
     cache: Cache = Field(default_factory=Cache)
     auth: Auth | None = None
     """API keys that clients must send. Left out, everybody who reaches the service may ask for speech."""
+    lexicon: Lexicon | None = None
+    """Words and how to say them. Left out, the server reads every word by its own dictionaries."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Level of the server's JSON logs. They never contain the text that is spoken."""

@@ -23,6 +23,8 @@ LOAD_SECONDS = 600
 """How long a model may load before the startup probe gives the container up."""
 MODEL_FOLDER = "/models"
 """Where the files of a model that is not part of the image are mounted."""
+LEXICON_FOLDER, LEXICON_FILE = "/etc/tts-server/lexicon", "lexicon.yaml"
+"""Where the lexicon is mounted. A folder and not only its file, which would not follow a change of the ConfigMap."""
 DRAIN_SECONDS = 5
 """How long a stopping pod goes on serving, so that every kube-proxy and ingress has seen it leave."""
 GRACE_SECONDS = 60
@@ -164,6 +166,7 @@ def _server(service: TTSService, default_image: str, keyring: Keyring | None = N
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the path inside the container
             *([{"name": "model", "mountPath": MODEL_FOLDER}] if _is_fetched(service) else []),
+            *([{"name": "lexicon", "mountPath": LEXICON_FOLDER, "readOnly": True}] if spec.server.lexicon else []),
         ],
     }
 
@@ -179,6 +182,7 @@ def _environment(service: TTSService, keyring: Keyring | None) -> list[Json]:
         "TTS_VOICES": ",".join(model.voices),
         "TTS_DEFAULT_VOICE": model.default_voice,
         "TTS_MAX_INPUT_CHARACTERS": str(server.max_input_characters),
+        "TTS_LEXICON": f"{LEXICON_FOLDER}/{LEXICON_FILE}" if server.lexicon else None,
         "TTS_CACHE_SIZE_MIB": str(server.cache.size_mi_b),
         "TTS_LOG_LEVEL": server.log_level,
         "TTS_DRAIN_SECONDS": str(DRAIN_SECONDS),
@@ -231,6 +235,11 @@ def _volumes(service: TTSService) -> list[Json]:
         else:
             empty = storage.empty_dir or EmptyDir()
             volumes.append({"name": "model", "emptyDir": {"sizeLimit": empty.size_limit}})
+    if service.spec.server.lexicon is not None:
+        reference = service.spec.server.lexicon.config_map_key_ref
+        file = {"name": reference.name, "items": [{"key": reference.key, "path": LEXICON_FILE}]}
+        # Optional: what a service says is no reason to have it not start on a new node.
+        volumes.append({"name": "lexicon", "configMap": {**file, "optional": True}})
     return volumes
 
 

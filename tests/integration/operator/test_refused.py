@@ -36,6 +36,7 @@ BAD = [
     ({"resources": {"limits": {"cpu": "two"}}}, "resources.limits.cpu"),
     ({"image": {"repository": "r", "tag": "v1", "digest": "sha256:" + "a" * 64}}, "either image.tag or image.digest"),
     ({"image": {"tag": "v1"}}, "need image.repository"),
+    ({"server": {"lexicon": {"configMapKeyRef": {"name": "w", "key": "a/b"}}}}, "lexicon.configMapKeyRef.key"),
     ({"rollout": {"maxSurge": 0}}, "set maxSurge: 1"),
     ({"rollout": {"maxSurge": "0%", "maxUnavailable": "0%"}}, "nothing could ever be replaced"),
     ({"disruption": {"minAvailable": 1, "maxUnavailable": 1}}, "not both"),

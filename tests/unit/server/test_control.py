@@ -1,5 +1,6 @@
 """SSML, lexicons and the list of phonemes, as clients see them."""
 
+import time
 from typing import Any
 
 import pytest
@@ -7,7 +8,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tts_server.engines import Delivery, Sentence
 from tts_server.lexicon import read_lexicon
+from tts_server.synthesis.scheduler import Job
 from tts_server.synthesis.service import SpeechService
 
 from .conftest import FakeEngine
@@ -161,3 +164,16 @@ def test_phonemes_have_the_bounds_of_speech(client: FlaskClient) -> None:
 
 def test_phonemes_need_the_model(app: Flask) -> None:
     assert error(phonemes(app.test_client()), 503)["code"] == "model_loading"
+
+
+def test_silence_costs_nothing_and_teaches_nothing(client: FlaskClient, service: SpeechService) -> None:
+    client.get("/api/tts", query_string={"text": "你好", "format": "wav"})
+    scheduler = service._scheduler
+    assert scheduler
+    # A server that takes so long for a syllable would seem faster, if silence counted as one.
+    scheduler.cost.seconds_per_syllable = 100.0
+    job = Job([Sentence("", 0, 1.0, Delivery("one"))], deadline=float("inf"))
+    scheduler.submit(job)
+    assert b"".join(job.stream.read(time.monotonic() + 20)) == bytes(2 * service.engine.sample_rate)
+    assert scheduler.cost.seconds_per_syllable == 100.0
+    assert scheduler.admission.backlog == 0

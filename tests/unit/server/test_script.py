@@ -84,7 +84,6 @@ def test_its_neighbours_see_the_characters_beside_them(plan: Plan) -> None:
 
 
 def test_numbers_see_the_characters_beside_them(plan: Plan) -> None:
-    assert plan(text("2"), pinned("行", "hang2"), text("代码"))[0].text == "二行代码"
     assert plan(text("2"), pinned("个", "ge4"))[0].text == "两个"
     assert plan(text("2"), text("个", FAST))[0].text == "两"
     assert plan(pinned("尾号", "wei3 hao4"), text("8888"))[0].text == "尾号八八八八"
