@@ -20,7 +20,7 @@ from .conftest import Server, wait_until
 from .test_redis import running_redis
 
 RATE = 24_000
-TEXT = "今天8:30开会，请带上iPhone。会议室在三楼，左边第一间！您记住了吗？"
+TEXT = "今天开会，请带上iPhone。会议室在3楼，左边第一间！您记住了吗？"
 
 
 def times(server: Server, text: str = TEXT, **body: Any) -> requests.Response:
@@ -63,7 +63,7 @@ def test_where_a_word_is_there_is_sound_and_between_sentences_there_is_none(serv
 def test_words_are_those_that_are_spoken(server: Server) -> None:
     found = times(server).json()
     spoken = "".join(word["word"] for word in found["words"])
-    assert spoken == "今天八点三十分开会请带上iPhone会议室在三楼左边第一间您记住了吗"
+    assert spoken == "今天开会请带上iPhone会议室在三楼左边第一间您记住了吗"
     assert [segment["id"] for segment in found["segments"]] == list(range(len(found["segments"])))
     for word in found["words"]:
         assert word["word"] in found["segments"][word["segment"]]["text"]
@@ -102,7 +102,8 @@ def test_the_mouth_is_closed_in_pauses_and_moves_in_words(server: Server) -> Non
     shown = [*((each["start"], each["viseme_id"]) for each in found["visemes"]), (found["duration"], 0)]
     for (start, shape), (end, _) in itertools.pairwise(shown):
         middle = (start + end) / 2
-        spoken = any(word["start"] - 0.05 <= middle <= word["end"] for word in found["words"])
+        lead = 0.05 if shape else 0.0  # the mouth takes a shape before it is heard
+        spoken = any(word["start"] - lead <= middle <= word["end"] for word in found["words"])
         assert spoken == (shape != 0), (start, shape)
     assert len({shape for _, shape in shown}) > 8
 
