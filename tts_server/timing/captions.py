@@ -13,6 +13,7 @@ _MAX_WIDTH = 20.0
 # Netflix's Timed Text Style Guide: 5/6 of a second. Shorter captions cannot be read.
 _MIN_MILLISECONDS = 833
 _PAUSE = ","
+_PRINTED = str.maketrans(",?!", "，？！")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,14 @@ def _cues(sentence: TimedSentence, sample_rate: int) -> Iterator[Cue]:
     def at(sample: int) -> int:
         return milliseconds(sentence.start + sample, sample_rate)
 
+    first = 0
     for words in _lines(text, sentence.alignment.words):
-        ends = [*(word.at for word in words[1:]), words[-1].at + len(words[-1].text)]
-        parts = tuple((at(word.start), _plain(text[word.at : end])) for word, end in zip(words, ends, strict=True))
+        first += len(words)
+        following = sentence.alignment.words[first : first + 1]
+        ends = [*(word.at for word in words[1:]), following[0].at if following else len(text)]
+        written = [text[word.at : end] for word, end in zip(words, ends, strict=True)]
+        written[-1] = written[-1].rstrip(f"{_PAUSE} ")
+        parts = tuple((at(word.start), _plain(each)) for word, each in zip(words, written, strict=True))
         yield Cue(at(words[0].start), at(words[-1].end), parts)
 
 
@@ -102,8 +108,8 @@ def _width(text: str) -> float:
 
 
 def _plain(text: str) -> str:
-    """Return the text for a caption: on one line, with a comma as it is printed."""
-    return "".join(char if char.isprintable() else " " for char in text).replace(_PAUSE, "，")
+    """Return the text for a caption: on one line, with punctuation as it is printed in Chinese."""
+    return "".join(char if char.isprintable() else " " for char in text).translate(_PRINTED)
 
 
 def _karaoke(cue: Cue) -> str:

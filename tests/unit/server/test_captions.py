@@ -21,9 +21,9 @@ def sentence(start: int, pieces: str, word: int = 200, pause: int = 100) -> Time
     """Words between bars, of ``word`` ms each; a comma lasts ``pause`` ms, and so does the silence at the beginning."""
     words, at, now = [], 0, pause
     for piece in pieces.split("|"):
-        if piece != ",":
+        if piece not in ",?":
             words.append(Word(piece, at, (Phoneme("a1", now, now + word),)))
-        now += pause if piece == "," else word
+        now += pause if piece in ",?" else word
         at += len(piece)
     return TimedSentence(start, Alignment(pieces.replace("|", ""), now + pause, tuple(words)))
 
@@ -46,8 +46,12 @@ def test_a_long_one_is_cut_at_a_pause_or_else_in_the_middle_between_words() -> N
     assert "".join(texts) == endless.replace("|", "")
 
 
-def test_a_short_pause_stays_in_a_line_and_is_printed_as_a_comma() -> None:
+def test_punctuation_is_printed_as_in_chinese_and_a_line_ends_without_a_comma() -> None:
     assert [cue.text for cue in captions(sentence(0, "好|,|再见"))] == ["好，再见"]
+    asked = sentence(0, "|".join(["好"] * 18 + [",", "您", "记住", "了", "吗", "?"]))
+    assert [cue.text for cue in captions(asked)] == ["好" * 18, "您记住了吗？"]
+    [karaoke] = captions(sentence(0, "您|好|吗|?"))
+    assert vtt([karaoke], words=True).endswith("吗？\n")
 
 
 def test_latin_letters_count_half() -> None:
