@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 
 from tts_server.api.context import context
 
-SPEECH_PATHS = ("/v1/audio/speech", "/api/tts")
+SPEECH_PATHS = ("/v1/audio/speech", "/v1/audio/timestamps", "/api/tts")
 _DISCARD_CHUNK_BYTES = 1 << 16
 _DISCARD_CHUNKS = 512  # 32 MiB
 _DISCARD_SECONDS = 5.0

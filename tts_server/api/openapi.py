@@ -7,7 +7,7 @@ from flask import Blueprint, Response, jsonify
 from tts_server import __version__
 from tts_server.api.context import context
 from tts_server.api.phonemes import RESPONSE_SCHEMA
-from tts_server.api.schema import PlainRequest, SpeechRequest, max_document_characters
+from tts_server.api.schema import PlainRequest, SpeechRequest, TimestampsRequest, max_document_characters
 from tts_server.audio.encoding import FORMATS
 
 blueprint = Blueprint("openapi", __name__)
@@ -41,6 +41,26 @@ _ERROR = {
     },
 }
 
+_SECONDS = {"type": "number", "minimum": 0}
+
+
+def _entries(**fields: dict[str, Any]) -> dict[str, Any]:
+    entry = {"type": "object", "required": list(fields), "properties": fields}
+    return {"type": "array", "items": entry}
+
+
+_TIMESTAMPS = {
+    "type": "object",
+    "required": ["duration"],
+    "properties": {
+        "duration": _SECONDS,
+        "segments": _entries(id={"type": "integer"}, start=_SECONDS, end=_SECONDS, text={"type": "string"}),
+        "words": _entries(word={"type": "string"}, start=_SECONDS, end=_SECONDS, segment={"type": "integer"}),
+        "phonemes": _entries(phoneme={"type": "string"}, start=_SECONDS, end=_SECONDS),
+        "visemes": _entries(viseme_id={"type": "integer", "minimum": 0, "maximum": 21}, start=_SECONDS),
+    },
+}
+
 
 @blueprint.get("/openapi.json")
 def openapi() -> Response:
@@ -53,10 +73,11 @@ def document(*, max_input_characters: int) -> dict[str, Any]:
     from pydantic.json_schema import models_json_schema  # noqa: PLC0415 - a tenth of a second of the server's start
 
     _, schemas = models_json_schema(
-        [(SpeechRequest, "validation"), (PlainRequest, "validation")], ref_template=_COMPONENTS + "{model}"
+        [(each, "validation") for each in (SpeechRequest, TimestampsRequest, PlainRequest)],
+        ref_template=_COMPONENTS + "{model}",
     )
-    definitions = {**schemas["$defs"], "Error": _ERROR, "Phonemes": RESPONSE_SCHEMA}
-    for name, field in (("SpeechRequest", "input"), ("PlainRequest", "text")):
+    definitions = {**schemas["$defs"], "Error": _ERROR, "Phonemes": RESPONSE_SCHEMA, "Timestamps": _TIMESTAMPS}
+    for name, field in (("SpeechRequest", "input"), ("TimestampsRequest", "input"), ("PlainRequest", "text")):
         text = definitions[name]["properties"][field]
         text.update(minLength=1, maxLength=max_document_characters(max_input_characters))
         text["description"] += f" At most {max_input_characters} characters, not counting the markup of SSML."
@@ -72,7 +93,8 @@ def document(*, max_input_characters: int) -> dict[str, Any]:
 
 
 def _paths(plain: dict[str, Any]) -> dict[str, Any]:
-    speech = {name: {"schema": {"$ref": _COMPONENTS + name}} for name in ("SpeechRequest", "PlainRequest")}
+    names = ("SpeechRequest", "TimestampsRequest", "PlainRequest")
+    speech = {name: {"schema": {"$ref": _COMPONENTS + name}} for name in names}
     fresh = {
         "name": "Cache-Control",
         "in": "header",
@@ -98,6 +120,12 @@ def _paths(plain: dict[str, Any]) -> dict[str, Any]:
         "/v1/audio/phonemes": {
             "post": _phonemes_operation(
                 "Tell how a text would be read, and why. The request is that of /v1/audio/speech.", requestBody=body
+            )
+        },
+        "/v1/audio/timestamps": {
+            "post": _timestamps_operation(
+                parameters=[fresh],
+                requestBody={"required": True, "content": {"application/json": speech["TimestampsRequest"]}},
             )
         },
         "/api/tts": {
@@ -142,6 +170,18 @@ def _speech_operation(summary: str, *, events: bool = False, **more: Any) -> dic
     if events:
         audio["text/event-stream"] = {"schema": {"type": "string"}}
     return _operation(summary, {"description": "The audio, complete or as it is produced.", "content": audio}, **more)
+
+
+def _timestamps_operation(**more: Any) -> dict[str, Any]:
+    content = {
+        "application/json": {"schema": {"$ref": _COMPONENTS + "Timestamps"}},
+        "application/x-subrip": {"schema": {"type": "string"}},
+        "text/vtt": {"schema": {"type": "string"}},
+    }
+    summary = "Say when the words of a text sound, in the audio of the same request to /v1/audio/speech."
+    return _operation(
+        summary, {"description": "The times, in seconds from the first sample.", "content": content}, **more
+    )
 
 
 def _operation(summary: str, success: dict[str, Any], **more: Any) -> dict[str, Any]:

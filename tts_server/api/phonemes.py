@@ -27,8 +27,8 @@ _SYLLABLE = {
     },
     "reading": {
         "type": "string",
-        "description": "What decided on the pinyin: character, phrase, word, context, surname, particle, latin, phoneme, "
-        "lexicon or service_lexicon.",
+        "description": "What decided on the pinyin: character, phrase, word, context, surname, particle, latin, "
+        "phoneme, lexicon or service_lexicon.",
     },
 }
 

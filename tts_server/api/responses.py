@@ -5,7 +5,7 @@ import errno
 import json
 import logging
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
 
 from flask import Response, g, request
@@ -14,15 +14,23 @@ from tts_server.api.context import Context, context
 from tts_server.api.errors import ApiError, error_body
 from tts_server.api.response_cache import CachedResponse, cache_response
 from tts_server.api.schema import max_document_characters
+from tts_server.api.timestamps import TimestampEvents
 from tts_server.audio.encoding import FORMATS, Format
 from tts_server.audio.wav import UNKNOWN_BYTES, wav_header
 from tts_server.engines import NothingToSayError
 from tts_server.process.lifecycle import State
 from tts_server.ssml import is_ssml
 from tts_server.synthesis.admission import OverloadedError
-from tts_server.synthesis.service import SpeechResult, UnknownEmotionError, UnknownVoiceError, Utterance
+from tts_server.synthesis.service import (
+    NoTimestampsError,
+    SpeechResult,
+    UnknownEmotionError,
+    UnknownVoiceError,
+    Utterance,
+)
 from tts_server.synthesis.stream import DeadlineError
 from tts_server.text.script import ScriptError
+from tts_server.timing.report import Granularity
 
 log = logging.getLogger(__name__)
 
@@ -47,14 +55,25 @@ def audio_response(utterance: Utterance, format_name: str, *, param: str, whole:
     return response
 
 
-def event_response(utterance: Utterance, format_name: str, *, param: str) -> Response:
-    """Speak, and respond with server-sent events that hold the audio in base64. Raises :class:`ApiError` likewise."""
-    output_format = FORMATS[format_name]
-    result = _speak(utterance, output_format, param=param, whole=False)
-    events = _events(context(), _chunks(result, _stream_header(output_format)), result, len(utterance.text))
+def event_response(
+    utterance: Utterance, format_name: str, *, param: str, granularities: Collection[Granularity] = ()
+) -> Response:
+    """Speak, and respond with server-sent events that hold the audio in base64, and when ``granularities`` sound.
+
+    Raises :class:`ApiError` likewise.
+    """
+    output_format, ctx = FORMATS[format_name], context()
+    result = _speak(utterance, output_format, param=param, whole=False, timed=bool(granularities))
+    times = TimestampEvents(result.timing, granularities, ctx.service.engine.sample_rate)
+    events = _events(ctx, _chunks(result, _stream_header(output_format)), result, len(utterance.text), times)
     response = _stream(result, events, mimetype="text/event-stream")
     response.headers["Cache-Control"] = "no-cache"
     return response
+
+
+def speak_with_times(utterance: Utterance, *, param: str) -> SpeechResult:
+    """Return complete audio and when its words sound. Raises :class:`ApiError` likewise."""
+    return _speak(utterance, FORMATS["pcm"], param=param, whole=True, timed=True)
 
 
 def check_ready() -> None:
@@ -75,6 +94,8 @@ def refusals(param: str) -> Iterator[None]:
         raise ApiError(400, str(error), code="unknown_emotion", param="emotion") from None
     except ScriptError as error:
         raise ApiError(400, str(error), code=error.code, param=error.param or param) from None
+    except NoTimestampsError as error:
+        raise ApiError(400, str(error), code="timestamps_not_supported", param="timestamp_granularities") from None
     except NothingToSayError:
         raise ApiError(
             400, f"{param!r} contains nothing that can be pronounced.", code="nothing_to_say", param=param
@@ -133,7 +154,9 @@ def _stream(result: SpeechResult, body: Generator[bytes], *, mimetype: str) -> R
     return response
 
 
-def _speak(utterance: Utterance, output_format: Format, *, param: str, whole: bool) -> SpeechResult:
+def _speak(
+    utterance: Utterance, output_format: Format, *, param: str, whole: bool, timed: bool = False
+) -> SpeechResult:
     """Return the audio, or raise what went wrong as an :class:`ApiError`."""
     ctx = context()
     check_ready()
@@ -146,6 +169,7 @@ def _speak(utterance: Utterance, output_format: Format, *, param: str, whole: bo
                 whole=whole,
                 span=g.get("span"),
                 fresh=_wants_fresh(),
+                timed=timed,
             )
     except OverloadedError as error:
         raise ApiError(503, str(error), code="overloaded", retry_after=error.retry_after) from None
@@ -198,13 +222,17 @@ def _chunks(result: SpeechResult, header: bytes) -> Generator[bytes]:
         header = b""
 
 
-def _events(ctx: Context, chunks: Generator[bytes], result: SpeechResult, characters: int) -> Generator[bytes]:
+def _events(
+    ctx: Context, chunks: Generator[bytes], result: SpeechResult, characters: int, times: TimestampEvents
+) -> Generator[bytes]:
     try:
         for chunk in chunks:
+            yield from map(_event, times.take())
             yield _event({"type": "speech.audio.delta", "audio": base64.b64encode(chunk).decode()})
     except DeadlineError:
         yield _event({"type": "error", **error_body(_deadline_exceeded(ctx))})
         return
+    yield from map(_event, times.take())
     tokens = round(result.seconds * _TOKENS_PER_SECOND)
     usage = {"input_tokens": characters, "output_tokens": tokens, "total_tokens": characters + tokens}
     yield _event({"type": "speech.audio.done", "usage": usage})

@@ -1,16 +1,19 @@
 """The fields of requests. The handlers validate with these models, and the OpenAPI document is generated from them."""
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tts_server.api.errors import ApiError
 from tts_server.audio.encoding import FormatName
 from tts_server.lexicon import MAX_REQUEST_ENTRIES
+from tts_server.timing.report import Granularity
 
 Format = FormatName
+CaptionFormat = Literal["json", "srt", "vtt"]
 Speed = Annotated[float, Field(ge=0.25, le=4.0, allow_inf_nan=False)]
+Model = TypeVar("Model", bound=BaseModel)
 Lexicon = Annotated[dict[str, str], Field(max_length=MAX_REQUEST_ENTRIES)]
 _INPUT = "The text to speak. If it begins with <speak>, it is SSML."
 _LEXICON = "Words, each with its reading in pinyin (hang2 zhang3) or with the text to say instead."
@@ -41,11 +44,29 @@ class SpeechRequest(BaseModel):
     stream_format: Literal["audio", "sse"] | None = Field(
         None, description="sse: server-sent events with the audio in base64."
     )
+    timestamp_granularities: Annotated[list[Granularity], Field(max_length=8)] | None = Field(
+        None,
+        description="What to time. Needs stream_format sse, which then has an event speech.audio.timestamps for each "
+        "sentence.",
+    )
 
     @property
     def voice_id(self) -> str:
         """The name of the voice, from either form. Empty means the default voice."""
         return (self.voice.id if isinstance(self.voice, VoiceReference) else self.voice) or ""
+
+
+class TimestampsRequest(SpeechRequest):
+    """The fields of ``/v1/audio/timestamps``: a request for speech, and in which form to return its times."""
+
+    response_format: CaptionFormat | None = Field(  # type: ignore[assignment] # of times, no longer of audio
+        None, description="Defaults to json."
+    )
+    stream_format: Literal["audio", "sse"] | None = Field(None, description="Has no effect here.")
+    timestamp_granularities: Annotated[list[Granularity], Field(max_length=8)] | None = Field(
+        None,
+        description="What to time. Defaults to segment and word. srt has segments; vtt also has words if named here.",
+    )
 
 
 class PlainRequest(BaseModel):
@@ -78,9 +99,18 @@ def parse_json(body: bytes) -> dict[str, Any]:
 
 def parse_speech_request(body: bytes) -> SpeechRequest:
     """Parse and validate a request's body. Raises :class:`ApiError` that describes the first problem."""
+    return _parse(SpeechRequest, body)
+
+
+def parse_timestamps_request(body: bytes) -> TimestampsRequest:
+    """Parse and validate a request's body. Raises :class:`ApiError` that describes the first problem."""
+    return _parse(TimestampsRequest, body)
+
+
+def _parse(model: type[Model], body: bytes) -> Model:
     values = parse_json(body)
     try:
-        return SpeechRequest.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
         raise _api_error(error) from None
 
@@ -108,6 +138,8 @@ def _message(param: str, kind: str, problem: Any) -> str:
         return f"{param!r} is not valid Unicode: it contains an unpaired surrogate."
     if param == "voice":
         return "'voice' must be a string, or an object with a string 'id'."
+    if param == "timestamp_granularities":
+        return f"{param!r} must be a list of {', '.join(map(repr, get_args(Granularity)))}, or some of them."
     if kind == "too_long":
         return f"{param!r} has more than {details['max_length']} entries, the limit."
     if param == "lexicon":

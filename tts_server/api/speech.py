@@ -1,22 +1,32 @@
-"""``POST /v1/audio/speech`` and ``/api/tts``."""
+"""``POST /v1/audio/speech``, ``POST /v1/audio/timestamps`` and ``/api/tts``."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Blueprint, Response, request
 
 from tts_server.api.authorisation import check_key
 from tts_server.api.body import read_body
+from tts_server.api.context import context
 from tts_server.api.errors import ApiError
 from tts_server.api.models import check_model
-from tts_server.api.responses import audio_response, check_text, event_response
-from tts_server.api.schema import SpeechRequest, parse_json, parse_plain_request, parse_speech_request
+from tts_server.api.responses import audio_response, check_text, event_response, speak_with_times
+from tts_server.api.schema import (
+    SpeechRequest,
+    parse_json,
+    parse_plain_request,
+    parse_speech_request,
+    parse_timestamps_request,
+)
+from tts_server.api.timestamps import check_granularities, timestamps_response
 from tts_server.audio.encoding import FORMATS
 from tts_server.engines import NEUTRAL, Delivery
 from tts_server.synthesis.service import Utterance
 
 blueprint = Blueprint("speech", __name__)
 
+Request = TypeVar("Request", bound=SpeechRequest)
 _DEFAULT_FORMAT = "mp3"
 _FORM = "application/x-www-form-urlencoded"
 
@@ -25,13 +35,34 @@ _FORM = "application/x-www-form-urlencoded"
 def speech() -> Response:
     """Speak the text of a JSON request, as OpenAI's API does."""
     parsed = read_speech_request()
-    format_name = parsed.response_format or _DEFAULT_FORMAT
     utterance = utterance_of(parsed)
+    format_name = parsed.response_format or _DEFAULT_FORMAT
+    granularities = parsed.timestamp_granularities or []
     if parsed.stream_format == "sse":
-        return event_response(utterance, format_name, param="input")
+        return event_response(utterance, format_name, param="input", granularities=granularities)
+    if granularities:
+        raise ApiError(
+            400,
+            "'timestamp_granularities' needs 'stream_format': 'sse'. For times without audio, use "
+            "POST /v1/audio/timestamps.",
+            code="invalid_value",
+            param="timestamp_granularities",
+        )
     # A format with its length in the header is streamed only to clients that ask for a stream.
     whole = FORMATS[format_name].length_in_header and parsed.stream_format is None
     return audio_response(utterance, format_name, param="input", whole=whole)
+
+
+@blueprint.post("/v1/audio/timestamps")
+def timestamps() -> Response:
+    """Say when the words of a text sound, in the audio that the same request gets from ``/v1/audio/speech``."""
+    parsed = _read(parse_timestamps_request)
+    utterance = utterance_of(parsed)
+    output_format = parsed.response_format or "json"
+    check_granularities(output_format, parsed.timestamp_granularities)
+    result = speak_with_times(utterance, param="input")
+    rate = context().service.engine.sample_rate
+    return timestamps_response(result, output_format, parsed.timestamp_granularities, rate)
 
 
 @blueprint.route("/api/tts", methods=["GET", "POST"])
@@ -48,6 +79,10 @@ def plain() -> Response:
 
 def read_speech_request() -> SpeechRequest:
     """Return the JSON request, if its sender may speak and its text is not too long. Raises :class:`ApiError`."""
+    return _read(parse_speech_request)
+
+
+def _read(parse: Callable[[bytes], Request]) -> Request:
     check_key()
     if not request.is_json:
         raise ApiError(
@@ -55,7 +90,7 @@ def read_speech_request() -> SpeechRequest:
             f"The request's Content-Type must be application/json, not {request.mimetype or 'empty'}.",
             code="unsupported_media_type",
         )
-    parsed = parse_speech_request(read_body())
+    parsed = parse(read_body())
     check_text(parsed.input, "input")
     check_model(parsed.model)
     return parsed

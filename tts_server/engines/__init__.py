@@ -5,6 +5,7 @@ that returns an :class:`Engine`.
 """
 
 from tts_server.engines.protocol import (
+    AligningSession,
     Engine,
     EngineError,
     NothingToSayError,
@@ -21,6 +22,7 @@ from tts_server.text.sentences import Sentence, Span
 __all__ = [
     "DEFAULT_DELIVERY",
     "NEUTRAL",
+    "AligningSession",
     "Break",
     "Delivery",
     "Engine",

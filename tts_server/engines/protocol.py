@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tts_server.audio.pcm import Pcm
 from tts_server.text.script import Script
 from tts_server.text.sentences import Sentence
+from tts_server.timing.alignment import Alignment
 
 
 class EngineError(RuntimeError):
@@ -53,6 +54,18 @@ class Session(Protocol):
         Yield one chunk or more, each as soon as it is ready, so that a client can hear the first one early. The voice
         and the emotion of the sentence's delivery are among those that the engine lists, and the sentence has a
         syllable.
+        """
+        ...
+
+
+@runtime_checkable
+class AligningSession(Session, Protocol):
+    """A session that knows when each word sounds. The server offers timestamps if all sessions of its engine do."""
+
+    def synthesise_aligned(self, sentence: Sentence) -> tuple[Alignment, Iterator[Pcm]]:
+        """Return when each word sounds, and the samples as :meth:`synthesise` yields them.
+
+        The alignment has as many samples as the chunks have in total.
         """
         ...
 

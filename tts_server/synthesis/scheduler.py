@@ -3,19 +3,20 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import gevent
 from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
-from tts_server.audio.pcm import BYTES_PER_SAMPLE, pcm_bytes
-from tts_server.engines import Sentence, Session
+from tts_server.audio.pcm import BYTES_PER_SAMPLE, Pcm, pcm_bytes
+from tts_server.engines import AligningSession, Sentence, Session
 from tts_server.observability.metrics import Metrics
 from tts_server.observability.tracing import Span
 from tts_server.synthesis.admission import Admission, CostModel, work
 from tts_server.synthesis.stream import AbandonedError, AudioStream, DeadlineError
+from tts_server.timing.alignment import Alignment, TimedSentence
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +51,14 @@ class Job:
         """When the job was admitted, in monotonic time; 0 before that."""
         self.started = 0
         """The number of sentences that a thread has taken, which happens in order."""
+        self.timed = False
+        """Whether a request wants to know when words sound."""
+        self.alignments: dict[int, Alignment] = {}
+        """When the words of a sentence sound, by its index. A thread adds it before it delivers the first chunk."""
         self._chunks: dict[int, deque[bytes]] = {}
         self._finished: set[int] = set()
         self._next = 0
+        self._samples = 0
 
     @property
     def pending(self) -> int:
@@ -68,6 +74,9 @@ class Job:
             self._finished.add(index)
         while ready := self._chunks.get(self._next):
             chunk = ready.popleft()
+            if alignment := self.alignments.pop(self._next, None):
+                self.stream.timing.append(TimedSentence(self._samples, alignment))
+            self._samples += len(chunk) // BYTES_PER_SAMPLE
             self.stream.append(chunk, len(chunk) / BYTES_PER_SAMPLE / sample_rate)
             if not ready and self._next in self._finished:
                 self._next += 1
@@ -90,6 +99,8 @@ class Scheduler:
         self._queue: deque[Job] = deque()
         self._queued = Event()
         self._metrics = metrics
+        self.aligns = all(isinstance(each, AligningSession) for each in sessions)
+        """Whether streams say when words sound."""
         self.cost = CostModel()
         self.admission = Admission(self.cost, threads=len(sessions), queue_seconds=queue_seconds)
         self._workers = [gevent.spawn(self._work, session) for session in sessions]
@@ -184,8 +195,12 @@ def _synthesise(
     """
     start, size = time.perf_counter(), 0
     sentence = job.sentences[index]
-    sound = session.synthesise(sentence) if sentence.syllables else ()
-    chunks = pcm_bytes(sound, pause=sentence.pause, sample_rate=sample_rate)
+    samples: Iterable[Pcm] = ()
+    if sentence.syllables and isinstance(session, AligningSession):
+        job.alignments[index], samples = session.synthesise_aligned(sentence)
+    elif sentence.syllables:
+        samples = session.synthesise(sentence)
+    chunks = pcm_bytes(samples, pause=sentence.pause, sample_rate=sample_rate)
     if index == 0 and len(job.sentences) > 1:
         for chunk in chunks:
             deliver(chunk)

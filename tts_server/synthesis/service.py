@@ -21,6 +21,8 @@ from tts_server.synthesis.loading import Loading
 from tts_server.synthesis.scheduler import Job, Scheduler
 from tts_server.synthesis.stream import AbandonedError, AudioStream
 from tts_server.synthesis.stream_encoder import StreamEncoder
+from tts_server.synthesis.timings import TimingCache
+from tts_server.timing.alignment import TimedSentence
 
 if TYPE_CHECKING:
     from tts_server.cache.redis import RedisCache
@@ -37,6 +39,10 @@ class UnknownVoiceError(ValueError):
 
 class UnknownEmotionError(ValueError):
     """The engine has no emotion with this name."""
+
+
+class NoTimestampsError(ValueError):
+    """The engine does not know when words sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,8 @@ class SpeechResult:
     """The key under which the cache holds the audio, once it is complete."""
     audio: CachedAudio | AudioStream
     chunks: Generator[bytes] | None = None
+    timing: Sequence[TimedSentence] = ()
+    """The sentences that have begun so far. A sentence is there before its audio. Complete when the audio is."""
 
     @property
     def data(self) -> bytes | None:
@@ -101,6 +109,7 @@ class SpeechService:
         self._cache = cache
         self._redis_cache = redis_cache
         self._metrics = metrics
+        self._timings = TimingCache(cache, redis_cache, engine.sample_rate)
         self._keys = CacheKeyMemo()
         self._scheduler: Scheduler | None = None
         self._running: dict[str, Job] = {}
@@ -168,16 +177,20 @@ class SpeechService:
         whole: bool = False,
         span: Span | None = None,
         fresh: bool = False,
+        timed: bool = False,
     ) -> SpeechResult:
         """Return the audio within ``timeout`` seconds. For several sentences, the first chunk is enough by then.
 
         With ``whole`` the result is complete. With ``fresh`` the audio is synthesised for this request alone, whatever
-        the caches hold, and not cached. ``span`` gets a child per synthesised sentence.
+        the caches hold, and not cached. With ``timed`` the result says when words sound. ``span`` gets a child per
+        synthesised sentence.
 
-        Raises NothingToSayError, ScriptError, UnknownVoiceError, UnknownEmotionError, OverloadedError and
-        DeadlineError, and EngineError before the engine is loaded.
+        Raises NothingToSayError, ScriptError, UnknownVoiceError, UnknownEmotionError, NoTimestampsError,
+        OverloadedError and DeadlineError, and EngineError before the engine is loaded.
         """
         scheduler = self._loaded_scheduler()
+        if timed and not scheduler.aligns:
+            raise NoTimestampsError(f"The engine {self.engine.name!r} does not know when words sound.")
         deadline = time.monotonic() + timeout
         new_job = partial(Job, deadline=deadline, span=span)
         if fresh:
@@ -190,17 +203,20 @@ class SpeechService:
         format_name = output_format.name if output_format.codec else _PCM
         key = self._keys.get(request)
         audio = self.cached((key, format_name)) if key else None
-        if key and audio:
+        timing = self._timings.get(key, audio.seconds) if timed and key and audio else ()
+        if key and audio and timing is not None:
             self._metrics.cache_events.labels("hit").inc()
-            return SpeechResult("hit", (key, format_name), audio)
+            return SpeechResult("hit", (key, format_name), audio, timing=timing)
         sentences = self.engine.plan(self.script(utterance))
         key = cache_key(self.engine, sentences) + self._lexicon_id()
         self._keys.put(request, key)
         create = partial(new_job, sentences, on_end=partial(self._finish, key), on_abandoned=self._abandon)
-        stream, cache_status = self._find_or_start(key, deadline, create)
+        stream, cache_status = self._find_or_start(key, deadline, create, timed=timed)
         if output_format.codec:
             running = self._encoder.in_progress(key, output_format)
-            stream = running or self._encoder.encode(key, output_format, stream)
+            if running is None or (timed and running.timing is not stream.timing):
+                running = self._encoder.encode(key, output_format, stream)
+            stream = running
         return self._result(cache_status, (key, format_name), stream, deadline, whole=whole)
 
     def _result(
@@ -208,18 +224,26 @@ class SpeechService:
     ) -> SpeechResult:
         """Count the request, then wait for its first chunk or for all of its audio."""
         self._metrics.cache_events.labels(cache_status).inc()
-        return SpeechResult(cache_status, key, stream, _await_audio(stream, deadline, whole=whole))
+        return SpeechResult(cache_status, key, stream, _await_audio(stream, deadline, whole=whole), stream.timing)
 
-    def _find_or_start(self, key: str, deadline: float, create: Callable[[], Job]) -> tuple[AudioStream, CacheStatus]:
-        """Return the samples under this key: cached, being produced by a running job, or by a new one from now on."""
+    def _find_or_start(
+        self, key: str, deadline: float, create: Callable[[], Job], *, timed: bool
+    ) -> tuple[AudioStream, CacheStatus]:
+        """Return the samples under this key: cached, being produced by a running job, or by a new one from now on.
+
+        With ``timed``, samples without their times are not enough.
+        """
         audio = self._cache.get((key, _PCM))
-        if audio is not None:
-            return AudioStream.completed(*audio), "hit"
+        timing = self._timings.get(key, audio.seconds) if timed and audio else ()
+        if audio is not None and timing is not None:
+            return AudioStream.completed(*audio, timing), "hit"
         running = self._running.get(key)
         if running:
             running.deadline = max(running.deadline, deadline)
+            running.timed = running.timed or timed
             return running.stream, "coalesced"
         job = create()
+        job.timed = timed
         return job.stream, self._start(key, job)
 
     def _start(self, key: str, job: Job) -> CacheStatus:
@@ -228,7 +252,13 @@ class SpeechService:
         self._running[key] = job
         try:
             pcm = self._redis_cache.get(_without_lexicon(key), rate) if self._redis_cache else None
-            if pcm is not None:
+            # Asked here, because a request that wants to know may have joined meanwhile.
+            wanted = job.timed and pcm is not None
+            timing = (
+                self._timings.get_shared(_without_lexicon(key), len(pcm or b"") // BYTES_PER_SAMPLE) if wanted else ()
+            )
+            if pcm is not None and timing is not None:
+                stream.timing.extend(timing)
                 stream.append(pcm, len(pcm) / BYTES_PER_SAMPLE / rate)
                 stream.finish()
                 return "hit"
@@ -248,6 +278,9 @@ class SpeechService:
         stream = job.stream
         if stream.complete:
             self._cache.put((key, _PCM), CachedAudio(stream.data, stream.seconds))
+            if job.timed:
+                shared_key = _without_lexicon(key) if job.submitted else None  # otherwise they came from Redis
+                self._timings.put(key, stream.timing, stream.seconds, shared_key=shared_key)
             if self._redis_cache and job.submitted:  # otherwise the audio came from Redis
                 self._redis_cache.put(_without_lexicon(key), stream.data, self.engine.sample_rate)
 

@@ -1,9 +1,11 @@
 """Audio while it is being produced: one writer and any number of readers, each of whom starts at the beginning."""
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 
 from gevent.event import Event
+
+from tts_server.timing.alignment import TimedSentence
 
 
 class DeadlineError(Exception):
@@ -36,11 +38,14 @@ class AudioStream:
         self.complete = False
         self.seconds = 0.0
         """The length of the audio so far."""
+        self.timing: list[TimedSentence] = []
+        """The sentences that have begun so far, if the engine says when words sound."""
 
     @classmethod
-    def completed(cls, data: bytes, seconds: float) -> "AudioStream":
+    def completed(cls, data: bytes, seconds: float, timing: Iterable[TimedSentence] = ()) -> "AudioStream":
         """Return a stream that has already ended and holds ``data``."""
         stream = cls()
+        stream.timing.extend(timing)
         stream.append(data, seconds)
         stream.finish()
         return stream

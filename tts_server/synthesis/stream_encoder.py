@@ -68,6 +68,7 @@ class StreamEncoder:
             greenlet.kill(block=False)
 
         encoded = AudioStream(on_abandoned=abandon)
+        encoded.timing = source.timing
         if name:
             self._in_progress[name] = encoded
         greenlet = gevent.spawn(self._encode, name, output_format, source, encoded)

@@ -4,13 +4,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tts_server.engines.fastspeech2.prosody import Prosody
 from tts_server.engines.fastspeech2.vocoder import Mel
 
+Durations = npt.NDArray[np.int32]
+"""The number of frames of each phoneme, whose sum is the number of frames of the mel."""
+
 _MEL_AFTER_POSTNET = 1
 # The inputs that have a value for each phoneme; the others have one for the sentence.
 _IDS, _PITCH_SHIFT = 0, 5
+_DURATIONS = 2
 
 
 class AcousticModel:
@@ -26,8 +31,8 @@ class AcousticModel:
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
         self._length = 0
 
-    def __call__(self, ids: list[int], prosody: Prosody) -> Mel:
-        """Return the mel spectrogram of the phoneme ids, of shape (frames, 80)."""
+    def __call__(self, ids: list[int], prosody: Prosody) -> tuple[Mel, Durations]:
+        """Return the mel spectrogram of the phoneme ids, of shape (frames, 80), and how long each phoneme is."""
         if len(ids) != self._length:
             self._interpreter.resize_tensor_input(self._inputs[_IDS], [1, len(ids)])
             self._interpreter.resize_tensor_input(self._inputs[_PITCH_SHIFT], [1, len(ids)])
@@ -46,4 +51,5 @@ class AcousticModel:
             self._interpreter.set_tensor(index, value)
         self._interpreter.invoke()
         mel: Mel = self._interpreter.get_tensor(self._outputs[_MEL_AFTER_POSTNET])[0]
-        return mel
+        durations: Durations = self._interpreter.get_tensor(self._outputs[_DURATIONS])[0]
+        return mel, durations

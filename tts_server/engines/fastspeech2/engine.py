@@ -9,10 +9,12 @@ from tts_server.audio.pcm import Pcm
 from tts_server.audio.time_stretch import time_stretch
 from tts_server.engines.fastspeech2 import assets
 from tts_server.engines.fastspeech2.acoustic import AcousticModel
+from tts_server.engines.fastspeech2.alignment import Frames, align
 from tts_server.engines.fastspeech2.prosody import EMOTIONS, spoken
 from tts_server.engines.fastspeech2.vocoder import (
     SAMPLES_PER_FRAME,
     WINDOW_FRAMES,
+    Mel,
     MelToSamples,
     Samples,
     Vocoder,
@@ -24,6 +26,7 @@ from tts_server.settings import Settings
 from tts_server.text import Sentence, plan_sentences
 from tts_server.text.delivery import NEUTRAL
 from tts_server.text.script import Script
+from tts_server.timing.alignment import Alignment
 
 if TYPE_CHECKING:
     from tts_server.engines.fastspeech2.phonemes import FrontEnd
@@ -144,21 +147,33 @@ class FastSpeech2Session:
 
     def warm_up(self, text: str) -> None:
         """Allocate the memory for a text of this length in the acoustic model, and for one window in the vocoder."""
-        mel = self._acoustic(self._front_end.ids(text), EMOTIONS[NEUTRAL])
+        mel, _ = self._acoustic(self._front_end.ids(text), EMOTIONS[NEUTRAL])
         list(vocode(mel[:WINDOW_FRAMES], self._vocoder))
 
     def synthesise(self, sentence: Sentence) -> Iterator[Pcm]:
         """Yield the samples of the sentence. The same input gives the same samples. There is only one voice."""
-        speed = sentence.delivery.speed
-        ids = self._front_end.ids(sentence.text, sentence.spans)
-        mel = self._acoustic(ids, spoken(sentence.delivery.emotion, sentence.text))
+        return self.synthesise_aligned(sentence)[1]
+
+    def synthesise_aligned(self, sentence: Sentence) -> tuple[Alignment, Iterator[Pcm]]:
+        """Return when each word sounds, and the samples of the sentence, which are still to be computed."""
+        front_end, speed = self._front_end, sentence.delivery.speed
+        syllables = front_end.syllables(sentence.text, sentence.spans)
+        phonemes = front_end.spell(syllables)
+        prosody = spoken(sentence.delivery.emotion, sentence.text)
+        mel, durations = self._acoustic(front_end.identify(phonemes), prosody)
         # Up to twice the speed, frames are interpolated. Beyond that, too few would be left for clear speech.
         by_frames = min(speed, _MAX_FRAME_SPEED)
         mel = stretch(mel, by_frames)
-        chunks, length = vocode(mel, self._vocoder), len(mel) * SAMPLES_PER_FRAME
-        if speed > by_frames:
-            whole = time_stretch(np.concatenate(list(chunks)), speed / by_frames, sample_rate=SAMPLE_RATE)
-            chunks, length = iter([whole]), len(whole)
+        by_samples = speed / by_frames
+        length = round(len(mel) * SAMPLES_PER_FRAME / by_samples)
+        frames = Frames(phonemes, durations)
+        alignment = align(sentence.text, front_end.words(sentence.text), syllables, frames, length)
+        return alignment, self._samples(mel, by_samples, length)
+
+    def _samples(self, mel: Mel, speed: float, length: int) -> Iterator[Pcm]:
+        chunks = vocode(mel, self._vocoder)
+        if speed != 1.0:
+            chunks = iter([time_stretch(np.concatenate(list(chunks)), speed, sample_rate=SAMPLE_RATE)])
         for samples in _faded(chunks, length):
             yield np.rint(np.clip(samples, -1.0, 1.0) * _FULL_SCALE).astype(np.int16)
 

@@ -162,7 +162,11 @@ class FrontEnd:
 
     def ids(self, text: str, spans: Sequence[Span] = ()) -> list[int]:
         """Return the phoneme ids of the text, the input of the acoustic model."""
-        return [self._symbols[phoneme] for phoneme in self.phonemes(text, spans)]
+        return self.identify(self.phonemes(text, spans))
+
+    def identify(self, phonemes: Iterable[str]) -> list[int]:
+        """Return the ids of these phonemes."""
+        return [self._symbols[phoneme] for phoneme in phonemes]
 
     def _read(self, run: str, pinned: Mapping[int, Syllable]) -> list[Syllable]:
         """Return the syllables of a run of Chinese characters, all of which have a reading."""

@@ -1,0 +1,1 @@
+"""When what is said: words, phonemes, mouth shapes and captions with times. No I/O."""
