@@ -1,7 +1,8 @@
 """Other libraries' readings. Runs in an environment of its own, so it imports nothing from this repository.
 
 Usage: ``python peers.py NAME``, with a JSON list of texts on standard input. Writes a JSON object: ``readings``, one
-for each text (a list of syllables, or the spoken text), and as CPU time ``load_seconds``, and ``milliseconds`` per text.
+for each text (a list of syllables, or the spoken text), ``load_seconds``, and ``milliseconds`` per text.
+Both are CPU time.
 """
 
 from __future__ import annotations
