@@ -2,6 +2,7 @@
 
 Usage: ``python peers.py NAME``, with a JSON list of texts on standard input. Writes a JSON object: ``readings``, one
 for each text (a list of syllables, or the spoken text), ``load_seconds``, and ``milliseconds`` per text.
+Both are CPU time.
 """
 
 from __future__ import annotations
@@ -71,17 +72,17 @@ NUMBERS = {"wetext": wetext, "cn2an": cn2an}
 def main() -> None:
     """Read the texts and write their readings."""
     texts = json.load(sys.stdin)
-    begin = time.perf_counter()
+    begin = time.process_time()
     read = (POLYPHONES | NUMBERS)[sys.argv[1]]()
     read("你好")
-    loaded = time.perf_counter()
+    loaded = time.process_time()
     readings = []
     for text in texts:
         try:
             readings.append(read(text))
         except (ValueError, KeyError, IndexError):  # an answer that is wrong, not a reason to stop
             readings.append(None)
-    seconds = time.perf_counter() - loaded
+    seconds = time.process_time() - loaded
     result = {"readings": readings, "load_seconds": loaded - begin, "milliseconds": 1000 * seconds / len(texts)}
     json.dump(result, sys.stdout)
 

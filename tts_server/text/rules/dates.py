@@ -81,7 +81,7 @@ def slashed_deadline(match: re.Match[str]) -> str | None:
 
 
 @rule(
-    NOT_AFTER_DIGIT + r"(?P<year>[12]\d{3})[/-](?P<next>\d{2})(?=(?:赛季|学年|财年|年度))",
+    NOT_AFTER_DIGIT + r"(?P<year>[12]\d{3})[/-](?P<next>(?:\d{2}){1,2})(?=(?:赛季|学年|财年|年度))",
     {"2024/25赛季": "二零二四至二五赛季"},
 )
 def season(match: re.Match[str]) -> str:

@@ -41,11 +41,13 @@ def degrees(match: re.Match[str]) -> str:
 
 
 @rule(
-    rf"(?P<minutes>{NUMBER})[′'](?:(?P<seconds>\d+(?:\.\d+)?)(?:″|′′|\"|''))?",
+    rf"(?P<only_seconds>{NUMBER})(?:″|′′)|(?P<minutes>{NUMBER})[′'](?:(?P<seconds>\d+(?:\.\d+)?)(?:″|′′|\"|''))?",
     {"北纬39°54′": "北纬三十九度五十四分", "5′30″": "五分三十秒"},
 )
 def minutes_and_seconds(match: re.Match[str]) -> str | None:
     """Minutes and seconds, of an angle or of time, written with primes."""
+    if match["only_seconds"]:
+        return f"{spell_decimal(match['only_seconds'])}秒"
     if "'" in match[0] and not match["seconds"]:
         return None
     seconds = f"{spell_decimal(match['seconds'])}秒" if match["seconds"] else ""
