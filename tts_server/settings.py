@@ -106,6 +106,13 @@ class Settings:
         low=0.1,
         high=3600,
     )
+    send_timeout_seconds: float = _setting(
+        "TTS_SEND_TIMEOUT_SECONDS",
+        30.0,
+        "How long a client may take to accept the next 64 KiB of its response. Then the connection is reset.",
+        low=0.1,
+        high=3600,
+    )
     cache_size_mib: int = _setting(
         "TTS_CACHE_SIZE_MIB",
         64,

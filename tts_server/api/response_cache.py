@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _PATH = "/v1/audio/speech"
 _STORE = "tts_server.store_response"
+REMEMBER = "tts_server.remember"
+"""Where the connection leaves a function of the body and the CachedResponse, if it recognizes repeats by itself."""
 _MAX_BODY_BYTES = 16 * 1024
 _MAX_ENTRIES = 4096
 _STATUS = "200 OK"
@@ -61,9 +63,28 @@ class ResponseCache:
             cached = self._responses.get(digest)
             audio = self._ctx.service.cached(cached.cache_key) if cached else None
             if cached and audio:
-                return self._answer(environ, start_response, cached, audio, begin)
-            environ[_STORE] = partial(self._store, digest)
+                _remember(environ, cached)
+                headers, body = self._hit(cached, audio, environ.get("HTTP_X_REQUEST_ID", ""), begin)
+                if self.draining:
+                    headers.append(("Connection", "close"))
+                start_response(_STATUS, headers)
+                return body
+            environ[_STORE] = partial(self._store, digest, environ)
         return self._application(environ, start_response)
+
+    @property
+    def draining(self) -> bool:
+        """Whether clients are to close their connections."""
+        return self._ctx.lifecycle.state is State.DRAINING
+
+    def repeat(self, cached: CachedResponse, given_id: str) -> "tuple[list[tuple[str, str]], list[bytes]] | None":
+        """Return the headers and the body of the response to an exact repeat, or None if its audio is not in memory.
+
+        Whether the connection closes is up to the caller. ``given_id`` is the client's X-Request-Id, if it sent one.
+        """
+        begin = time.perf_counter()
+        audio = self._ctx.service.cached(cached.cache_key)
+        return self._hit(cached, audio, given_id, begin) if audio else None
 
     def _digest(self, environ: "WSGIEnvironment") -> bytes | None:
         """Return a digest of all that the response depends on, or None if the request cannot be answered here.
@@ -83,27 +104,26 @@ class ResponseCache:
         if body is None:
             return None
         environ["wsgi.input"] = io.BytesIO(body)
+        if len(body) < int(length):  # the client has closed its side
+            return None
         head = f"{environ.get('CONTENT_TYPE')}\0{environ.get('HTTP_AUTHORIZATION')}\0"
         return hashlib.sha256(head.encode("latin-1") + body).digest()
 
-    def _store(self, digest: bytes, response: CachedResponse) -> None:
+    def _store(self, digest: bytes, environ: "WSGIEnvironment", response: CachedResponse) -> None:
+        _remember(environ, response)
         self._responses[digest] = response
         if len(self._responses) > _MAX_ENTRIES:
             self._responses.popitem(last=False)
 
-    def _answer(
-        self,
-        environ: "WSGIEnvironment",
-        start_response: "StartResponse",
-        cached: CachedResponse,
-        audio: CachedAudio,
-        begin: float,
-    ) -> Iterable[bytes]:
+    def _hit(
+        self, cached: CachedResponse, audio: CachedAudio, given_id: str, begin: float
+    ) -> tuple[list[tuple[str, str]], list[bytes]]:
+        """Count and log a repeat. Return the headers and the body of its response."""
         ctx = self._ctx
         body = [audio.data]
         if cached.output_format.name == "wav":
             body.insert(0, wav_header(len(audio.data), ctx.service.engine.sample_rate))
-        identity = request_id(environ.get("HTTP_X_REQUEST_ID", ""))
+        identity = request_id(given_id)
         headers = [
             ("Content-Type", cached.output_format.mimetype),
             ("Content-Length", str(sum(map(len, body)))),
@@ -112,8 +132,6 @@ class ResponseCache:
             ("X-Request-Id", identity),
             ("X-Content-Type-Options", "nosniff"),
         ]
-        if ctx.lifecycle.state is State.DRAINING:
-            headers.append(("Connection", "close"))
         ctx.metrics.cache_events.labels("hit").inc()
         ctx.metrics.first_audio_seconds.labels("hit").observe(time.perf_counter() - begin)
         record: dict[str, object] = {
@@ -125,8 +143,13 @@ class ResponseCache:
             "cache": "hit",
         }
         record_request(ctx.metrics, record, _PATH, start=begin, level=logging.INFO)
-        start_response(_STATUS, headers)
-        return body
+        return headers, body
+
+
+def _remember(environ: "WSGIEnvironment", response: CachedResponse) -> None:
+    remember: Callable[[bytes, CachedResponse], None] | None = environ.get(REMEMBER)
+    if remember:
+        remember(environ[EARLY_BODY], response)
 
 
 def cache_response(response: CachedResponse) -> None:

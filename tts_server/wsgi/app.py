@@ -22,6 +22,7 @@ from tts_server.process.lifecycle import Lifecycle
 from tts_server.settings import Settings, decoded
 from tts_server.synthesis.service import SpeechService
 from tts_server.webui import blueprint as webui
+from tts_server.wsgi.repeats import Repeats
 
 if TYPE_CHECKING:
     from tts_server.auth.tokens import Tokens
@@ -48,6 +49,7 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
         max_characters=settings.max_input_characters,
     )
     app = Flask("tts_server", static_folder=None)
+    app.config["SEND_TIMEOUT_SECONDS"] = settings.send_timeout_seconds
     app.config["MAX_CONTENT_LENGTH"] = settings.max_input_characters * _BYTES_PER_CHARACTER + _OTHER_FIELDS_BYTES
     app.url_map.strict_slashes = False
     ctx = Context(
@@ -72,7 +74,9 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
         webui,
     ):
         app.register_blueprint(blueprint)
-    app.wsgi_app = ResponseCache(app.wsgi_app, ctx)  # type: ignore[method-assign] # as Flask's documentation does it
+    response_cache = ResponseCache(app.wsgi_app, ctx)
+    app.wsgi_app = response_cache  # type: ignore[method-assign] # as Flask's documentation does it
+    app.config["REPEATS"] = Repeats(response_cache)
     return app
 
 

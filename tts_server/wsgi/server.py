@@ -32,6 +32,8 @@ _KEEP_ALIVE_SECONDS = 75
 # Noisy neighbours can starve the event loop for a while. This is only for a worker that hangs for good.
 _HEARTBEAT_SECONDS = 60
 _AFTER_REQUEST_SECONDS = 5
+# The largest limit that gunicorn offers. In a URL, a Chinese character takes 9 bytes.
+REQUEST_LINE_BYTES = 8190
 
 
 class Logger(gunicorn.glogging.Logger):  # type: ignore[misc] # gunicorn has no types
@@ -61,6 +63,7 @@ class Server(gunicorn.app.base.BaseApplication):  # type: ignore[misc] # gunicor
             "timeout": _HEARTBEAT_SECONDS,
             "graceful_timeout": int(settings.request_timeout_seconds) + _AFTER_REQUEST_SECONDS,
             "keepalive": _KEEP_ALIVE_SECONDS,
+            "limit_request_line": REQUEST_LINE_BYTES,
             "control_socket_disable": True,
             "logconfig_dict": logging_config(settings.log_level),
             "logger_class": Logger,

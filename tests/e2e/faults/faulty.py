@@ -21,6 +21,7 @@ from tts_server.wsgi import server as wsgi_server
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+REMEMBER = "tts_server.remember"
 CRASH_SECONDS = 2.0
 PAGE = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>Please sign in.</body></html>\n"
 CONFUSED = b'{"error": {"message": "The model is confused.", "type": "server_error", "param": null, "code": null}}'
@@ -116,6 +117,7 @@ class Front:
         def named(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
             return start_response(status, [*headers, ("X-Version", self._fault)], *more)
 
+        environ.pop(REMEMBER, None)  # so that exact repeats come here too
         if environ["PATH_INFO"] in SPEECH:
             self._asked += 1
             if self._fault == "html200":
