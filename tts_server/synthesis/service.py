@@ -18,7 +18,7 @@ from tts_server.observability.tracing import Span
 from tts_server.synthesis.loading import Loading
 from tts_server.synthesis.scheduler import Job, Scheduler
 from tts_server.synthesis.stream import AbandonedError, AudioStream
-from tts_server.synthesis.stream_encoder import StreamEncoder
+from tts_server.synthesis.stream_encoder import ContinuousEncoder, StreamEncoder
 
 if TYPE_CHECKING:
     from tts_server.cache.redis import RedisCache
@@ -134,6 +134,10 @@ class SpeechService:
         """Return the audio under :attr:`SpeechResult.cache_key` if it is in memory."""
         return self._cache.get(key)
 
+    def open_encoder(self, output_format: Format) -> ContinuousEncoder:
+        """Return an encoder for a stream of several utterances."""
+        return self._encoder.open(output_format)
+
     def speak(
         self,
         utterance: Utterance,
@@ -152,7 +156,7 @@ class SpeechService:
         Raises NothingToSayError, UnknownVoiceError, UnknownEmotionError, OverloadedError and DeadlineError, and
         EngineError before the engine is loaded.
         """
-        scheduler, voice = self._loaded_scheduler(), self._check(utterance)
+        scheduler, voice = self._loaded_scheduler(), self.check(utterance)
         deadline = time.monotonic() + timeout
         new_job = partial(
             Job, voice=voice, speed=utterance.speed, emotion=utterance.emotion, deadline=deadline, span=span
@@ -228,7 +232,7 @@ class SpeechService:
             if self._redis_cache and job.submitted:  # otherwise the audio came from Redis
                 self._redis_cache.put(key, stream.data, self.engine.sample_rate)
 
-    def _check(self, utterance: Utterance) -> str:
+    def check(self, utterance: Utterance) -> str:
         """Return the name of the voice. Raises UnknownVoiceError and UnknownEmotionError."""
         voice, voices = utterance.voice or self.default_voice, self._voice_ids()
         if voice not in voices:
