@@ -6,9 +6,10 @@ from tts_server.api.context import context
 from tts_server.api.errors import ApiError
 
 
-def check_key() -> None:
-    """Raise :class:`ApiError` unless the current request may speak."""
-    if not context().keys.accept(request.headers.get("Authorization", "")):
+def check_key(authorization: str | None = None) -> None:
+    """Raise :class:`ApiError` unless the current request may speak. By default, its Authorization header decides."""
+    given = request.headers.get("Authorization", "") if authorization is None else authorization
+    if not context().keys.accept(given):
         raise ApiError(
             401,
             "Missing or invalid API key. Send the header 'Authorization: Bearer KEY'.",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from flask import current_app
 
 from tts_server.auth.keys import Keys
+from tts_server.duplex.sockets import Sockets
 from tts_server.observability.metrics import Metrics
 from tts_server.observability.tracing import Tracing
 from tts_server.process.lifecycle import Lifecycle
@@ -25,6 +26,7 @@ class Context:
     model_name: str
     keys: Keys
     tracing: Tracing | None
+    sockets: Sockets
 
     def register(self, extensions: dict[str, object]) -> None:
         """Store this where :func:`context` finds it."""

@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 
 from tts_server.api.context import context
 
-SPEECH_PATHS = ("/v1/audio/speech", "/v1/audio/timestamps", "/api/tts")
+SPEECH_PATHS = ("/v1/audio/speech", "/v1/audio/speech/stream", "/v1/audio/timestamps", "/api/tts")
 _DISCARD_CHUNK_BYTES = 1 << 16
 _DISCARD_CHUNKS = 512  # 32 MiB
 _DISCARD_SECONDS = 5.0
@@ -53,6 +53,8 @@ def error_response(error: ApiError) -> Response:
     response.status_code = error.status
     if error.status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
+    if error.status == HTTPStatus.UPGRADE_REQUIRED:
+        response.headers["Upgrade"] = "websocket"
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     return response

@@ -134,6 +134,7 @@ def _paths(plain: dict[str, Any]) -> dict[str, Any]:
                 "Speak a text, for curl and forms.", parameters=[fresh], requestBody={"content": form}
             ),
         },
+        "/v1/audio/speech/stream": {"get": _websocket_operation()},
         "/v1/models": {"get": _read_operation("List the models.")},
         "/v1/models/{name}": {
             "get": _read_operation("Describe a model.", errors=missing)
@@ -191,6 +192,21 @@ def _operation(summary: str, success: dict[str, Any], **more: Any) -> dict[str, 
         "security": [{}, {"key": []}],
         "responses": {"200": success} | {str(status): _error(text) for status, text in _ERROR_TEXTS.items()},
         **more,
+    }
+
+
+def _websocket_operation() -> dict[str, Any]:
+    errors = {
+        401: _ERROR_TEXTS[401],
+        403: "The page's origin is not allowed.",
+        426: "The request is no WebSocket handshake of version 13.",
+        503: "The model is loading, or too many WebSockets are open. Retry after Retry-After seconds.",
+    }
+    return {
+        "summary": "Switch to a WebSocket that takes text and sends audio. docs/server.md describes its messages.",
+        "security": [{}, {"key": []}],
+        "responses": {"101": {"description": "Switching protocols."}}
+        | {str(status): _error(text) for status, text in errors.items()},
     }
 
 

@@ -70,6 +70,10 @@ class Metrics:
             ["operation", "result"],
             registry=registry,
         )
+        self.duplex_connections = Gauge("tts_duplex_connections", "Open WebSockets.", registry=registry)
+        self.duplex_tasks = Counter(
+            "tts_duplex_tasks", "Tasks of WebSockets that have ended, by result.", ["result"], registry=registry
+        )
         self.cache_bytes = Gauge("tts_cache_bytes", "Memory used by cached audio.", registry=registry)
         self.model_ready = Gauge("tts_model_ready", "1 if the model is loaded and warmed up.", registry=registry)
         self.load_seconds = Gauge("tts_model_load_seconds", "Time to load and warm up the model.", registry=registry)

@@ -86,6 +86,11 @@ class Lifecycle:
             return State.DRAINING
         return State.READY if self._loaded else State.LOADING
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the server has received SIGTERM."""
+        return self._stopping
+
     def loaded(self) -> None:
         """Record that the model is loaded and warmed up."""
         self._loaded = True

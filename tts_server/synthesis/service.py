@@ -20,7 +20,7 @@ from tts_server.ssml import is_ssml, read_ssml
 from tts_server.synthesis.loading import Loading
 from tts_server.synthesis.scheduler import Job, Scheduler
 from tts_server.synthesis.stream import AbandonedError, AudioStream
-from tts_server.synthesis.stream_encoder import StreamEncoder
+from tts_server.synthesis.stream_encoder import ContinuousEncoder, StreamEncoder
 from tts_server.synthesis.timings import TimingCache
 from tts_server.timing.alignment import TimedSentence
 
@@ -47,7 +47,7 @@ class NoTimestampsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """What to say, and how. ``text`` may be SSML.
+    """What to say, and how. ``text`` may be SSML, unless it is ``plain``.
 
     ``lexicon`` has words, and for each its reading in pinyin, or text to say instead.
     """
@@ -55,6 +55,7 @@ class Utterance:
     text: str
     delivery: Delivery = DEFAULT_DELIVERY
     lexicon: Mapping[str, str] = field(default_factory=dict)
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +159,19 @@ class SpeechService:
 
         Raises ScriptError, UnknownVoiceError and UnknownEmotionError.
         """
-        text, delivery = utterance.text, self._checked(utterance.delivery)
+        text, delivery = utterance.text, self.check(utterance.delivery)
         known = self.engine.syllables
         lexicon = read_lexicon(utterance.lexicon, origin="lexicon", syllables=known, max_entries=MAX_REQUEST_ENTRIES)
-        if is_ssml(text):
+        if is_ssml(text) and not utterance.plain:
             voices, limit = self._voice_ids(), self._max_characters
             script = read_ssml(text, delivery, voices=voices, syllables=known, max_characters=limit)
         else:
             script = plain_script(text, delivery)
         return apply_lexicons(script, (lexicon, self.lexicon), self.engine.words)
+
+    def open_encoder(self, output_format: Format) -> ContinuousEncoder:
+        """Return an encoder for a stream of several utterances."""
+        return self._encoder.open(output_format)
 
     def speak(
         self,
@@ -199,7 +204,7 @@ class SpeechService:
             stream = self._encoder.encode(None, output_format, job.stream) if output_format.codec else job.stream
             return self._result("miss", ("", ""), stream, deadline, whole=whole)
 
-        request = _request_digest(utterance, self._checked(utterance.delivery))
+        request = _request_digest(utterance, self.check(utterance.delivery))
         format_name = output_format.name if output_format.codec else _PCM
         key = self._keys.get(request)
         audio = self.cached((key, format_name)) if key else None
@@ -284,7 +289,7 @@ class SpeechService:
             if self._redis_cache and job.submitted:  # otherwise the audio came from Redis
                 self._redis_cache.put(_without_lexicon(key), stream.data, self.engine.sample_rate)
 
-    def _checked(self, delivery: Delivery) -> Delivery:
+    def check(self, delivery: Delivery) -> Delivery:
         """Return the delivery with the name of its voice. Raises UnknownVoiceError and UnknownEmotionError."""
         voice, voices = delivery.voice or self.default_voice, self._voice_ids()
         if voice not in voices:
@@ -330,7 +335,7 @@ def _without_lexicon(key: str) -> str:
 
 def _request_digest(utterance: Utterance, delivery: Delivery) -> bytes:
     """Return a digest of the request, with the text as the client sent it."""
-    inputs = [utterance.text, *astuple(delivery), sorted(utterance.lexicon.items())]
+    inputs = [utterance.text, utterance.plain, *astuple(delivery), sorted(utterance.lexicon.items())]
     return hashlib.sha256(json.dumps(inputs).encode()).digest()
 
 

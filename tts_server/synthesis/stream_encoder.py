@@ -10,6 +10,7 @@ from gevent.threadpool import ThreadPool
 
 from tts_server.audio.encoding import Encoder, Format, with_length
 from tts_server.audio.pcm import BYTES_PER_SAMPLE
+from tts_server.audio.wav import UNKNOWN_BYTES, wav_header
 from tts_server.cache.memory import AudioCache, CachedAudio
 from tts_server.synthesis.stream import AbandonedError, AudioStream
 
@@ -21,7 +22,7 @@ _STEP_SECONDS = 2
 _READ_TIMEOUT_SECONDS = 3600.0
 
 
-class _EncoderThread:
+class EncoderThread:
     """Calls one encoder, one call at a time, on the native threads of a pool."""
 
     def __init__(self, pool: ThreadPool) -> None:
@@ -42,6 +43,40 @@ class _EncoderThread:
             self._pool.spawn(self.encoder.close).wait()
 
 
+class ContinuousEncoder:
+    """Encodes one stream, piece by piece. Calls wait for a native thread. Only one greenlet may use it."""
+
+    def __init__(self, thread: EncoderThread, output_format: Format, sample_rate: int) -> None:
+        self._thread = thread
+        self._format = output_format
+        self._sample_rate = sample_rate
+        self._begun = False
+
+    def encode(self, pcm: bytes) -> bytes:
+        """Return the bytes that are ready to be sent, which may be none. The first ones include the header."""
+        begun, self._begun = self._begun, True
+        if not self._format.codec:
+            header = not begun and self._format.length_in_header
+            return wav_header(UNKNOWN_BYTES, self._sample_rate) + pcm if header else pcm
+        if not begun:
+            self._thread.encoder = self._thread.call(Encoder, self._format, self._sample_rate)
+        data: bytes = self._thread.call(self._thread.encoder.encode, pcm)
+        return data
+
+    def finish(self) -> bytes:
+        """Return the end of the stream."""
+        if not self._format.codec or not self._begun:
+            return b""
+        data: bytes = self._thread.call(self._thread.encoder.finish)
+        self._thread.encoder = None
+        return data
+
+    def discard(self) -> None:
+        """Free an encoder that was not finished, in the background."""
+        if self._thread.encoder is not None:
+            gevent.spawn(self._thread.discard)
+
+
 class StreamEncoder:
     """Encodes each stream once per format, however many requests ask for it, and caches the result."""
 
@@ -50,6 +85,10 @@ class StreamEncoder:
         self._sample_rate = sample_rate
         self._cache = cache
         self._in_progress: dict[tuple[str, str], AudioStream] = {}
+
+    def open(self, output_format: Format) -> "ContinuousEncoder":
+        """Return an encoder for audio that somebody else collects, on the same threads."""
+        return ContinuousEncoder(EncoderThread(self._pool), output_format, self._sample_rate)
 
     def in_progress(self, key: str, output_format: Format) -> AudioStream | None:
         """Return the encoded stream under this cache key, if it is being produced."""
@@ -79,7 +118,7 @@ class StreamEncoder:
     ) -> None:
         chunks = source.read(time.monotonic() + _READ_TIMEOUT_SECONDS)
         step = _STEP_SECONDS * self._sample_rate * BYTES_PER_SAMPLE
-        thread = _EncoderThread(self._pool)
+        thread = EncoderThread(self._pool)
         try:
             thread.encoder = thread.call(Encoder, output_format, self._sample_rate)
             finished = False

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from tts_server import __version__
-from tts_server.api import models, openapi, phonemes, probes, speech
+from tts_server.api import duplex, models, openapi, phonemes, probes, speech
 from tts_server.api.context import Context
 from tts_server.api.cors import register_cors
 from tts_server.api.errors import register_error_handlers
@@ -14,6 +14,7 @@ from tts_server.api.instrumentation import instrument
 from tts_server.api.response_cache import ResponseCache
 from tts_server.auth.keys import Keys
 from tts_server.cache.memory import AudioCache
+from tts_server.duplex.sockets import Sockets
 from tts_server.engines import Engine, create_engine
 from tts_server.observability.metrics import Metrics
 from tts_server.observability.tracing import start_tracing
@@ -60,7 +61,9 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
         model_name=settings.model_name or engine.name,
         keys=Keys(settings.api_keys, probe=settings.probe_key, tokens=_tokens(settings)),
         tracing=start_tracing(os.environ, __version__),
+        sockets=Sockets(),
     )
+    metrics.duplex_connections.set_function(lambda: ctx.sockets.open)
     ctx.register(app.extensions)
     register_error_handlers(app)
     instrument(app)
@@ -69,6 +72,7 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
         probes.blueprint,
         speech.blueprint,
         phonemes.blueprint,
+        duplex.blueprint,
         models.blueprint,
         openapi.blueprint,
         webui,

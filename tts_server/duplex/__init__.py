@@ -1,0 +1,1 @@
+"""Speech over a WebSocket: text streamed in, audio streamed out."""
