@@ -16,8 +16,10 @@ _PIECE = re.compile(rf"[^{_SENTENCE_END}{_COMMA}]*[{_SENTENCE_END}{_COMMA}]*")
 class Sentence:
     """A piece of text that an engine synthesises in one call. A long sentence of the input becomes several of these.
 
-    ``text`` is normalised. A comma in it is a short pause, and a question mark at its end makes it a question.
-    ``syllables`` measures the work. ``pause`` is the silence that follows, in seconds at normal speed.
+    A question ends with ``?``.
+
+    ``text`` is normalised; a comma in it is a short pause. ``syllables`` measures the work. ``pause`` is the silence
+    that follows, in seconds at normal speed.
     """
 
     text: str
