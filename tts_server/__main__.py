@@ -17,6 +17,7 @@ Mandarin text-to-speech: an HTTP server with OpenAI's speech API, and the same v
   tts-server say "您好，世界。" -o hello.wav   write speech to a file, without a server
   tts-server check                          load the model, speak a sentence, and check that it is speech
   tts-server voices                         list voices and emotions
+  tts-server lexicon words.yaml             check a lexicon
   tts-server fetch                          download the model for TTS_ENGINE=modelscope, once
 """
 

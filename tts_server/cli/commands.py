@@ -1,4 +1,4 @@
-"""``tts-server fetch``, ``voices`` and ``check``: download a model, list what it offers, find out whether it works."""
+"""``tts-server fetch``, ``voices``, ``check`` and ``lexicon``: get a model, and find out what it offers and takes."""
 
 import argparse
 import sys
@@ -42,10 +42,18 @@ its loudness, and whether it is clipped.
 
 exit status: 0 speech, 1 not speech, 2 wrong usage, 3 the engine or its model is missing, or a file has changed
 """
+_LEXICON = """\
+Check a lexicon for TTS_LEXICON or a ConfigMap before it is used. A running server keeps its last lexicon when the new
+one is wrong.
+
+  tts-server lexicon words.yaml
+
+exit status: 0 the file can be used, 1 it is wrong, 3 the engine or its model is missing
+"""
 
 
 def add_parsers(commands: Any) -> None:
-    """Add the three commands to the sub-commands of ``tts-server``."""
+    """Add these commands to the sub-commands of ``tts-server``."""
     fetch = _add(commands, "fetch", "download the model of the modelscope engine, once", _FETCH)
     fetch.add_argument("--model", help="the model's id on the hub (default: TTS_MODEL_NAME)")
     fetch.add_argument("--revision", help="the revision, such as v1.0.2 (default: TTS_MODEL_REVISION)")
@@ -59,6 +67,10 @@ def add_parsers(commands: Any) -> None:
     check.add_argument("--voice", help="one of `tts-server voices` (default: the first)")
     check.add_argument("--emotion", default="neutral", help="one of `tts-server voices` (default: neutral)")
     check.set_defaults(run=_check)
+
+    lexicon = _add(commands, "lexicon", "check a lexicon", _LEXICON)
+    lexicon.add_argument("file", type=Path, metavar="FILE")
+    lexicon.set_defaults(run=_lexicon)
 
 
 def _add(commands: Any, name: str, summary: str, description: str) -> argparse.ArgumentParser:
@@ -121,6 +133,23 @@ def _check(options: argparse.Namespace, settings: Settings) -> int:
         return fail(str(error), WRONG_USAGE)
     sys.stdout.write(report.text + "\n")
     return 0 if report.ok else fail("the audio is not speech: " + "; ".join(report.problems) + ".", NOT_SPEECH)
+
+
+def _lexicon(options: argparse.Namespace, settings: Settings) -> int:
+    from tts_server.engines import EngineError  # noqa: PLC0415 - numpy
+    from tts_server.lexicon import LexiconError  # noqa: PLC0415 - opencc
+    from tts_server.lexicon.file import LexiconFile  # noqa: PLC0415 - as above
+
+    if not options.file.is_file():
+        return fail(f"{options.file} is not a file.", 1)
+    try:
+        lexicon = LexiconFile(options.file).read(load_engine(settings).syllables)
+    except EngineError as error:
+        return fail(str(error), NO_MODEL)
+    except (LexiconError, OSError) as error:
+        return fail(f"{options.file}: {error}", 1)
+    sys.stdout.write(f"{options.file}: {len(lexicon.entries)} entries\n")
+    return 0
 
 
 def load_engine(settings: Settings) -> "Engine":

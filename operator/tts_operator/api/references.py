@@ -17,7 +17,7 @@ class ConfigMapKeyReference(ApiModel):
 
     name: str = Field(min_length=1, max_length=253)
     """Name of the ConfigMap."""
-    key: str = Field("lexicon.yaml", min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")
+    key: str = Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")
     """Key of the ConfigMap that holds the file."""
 
 

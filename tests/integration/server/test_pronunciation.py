@@ -97,3 +97,15 @@ def test_a_service_lexicon_changes_without_a_restart(start: Callable[..., Server
     assert pinyin(server, "他行") == ["ta1", "heng2"]
     wait_until(lambda: any("Line 2: " in line for line in server.log))
     assert pinyin(server, "他行", lexicon={"行": "xing4"}) == ["ta1", "xing4"]
+
+
+def test_a_lexicon_is_checked_before_it_is_used(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "words.yaml"
+    path.write_text("行长: hang2 zhang3\nSaaS: 萨斯\n")
+    done = server.run("lexicon", str(path))
+    assert (done.returncode, done.stdout) == (0, f"{path}: 2 entries\n"), done.stderr
+    path.write_text("行长: hang2 zhong9\n")
+    done = server.run("lexicon", str(path))
+    assert done.returncode == 1
+    assert "'行长': 'zhong9' is not a syllable of pinyin" in done.stderr
+    assert server.run("lexicon", str(tmp_path / "none")).returncode == 1

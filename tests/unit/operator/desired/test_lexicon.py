@@ -7,7 +7,7 @@ from tts_operator.policy import Policy
 from tts_operator.reconcile.observed.snapshot import Observed
 
 NODES = [{"topology.kubernetes.io/zone": "zone-a"}]
-WORDS: Json = {"server": {"lexicon": {"configMapKeyRef": {"name": "words"}}}}
+WORDS: Json = {"server": {"lexicon": {"configMapKeyRef": {"name": "words", "key": "names.yaml"}}}}
 
 
 def pod(spec: Json) -> Json:
@@ -23,7 +23,7 @@ def test_the_server_reads_the_config_map_as_a_file() -> None:
     (mount,) = [each for each in found["containers"][0]["volumeMounts"] if each["name"] == "lexicon"]
     (path,) = [each["value"] for each in found["containers"][0]["env"] if each["name"] == "TTS_LEXICON"]
     (item,) = volume["configMap"]["items"]
-    assert (volume["configMap"]["name"], item["key"]) == ("words", "lexicon.yaml")
+    assert (volume["configMap"]["name"], item["key"]) == ("words", "names.yaml")
     assert path == f"{mount['mountPath']}/{item['path']}"
     assert mount["readOnly"] is True
 
