@@ -64,7 +64,7 @@ def _is_figure(run: str, index: int, before: str, after: str, ends_word: bool) -
     two_before = run[max(0, index - 2) : index]
     if two_before == "分之" or (before == "按" and after in _KEYS) or (before in _WEEK and two_before not in _WEEKS):
         return True
-    if after == "点":
+    if after == "点" and before not in _NUMERALS:
         return run[index + 2 : index + 3] in _DECIMALS  # one point five; but a little, and one o'clock
     return ends_word or before in _DIGITS or after in _ORDINAL_AFTER or run[index + 1 : index + 3] == "年级"
 
