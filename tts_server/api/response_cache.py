@@ -21,10 +21,12 @@ from flask import request
 from tts_server.api.body import EARLY_BODY, read_in_time
 from tts_server.api.context import Context
 from tts_server.api.instrumentation import record_request, request_id
+from tts_server.apikeys import ApiKey
 from tts_server.audio.encoding import Format
 from tts_server.audio.wav import wav_header
 from tts_server.cache.memory import CachedAudio
 from tts_server.process.lifecycle import State
+from tts_server.quota.quotas import QuotaExceededError, TooLongForQuotaError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -43,6 +45,7 @@ class CachedResponse:
     cache_key: tuple[str, str]
     output_format: Format
     characters: int
+    caller: ApiKey
 
 
 class ResponseCache:
@@ -60,7 +63,7 @@ class ResponseCache:
         if digest is not None:
             cached = self._responses.get(digest)
             audio = self._ctx.service.cached(cached.cache_key) if cached else None
-            if cached and audio:
+            if cached and audio and self._charge(cached, audio):
                 return self._answer(environ, start_response, cached, audio, begin)
             environ[_STORE] = partial(self._store, digest)
         return self._application(environ, start_response)
@@ -85,6 +88,16 @@ class ResponseCache:
         environ["wsgi.input"] = io.BytesIO(body)
         head = f"{environ.get('CONTENT_TYPE')}\0{environ.get('HTTP_AUTHORIZATION')}\0"
         return hashlib.sha256(head.encode("latin-1") + body).digest()
+
+    def _charge(self, cached: CachedResponse, audio: CachedAudio) -> bool:
+        """Count what the response uses. Return False if the key may not, which the application then says."""
+        quotas, caller = self._ctx.quotas, cached.caller
+        try:
+            quotas.spend(caller, cached.characters)
+        except (QuotaExceededError, TooLongForQuotaError):
+            return False
+        quotas.count(caller, characters=cached.characters, seconds=audio.seconds)
+        return True
 
     def _store(self, digest: bytes, response: CachedResponse) -> None:
         self._responses[digest] = response

@@ -12,6 +12,7 @@ from flask import Response, g, request
 from tts_server.api.context import Context, context
 from tts_server.api.errors import ApiError, error_body
 from tts_server.api.response_cache import CachedResponse, cache_response
+from tts_server.api.usage import charged
 from tts_server.audio.encoding import FORMATS, Format
 from tts_server.audio.wav import UNKNOWN_BYTES, wav_header
 from tts_server.engines import NothingToSayError
@@ -39,7 +40,7 @@ def audio_response(utterance: Utterance, format_name: str, *, param: str, whole:
     else:
         response = _complete_audio(result, result.data, output_format)
     if not _wants_fresh():
-        cache_response(CachedResponse(result.cache_key, output_format, len(utterance.text)))
+        cache_response(CachedResponse(result.cache_key, output_format, len(utterance.text), g.caller))
     return response
 
 
@@ -110,14 +111,15 @@ def _speak(utterance: Utterance, output_format: Format, *, param: str, whole: bo
     if not ctx.service.loaded or ctx.lifecycle.state is State.LOADING:
         raise ApiError(503, "The model is still loading.", code="model_loading", retry_after=1)
     try:
-        result = ctx.service.speak(
-            utterance,
-            output_format=output_format,
-            timeout=ctx.settings.request_timeout_seconds,
-            whole=whole,
-            span=g.get("span"),
-            fresh=_wants_fresh(),
-        )
+        with charged(len(utterance.text), param) as usage:
+            result = usage.audio = ctx.service.speak(
+                utterance,
+                output_format=output_format,
+                timeout=ctx.settings.request_timeout_seconds,
+                whole=whole,
+                span=g.get("span"),
+                fresh=_wants_fresh(),
+            )
     except UnknownVoiceError as error:
         raise ApiError(400, str(error), code="unknown_voice", param="voice") from None
     except UnknownEmotionError as error:
