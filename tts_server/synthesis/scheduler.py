@@ -44,7 +44,7 @@ class Job:
         self.deadline = deadline
         self.span = span
         self.stream = AudioStream(on_end=partial(on_end, self), on_abandoned=partial(on_abandoned, self))
-        self.work = [work(each.syllables, each.delivery.speed) for each in sentences]
+        self.work = [work(each.syllables, each.delivery.speed / each.delivery.pitch) for each in sentences]
         """The work of each sentence, in syllables at normal speed."""
         self.submitted = 0.0
         """When the job was admitted, in monotonic time; 0 before that."""
@@ -182,7 +182,8 @@ def _synthesise(
     """
     start, size = time.perf_counter(), 0
     sentence = job.sentences[index]
-    chunks = pcm_bytes(session.synthesise(sentence), pause=sentence.pause, sample_rate=sample_rate)
+    sound, volume = session.synthesise(sentence), sentence.delivery.volume
+    chunks = pcm_bytes(sound, pause=sentence.pause, sample_rate=sample_rate, volume=volume)
     if index == 0 and len(job.sentences) > 1:
         for chunk in chunks:
             deliver(chunk)

@@ -16,6 +16,10 @@ class Delivery:
     emotion: str = NEUTRAL
     speed: float = 1.0
     """From 0.25 to 4. 2 is twice as fast, at the same pitch."""
+    pitch: float = 1.0
+    """From 0.5 to 2. 2 is an octave higher, at the same speed."""
+    volume: float = 1.0
+    """From 0 to 2, in amplitude: 2 is 6 dB louder. The server applies it to the engine's samples."""
 
 
 DEFAULT_DELIVERY = Delivery()

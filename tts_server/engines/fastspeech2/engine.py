@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tts_server.audio.pcm import Pcm
+from tts_server.audio.resampling import transpose
 from tts_server.audio.time_stretch import time_stretch
 from tts_server.engines.fastspeech2 import assets
 from tts_server.engines.fastspeech2.acoustic import AcousticModel
-from tts_server.engines.fastspeech2.prosody import EMOTIONS
+from tts_server.engines.fastspeech2.prosody import EMOTIONS, at_pitch
 from tts_server.engines.fastspeech2.vocoder import (
     SAMPLES_PER_FRAME,
     WINDOW_FRAMES,
@@ -132,8 +133,10 @@ class FastSpeech2Session:
 
     def synthesise(self, sentence: Sentence) -> Iterator[Pcm]:
         """Yield the samples of the sentence. The same input gives the same samples. There is only one voice."""
-        speed = sentence.delivery.speed
-        mel = self._acoustic(self._front_end.ids(sentence.text), EMOTIONS[sentence.delivery.emotion])
+        how = sentence.delivery
+        prosody, transposed = at_pitch(EMOTIONS[how.emotion], how.pitch)
+        speed = how.speed / transposed  # to transpose the sound changes its length back
+        mel = self._acoustic(self._front_end.ids(sentence.text), prosody)
         # Up to twice the speed, frames are interpolated. Beyond that, too few would be left for clear speech.
         by_frames = min(speed, _MAX_FRAME_SPEED)
         mel = stretch(mel, by_frames)
@@ -141,7 +144,10 @@ class FastSpeech2Session:
         if speed > by_frames:
             whole = time_stretch(np.concatenate(list(chunks)), speed / by_frames, sample_rate=SAMPLE_RATE)
             chunks, length = iter([whole]), len(whole)
-        for samples in _faded(chunks, length):
+        sound = _faded(chunks, length)
+        if transposed != 1.0:
+            sound = transpose(sound, transposed, sample_rate=SAMPLE_RATE)
+        for samples in sound:
             yield np.rint(np.clip(samples, -1.0, 1.0) * _FULL_SCALE).astype(np.int16)
 
 
