@@ -9,8 +9,8 @@ from tts_server.api.body import read_body
 from tts_server.api.errors import ApiError
 from tts_server.api.models import check_model
 from tts_server.api.responses import audio_response, check_text, event_response
-from tts_server.api.schema import parse_json, parse_plain_request, parse_speech_request
-from tts_server.audio.encoding import FORMATS
+from tts_server.api.schema import PlainRequest, SpeechRequest, parse_json, parse_plain_request, parse_speech_request
+from tts_server.audio.encoding import FORMATS, Format, at_rate
 from tts_server.engines import NEUTRAL, Delivery
 from tts_server.synthesis.service import Utterance
 
@@ -33,13 +33,13 @@ def speech() -> Response:
     parsed = parse_speech_request(read_body())
     text = check_text(parsed.input, "input")
     check_model(parsed.model)
-    format_name = parsed.response_format or _DEFAULT_FORMAT
-    utterance = _utterance(text, parsed.voice_id, parsed.speed, parsed.emotion)
+    output_format = _format(parsed.response_format, parsed.sample_rate)
+    utterance = _utterance(text, parsed.voice_id, parsed)
     if parsed.stream_format == "sse":
-        return event_response(utterance, format_name, param="input")
+        return event_response(utterance, output_format, param="input")
     # A format with its length in the header is streamed only to clients that ask for a stream.
-    whole = FORMATS[format_name].length_in_header and parsed.stream_format is None
-    return audio_response(utterance, format_name, param="input", whole=whole)
+    whole = output_format.length_in_header and parsed.stream_format is None
+    return audio_response(utterance, output_format, param="input", whole=whole)
 
 
 @blueprint.route("/api/tts", methods=["GET", "POST"])
@@ -49,13 +49,22 @@ def plain() -> Response:
     posted = _posted_fields() if request.method == "POST" else {}
     parsed = parse_plain_request({**request.args.to_dict(), **posted})
     text = check_text(parsed.text, "text")
-    format_name = parsed.format or _DEFAULT_FORMAT
-    utterance = _utterance(text, parsed.voice, parsed.speed, parsed.emotion)
-    return audio_response(utterance, format_name, param="text", whole=FORMATS[format_name].length_in_header)
+    output_format = _format(parsed.format, parsed.sample_rate)
+    utterance = _utterance(text, parsed.voice or "", parsed)
+    return audio_response(utterance, output_format, param="text", whole=output_format.length_in_header)
 
 
-def _utterance(text: str, voice: str | None, speed: float | None, emotion: str | None) -> Utterance:
-    return Utterance(text, Delivery(voice or "", emotion or NEUTRAL, 1.0 if speed is None else speed))
+def _utterance(text: str, voice: str, parsed: SpeechRequest | PlainRequest) -> Utterance:
+    factors = {name: getattr(parsed, name) for name in ("speed", "pitch", "volume")}
+    given = {name: value for name, value in factors.items() if value is not None}
+    return Utterance(text, Delivery(voice, parsed.emotion or NEUTRAL, **given))
+
+
+def _format(name: str | None, sample_rate: int | None) -> Format:
+    try:
+        return at_rate(FORMATS[name or _DEFAULT_FORMAT], sample_rate)
+    except ValueError as error:
+        raise ApiError(400, str(error), code="invalid_value", param="sample_rate") from None
 
 
 def _posted_fields() -> dict[str, Any]:

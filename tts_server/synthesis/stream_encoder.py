@@ -43,7 +43,7 @@ class _EncoderThread:
 
 
 class StreamEncoder:
-    """Encodes each stream once per format, however many requests ask for it, and caches the result."""
+    """Encodes each stream once per codec and sample rate, however many requests ask for it, and caches the result."""
 
     def __init__(self, *, threads: int, sample_rate: int, cache: AudioCache) -> None:
         self._pool = ThreadPool(threads)
@@ -53,14 +53,14 @@ class StreamEncoder:
 
     def in_progress(self, key: str, output_format: Format) -> AudioStream | None:
         """Return the encoded stream under this cache key, if it is being produced."""
-        return self._in_progress.get((key, output_format.name))
+        return self._in_progress.get((key, output_format.payload(self._sample_rate)))
 
     def encode(self, key: str | None, output_format: Format, source: AudioStream) -> AudioStream:
         """Return the encoded stream of ``source``. Its first bytes arrive with the first sentence of the source.
 
         Without a key the result is not shared with other requests and not cached.
         """
-        name = (key, output_format.name) if key is not None else None
+        name = (key, output_format.payload(self._sample_rate)) if key is not None else None
 
         def abandon() -> None:
             encoded.fail(AbandonedError())
@@ -96,9 +96,10 @@ class StreamEncoder:
                 log.exception("encoding failed")
             encoded.fail(error)
         else:
-            samples = round(encoded.seconds * self._sample_rate)
             encoded.finish(
-                with_length(output_format, encoded.data, samples) if output_format.length_in_header else None
+                with_length(output_format, encoded.data, thread.encoder.samples)
+                if output_format.length_in_header
+                else None
             )
             if name:
                 self._cache.put(name, CachedAudio(encoded.data, encoded.seconds))
