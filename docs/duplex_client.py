@@ -17,6 +17,8 @@ from typing import Any
 
 import aiohttp
 
+_SAMPLE_RATE = 24_000
+
 
 class SpeechError(Exception):
     """The server could not speak. `code` is one of docs/server.md."""
@@ -33,7 +35,7 @@ async def speak(
     interrupted: asyncio.Event,
     **parameters: Any,
 ) -> dict[str, Any]:
-    """Send the fragments of a text as they come, and pass the audio to `play`.
+    """Send the fragments of a text as they come, and pass the audio to `play`. `parameters` are those of run-task.
 
     Set `interrupted` when the user begins to speak. Returns the payload of task-finished, which then says in
     `output.stopped` where the speech has stopped. The connection can be used for the next answer.
@@ -95,12 +97,12 @@ async def _main(url: str, path: str) -> None:
     with wave.open(path, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
-        file.setframerate(24_000)
+        file.setframerate(_SAMPLE_RATE)
         async with (
             aiohttp.ClientSession(headers=headers) as session,
             session.ws_connect(url.rstrip("/") + "/v1/audio/speech/stream") as socket,
         ):
-            finished = await speak(socket, _lines(), file.writeframes, asyncio.Event())
+            finished = await speak(socket, _lines(), file.writeframes, asyncio.Event(), sample_rate=_SAMPLE_RATE)
     sys.stdout.write(f"{finished['usage']['characters']} characters\n")
 
 

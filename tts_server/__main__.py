@@ -26,7 +26,10 @@ examples:
   tts-server say "您好，世界。" -o hello.wav
   tts-server say "太好了！" -o happy.mp3 --emotion happy --speed 1.2
   tts-server say - -o chapter.opus < chapter.txt
+  tts-server say "您好。" -o hello.alaw                      for a telephone: 8 kHz, A-law
+  tts-server say "您好。" -o hello.wav --sample-rate 8000
 """
+_FACTORS = {"speed": (0.25, 4.0), "pitch": (0.5, 2.0), "volume": (0.0, 2.0)}  # the API's ranges
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -58,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         "say",
         help="speak a text to a file",
         description="Speaks without a server. The file extension selects the format: "
-        "wav, mp3, opus, ogg, aac, flac or pcm.",
+        "wav, mp3, opus, ogg, aac, flac, pcm, alaw, ulaw or g722.",
         epilog=_SAY_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -66,7 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     say.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the file to write")
     say.add_argument("--voice", help="one of `tts-server voices`")
     say.add_argument("--emotion", default="neutral", help="one of `tts-server voices` (default: neutral)")
-    say.add_argument("--speed", type=float, default=1.0, help="from 0.25 to 4 (default: 1)")
+    for name, (low, high) in _FACTORS.items():
+        say.add_argument(f"--{name}", type=float, default=1.0, help=f"from {low:g} to {high:g} (default: 1)")
+    say.add_argument("--sample-rate", type=int, metavar="HZ", help="such as 8000 (default: what suits the format)")
     say.set_defaults(run=_say)
 
     model_commands.add_parsers(commands)
@@ -101,20 +106,23 @@ def _serve(_: argparse.Namespace, settings: Settings) -> int:
 
 
 def _say(options: argparse.Namespace, settings: Settings) -> int:
-    from tts_server.audio.encoding import encode_file, format_of_file  # noqa: PLC0415 - numpy, which `drain` must not wait for
+    # Numpy, which `drain` must not wait for.
+    from tts_server.audio.encoding import at_rate, encode_file, format_of_file  # noqa: PLC0415 - see above
     from tts_server.cli.speak import speak  # noqa: PLC0415 - see above
 
-    if not 0.25 <= options.speed <= 4:  # noqa: PLR2004 - the API's range
-        return fail("--speed must be from 0.25 to 4.", 2)
+    factors = {name: getattr(options, name) for name in _FACTORS}
+    for name, (low, high) in _FACTORS.items():
+        if not low <= factors[name] <= high:
+            return fail(f"--{name} must be from {low:g} to {high:g}.", 2)
     try:
-        output_format = format_of_file(options.output.name)
+        output_format = at_rate(format_of_file(options.output.name), options.sample_rate)
     except ValueError as error:
         return fail(str(error), 2)
     text = sys.stdin.read() if options.text == "-" else options.text
     try:
         engine = model_commands.load_engine(settings)
         voice = options.voice or settings.default_voice or None
-        pcm = speak(engine, text, voice=voice, speed=options.speed, emotion=options.emotion)
+        pcm = speak(engine, text, voice=voice, emotion=options.emotion, **factors)
         options.output.write_bytes(encode_file(output_format, pcm, engine.sample_rate))
     except (ValueError, RuntimeError, OSError) as error:
         return fail(str(error), 1)

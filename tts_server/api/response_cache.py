@@ -23,7 +23,6 @@ from tts_server.api.context import Context
 from tts_server.api.instrumentation import record_request, request_id
 from tts_server.apikeys import ApiKey
 from tts_server.audio.encoding import Format
-from tts_server.audio.wav import wav_header
 from tts_server.cache.memory import CachedAudio
 from tts_server.process.lifecycle import State
 from tts_server.quota.quotas import QuotaExceededError, TooLongForQuotaError
@@ -136,12 +135,12 @@ class ResponseCache:
     ) -> tuple[list[tuple[str, str]], list[bytes]]:
         """Count and log a repeat. Return the headers and the body of its response."""
         ctx = self._ctx
-        body = [audio.data]
-        if cached.output_format.name == "wav":
-            body.insert(0, wav_header(len(audio.data), ctx.service.engine.sample_rate))
+        rate = ctx.service.engine.sample_rate
+        header = cached.output_format.header(rate, len(audio.data))
+        body = [header, audio.data] if header else [audio.data]
         identity = request_id(given_id)
         headers = [
-            ("Content-Type", cached.output_format.mimetype),
+            ("Content-Type", cached.output_format.content_type(rate)),
             ("Content-Length", str(sum(map(len, body)))),
             ("X-Audio-Seconds", f"{audio.seconds:.3f}"),
             ("X-Cache", "hit"),

@@ -17,7 +17,6 @@ from tts_server.api.schema import max_document_characters
 from tts_server.api.timestamps import TimestampEvents
 from tts_server.api.usage import charged
 from tts_server.audio.encoding import FORMATS, Format
-from tts_server.audio.wav import UNKNOWN_BYTES, wav_header
 from tts_server.engines import NothingToSayError
 from tts_server.process.lifecycle import State
 from tts_server.ssml import is_ssml
@@ -39,13 +38,12 @@ _TOKENS_PER_SECOND = 20
 """Server-sent events report usage in tokens, as OpenAI does. A token is 50 ms of audio or one character."""
 
 
-def audio_response(utterance: Utterance, format_name: str, *, param: str, whole: bool = False) -> Response:
+def audio_response(utterance: Utterance, output_format: Format, *, param: str, whole: bool = False) -> Response:
     """Speak, and respond with audio: in one piece if it is complete, otherwise as a stream.
 
     With ``whole`` the audio is always complete. ``param`` names the field of the text in error messages.
     Raises :class:`ApiError` for a problem before the first chunk.
     """
-    output_format = FORMATS[format_name]
     result = _speak(utterance, output_format, param=param, whole=whole)
     if result.data is None:
         response = _streamed_audio(result, output_format)
@@ -57,17 +55,17 @@ def audio_response(utterance: Utterance, format_name: str, *, param: str, whole:
 
 
 def event_response(
-    utterance: Utterance, format_name: str, *, param: str, granularities: Collection[Granularity] = ()
+    utterance: Utterance, output_format: Format, *, param: str, granularities: Collection[Granularity] = ()
 ) -> Response:
     """Speak, and respond with server-sent events that hold the audio in base64, and when ``granularities`` sound.
 
     Raises :class:`ApiError` likewise.
     """
-    output_format, ctx = FORMATS[format_name], context()
+    rate = _engine_rate()
     result = _speak(utterance, output_format, param=param, whole=False, timed=bool(granularities))
-    times = TimestampEvents(result.timing, granularities, ctx.service.engine.sample_rate)
-    events = _events(ctx, _chunks(result, _stream_header(output_format)), result, len(utterance.text), times)
-    response = _stream(result, events, mimetype="text/event-stream")
+    times = TimestampEvents(result.timing, granularities, rate)
+    events = _events(context(), _chunks(result, output_format.header(rate)), result, len(utterance.text), times)
+    response = _stream(result, events, content_type="text/event-stream; charset=utf-8")
     response.headers["Cache-Control"] = "no-cache"
     return response
 
@@ -130,10 +128,9 @@ def check_text(text: str, param: str) -> str:
 
 def _complete_audio(result: SpeechResult, data: bytes, output_format: Format) -> Response:
     # Two pieces and a length, because joining them would copy the audio once more.
-    pieces = [data]
-    if output_format.name == "wav":
-        pieces.insert(0, wav_header(len(data), context().service.engine.sample_rate))
-    response = Response(pieces, mimetype=output_format.mimetype)
+    header = output_format.header(_engine_rate(), len(data))
+    pieces = [header, data] if header else [data]
+    response = Response(pieces, content_type=output_format.content_type(_engine_rate()))
     response.content_length = sum(map(len, pieces))
     response.headers["X-Audio-Seconds"] = f"{result.seconds:.3f}"
     response.headers["X-Cache"] = result.cache_status
@@ -141,12 +138,13 @@ def _complete_audio(result: SpeechResult, data: bytes, output_format: Format) ->
 
 
 def _streamed_audio(result: SpeechResult, output_format: Format) -> Response:
-    return _stream(result, _chunks(result, _stream_header(output_format)), mimetype=output_format.mimetype)
+    chunks = _chunks(result, output_format.header(_engine_rate()))
+    return _stream(result, chunks, content_type=output_format.content_type(_engine_rate()))
 
 
-def _stream(result: SpeechResult, body: Generator[bytes], *, mimetype: str) -> Response:
+def _stream(result: SpeechResult, body: Generator[bytes], *, content_type: str) -> Response:
     """Return a response whose body is sent as it is produced."""
-    response = Response(_until_deadline(context(), body, g.request_id), mimetype=mimetype)
+    response = Response(_until_deadline(context(), body, g.request_id), content_type=content_type)
     response.headers["X-Cache"] = result.cache_status
     response.headers["X-Accel-Buffering"] = "no"  # nginx would otherwise hold back the beginning
     g.streamed = True
@@ -209,11 +207,8 @@ def _until_deadline(ctx: Context, body: Generator[bytes], request_id: str) -> Ge
         raise ConnectionResetError(errno.ECONNRESET, "cut off at the deadline") from None
 
 
-def _stream_header(output_format: Format) -> bytes:
-    """Return what precedes the samples of a stream whose length is not known yet."""
-    if output_format.name != "wav":
-        return b""
-    return wav_header(UNKNOWN_BYTES, context().service.engine.sample_rate)
+def _engine_rate() -> int:
+    return context().service.engine.sample_rate
 
 
 def _chunks(result: SpeechResult, header: bytes) -> Generator[bytes]:

@@ -3,21 +3,41 @@
 import json
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from tts_server.api.errors import ApiError
-from tts_server.audio.encoding import FormatName
+from tts_server.audio.encoding import SAMPLE_RATES, FormatName
 from tts_server.lexicon import MAX_REQUEST_ENTRIES
 from tts_server.timing.report import Granularity
+
+
+def _known_rate(rate: int) -> int:
+    if rate not in SAMPLE_RATES:
+        raise ValueError
+    return rate
+
 
 Format = FormatName
 CaptionFormat = Literal["json", "srt", "vtt"]
 Speed = Annotated[float, Field(ge=0.25, le=4.0, allow_inf_nan=False)]
-Model = TypeVar("Model", bound=BaseModel)
+Pitch = Annotated[float, Field(ge=0.5, le=2.0, allow_inf_nan=False)]
+Volume = Annotated[float, Field(ge=0.0, le=2.0, allow_inf_nan=False)]
+# Not a Literal, which would refuse the text of a query parameter.
+SampleRate = Annotated[int, AfterValidator(_known_rate), Field(json_schema_extra={"enum": list(SAMPLE_RATES)})]
 Lexicon = Annotated[dict[str, str], Field(max_length=MAX_REQUEST_ENTRIES)]
+Model = TypeVar("Model", bound=BaseModel)
+_RANGES = {"speed": "from 0.25 to 4", "pitch": "from 0.5 to 2", "volume": "from 0 to 2"}
+_TYPE_NAMES = {"string_type": "a string", "float_type": "a number", "dict_type": "an object"}
+
 _INPUT = "The text to speak. If it begins with <speak>, it is SSML."
 _LEXICON = "Words, each with its reading in pinyin (hang2 zhang3) or with the text to say instead."
-_TYPE_NAMES = {"string_type": "a string", "float_type": "a number", "dict_type": "an object"}
+_SPEED = "Defaults to 1. The pitch does not change."
+_PITCH = "A factor, by default 1. 2 is an octave higher. The speed does not change."
+_VOLUME = "A factor of the amplitude, by default 1. 2 is 6 dB louder."
+_SAMPLE_RATE = (
+    "In Hz. Defaults to the engine's, to 8000 for G.711, and to what suits mp3 and aac. opus has only 48000, g722 only "
+    "16000."
+)
 
 
 class VoiceReference(BaseModel):
@@ -39,7 +59,10 @@ class SpeechRequest(BaseModel):
     emotion: str | None = Field(None, description="One of the voice's emotions. Defaults to neutral.")
     instructions: str | None = Field(None, description="Accepted for compatibility with OpenAI; has no effect.")
     response_format: Format | None = Field(None, description="Defaults to mp3.")
-    speed: Speed | None = Field(None, description="Defaults to 1. The pitch does not change.")
+    sample_rate: SampleRate | None = Field(None, description=_SAMPLE_RATE)
+    speed: Speed | None = Field(None, description=_SPEED)
+    pitch: Pitch | None = Field(None, description=_PITCH)
+    volume: Volume | None = Field(None, description=_VOLUME)
     lexicon: Lexicon | None = Field(None, description=_LEXICON)
     stream_format: Literal["audio", "sse"] | None = Field(
         None, description="sse: server-sent events with the audio in base64."
@@ -62,6 +85,7 @@ class TimestampsRequest(SpeechRequest):
     response_format: CaptionFormat | None = Field(  # type: ignore[assignment] # of times, no longer of audio
         None, description="Defaults to json."
     )
+    sample_rate: SampleRate | None = Field(None, description="Has no effect here: times are in seconds.")
     stream_format: Literal["audio", "sse"] | None = Field(None, description="Has no effect here.")
     timestamp_granularities: Annotated[list[Granularity], Field(max_length=8)] | None = Field(
         None,
@@ -77,8 +101,11 @@ class PlainRequest(BaseModel):
     text: str = Field(description=_INPUT)
     voice: str | None = Field(None, description="A voice from /v1/audio/voices.")
     emotion: str | None = Field(None, description="One of the voice's emotions. Defaults to neutral.")
-    speed: Speed | None = Field(None, description="Defaults to 1. The pitch does not change.")
+    speed: Speed | None = Field(None, description=_SPEED)
+    pitch: Pitch | None = Field(None, description=_PITCH)
+    volume: Volume | None = Field(None, description=_VOLUME)
     format: Format | None = Field(None, description="Defaults to mp3.")
+    sample_rate: SampleRate | None = Field(None, description=_SAMPLE_RATE)
 
 
 def max_document_characters(max_input_characters: int) -> int:
@@ -147,6 +174,9 @@ def _message(param: str, kind: str, problem: Any) -> str:
         return f'\'lexicon\' must be an object with strings, such as {{"行长": "hang2 zhang3"}}.{entry}'
     if kind == "literal_error":
         return f"{param!r} must be one of {details['expected']}."
-    if param == "speed":
-        return "'speed' must be a number from 0.25 to 4."
+    if param in _RANGES:
+        return f"{param!r} must be a number {_RANGES[param]}."
+    if param == "sample_rate":
+        *most, last = SAMPLE_RATES
+        return f"'sample_rate' must be {', '.join(map(str, most))} or {last}."
     return f"{param!r} must be {_TYPE_NAMES.get(kind, 'a different type')}."

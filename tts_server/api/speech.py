@@ -1,7 +1,6 @@
 """``POST /v1/audio/speech``, ``POST /v1/audio/timestamps`` and ``/api/tts``."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from flask import Blueprint, Response, request
@@ -13,6 +12,7 @@ from tts_server.api.errors import ApiError
 from tts_server.api.models import check_model
 from tts_server.api.responses import audio_response, check_text, event_response, speak_with_times
 from tts_server.api.schema import (
+    PlainRequest,
     SpeechRequest,
     parse_json,
     parse_plain_request,
@@ -20,7 +20,7 @@ from tts_server.api.schema import (
     parse_timestamps_request,
 )
 from tts_server.api.timestamps import check_granularities, timestamps_response
-from tts_server.audio.encoding import FORMATS
+from tts_server.audio.encoding import FORMATS, Format, at_rate
 from tts_server.engines import NEUTRAL, Delivery
 from tts_server.synthesis.service import Utterance
 
@@ -36,10 +36,10 @@ def speech() -> Response:
     """Speak the text of a JSON request, as OpenAI's API does."""
     parsed = read_speech_request()
     utterance = utterance_of(parsed)
-    format_name = parsed.response_format or _DEFAULT_FORMAT
+    output_format = _format(parsed.response_format, parsed.sample_rate)
     granularities = parsed.timestamp_granularities or []
     if parsed.stream_format == "sse":
-        return event_response(utterance, format_name, param="input", granularities=granularities)
+        return event_response(utterance, output_format, param="input", granularities=granularities)
     if granularities:
         raise ApiError(
             400,
@@ -49,8 +49,8 @@ def speech() -> Response:
             param="timestamp_granularities",
         )
     # A format with its length in the header is streamed only to clients that ask for a stream.
-    whole = FORMATS[format_name].length_in_header and parsed.stream_format is None
-    return audio_response(utterance, format_name, param="input", whole=whole)
+    whole = output_format.length_in_header and parsed.stream_format is None
+    return audio_response(utterance, output_format, param="input", whole=whole)
 
 
 @blueprint.post("/v1/audio/timestamps")
@@ -72,9 +72,9 @@ def plain() -> Response:
     posted = _posted_fields() if request.method == "POST" else {}
     parsed = parse_plain_request({**request.args.to_dict(), **posted})
     text = check_text(parsed.text, "text")
-    format_name = parsed.format or _DEFAULT_FORMAT
-    utterance = _utterance(text, parsed.voice, parsed.speed, parsed.emotion)
-    return audio_response(utterance, format_name, param="text", whole=FORMATS[format_name].length_in_header)
+    output_format = _format(parsed.format, parsed.sample_rate)
+    utterance = Utterance(text, _delivery(parsed.voice or "", parsed))
+    return audio_response(utterance, output_format, param="text", whole=output_format.length_in_header)
 
 
 def read_speech_request() -> SpeechRequest:
@@ -98,12 +98,20 @@ def _read(parse: Callable[[bytes], Request]) -> Request:
 
 def utterance_of(parsed: SpeechRequest) -> Utterance:
     """Return what the request is to say, and how."""
-    utterance = _utterance(parsed.input, parsed.voice_id, parsed.speed, parsed.emotion)
-    return replace(utterance, lexicon=parsed.lexicon or {})
+    return Utterance(parsed.input, _delivery(parsed.voice_id, parsed), parsed.lexicon or {})
 
 
-def _utterance(text: str, voice: str | None, speed: float | None, emotion: str | None) -> Utterance:
-    return Utterance(text, Delivery(voice or "", emotion or NEUTRAL, 1.0 if speed is None else speed))
+def _delivery(voice: str, parsed: SpeechRequest | PlainRequest) -> Delivery:
+    factors = {name: getattr(parsed, name) for name in ("speed", "pitch", "volume")}
+    given = {name: value for name, value in factors.items() if value is not None}
+    return Delivery(voice, parsed.emotion or NEUTRAL, **given)
+
+
+def _format(name: str | None, sample_rate: int | None) -> Format:
+    try:
+        return at_rate(FORMATS[name or _DEFAULT_FORMAT], sample_rate)
+    except ValueError as error:
+        raise ApiError(400, str(error), code="invalid_value", param="sample_rate") from None
 
 
 def _posted_fields() -> dict[str, Any]:

@@ -8,14 +8,16 @@ import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from tts_server.audio.encoding import FormatName
-from tts_server.engines import NEUTRAL
+from tts_server.audio.encoding import FORMATS, Format, FormatName, at_rate
+from tts_server.engines import NEUTRAL, Delivery
 
 MAX_MESSAGE_BYTES = 64 * 1024
 TaskId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
 _MAX_REASON_CHARACTERS = 300
+_NORMAL_VOLUME = 50
+"""The volume at which the voice is as it is. 100, the most, is twice its amplitude."""
 
 
 class TaskError(Exception):
@@ -46,7 +48,7 @@ _AnyModel = TypeVar("_AnyModel", bound=_Model)
 
 
 class Parameters(_Model):
-    """How to speak. DashScope's names, and ``emotion``."""
+    """How to speak. DashScope's names and units, and ``emotion``."""
 
     text_type: Literal["PlainText"] = "PlainText"
     voice: str = ""
@@ -54,9 +56,26 @@ class Parameters(_Model):
     sample_rate: int | None = None
     rate: Annotated[float, Field(ge=0.25, le=4.0, allow_inf_nan=False)] = 1.0
     emotion: str = NEUTRAL
-    volume: Literal[50] = 50
-    pitch: Annotated[float, Field(ge=1, le=1)] = 1.0
+    volume: Annotated[int, Field(ge=0, le=100)] = _NORMAL_VOLUME
+    pitch: Annotated[float, Field(ge=0.5, le=2.0, allow_inf_nan=False)] = 1.0
     enable_ssml: Literal[False] = False
+
+    @field_validator("sample_rate")
+    @classmethod
+    def _check_rate(cls, rate: int | None, info: ValidationInfo) -> int | None:
+        if "format" in info.data:  # otherwise it is invalid itself
+            at_rate(FORMATS[info.data["format"]], rate)
+        return rate
+
+    @property
+    def output_format(self) -> Format:
+        """The format of the audio, at the sample rate asked for."""
+        return at_rate(FORMATS[self.format], self.sample_rate)
+
+    @property
+    def delivery(self) -> Delivery:
+        """How each sentence is spoken."""
+        return Delivery(self.voice, self.emotion, self.rate, self.pitch, self.volume / _NORMAL_VOLUME)
 
 
 class Input(_Model):
@@ -110,7 +129,8 @@ def _validated(model: type[_AnyModel], values: object, name: str, task_id: str =
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         place = ".".join([name, *map(str, problem["loc"])])
-        reason = f"{place}: {problem['msg']}."[:_MAX_REASON_CHARACTERS]
+        message = problem["msg"].removeprefix("Value error, ").removesuffix(".")
+        reason = f"{place}: {message}."[:_MAX_REASON_CHARACTERS]
         raise InvalidMessageError("invalid_value", reason, task_id) from None
 
 

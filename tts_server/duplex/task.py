@@ -18,7 +18,7 @@ from tts_server.duplex.account import Account
 from tts_server.duplex.collector import Piece, SentenceCollector
 from tts_server.duplex.messages import Parameters, TaskError, event, task_failed
 from tts_server.duplex.outbox import Outbox, Outgoing
-from tts_server.engines import Delivery, NothingToSayError
+from tts_server.engines import NothingToSayError
 from tts_server.synthesis.admission import OverloadedError
 from tts_server.synthesis.service import SpeechService, UnknownEmotionError, UnknownVoiceError, Utterance
 from tts_server.synthesis.stream import DeadlineError
@@ -80,7 +80,7 @@ class Task:
         self.characters = 0
         self.sent = _Progress()
         self._parameters = parameters
-        self._format = FORMATS[parameters.format]
+        self._format = parameters.output_format
         self._service = service
         self._outbox = outbox
         self._timeout = timeout
@@ -99,13 +99,9 @@ class Task:
 
     def start(self) -> None:
         """Begin to speak. Raises :class:`TaskError` if the parameters cannot be satisfied."""
-        rate = self._service.engine.sample_rate
-        wanted = self._parameters.sample_rate
-        # All other formats state their rate.
-        if self._format.name == "pcm" and wanted not in (None, rate):
-            raise TaskError("invalid_value", f"payload.parameters.sample_rate must be {rate} for pcm, not {wanted}.")
         with _task_errors(self._timeout):
-            self._service.check(self._delivery)
+            self._service.check(self._parameters.delivery)
+        rate = self._format.rate(self._service.engine.sample_rate)
         self._put_event("task-started", {"output": {"format": self._format.name, "sample_rate": rate}})
         self._greenlet = gevent.spawn(self._run)
 
@@ -286,13 +282,8 @@ class Task:
     def _ended(self) -> None:
         self._on_end(self)
 
-    @property
-    def _delivery(self) -> Delivery:
-        how = self._parameters
-        return Delivery(how.voice, how.emotion, how.rate)
-
     def _utterance(self, text: str) -> Utterance:
-        return Utterance(text, self._delivery, plain=True)  # a fragment is no document
+        return Utterance(text, self._parameters.delivery, plain=True)  # a fragment is no document
 
 
 @contextmanager

@@ -45,7 +45,10 @@ class Job:
         self.deadline = deadline
         self.span = span
         self.stream = AudioStream(on_end=partial(on_end, self), on_abandoned=partial(on_abandoned, self))
-        self.work = [work(each.syllables, each.delivery.speed) if each.syllables else 0.0 for each in sentences]
+        self.work = [
+            work(each.syllables, each.delivery.speed / each.delivery.pitch) if each.syllables else 0.0
+            for each in sentences
+        ]
         """The work of each sentence, in syllables at normal speed."""
         self.submitted = 0.0
         """When the job was admitted, in monotonic time; 0 before that."""
@@ -200,7 +203,7 @@ def _synthesise(
         job.alignments[index], samples = session.synthesise_aligned(sentence)
     elif sentence.syllables:
         samples = session.synthesise(sentence)
-    chunks = pcm_bytes(samples, pause=sentence.pause, sample_rate=sample_rate)
+    chunks = pcm_bytes(samples, pause=sentence.pause, sample_rate=sample_rate, volume=sentence.delivery.volume)
     if index == 0 and len(job.sentences) > 1:
         for chunk in chunks:
             deliver(chunk)

@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from tts_server.audio.encoding import Format
+from tts_server.audio.encoding import FORMATS, Format
 from tts_server.audio.pcm import BYTES_PER_SAMPLE
 from tts_server.cache.memory import AudioCache, CachedAudio, CacheKeyMemo
 from tts_server.engines import DEFAULT_DELIVERY, Delivery, Engine, EngineError, Script, Sentence, plain_script
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 CacheStatus = Literal["hit", "miss", "coalesced"]
 """Where the audio comes from: a cache, this request, or another request that is still running."""
-
-_PCM = "pcm"
 
 
 class UnknownVoiceError(ValueError):
@@ -60,7 +58,7 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class SpeechResult:
-    """Audio in the requested format. For WAV: the samples that follow the header.
+    """Audio in the requested format, without the header of WAV, which the response adds.
 
     If the audio is complete, ``data`` holds it. Otherwise ``chunks`` yields it as it is produced, and raises what
     :meth:`SpeechService.speak` raises.
@@ -115,6 +113,7 @@ class SpeechService:
         self._scheduler: Scheduler | None = None
         self._running: dict[str, Job] = {}
         self._encoder = StreamEncoder(threads=threads, sample_rate=engine.sample_rate, cache=cache)
+        self._samples = FORMATS["pcm"].payload(engine.sample_rate)
         self.default_voice = default_voice or engine.voices[0].id
         metrics.cache_bytes.set_function(lambda: cache.bytes)
         metrics.queue_depth.set_function(lambda: self._scheduler.pending if self._scheduler else 0)
@@ -198,31 +197,32 @@ class SpeechService:
             raise NoTimestampsError(f"The engine {self.engine.name!r} does not know when words sound.")
         deadline = time.monotonic() + timeout
         new_job = partial(Job, deadline=deadline, span=span)
+        encodes = not output_format.is_engine_output(self.engine.sample_rate)
         if fresh:
             job = new_job(self.engine.plan(self.script(utterance)), on_abandoned=scheduler.cancel)
             scheduler.submit(job)
-            stream = self._encoder.encode(None, output_format, job.stream) if output_format.codec else job.stream
+            stream = self._encoder.encode(None, output_format, job.stream) if encodes else job.stream
             return self._result("miss", ("", ""), stream, deadline, whole=whole)
 
         request = _request_digest(utterance, self.check(utterance.delivery))
-        format_name = output_format.name if output_format.codec else _PCM
+        payload = output_format.payload(self.engine.sample_rate)
         key = self._keys.get(request)
-        audio = self.cached((key, format_name)) if key else None
+        audio = self.cached((key, payload)) if key else None
         timing = self._timings.get(key, audio.seconds) if timed and key and audio else ()
         if key and audio and timing is not None:
             self._metrics.cache_events.labels("hit").inc()
-            return SpeechResult("hit", (key, format_name), audio, timing=timing)
+            return SpeechResult("hit", (key, payload), audio, timing=timing)
         sentences = self.engine.plan(self.script(utterance))
         key = cache_key(self.engine, sentences) + self._lexicon_id()
         self._keys.put(request, key)
         create = partial(new_job, sentences, on_end=partial(self._finish, key), on_abandoned=self._abandon)
         stream, cache_status = self._find_or_start(key, deadline, create, timed=timed)
-        if output_format.codec:
+        if encodes:
             running = self._encoder.in_progress(key, output_format)
             if running is None or (timed and running.timing is not stream.timing):
                 running = self._encoder.encode(key, output_format, stream)
             stream = running
-        return self._result(cache_status, (key, format_name), stream, deadline, whole=whole)
+        return self._result(cache_status, (key, payload), stream, deadline, whole=whole)
 
     def _result(
         self, cache_status: CacheStatus, key: tuple[str, str], stream: AudioStream, deadline: float, *, whole: bool
@@ -238,7 +238,7 @@ class SpeechService:
 
         With ``timed``, samples without their times are not enough.
         """
-        audio = self._cache.get((key, _PCM))
+        audio = self._cache.get((key, self._samples))
         timing = self._timings.get(key, audio.seconds) if timed and audio else ()
         if audio is not None and timing is not None:
             return AudioStream.completed(*audio, timing), "hit"
@@ -282,7 +282,7 @@ class SpeechService:
         del self._running[key]
         stream = job.stream
         if stream.complete:
-            self._cache.put((key, _PCM), CachedAudio(stream.data, stream.seconds))
+            self._cache.put((key, self._samples), CachedAudio(stream.data, stream.seconds))
             if job.timed:
                 shared_key = _without_lexicon(key) if job.submitted else None  # otherwise they came from Redis
                 self._timings.put(key, stream.timing, stream.seconds, shared_key=shared_key)

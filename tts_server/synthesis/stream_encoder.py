@@ -10,7 +10,6 @@ from gevent.threadpool import ThreadPool
 
 from tts_server.audio.encoding import Encoder, Format, with_length
 from tts_server.audio.pcm import BYTES_PER_SAMPLE
-from tts_server.audio.wav import UNKNOWN_BYTES, wav_header
 from tts_server.cache.memory import AudioCache, CachedAudio
 from tts_server.synthesis.stream import AbandonedError, AudioStream
 
@@ -50,22 +49,23 @@ class ContinuousEncoder:
         self._thread = thread
         self._format = output_format
         self._sample_rate = sample_rate
+        self._is_engine_output = output_format.is_engine_output(sample_rate)
         self._begun = False
 
     def encode(self, pcm: bytes) -> bytes:
         """Return the bytes that are ready to be sent, which may be none. The first ones include the header."""
         begun, self._begun = self._begun, True
-        if not self._format.codec:
-            header = not begun and self._format.length_in_header
-            return wav_header(UNKNOWN_BYTES, self._sample_rate) + pcm if header else pcm
+        header = b"" if begun else self._format.header(self._sample_rate)
+        if self._is_engine_output:
+            return header + pcm
         if not begun:
             self._thread.encoder = self._thread.call(Encoder, self._format, self._sample_rate)
         data: bytes = self._thread.call(self._thread.encoder.encode, pcm)
-        return data
+        return header + data
 
     def finish(self) -> bytes:
         """Return the end of the stream."""
-        if not self._format.codec or not self._begun:
+        if self._is_engine_output or not self._begun:
             return b""
         data: bytes = self._thread.call(self._thread.encoder.finish)
         self._thread.encoder = None
@@ -78,7 +78,7 @@ class ContinuousEncoder:
 
 
 class StreamEncoder:
-    """Encodes each stream once per format, however many requests ask for it, and caches the result."""
+    """Encodes each stream once per codec and sample rate, however many requests ask for it, and caches the result."""
 
     def __init__(self, *, threads: int, sample_rate: int, cache: AudioCache) -> None:
         self._pool = ThreadPool(threads)
@@ -92,14 +92,14 @@ class StreamEncoder:
 
     def in_progress(self, key: str, output_format: Format) -> AudioStream | None:
         """Return the encoded stream under this cache key, if it is being produced."""
-        return self._in_progress.get((key, output_format.name))
+        return self._in_progress.get((key, output_format.payload(self._sample_rate)))
 
     def encode(self, key: str | None, output_format: Format, source: AudioStream) -> AudioStream:
         """Return the encoded stream of ``source``. Its first bytes arrive with the first sentence of the source.
 
         Without a key the result is not shared with other requests and not cached.
         """
-        name = (key, output_format.name) if key is not None else None
+        name = (key, output_format.payload(self._sample_rate)) if key is not None else None
 
         def abandon() -> None:
             encoded.fail(AbandonedError())
@@ -136,9 +136,10 @@ class StreamEncoder:
                 log.exception("encoding failed")
             encoded.fail(error)
         else:
-            samples = round(encoded.seconds * self._sample_rate)
             encoded.finish(
-                with_length(output_format, encoded.data, samples) if output_format.length_in_header else None
+                with_length(output_format, encoded.data, thread.encoder.samples)
+                if output_format.length_in_header
+                else None
             )
             if name:
                 self._cache.put(name, CachedAudio(encoded.data, encoded.seconds))

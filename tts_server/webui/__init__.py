@@ -2,16 +2,16 @@
 
 import hashlib
 from pathlib import Path
-from typing import get_args
 
 from flask import Blueprint, Response, abort, make_response, render_template, send_from_directory
 
 from tts_server.api.context import context
-from tts_server.api.schema import Format
 
 blueprint = Blueprint("webui", __name__, template_folder="templates", static_folder="static", static_url_path="/static")
 
 _STATIC = Path(__file__).parent / "static"
+_FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
+"""What the page can play."""
 _IMMUTABLE = "public, max-age=31536000, immutable"
 
 
@@ -43,7 +43,7 @@ def index() -> Response:
         voices=ctx.service.engine.voices,
         emotions=ctx.service.engine.emotions,
         default_voice=ctx.service.default_voice,
-        formats=get_args(Format),
+        formats=_FORMATS,
         model=ctx.model_name,
         rate=ctx.service.engine.sample_rate,
         version=VERSION,

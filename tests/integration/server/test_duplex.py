@@ -240,8 +240,11 @@ def test_what_is_no_message_closes_the_connection(client: Client, message: str, 
         ({"emotion": "bored"}, "unknown_emotion", "happy"),
         ({"format": "midi"}, "invalid_value", "payload.parameters.format"),
         ({"rate": 9}, "invalid_value", "payload.parameters.rate"),
-        ({"sample_rate": 22_050}, "invalid_value", "24000"),
-        ({"volume": 80}, "invalid_value", "payload.parameters.volume"),
+        ({"sample_rate": 11_025}, "invalid_value", "payload.parameters.sample_rate: The sample rate of pcm is 8000, "),
+        ({"sample_rate": 8000, "format": "opus"}, "invalid_value", "The sample rate of opus is 48000 Hz, not 8000."),
+        ({"volume": 101}, "invalid_value", "payload.parameters.volume"),
+        ({"volume": 1.5}, "invalid_value", "payload.parameters.volume"),
+        ({"pitch": 2.1}, "invalid_value", "payload.parameters.pitch"),
     ],
 )
 def test_a_task_that_cannot_be_done_fails_alone(

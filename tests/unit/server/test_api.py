@@ -81,7 +81,7 @@ def test_what_openai_clients_send(client: FlaskClient) -> None:
             {"response_format": "ogg"},
             "response_format",
             "invalid_value",
-            "'mp3', 'opus', 'aac', 'flac', 'wav' or 'pcm'",
+            "'mp3', 'opus', 'aac', 'flac', 'wav', 'pcm', 'pcm_alaw', 'pcm_mulaw', 'wav_alaw', 'wav_mulaw' or 'g722'",
         ),
         ({"stream_format": "mp4"}, "stream_format", "invalid_value", "must be one of 'audio' or 'sse'"),
         ({"speed": 5}, "speed", "invalid_value", "from 0.25 to 4"),

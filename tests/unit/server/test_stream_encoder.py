@@ -43,7 +43,7 @@ def wait_for_threads(at_most: int) -> None:
             gevent.sleep(0.005)
 
 
-@pytest.mark.parametrize("name", ["mp3", "opus", "aac", "flac"])
+@pytest.mark.parametrize("name", ["mp3", "opus", "aac", "flac", "pcm_alaw", "g722"])
 @pytest.mark.parametrize("end", ["the reader leaves", "the source fails"])
 @pytest.mark.usefixtures("no_collector")
 def test_what_is_given_up_leaves_no_thread(name: str, end: str) -> None:

@@ -9,6 +9,8 @@ import webvtt
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tts_server.apikeys import ApiKey
+
 from .aligning import AligningFakeEngine
 from .conftest import FakeEngine
 from .test_responses import served

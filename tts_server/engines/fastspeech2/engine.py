@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tts_server.audio.pcm import Pcm
+from tts_server.audio.resampling import transpose, transposed_length
 from tts_server.audio.time_stretch import time_stretch
 from tts_server.engines.fastspeech2 import assets
 from tts_server.engines.fastspeech2.acoustic import AcousticModel
@@ -156,25 +157,29 @@ class FastSpeech2Session:
 
     def synthesise_aligned(self, sentence: Sentence) -> tuple[Alignment, Iterator[Pcm]]:
         """Return when each word sounds, and the samples of the sentence, which are still to be computed."""
-        front_end, speed = self._front_end, sentence.delivery.speed
+        front_end = self._front_end
         syllables = front_end.syllables(sentence.text, sentence.spans)
         phonemes = front_end.spell(syllables)
-        prosody = spoken(sentence.delivery.emotion, sentence.text)
+        prosody, transposed = spoken(sentence.delivery, sentence.text)
         mel, durations = self._acoustic(front_end.identify(phonemes), prosody)
+        speed = sentence.delivery.speed / transposed  # to transpose the sound changes its length back
         # Up to twice the speed, frames are interpolated. Beyond that, too few would be left for clear speech.
         by_frames = min(speed, _MAX_FRAME_SPEED)
         mel = stretch(mel, by_frames)
         by_samples = speed / by_frames
         length = round(len(mel) * SAMPLES_PER_FRAME / by_samples)
-        frames = Frames(phonemes, durations)
-        alignment = align(sentence.text, front_end.words(sentence.text), syllables, frames, length)
-        return alignment, self._samples(mel, by_samples, length)
+        frames, whole = Frames(phonemes, durations), transposed_length(length, transposed, sample_rate=SAMPLE_RATE)
+        alignment = align(sentence.text, front_end.words(sentence.text), syllables, frames, whole)
+        return alignment, self._samples(mel, by_samples, length, transposed)
 
-    def _samples(self, mel: Mel, speed: float, length: int) -> Iterator[Pcm]:
+    def _samples(self, mel: Mel, speed: float, length: int, transposed: float) -> Iterator[Pcm]:
         chunks = vocode(mel, self._vocoder)
         if speed != 1.0:
             chunks = iter([time_stretch(np.concatenate(list(chunks)), speed, sample_rate=SAMPLE_RATE)])
-        for samples in _faded(chunks, length):
+        sound = _faded(chunks, length)
+        if transposed != 1.0:
+            sound = transpose(sound, transposed, sample_rate=SAMPLE_RATE)
+        for samples in sound:
             yield np.rint(np.clip(samples, -1.0, 1.0) * _FULL_SCALE).astype(np.int16)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tts_server.audio.pcm import Pcm
+from tts_server.audio.resampling import transpose
 from tts_server.audio.time_stretch import time_stretch
 from tts_server.engines.modelscope.folder import (
     Manifest,
@@ -125,9 +126,14 @@ class ModelScopeSession:
             _, _, symbols = row.strip().partition("\t")
             if symbols:
                 parts.append(self._model.synthesis_one_sentences(how.voice, with_emotion(symbols, how.emotion)))
-        samples = time_stretch(np.concatenate(parts).astype(np.float32), how.speed, sample_rate=self._rate)
-        # Clip first: ModelScope's own conversion wraps a full-scale sample to the opposite sign, which clicks.
-        yield np.rint(np.clip(samples, -1.0, 1.0) * _FULL_SCALE).astype(np.int16)
+        # To transpose the sound changes its length back.
+        speed = how.speed / how.pitch
+        sound = iter([time_stretch(np.concatenate(parts).astype(np.float32), speed, sample_rate=self._rate)])
+        if how.pitch != 1.0:
+            sound = transpose(sound, how.pitch, sample_rate=self._rate)
+        for samples in sound:
+            # Clip first: ModelScope's own conversion wraps a full-scale sample to the opposite sign, which clicks.
+            yield np.rint(np.clip(samples, -1.0, 1.0) * _FULL_SCALE).astype(np.int16)
 
 
 def check_packages() -> None:
