@@ -132,13 +132,14 @@ def _drain(_: argparse.Namespace, settings: Settings) -> int:
 
 
 def _prepare(options: argparse.Namespace, _: Settings) -> int:
-    from tts_server.engines.fastspeech2 import assets  # noqa: PLC0415 - numpy
+    from tts_server.engines.fastspeech2 import assets, reading_tables  # noqa: PLC0415 - numpy
 
     target = options.file or assets.prepared_acoustic_path()
     assets.write_patched(target)
     sys.stdout.write(f"{target}\n")
     if not options.file:
         sys.stdout.write(f"{assets.prepare_vocoder()}\n")
+        sys.stdout.write(f"{reading_tables.prepare()}\n")
     return 0
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tts_server.engines.fastspeech2.latin import is_word, say_latin
 from tts_server.engines.fastspeech2.readings import divide, read_aloud
-from tts_server.engines.fastspeech2.readings.dictionary import PINYIN_DICT
+from tts_server.engines.fastspeech2.readings.dictionary import CHARACTERS
 
 # Rare readings and spellings missing from the Baker table, as (initial, final).
 _MORE_SYLLABLES = {
@@ -134,7 +134,7 @@ class FrontEnd:
 
 
 def _is_hanzi(char: str) -> bool:
-    return not char.isascii() and ord(char) in PINYIN_DICT
+    return not char.isascii() and char in CHARACTERS
 
 
 def _chinese_words(text: str) -> list[str]:

@@ -11,13 +11,13 @@ from types import MappingProxyType
 
 from tts_server.engines.fastspeech2.readings.contexts import by_context
 from tts_server.engines.fastspeech2.readings.dictionary import (
+    CHARACTERS,
     OWN_WORDS,
+    PHRASES,
     Word,
-    character_syllable,
     divide,
     own_word,
     phrase,
-    phrase_syllables,
 )
 from tts_server.engines.fastspeech2.readings.names import surnames
 from tts_server.engines.fastspeech2.readings.sandhi import change_one_and_not, change_third_tones, read_particles
@@ -84,9 +84,9 @@ def _look_up(run: str, words: list[Word]) -> tuple[list[str], list[str]]:
         if own := own_word(run, at):
             found, origin = OWN_WORDS[own], "word"
         elif known := phrase(run, at, ends) or phrase(within, at, frozenset(range(at, len(within) + 1))):
-            found, origin = list(phrase_syllables(known)), "phrase"
+            found, origin = PHRASES[known].split(), "phrase"
         else:
-            found, origin = [character_syllable(run[at])], "character"
+            found, origin = [CHARACTERS[run[at]]], "character"
         syllables += found
         origins += [origin] * len(found)
     return syllables, origins
