@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
 
     prepare = commands.add_parser(
         "prepare",
-        help="prepare the networks once, when an image is built",
+        help="prepare the networks and tables once, when an image is built",
         description="Writes the prepared networks beside the weights, where every later start finds them. With FILE, "
         "writes only the patched acoustic model, to that file.",
     )
