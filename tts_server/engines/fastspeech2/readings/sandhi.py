@@ -24,10 +24,10 @@ def read_particles(run: str, words: list[Word], origins: list[str]) -> list[int]
     for index, word in enumerate(words):
         before = words[index - 1] if index else None
         if "得" in word.text and word.text != "得":
-            inner = word.text.find("得", 1, -1)
-            if inner > 0 and origins[word.start + inner] == "character":
-                found.append(word.start + inner)
-        elif word.text == "得" and before is not None and word.end < len(run):
+            place = word.start + word.text.find("得", 1)
+            if word.start < place < len(run) - 1 and origins[place] == "character":
+                found.append(place)
+        elif word.text == "得" and before is not None and before.kind[0] != "r" and word.end < len(run):
             found.append(word.start)
         elif word.text[0] == "地" and before is not None and _describes(before):
             after = run[word.start + 1 : word.start + 2]
