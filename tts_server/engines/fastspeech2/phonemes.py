@@ -33,7 +33,7 @@ _COUNTED_KINDS = frozenset({"q", "m", "mq", "t"})  # of jieba: measure words, nu
 _LONGEST_WORD = 18
 _TOKEN = re.compile(r"[A-Za-z]+(?:[-'’][A-Za-z]+)*|,|[^A-Za-z,]+")
 _PAUSE = ","
-_ERHUA_AFTER = frozenset("这那哪点会事玩味劲块份样边花孩头馅今明昨门球伴活词盘腿嘴鱼鸟猫圈眼绳妞")
+_ERHUA_AFTER = frozenset("这那哪点会事玩味劲块份样边花孩头馅今明昨门球伴活词盘腿嘴鱼鸟猫圈眼绳妞棍")
 _NOT_ERHUA_BEFORE = frozenset("童子女科歌媳孙化")
 
 

@@ -60,7 +60,7 @@ def read(run: str, pinned: Mapping[int, str] = MappingProxyType({})) -> list[Rea
     for place in read_particles(run, words, origins):
         syllables[place], origins[place] = "de5", "particle"
     for place, (syllable, asked) in by_context(run).items():
-        if origins[place] == "character" or (asked and origins[place] != "word"):
+        if origins[place] == "character" or (asked and origins[place] not in {"word", "particle"}):
             syllables[place], origins[place] = syllable, "context"
     for origin, given in (("surname", surnames(run, words)), ("pinned", pinned)):
         for place, syllable in given.items():
@@ -75,6 +75,7 @@ def read(run: str, pinned: Mapping[int, str] = MappingProxyType({})) -> list[Rea
 
 def _look_up(run: str, words: list[Word]) -> tuple[list[str], list[str]]:
     """Return the syllables that the dictionaries have for the run, and the origin of each."""
+    starts = frozenset(word.start for word in words)
     ends = frozenset(word.end for word in words)
     end_of_word = [word.end for word in words for _ in word.text]
     syllables: list[str] = []
@@ -83,7 +84,8 @@ def _look_up(run: str, words: list[Word]) -> tuple[list[str], list[str]]:
         within = run[: end_of_word[at]]
         if own := own_word(run, at):
             found, origin = OWN_WORDS[own], "word"
-        elif known := phrase(run, at, ends) or phrase(within, at, frozenset(range(at, len(within) + 1))):
+        # Across words only from the start of one: 拨打|的 is not 打的.
+        elif known := (at in starts and phrase(run, at, ends)) or phrase(within, at, frozenset(range(len(within) + 1))):
             found, origin = PHRASES[known].split(), "phrase"
         else:
             found, origin = [CHARACTERS[run[at]]], "character"
