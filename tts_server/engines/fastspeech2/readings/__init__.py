@@ -24,6 +24,8 @@ from tts_server.engines.fastspeech2.readings.sandhi import change_one_and_not, c
 
 __all__ = ["Reading", "divide", "read", "read_aloud"]
 
+_IDIOM = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -31,7 +33,8 @@ class Reading:
 
     ``pinyin`` is what is spoken (``hao3``), ``citation`` the same before neighbours changed its tone. ``origin`` tells
     where the citation form is from: ``pinned`` (by the caller), ``surname``, ``word`` (our own), ``context``,
-    ``particle``, ``phrase`` (pypinyin's) or ``character``.
+    ``particle``, ``phrase`` (pypinyin's), ``idiom`` (the same, of four characters and more, which surroundings do not
+    change) or ``character``.
     """
 
     character: str
@@ -60,7 +63,7 @@ def read(run: str, pinned: Mapping[int, str] = MappingProxyType({})) -> list[Rea
     for place in read_particles(run, words, origins):
         syllables[place], origins[place] = "de5", "particle"
     for place, (syllable, asked) in by_context(run).items():
-        if origins[place] == "character" or (asked and origins[place] not in {"word", "particle"}):
+        if origins[place] == "character" or (asked and origins[place] not in {"word", "particle", "idiom"}):
             syllables[place], origins[place] = syllable, "context"
     for origin, given in (("surname", surnames(run, words)), ("pinned", pinned)):
         for place, syllable in given.items():
@@ -86,7 +89,7 @@ def _look_up(run: str, words: list[Word]) -> tuple[list[str], list[str]]:
             found, origin = OWN_WORDS[own], "word"
         # Across words only from the start of one: 拨打|的 is not 打的.
         elif known := (at in starts and phrase(run, at, ends)) or phrase(within, at, frozenset(range(len(within) + 1))):
-            found, origin = PHRASES[known].split(), "phrase"
+            found, origin = PHRASES[known].split(), "idiom" if len(known) >= _IDIOM else "phrase"
         else:
             found, origin = [CHARACTERS[run[at]]], "character"
         syllables += found

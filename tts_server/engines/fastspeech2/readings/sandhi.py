@@ -35,7 +35,7 @@ def read_particles(run: str, words: list[Word], origins: list[str]) -> list[int]
             after = run[word.start + 1 : word.start + 2]
             if after and after not in _AFTER_GROUND and origins[word.start] != "word":
                 found.append(word.start)
-        elif word.text[-1] == "地" and len(word.text) > 1 and word.kind[0] in "zd":
+        elif word.text[-1] == "地" and word.kind[0] in "zd" and origins[word.end - 1] == "character":
             found.append(word.end - 1)
     return found
 
