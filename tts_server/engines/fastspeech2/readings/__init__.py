@@ -1,8 +1,8 @@
 """Chinese characters to pinyin as it is spoken: the readings of words, then the tones that neighbours change.
 
 The corpus has what the speaker said, so 你好 is ``ni2 hao3`` and 一万 ``yi2 wan4``. In order of precedence, a reading
-comes from a surname, from our own words (``words.txt``), from the surroundings of the character (``contexts.txt``),
-from pypinyin's phrases, or is the character's most frequent one.
+comes from a surname, from our own words (``words.txt``), from pypinyin's idioms, from the surroundings of the character
+(``contexts.txt``), from pypinyin's other phrases, or is the character's most frequent one.
 """
 
 from collections.abc import Mapping
