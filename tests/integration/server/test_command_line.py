@@ -84,4 +84,4 @@ def test_many_at_once_on_an_empty_cache(tmp_path: Path) -> None:
     ]
     assert [each.wait(100) for each in started] == [0] * 4
     endings = sorted(path.suffix for path in (tmp_path / "tts-server").iterdir())
-    assert endings == [".bin", ".tflite", ".xml"]
+    assert endings == [".bin", ".tflite", ".txt", ".xml"]
