@@ -20,6 +20,10 @@ _BEFORE_DE = frozenset("vabzilx")
 _THIRD = "3"
 
 
+# rjieba does not know them as pronouns.
+_PERSONS = frozenset({"您", "咱"})
+
+
 def read_particles(run: str, words: list[Word], origins: list[str]) -> list[int]:
     """Return the places of the particles 得 (说得好) and 地 (慢慢地走) among characters of no phrase."""
     found = []
@@ -29,8 +33,9 @@ def read_particles(run: str, words: list[Word], origins: list[str]) -> list[int]
             place = word.start + word.text.find("得", 1)
             if word.start < place < len(run) - 1 and origins[place] == "character":
                 found.append(place)
-        elif word.text == "得" and before is not None and before.kind[0] in _BEFORE_DE and word.end < len(run):
-            found.append(word.start)
+        elif word.text == "得" and before is not None and word.end < len(run):
+            if before.kind[0] in _BEFORE_DE and before.text not in _PERSONS:
+                found.append(word.start)
         elif word.text[0] == "地" and before is not None and _describes(before):
             after = run[word.start + 1 : word.start + 2]
             if after and after not in _AFTER_GROUND and origins[word.start] != "word":
