@@ -127,16 +127,12 @@ def overload(most: float, seconds: float) -> list[Figure]:
 
         answers, probes = asyncio.run(run())
     accepted = good(answers)
+    lost = len(answers) - len(accepted) - len(refused(answers))
     return [
         Figure(f"3 x overload for {seconds:g} s: P99 of those accepted", p(accepted, 0.99), "s", 3.0),
         Figure("3 x overload: accepted / capacity", len(accepted) / (most * seconds), ""),
         Figure("3 x overload: slowest probe", max(probes), "s", 0.2),
-        Figure(
-            "3 x overload: neither sound nor 503 with Retry-After",
-            len(answers) - len(accepted) - len(refused(answers)),
-            "",
-            0,
-        ),
+        Figure("3 x overload: neither sound nor 503 with Retry-After", lost, "", 0),
     ]
 
 

@@ -1,6 +1,7 @@
-"""What is derived from the operator's one secret: whom pods take for the operator, and what their caches trust.
+"""Keys derived from the operator's one secret: to authenticate to pods, and to sign their cache entries.
 
-Nothing that could speak is in a pod: its template has the public key, and the operator alone can make tokens for it.
+A pod's template contains only a public key, so nothing in a pod authorizes requests. Only the operator can create
+tokens.
 """
 
 import base64
@@ -14,13 +15,13 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 SECRET_BYTES = 32
 ISSUER = "tts-operator"
 TOKEN_SECONDS = 30
-"""How long a token is good. The server allows for 30 s more, by which the clocks of two nodes may differ."""
+"""Validity of a token. The server tolerates another 30 s of clock skew between nodes."""
 _PROBE = b"tts-operator/probe/ed25519/1"
 _CACHE = b"tts-operator/cache/hmac-sha256/1"
 
 
 class Keyring:
-    """The keys. Each is derived with a label of its own (HKDF, RFC 5869), so that none tells anything of another."""
+    """The keys. Each is derived with its own label (HKDF, RFC 5869), so that none reveals anything about another."""
 
     def __init__(self, secret: bytes) -> None:
         """Raises ValueError for a secret of fewer than 32 bytes."""
@@ -29,16 +30,16 @@ class Keyring:
         self._secret = secret
         self._private = Ed25519PrivateKey.from_private_bytes(self._derived(_PROBE))
         self.public_key = _text(self._private.public_key().public_bytes_raw())
-        """By it a model server knows the operator: 32 bytes in base64url."""
+        """The key with which model servers verify tokens: 32 bytes in base64url."""
 
     def token(self, pod_uid: str, now: float) -> str:
-        """A token that only the pod of this uid takes, and not for long. `now` is in seconds since 1970."""
+        """Create a short-lived token for the pod with this uid only. `now` is in seconds since 1970."""
         issued = int(now)
         claims = {"iss": ISSUER, "aud": pod_uid, "iat": issued, "exp": issued + TOKEN_SECONDS}
         return jwt.encode(claims, self._private, algorithm="EdDSA")
 
     def cache_key(self, namespace: str, uid: str) -> str:
-        """By it the pods of one TTSService sign what they share in Redis: 32 bytes in base64url."""
+        """The key with which the pods of one TTSService sign their Redis entries: 32 bytes in base64url."""
         return _text(self._derived(b"\0".join((_CACHE, namespace.encode(), uid.encode()))))
 
     def _derived(self, label: bytes) -> bytes:
@@ -46,7 +47,7 @@ class Keyring:
 
 
 def new_secret() -> bytes:
-    """A secret that nobody has had."""
+    """Generate a random secret."""
     return os.urandom(SECRET_BYTES)
 
 

@@ -1,4 +1,4 @@
-"""JSON logs, one object a line, with the namespace and name of the object that a line is about."""
+"""JSON logs, one object per line, with the namespace and name of the object that the line is about."""
 
 import datetime
 import logging
@@ -10,10 +10,10 @@ from tts_operator.runtime import current_key
 
 
 class JsonFormatter(logging.Formatter):
-    """A log record as one line of JSON."""
+    """Formats a log record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Time (RFC 3339), level, logger, message; the object and the traceback where there are any."""
+        """Include time (RFC 3339), level, logger, and message; the object and a traceback, if any."""
         line = {
             "time": datetime.datetime.fromtimestamp(record.created, datetime.UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -23,7 +23,7 @@ class JsonFormatter(logging.Formatter):
         key = current_key()
         if key is not None:
             line["namespace"], line["object"] = key
-        # LogRecord.name is the logger's own; the object's name travels in a field of its own.
+        # The object's name has its own field, because LogRecord.name is the logger's.
         line |= {field: value for field in ("namespace", "object") if (value := record.__dict__.get(field)) is not None}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
@@ -31,11 +31,11 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(level: str) -> None:
-    """Log to standard error. kopf's chatter about each event stays out unless something is wrong."""
+    """Log to standard error. Of kopf's loggers, only warnings and errors."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("kopf").setLevel(logging.WARNING)
-    # kopf runs beside the main thread on purpose, and need not warn of it at each start.
+    # kopf runs outside the main thread on purpose, and would warn about that at each start.
     logging.getLogger("kopf._core.reactor.running").addFilter(lambda record: "OS signals" not in record.getMessage())
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)

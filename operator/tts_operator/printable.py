@@ -1,16 +1,16 @@
-"""Words of others, made fit to be shown: on one line, of bounded length, without anything that steers a terminal."""
+"""Make untrusted text safe to print: on one line, of bounded length, without terminal control sequences."""
 
 import unicodedata
 
 _UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Unicode categories: controls (ANSI escapes begin with one), marks that turn the direction of text or hide in it,
-halves of surrogate pairs, characters that have no meaning, and separators of lines."""
+"""Unicode categories that are replaced: controls (which start ANSI escapes), invisible and bidirectional formatting,
+surrogates, private and unassigned characters, and line separators."""
 
 
 def one_line(text: object, most: int, *, end: bool = False) -> str:
-    """At most `most` characters, without controls, each run of white space as one space; `end`: the last ones.
+    """Return the first `most` characters (with `end`, the last) without controls, and with white space collapsed.
 
-    What is too long is cut before it is looked at, so that this takes time for `most` characters only.
+    Cuts overlong text first, so that its length does not matter.
     """
     given = text if isinstance(text, str) else str(text)
     long = 4 * most

@@ -6,14 +6,14 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ include "tts-operator.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion }}
 {{- end }}
-{{- /* The namespaces that are served, as JSON; empty: all. */ -}}
+{{- /* The served namespaces, as JSON; empty: all. */ -}}
 {{- define "tts-operator.namespaces" -}}
 {{- if and .Values.watchNamespace .Values.watchNamespaces -}}
   {{- fail "watchNamespace and watchNamespaces are both set: put all namespaces into watchNamespaces" -}}
 {{- end -}}
 {{- toJson (.Values.watchNamespace | empty | ternary .Values.watchNamespaces (list .Values.watchNamespace)) -}}
 {{- end }}
-{{- /* The kinds of the features that are turned off, with commas between them. */ -}}
+{{- /* The kinds of disabled features, separated by commas. */ -}}
 {{- define "tts-operator.without" -}}
 {{- $kinds := dict
   "ingress" "Ingress"
@@ -31,7 +31,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion }}
 {{- end -}}
 {{- join "," $off -}}
 {{- end }}
-{{- /* What the operator may do to the objects in the namespaces that it serves: no more than what it does. */ -}}
+{{- /* The operator's permissions in the namespaces that it serves: the minimum that it needs. */ -}}
 {{- define "tts-operator.rules" -}}
 - apiGroups: [tts-operator.io]
   resources: [ttsservices]
@@ -39,7 +39,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion }}
 - apiGroups: [tts-operator.io]
   resources: [ttsservices/status]
   verbs: [patch]
-# Clusters that enforce who may block an owner's deletion ask for this before a child may name its owner.
+# Required for owner references in clusters that enable OwnerReferencesPermissionEnforcement.
 - apiGroups: [tts-operator.io]
   resources: [ttsservices/finalizers]
   verbs: [update]
@@ -93,7 +93,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion }}
   resources: [pods]
   verbs: [list, watch]
 {{- if .Values.fencing.enabled }}
-# What it may change in them is held to their condition Ready by the ValidatingAdmissionPolicy in fencing.yaml.
+# The ValidatingAdmissionPolicy in fencing.yaml limits this to the condition Ready.
 - apiGroups: [""]
   resources: [pods/status]
   verbs: [patch]

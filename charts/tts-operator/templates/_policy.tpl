@@ -1,6 +1,6 @@
-{{- /* The policy's lists as CEL (admission.yaml). JSON texts, lists and maps are CEL as they stand. */ -}}
+{{- /* The policy's lists as CEL (admission.yaml). JSON strings, lists, and maps are valid CEL. */ -}}
 
-{{- /* The patterns of a list, as JSON, with the default server's repository put in. */ -}}
+{{- /* The patterns of a list, as JSON, with the default server's repository filled in. */ -}}
 {{- define "tts-operator.policy.patterns" -}}
 {{- $all := list -}}
 {{- range .patterns -}}
@@ -9,7 +9,7 @@
 {{- toJson $all -}}
 {{- end }}
 
-{{- /* A regular expression (RE2) for the whole of a value that a pattern allows. CEL puts {namespace} in. */ -}}
+{{- /* A regular expression (RE2) that matches the whole value. CEL fills in {namespace}. */ -}}
 {{- define "tts-operator.policy.expression" -}}
 {{- $all := list -}}
 {{- range include "tts-operator.policy.patterns" . | fromJsonArray -}}
@@ -21,7 +21,7 @@
   {{- else if eq . "*" -}}
     {{- $all = append $all ".*" -}}
   {{- else if contains "://" . -}}
-    {{- /* In an address, only a * at the very end may pass from the host into the path. */ -}}
+    {{- /* In a URL, only a * at the very end may match from the host into the path. */ -}}
     {{- $end := hasSuffix "\\*" $quoted | ternary ".*" "" -}}
     {{- $parts := splitList "/" (trimSuffix "\\*" $quoted) -}}
     {{- $host := slice $parts 0 3 | join "/" | replace "\\*" "[^/]*" -}}
@@ -29,11 +29,11 @@
     {{- $all = append $all (printf "(?i:%s)%s%s" $host $path $end) -}}
   {{- end -}}
 {{- end -}}
-{{- /* No character is outside of all: nothing matches. */ -}}
+{{- /* Matches nothing. */ -}}
 ^(?s:{{ join "|" $all | default "[^\\x00-\\x{10FFFF}]" }})$
 {{- end }}
 
-{{- /* The same in words. */ -}}
+{{- /* The patterns in words. */ -}}
 {{- define "tts-operator.policy.words" -}}
 {{- $all := include "tts-operator.policy.patterns" . | fromJsonArray -}}
 {{- if $all -}}
@@ -44,7 +44,7 @@ nothing is allowed there
 {{- end -}}
 {{- end }}
 
-{{- /* CEL: what the template `of` makes of a field, for the request's namespace. */ -}}
+{{- /* CEL: the result of the template `of` for a field, in the request's namespace. */ -}}
 {{- define "tts-operator.policy.choice" -}}
 {{- $policy := .root.Values.policy -}}
 {{- $general := include .of (dict "root" .root "field" .field "patterns" (get $policy .field)) -}}
@@ -65,7 +65,7 @@ nothing is allowed there
 {{- end -}}
 {{- end }}
 
-{{- /* "true" where a field forbids something in some namespace. */ -}}
+{{- /* "true" if a field forbids anything in any namespace. */ -}}
 {{- define "tts-operator.policy.limits" -}}
 {{- $open := has "*" (get .root.Values.policy .field) -}}
 {{- range $namespace, $override := .root.Values.policy.namespaces -}}
@@ -76,7 +76,7 @@ nothing is allowed there
 {{- if not $open }}true{{ end -}}
 {{- end }}
 
-{{- /* CEL: whether podTemplate is restricted in the request's namespace; empty where it is nowhere. */ -}}
+{{- /* CEL: whether podTemplate is restricted in the request's namespace; empty if it is restricted nowhere. */ -}}
 {{- define "tts-operator.policy.restricted" -}}
 {{- $general := eq .Values.policy.podTemplate "Restricted" -}}
 {{- $others := list -}}
@@ -94,13 +94,13 @@ request.namespace in {{ toJson $others }}
 {{- end -}}
 {{- end }}
 
-{{- /* CEL: who can allow it, of a field of the policy. */ -}}
+{{- /* CEL: who can allow it, for a field of the policy. */ -}}
 {{- define "tts-operator.policy.who" -}}
 '. A cluster administrator can allow it: Helm value policy.{{ . }}, or for this namespace alone ' +
 'policy.namespaces.' + request.namespace + '.{{ . }}'
 {{- end }}
 
-{{- /* A validation: the variable of the field's name holds what is not allowed. */ -}}
+{{- /* A validation. The variable with the field's name contains what is not allowed. */ -}}
 {{- define "tts-operator.policy.validation" -}}
 - expression: size(variables.{{ .field }}) == 0
   reason: Forbidden

@@ -1,4 +1,4 @@
-"""The TTSService API: one Python source from which the CRD is generated."""
+"""The TTSService API: the one Python source that the CRD is generated from."""
 
 from tts_operator.api.spec import Spec
 from tts_operator.api.ttsservice import API_VERSION, GROUP, KIND, PLURAL, VERSION, InvalidSpecError, TTSService

@@ -1,4 +1,4 @@
-"""`spec.placement.affinity`, field by field as in core/v1, so that a misspelt one is refused.
+"""`spec.placement.affinity`, with the fields of core/v1, so that misspelled ones are rejected.
 
 Source: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#scheduling
 """
@@ -21,96 +21,96 @@ class LabelRequirement(ApiModel):
     key: LabelKey
     """Name of the label."""
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
-    """How the label and the values are compared."""
+    """How to compare the label with the values."""
     values: Values = []
-    """Values that In and NotIn compare with."""
+    """Values for In and NotIn."""
 
 
 class LabelSelector(ApiModel):
-    """Which objects are meant, by their labels. An empty selector means all of them."""
+    """Selects objects by their labels. An empty selector matches all objects."""
 
     match_labels: Labels = {}
     """Labels that an object must have."""
     match_expressions: list[LabelRequirement] = Field([], max_length=16, json_schema_extra=ATOMIC)
-    """Conditions that the labels of an object must meet."""
+    """Conditions that the object's labels must meet."""
 
 
 class NodeRequirement(ApiModel):
     """A condition on one label or field of a node."""
 
     key: LabelKey
-    """Name of the label, or of the field."""
+    """Name of the label or field."""
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
-    """How it is compared with the values."""
+    """How to compare it with the values."""
     values: Values = []
-    """Values to compare with; one number for Gt and Lt."""
+    """Values to compare with. Gt and Lt take one number."""
 
 
 class NodeSelectorTerm(ApiModel):
-    """Conditions of which a node must meet all."""
+    """Conditions on a node, all of which must be met."""
 
     match_expressions: list[NodeRequirement] = Field([], max_length=16, json_schema_extra=ATOMIC)
-    """Conditions on the labels of the node."""
+    """Conditions on the node's labels."""
     match_fields: list[NodeRequirement] = Field([], max_length=16, json_schema_extra=ATOMIC)
-    """Conditions on fields of the node, such as metadata.name."""
+    """Conditions on the node's fields, such as metadata.name."""
 
 
 class NodeSelector(ApiModel):
-    """Terms of which a node must meet one."""
+    """Terms for nodes. A node must match at least one of them."""
 
     node_selector_terms: list[NodeSelectorTerm] = Field(min_length=1, max_length=16, json_schema_extra=ATOMIC)
-    """Terms of which a node must meet one."""
+    """Terms for nodes. A node must match at least one of them."""
 
 
 class PreferredNodes(ApiModel):
-    """Nodes that are preferred."""
+    """Preferred nodes."""
 
     weight: Weight
-    """How much it counts, from 1 to 100."""
+    """Weight of the preference, from 1 to 100."""
     preference: NodeSelectorTerm
-    """Which nodes."""
+    """Which nodes to prefer."""
 
 
 class NodeAffinity(ApiModel):
-    """Which nodes the pods may or should run on."""
+    """Which nodes the pods must or should run on."""
 
     required_during_scheduling_ignored_during_execution: NodeSelector | None = None
-    """Nodes that the pods may run on; no others."""
+    """Nodes that the pods must run on."""
     preferred_during_scheduling_ignored_during_execution: list[PreferredNodes] = Field(
         [], max_length=16, json_schema_extra=ATOMIC
     )
-    """Nodes that are preferred."""
+    """Preferred nodes."""
 
 
 class PodAffinityTerm(ApiModel):
-    """Other pods to be near to, or far from."""
+    """Other pods to be close to, or away from."""
 
     label_selector: LabelSelector | None = None
-    """Which pods, by their labels."""
+    """Which pods, by label."""
     topology_key: LabelKey
-    """The node label that says what near means, such as kubernetes.io/hostname."""
+    """Node label that defines what close means, such as kubernetes.io/hostname."""
     namespaces: list[Annotated[str, Field(max_length=63)]] = Field([], max_length=16, json_schema_extra=ATOMIC)
-    """Namespaces of those pods, beside those of namespaceSelector; without either, that of the TTSService."""
+    """Namespaces of these pods, in addition to namespaceSelector. Default: the namespace of the TTSService."""
     namespace_selector: LabelSelector | None = None
-    """Namespaces of those pods, by their labels."""
+    """Namespaces of these pods, by label."""
 
 
 class WeightedPodAffinityTerm(ApiModel):
-    """Other pods whose nearness is preferred."""
+    """A preference for other pods."""
 
     weight: Weight
-    """How much it counts, from 1 to 100."""
+    """Weight of the preference, from 1 to 100."""
     pod_affinity_term: PodAffinityTerm
-    """Which pods."""
+    """Which pods to prefer."""
 
 
 class PodAffinity(ApiModel):
-    """Which other pods the pods must or should be near to; in podAntiAffinity: far from."""
+    """Which other pods the pods must or should be close to; in podAntiAffinity: away from."""
 
     required_during_scheduling_ignored_during_execution: list[PodAffinityTerm] = Field(
         [], max_length=16, json_schema_extra=ATOMIC
     )
-    """Terms that must be met, or the pod is not scheduled."""
+    """Terms that must be met; otherwise, the pod is not scheduled."""
     preferred_during_scheduling_ignored_during_execution: list[WeightedPodAffinityTerm] = Field(
         [], max_length=16, json_schema_extra=ATOMIC
     )
@@ -118,11 +118,11 @@ class PodAffinity(ApiModel):
 
 
 class Affinity(ApiModel):
-    """Rules about nodes and other pods, as in core/v1. The spread over zones is in placement.zoneSpread."""
+    """Affinity to nodes and other pods, as in core/v1. For the spread over zones, use placement.zoneSpread."""
 
     node_affinity: NodeAffinity | None = None
-    """Which nodes the pods may or should run on."""
+    """Which nodes the pods must or should run on."""
     pod_affinity: PodAffinity | None = None
-    """Which other pods to be near to."""
+    """Which other pods to be close to."""
     pod_anti_affinity: PodAffinity | None = None
-    """Which other pods to be far from."""
+    """Which other pods to be away from."""

@@ -12,11 +12,11 @@ from tts_operator.api.ttsservice import GROUP, KIND, PLURAL, VERSION
 from tts_operator.json_object import Json
 
 NAME_MAX = 50
-"""Longest name of a TTSService, in characters: its children's names and label values (63) add suffixes to it."""
+"""Maximum length of a TTSService's name: its children's names and label values (63) add suffixes to it."""
 
 
 def columns() -> list[Json]:
-    """What `kubectl get tts` prints."""
+    """The columns of `kubectl get tts`."""
 
     def column(name: str, path: str, kind: str = "string", **extra: Any) -> Json:
         return {"name": name, "type": kind, "jsonPath": path, **extra}
@@ -25,7 +25,7 @@ def columns() -> list[Json]:
         column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
         column("Reason", '.status.conditions[?(@.type=="Ready")].reason'),
         column("Phase", ".status.rollout.phase", description="Phase of the rollout, if there is one"),
-        column("Weight", ".status.canaryWeight", "integer", description="Percentage of the traffic that a canary gets"),
+        column("Weight", ".status.canaryWeight", "integer", description="Percentage of traffic that a canary receives"),
         column("Model", ".status.model"),
         column("Replicas", ".status.readyReplicas", "integer", description="Pods that can serve"),
         column("URL", ".status.url", priority=1),
@@ -39,7 +39,7 @@ def schema() -> Json:
     spec, status = structural(Spec), structural(Status)
     return {
         "type": "object",
-        "description": "A highly available text-to-speech service, kept so by the tts-operator.",
+        "description": "A highly available text-to-speech service, managed by the tts-operator.",
         "properties": {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},

@@ -1,9 +1,9 @@
-"""Hold the generated CustomResourceDefinition to the Kubernetes API conventions: `python -m tts_operator.api.lint`.
+"""Check the generated CRD against the Kubernetes API conventions: `python -m tts_operator.api.lint`.
 
-Prints one line for each violation, and exits with 1 if there are any. Each rule is one function over one field.
+Prints one line per violation, and exits with 1 if there are any. Each rule is a function of one field.
 
 Sources: https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md and
-the rules of https://github.com/kubernetes-sigs/kube-api-linter, which reads Go types and not a CRD.
+the rules of https://github.com/kubernetes-sigs/kube-api-linter, which checks Go types and not CRDs.
 """
 
 import re
@@ -37,30 +37,30 @@ _CONDITION: dict[str, Json] = {
 
 
 class Field(NamedTuple):
-    """One node of the schema."""
+    """A node of the schema."""
 
     path: str
-    """Such as `.spec.gateway.hostnames[]`: `[]` is an item of a list, `{}` a value of a map."""
+    """Such as `.spec.gateway.hostnames[]`: `[]` is a list item, `{}` a map value."""
     node: Json
     required: bool = False
 
     @property
     def name(self) -> str:
-        """The name in its object; empty for the items of a list and the values of a map."""
+        """The name in its object; empty for list items and map values."""
         return "" if self.path.endswith(("[]", "{}")) else self.path.rpartition(".")[2]
 
     @property
     def in_spec(self) -> bool:
-        """Whether a user sets it."""
+        """Whether users set the field."""
         return self.path.startswith(".spec")
 
 
 Rule = Callable[[Field], str]
-"""What is wrong with a field, in words; empty where nothing is."""
+"""What is wrong with a field; empty if nothing is."""
 
-_ON_OFF = "turns a whole part on or off; the details are fields beside it"
-_CORE = "a value or field of Kubernetes' own API, which this field passes on"
-_DAEMON = "the name of a program or protocol, which is written in lower case everywhere else"
+_ON_OFF = "turns a feature on or off; its details are separate fields"
+_CORE = "a value or field of the Kubernetes API that is passed through"
+_DAEMON = "the name of a program or protocol, which is always lower case"
 
 EXCEPTIONS: dict[str, dict[str, str]] = {
     "boolean": {
@@ -68,7 +68,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         ".spec.rollout.paused": "as in a Deployment",
         ".spec.rollout.autoRollback": "deprecated; failurePolicy replaces it",
         ".spec.rollout.blueGreen.autoPromote": "deprecated; promotion replaces it",
-        ".spec.rollout.speechCheck.compareWithStable": "compares or does not; bounds would be fields of their own",
+        ".spec.rollout.speechCheck.compareWithStable": "only on or off; limits would be separate fields",
         ".spec.*.enabled": _ON_OFF,
     },
     "enum": {
@@ -87,11 +87,11 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         ".status.rollout.since": "deprecated; operators before lastTransitionTime read it",
     },
 }
-"""What breaks a rule on purpose, by rule and pattern of the path (as in a shell), each with its reason."""
+"""Intentional violations: for each rule, path patterns (as in a shell) with their reasons."""
 
 
 def listed(field: Field) -> str:
-    """Server-side apply and `kubectl diff` need to know how lists are merged."""
+    """Server-side apply and `kubectl diff` must know how to merge lists."""
     if field.node.get("type") != "array":
         return ""
     kind = field.node.get("x-kubernetes-list-type")
@@ -107,7 +107,7 @@ def listed(field: Field) -> str:
 
 
 def numeric(field: Field) -> str:
-    """Floating-point numbers do not survive a round trip; integers have the size that Go clients give them."""
+    """Floating-point numbers do not survive a round trip, and Go clients need the size of integers."""
     kind, form = field.node.get("type"), field.node.get("format")
     if kind == "number":
         return "no floating-point numbers: use an integer of a smaller unit, or a quantity"
@@ -117,9 +117,9 @@ def numeric(field: Field) -> str:
 
 
 def bounds(field: Field) -> str:
-    """What a user may set is bounded, so that the cost of CEL rules is too.
+    """Fields of the spec are bounded, and so is the cost of CEL rules.
 
-    The operator's own status is not: a bound that one message breaks would lose the whole status.
+    The status is not bounded, because a value that exceeds a bound would lose the whole status.
     """
     node = field.node
     if not field.in_spec:
@@ -134,7 +134,7 @@ def bounds(field: Field) -> str:
 
 
 def described(field: Field) -> str:
-    """`kubectl explain` prints the description: sentences that begin with the meaning of the field."""
+    """`kubectl explain` prints the description: sentences that start with the meaning of the field."""
     text = field.node.get("description", "")
     if not field.name or field.name in {"apiVersion", "kind", "metadata"}:
         return "" if text or "properties" not in field.node else "an object needs a description"
@@ -147,7 +147,7 @@ def described(field: Field) -> str:
 
 
 def named(field: Field) -> str:
-    """Names are camelCase; their endings say what the value is."""
+    """Names are camelCase. Their endings say what the value is."""
     if not field.name:
         return ""
     if not re.fullmatch(r"[a-z][a-zA-Z0-9]*", field.name):
@@ -162,7 +162,7 @@ def named(field: Field) -> str:
 
 
 def time(field: Field) -> str:
-    """Points in time are `...Time`, RFC 3339 with format date-time."""
+    """Timestamps are named `...Time`, and have the format date-time (RFC 3339)."""
     dated = field.node.get("format") == "date-time"
     if dated and not re.search(r"(^t|T)ime$", field.name):
         return "a point in time is named ...Time"
@@ -178,12 +178,12 @@ def enum(field: Field) -> str:
 
 
 def boolean(field: Field) -> str:
-    """Most booleans need a third value one day: an enum has room for it."""
+    """Most booleans need a third value eventually. An enum has room for it."""
     return "a boolean: prefer an enum, or say in EXCEPTIONS why not" if field.node.get("type") == "boolean" else ""
 
 
 def maps(field: Field) -> str:
-    """Maps are for labels and annotations; everything else is a list of named objects."""
+    """Maps are for labels and annotations. Everything else is a list of named objects."""
     if "additionalProperties" in field.node and field.node["additionalProperties"].get("type") != "string":
         return "a map of objects: use a list with x-kubernetes-list-type: map"
     if field.node.get("x-kubernetes-preserve-unknown-fields"):
@@ -192,14 +192,14 @@ def maps(field: Field) -> str:
 
 
 def optional(field: Field) -> str:
-    """A field is either required or has a default; null is not a value."""
+    """A field is either required or has a default. Null is not a value."""
     if field.required and "default" in field.node:
         return "a required field has no default"
     return "nullable: leave the field out instead" if field.node.get("nullable") else ""
 
 
 def conditions(field: Field) -> str:
-    """A list of conditions is a list of metav1.Condition, merged by type."""
+    """Conditions are a list of metav1.Condition, merged by type."""
     if field.name != "conditions":
         return ""
     if field.node.get("x-kubernetes-list-map-keys") != ["type"]:
@@ -225,7 +225,7 @@ RULES: dict[str, Rule] = {
 
 
 def fields(node: Json, path: str = "", *, required: bool = False) -> Iterator[Field]:
-    """Each node of a schema, itself first."""
+    """Yield each node of a schema, starting with itself."""
     yield Field(path, node, required)
     for name, child in node.get("properties", {}).items():
         yield from fields(child, f"{path}.{name}", required=name in node.get("required", ()))
@@ -235,7 +235,7 @@ def fields(node: Json, path: str = "", *, required: bool = False) -> Iterator[Fi
 
 
 def lint(whole: Json, exceptions: dict[str, dict[str, str]]) -> list[str]:
-    """What is wrong with a schema, one line each; an exception that nothing needs is wrong, too."""
+    """Find violations in a schema, one line each. An unused exception is a violation too."""
     found: list[str] = []
     unused = {(rule, pattern) for rule, patterns in exceptions.items() for pattern in patterns}
     for field in fields(whole):
@@ -250,7 +250,7 @@ def lint(whole: Json, exceptions: dict[str, dict[str, str]]) -> list[str]:
 
 
 def main() -> None:
-    """Check the schema of a TTSService. Exits with 1 where it breaks a convention."""
+    """Check the schema of a TTSService. Exits with 1 if it violates a convention."""
     problems = lint(schema(), EXCEPTIONS)
     sys.stdout.writelines(f"{problem}\n" for problem in problems)
     sys.exit(bool(problems))

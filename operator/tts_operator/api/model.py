@@ -1,4 +1,4 @@
-"""`spec.model`: which model speaks, and where its files are kept."""
+"""`spec.model`: the voice model, and the storage of its files."""
 
 from typing import Annotated, Literal
 
@@ -10,14 +10,14 @@ VoiceName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z
 
 
 class EmptyDir(ApiModel):
-    """Space of the node that lives as long as the pod: each new pod fetches the model again."""
+    """Storage on the node that is deleted with the pod. Each new pod downloads the model again."""
 
     size_limit: Quantity = "10Gi"
-    """Most that the model's files may take; a pod that takes more is evicted."""
+    """Maximum size of the model's files. A pod that exceeds it is evicted."""
 
 
 class ModelClaim(ApiModel):
-    """A volume that all pods share: the model is fetched once. The operator makes the claim, and deletes it again."""
+    """A volume that all pods share, so that the model is downloaded once. The operator manages the claim."""
 
     model_config = {
         "json_schema_extra": rules(
@@ -38,15 +38,15 @@ class ModelClaim(ApiModel):
     size: Quantity = "10Gi"
     """Size of the volume."""
     storage_class_name: str | None = Field(None, min_length=1, max_length=253)
-    """Class of the volume; left out, it is the cluster's default class."""
+    """StorageClass of the volume. Default: the cluster's default class."""
     access_modes: list[Literal["ReadWriteMany", "ReadWriteOnce", "ReadOnlyMany"]] = Field(
         ["ReadWriteMany"], min_length=1, max_length=3, json_schema_extra=ATOMIC
     )
-    """How the volume can be mounted. Pods on several nodes need ReadWriteMany."""
+    """Access modes of the volume. Pods on several nodes need ReadWriteMany."""
 
 
 class Storage(ApiModel):
-    """Where the files of a model that is not part of the image are kept. Left out, it is an emptyDir."""
+    """Storage of the files of a model that is not part of the image. Default: an emptyDir."""
 
     model_config = {
         "json_schema_extra": rules(
@@ -58,14 +58,14 @@ class Storage(ApiModel):
     }
 
     empty_dir: EmptyDir | None = None
-    """Space of the node that lives as long as the pod: each new pod fetches the model again."""
+    """Storage on the node that is deleted with the pod. Each new pod downloads the model again."""
     persistent_volume_claim: ModelClaim | None = None
-    """A volume that all pods share, so that the model is fetched once. The operator makes the claim, and deletes it,
-    with what is on it, when it is no longer asked for."""
+    """A volume that all pods share, so that the model is downloaded once. The operator creates the claim. When you
+    remove this field, it deletes the claim with its data."""
 
 
 class Model(ApiModel):
-    """Which voice model the service speaks with."""
+    """The voice model of the service."""
 
     model_config = {
         "json_schema_extra": rules(
@@ -87,18 +87,18 @@ class Model(ApiModel):
     }
 
     engine: Literal["fastspeech2", "modelscope"] = "fastspeech2"
-    """The engine that synthesises. `fastspeech2` is part of the server image and loads in seconds. `modelscope`
-    runs models of the ModelScope hub, such as Sambert-HifiGAN; its image is built from Dockerfile.modelscope."""
+    """The synthesis engine. `fastspeech2` is part of the server image and loads in seconds. `modelscope` runs models of
+    the ModelScope hub, such as Sambert-HifiGAN; its image is built from Dockerfile.modelscope."""
     name: str | None = Field(
         None, max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?$"
     )
-    """Id of the model on the hub, such as damo/speech_sambert-hifigan_tts_zh-cn_16k. Clients may send it as `model` in
-    a request; left out, the name of the engine stands for it."""
+    """ID of the model on the hub, such as damo/speech_sambert-hifigan_tts_zh-cn_16k. Clients may send it as `model`.
+    Default: the name of the engine."""
     revision: str | None = Field(None, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    """Revision of the model on the hub. It is pinned: a change of it is a rollout."""
+    """Revision of the model on the hub. It is pinned; changing it starts a rollout."""
     voices: list[VoiceName] = Field([], max_length=64, json_schema_extra=SET)
-    """Voices that are loaded and offered; all of the model if left out."""
+    """Voices to load and offer. Default: all voices of the model."""
     default_voice: VoiceName | None = None
-    """Voice of requests that name none; the model's first one if left out."""
+    """Voice of requests that name none. Default: the model's first voice."""
     storage: Storage | None = None
-    """Where the files of a model that is not part of the image are kept. Left out, it is an emptyDir."""
+    """Storage of the files of a model that is not part of the image. Default: an emptyDir."""

@@ -1,4 +1,4 @@
-"""`spec.monitoring`: what the Prometheus operator is told."""
+"""`spec.monitoring`: objects for the Prometheus operator."""
 
 from pydantic import Field
 
@@ -6,26 +6,26 @@ from tts_operator.api.schema import INT32, ApiModel, Labels, rule, rules
 
 
 class PodMonitor(ApiModel):
-    """A PodMonitor, by which the Prometheus operator scrapes `/metrics` of each pod."""
+    """A PodMonitor, with which the Prometheus operator scrapes `/metrics` of each pod."""
 
     enabled: bool = False
-    """Whether there is one. Needs the Prometheus operator: without its CRDs the TTSService is Stalled."""
+    """Whether to create it. Needs the Prometheus operator; without its CRDs, the TTSService is Stalled."""
     interval_seconds: int = Field(30, ge=5, le=3600, json_schema_extra=INT32)
-    """Seconds between two scrapes."""
+    """Interval between scrapes, in seconds."""
     labels: Labels = {}
-    """Labels by which your Prometheus chooses its PodMonitors, such as release: prometheus."""
+    """Labels by which your Prometheus selects PodMonitors, such as release: prometheus."""
 
 
 class PrometheusRule(ApiModel):
-    """A PrometheusRule with alerts on what clients notice."""
+    """A PrometheusRule with alerts for what clients notice."""
 
     enabled: bool = False
-    """Whether there is one. Needs the Prometheus operator: without its CRDs the TTSService is Stalled."""
+    """Whether to create it. Needs the Prometheus operator; without its CRDs, the TTSService is Stalled."""
     labels: Labels = {}
-    """Labels by which your Prometheus chooses its rules, such as release: prometheus."""
+    """Labels by which your Prometheus selects rules, such as release: prometheus."""
     max_p99_milliseconds: int = Field(1200, ge=1, le=600000, json_schema_extra=INT32)
-    """The alert TTSServiceSlow is raised where 1 % of the requests take longer than so many milliseconds. Long texts
-    take longer: raise it where your clients send them."""
+    """Threshold of the alert TTSServiceSlow: it fires if 1 % of the requests take longer, in milliseconds. Raise it if
+    your clients send long texts."""
 
 
 class Monitoring(ApiModel):
@@ -35,7 +35,7 @@ class Monitoring(ApiModel):
         "json_schema_extra": rules(
             rule(
                 "!self.prometheusRule.enabled || self.podMonitor.enabled",
-                "the alerts of monitoring.prometheusRule are about figures that a PodMonitor gathers: "
+                "the alerts of monitoring.prometheusRule need the metrics that a PodMonitor collects: "
                 "set monitoring.podMonitor.enabled: true",
             ),
         )

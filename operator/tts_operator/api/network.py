@@ -1,4 +1,4 @@
-"""`spec.service`, `spec.ingress`, `spec.gateway` and `spec.networkPolicy`: how clients reach the pods."""
+"""`spec.service`, `spec.ingress`, `spec.gateway`, and `spec.networkPolicy`: how clients reach the pods."""
 
 from typing import Annotated, Literal
 
@@ -15,7 +15,7 @@ Host = Annotated[
         pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
     ),
 ]
-"""A DNS name in lower case, perhaps with *. before it."""
+"""A DNS name in lower case, or a wildcard for its subdomains: *.example.com."""
 
 
 class ServicePort(ApiModel):
@@ -24,13 +24,13 @@ class ServicePort(ApiModel):
     type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
     """Type of the Service."""
     port: int = Field(80, ge=1, le=65535, json_schema_extra=INT32)
-    """Port of the Service; it leads to the server's port 7860."""
+    """Port of the Service. It maps to the server's port 7860."""
     annotations: Annotations = {}
-    """Annotations of the Service, for example for a cloud's load balancer."""
+    """Annotations of the Service, such as those for a cloud load balancer."""
     traffic_distribution: Literal["PreferSameZone", "PreferSameNode", "PreferClose"] | None = None
-    """To which pods a client's connections go: those of its own zone or node while one there is ready, otherwise any.
-    Left out, any pod of the cluster. It saves traffic between zones; the load is no longer even. PreferSameZone and
-    PreferSameNode need Kubernetes 1.34; PreferClose is the older name of PreferSameZone."""
+    """Which pods receive a client's connections: those in its own zone or on its own node while one of them is ready,
+    otherwise any. Default: any pod. This saves traffic between zones, but balances the load less evenly. PreferSameZone
+    and PreferSameNode need Kubernetes 1.34. PreferClose is the older name of PreferSameZone."""
 
 
 class IssuerReference(ApiModel):
@@ -39,7 +39,7 @@ class IssuerReference(ApiModel):
     name: str = Field(min_length=1, max_length=253)
     """Name of the issuer."""
     kind: str = Field("Issuer", max_length=63, pattern=r"^[A-Z][A-Za-z0-9]*$")
-    """Issuer, of the namespace of the TTSService, or ClusterIssuer; or the kind of an external issuer."""
+    """Issuer, in the namespace of the TTSService; ClusterIssuer; or the kind of an external issuer."""
     group: str = Field("cert-manager.io", max_length=253)
     """API group of the issuer."""
 
@@ -58,14 +58,14 @@ class IngressTLS(ApiModel):
     }
 
     secret_name: str | None = Field(None, min_length=1, max_length=253)
-    """A Secret of type kubernetes.io/tls in the namespace of the TTSService, which exists already."""
+    """An existing Secret of type kubernetes.io/tls in the namespace of the TTSService."""
     issuer_ref: IssuerReference | None = None
-    """A cert-manager issuer. The operator makes a Certificate, whose Secret is named like the TTSService, with
-    -tls."""
+    """A cert-manager issuer. The operator creates a Certificate, whose Secret has the name of the TTSService with the
+    suffix -tls."""
 
 
 class Ingress(ApiModel):
-    """An Ingress that leads from outside the cluster to the Service."""
+    """An Ingress that routes traffic from outside the cluster to the Service."""
 
     model_config = {
         "json_schema_extra": rules(
@@ -77,40 +77,40 @@ class Ingress(ApiModel):
     }
 
     class_name: str | None = Field(None, min_length=1, max_length=253)
-    """IngressClass, such as nginx or traefik; left out, it is the cluster's default class."""
+    """IngressClass, such as nginx or traefik. Default: the cluster's default class."""
     host: Host | None = None
-    """Host name that clients use; all names if left out."""
+    """Host name that clients use. Default: all names."""
     path: str = Field("/", max_length=1024, pattern=r"^/[^\s?#]*$")
-    """Path prefix. The server serves / and what is below: any other prefix needs an annotation by which your
-    controller strips it."""
+    """Path prefix. The server serves paths below /, so any other prefix needs an annotation that makes your controller
+    strip it."""
     annotations: Annotations = {}
     """Annotations of the Ingress, for its controller."""
     tls: IngressTLS | None = None
-    """HTTPS. Left out, plain HTTP."""
+    """HTTPS. Default: plain HTTP."""
 
 
 class ParentReference(ApiModel):
-    """A Gateway that takes the route."""
+    """A Gateway for the route."""
 
     name: str = Field(min_length=1, max_length=253)
     """Name of the Gateway."""
     namespace: str | None = Field(None, min_length=1, max_length=63)
-    """Namespace of the Gateway, whose listener must allow routes from here; that of the TTSService if left out."""
+    """Namespace of the Gateway, whose listener must allow the route. Default: the namespace of the TTSService."""
     section_name: str | None = Field(None, min_length=1, max_length=253)
-    """Listener of the Gateway; all that fit if left out."""
+    """Listener of the Gateway. Default: all that match."""
     port: int | None = Field(None, ge=1, le=65535, json_schema_extra=INT32)
-    """Port of the Gateway; all that fit if left out."""
+    """Port of the Gateway. Default: all that match."""
 
 
 class Gateway(ApiModel):
-    """A route of the Gateway API (HTTPRoute) that leads to the Service. TLS is the Gateway's."""
+    """A route of the Gateway API (HTTPRoute) to the Service. The Gateway handles TLS."""
 
     parent_refs: list[ParentReference] = Field(min_length=1, max_length=8, json_schema_extra=ATOMIC)
-    """Gateways that take the route."""
+    """Gateways for the route."""
     hostnames: list[Host] = Field([], max_length=16, json_schema_extra=ATOMIC)
-    """Host names that clients use; those of the Gateway's listeners if left out."""
+    """Host names that clients use. Default: those of the Gateway's listeners."""
     scheme: Literal["http", "https"] = "http"
-    """How clients reach the Gateway: status.url begins with it. It changes nothing else, since TLS is the Gateway's."""
+    """Scheme of status.url. It has no other effect, because the Gateway handles TLS."""
 
 
 class IPBlock(ApiModel):
@@ -122,7 +122,7 @@ class IPBlock(ApiModel):
     except_: list[Annotated[str, Field(max_length=43)]] = Field(
         [], max_length=16, alias="except", json_schema_extra=ATOMIC
     )
-    """Ranges inside it that are left out."""
+    """Ranges inside it to exclude."""
 
 
 class NetworkPolicyPeer(ApiModel):
@@ -139,15 +139,15 @@ class NetworkPolicyPeer(ApiModel):
     }
 
     pod_selector: LabelSelector | None = None
-    """Pods, by their labels."""
+    """Pods, by label."""
     namespace_selector: LabelSelector | None = None
-    """Namespaces, by their labels; that of the TTSService if left out. With podSelector, both must fit."""
+    """Namespaces, by label. Default: the namespace of the TTSService. With podSelector, both must match."""
     ip_block: IPBlock | None = None
     """A range of addresses."""
 
 
 class NetworkPolicy(ApiModel):
-    """Who may connect to the pods (NetworkPolicy). Needs a network plugin that enforces policies."""
+    """Who may connect to the pods (NetworkPolicy). Needs a network plugin that enforces network policies."""
 
     model_config = {
         "json_schema_extra": rules(
@@ -159,7 +159,7 @@ class NetworkPolicy(ApiModel):
     }
 
     enabled: bool = False
-    """Whether there is a policy. Then only the server's port can be reached, by those in ingressFrom. Probes of the
-    kubelet are not affected."""
+    """Whether to create the policy. Then, only the peers in ingressFrom can connect, and only to the server's port. It
+    does not affect the kubelet's probes."""
     ingress_from: list[NetworkPolicyPeer] = Field([], max_length=32, json_schema_extra=ATOMIC)
-    """Who may connect. Left out, everybody. Include your ingress controller and Prometheus."""
+    """Who may connect. Default: everyone. Include your ingress controller and Prometheus."""

@@ -1,4 +1,4 @@
-"""`spec.placement`: where the pods may run, and how they are spread."""
+"""`spec.placement`: where the pods run, and how they are spread."""
 
 from typing import Literal
 
@@ -9,16 +9,16 @@ from tts_operator.api.schema import ATOMIC, INT32, INT64, ApiModel, LabelKey, La
 
 
 class ZoneSpread(ApiModel):
-    """How the pods are spread, so that the loss of one zone leaves the service standing."""
+    """How the pods are spread over zones, so that the service survives the loss of a zone."""
 
     max_skew: int = Field(1, ge=1, le=100, json_schema_extra=INT32)
-    """By how many pods of the service two zones may differ."""
+    """Maximum difference between the numbers of pods in two zones."""
     topology_key: LabelKey = "topology.kubernetes.io/zone"
-    """The node label that names the zone."""
+    """Node label with the zone's name."""
     when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"] | None = None
-    """Whether a pod that would break the spread waits (DoNotSchedule), or runs all the same (ScheduleAnyway). If left
-    out, it waits where the nodes that match nodeSelector are in two or more zones, and runs all the same elsewhere: as
-    the nodes are when the pods' revision is made. status.zoneSpread says which is in force."""
+    """Whether a pod that would violate the spread waits (DoNotSchedule) or runs anyway (ScheduleAnyway). Default:
+    DoNotSchedule if the nodes that match nodeSelector are in two or more zones when the revision is created, otherwise
+    ScheduleAnyway. status.zoneSpread shows which applies."""
 
 
 class Toleration(ApiModel):
@@ -42,25 +42,25 @@ class Toleration(ApiModel):
     }
 
     key: str | None = Field(None, max_length=317)
-    """Taint key; empty matches all keys, and needs operator Exists."""
+    """Taint key. Without it, the operator must be Exists, which matches all keys."""
     operator: Literal["Exists", "Equal"] | None = None
-    """How key and value are compared; Equal if left out."""
+    """How to compare key and value. Default: Equal."""
     value: str | None = Field(None, max_length=63)
-    """Taint value that operator Equal matches."""
+    """Taint value for the operator Equal."""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
-    """Taint effect to match; all if left out."""
+    """Taint effect to match. Default: all effects."""
     toleration_seconds: int | None = Field(None, json_schema_extra=INT64)
-    """With NoExecute: how long a pod stays on a node once it has the taint. Seconds; for ever if left out."""
+    """With NoExecute: seconds that a pod stays on a node after the taint is added. Default: forever."""
 
 
 class Placement(ApiModel):
-    """Where the pods may run."""
+    """Where the pods run."""
 
     zone_spread: ZoneSpread = Field(default_factory=ZoneSpread)
     node_selector: Labels = {}
     """Labels that a node must have."""
     affinity: Affinity | None = None
-    """Further rules about nodes, and about being near or far from other pods, as in core/v1."""
+    """Affinity to nodes and other pods, as in core/v1."""
     tolerations: list[Toleration] = Field([], max_length=32, json_schema_extra=ATOMIC)
     """Taints that the pods tolerate."""
     priority_class_name: str | None = Field(None, min_length=1, max_length=253)
@@ -68,5 +68,5 @@ class Placement(ApiModel):
     runtime_class_name: str | None = Field(None, min_length=1, max_length=253)
     """RuntimeClass of the pods, such as gvisor or nvidia."""
     outage_tolerance_seconds: int = Field(5, ge=0, le=3600, json_schema_extra=INT32)
-    """Seconds after which the pods of a node that is lost are replaced elsewhere, counted from when Kubernetes has
-    noticed it. Its own default is 300."""
+    """Seconds until the pods on a lost node are replaced elsewhere, after Kubernetes has noticed the loss. The
+    Kubernetes default is 300."""

@@ -1,4 +1,4 @@
-"""Kubernetes quantities by value: 1000m is 1.
+"""Values of Kubernetes quantities: 1000m is 1.
 
 Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
 """
@@ -16,7 +16,7 @@ _FORM = re.compile(r"([+-]?[0-9.]+)([eE][+-]?[0-9]+)?([A-Za-z]*)")
 
 
 def quantity(value: str | float) -> Decimal:
-    """The value of a quantity in its base unit (cores, bytes). Raises ValueError where it is none."""
+    """Parse a quantity into its base unit (cores, bytes). Raises ValueError if it is invalid."""
     match = _FORM.fullmatch(str(value))
     if match is None or match[3] not in _SUFFIXES:
         raise ValueError(f"{value!r} is no quantity: write a number with a suffix such as m, Mi or Gi")

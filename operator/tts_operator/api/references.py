@@ -1,4 +1,4 @@
-"""References from a TTSService to other objects of its namespace."""
+"""References from a TTSService to other objects in its namespace."""
 
 from pydantic import Field
 

@@ -1,4 +1,4 @@
-"""`spec.rollout` and `spec.disruption`: how new revisions reach the pods, and how many pods may be away."""
+"""`spec.rollout` and `spec.disruption`: how changes are rolled out, and how many pods may be unavailable."""
 
 from typing import Annotated, Literal
 
@@ -7,19 +7,19 @@ from pydantic import Field
 from tts_operator.api.schema import ATOMIC, INT32, ApiModel, IntOrPercent, Percentage, Quantity, map_by, rule, rules
 
 TEXTS_MAX = 10
-"""So many texts a speech check may have."""
+"""Maximum number of texts of a speech check."""
 STEPS_MAX = 20
 DEFAULT_ERROR_PERCENT = 1
-"""A default of the schema would be stored in every object, and then count for more than the deprecated field."""
+"""Not a default of the schema, which would be stored in every object, and take precedence over the deprecated field."""
 
 
 class CanaryStep(ApiModel):
-    """A share of the traffic for the new revision, and for how long."""
+    """A share of the traffic for the new revision, and its duration."""
 
     weight: int = Field(ge=1, le=100, json_schema_extra=INT32)
-    """Percent of the traffic that goes to the new revision."""
+    """Percentage of traffic for the new revision."""
     hold_seconds: int | None = Field(None, ge=0, le=604800, json_schema_extra=INT32)
-    """Seconds that this step lasts. Left out, it lasts until somebody says `kubectl tts promote`."""
+    """Seconds that this step lasts. Without it, the step lasts until `kubectl tts promote`."""
 
 
 def _steps() -> list[CanaryStep]:
@@ -29,9 +29,9 @@ def _steps() -> list[CanaryStep]:
 class Canary(ApiModel):
     """A growing share of the traffic for the new revision.
 
-    It is shared out by weights of the HTTPRoute, or of an Ingress whose class is nginx: a weight of 50 then takes half
-    as many new pods as there are old ones. Else it is shared out by the number of pods, which costs more: 50 takes as
-    many new pods as there are old ones, and 80, the most that is allowed then, four times as many.
+    With an HTTPRoute, or an Ingress of class nginx, the route splits the traffic: a weight of 50 needs half as many new
+    pods as old ones. Otherwise, the number of pods splits it, which costs more: 50 needs as many new pods as old ones,
+    and 80, the maximum in that case, needs four times as many.
     """
 
     model_config = {
@@ -51,11 +51,11 @@ class Canary(ApiModel):
     steps: list[CanaryStep] = Field(
         default_factory=_steps, min_length=1, max_length=STEPS_MAX, json_schema_extra=ATOMIC
     )
-    """The steps, with rising weights. After the last one the new revision takes everything over."""
+    """The steps, with increasing weights. After the last one, the new revision takes over all traffic."""
 
 
 class BlueGreen(ApiModel):
-    """A full second set of pods; then all traffic is switched at once."""
+    """A full second set of pods, to which all traffic is switched at once."""
 
     promotion: Literal["Automatic", "Manual"] | None = None
     """When traffic is switched. Automatic, the default: as soon as the new set has passed its check. Manual: on
@@ -63,7 +63,7 @@ class BlueGreen(ApiModel):
     auto_promote: bool | None = None
     """Deprecated: use promotion, which counts where both are set. autoPromote: false is promotion: Manual."""
     scale_down_delay_seconds: int = Field(30, ge=0, le=604800, json_schema_extra=INT32)
-    """Seconds for which the old set is kept after the switch, so that a way back takes no time."""
+    """Seconds that the old set is kept after the switch, so that a rollback is immediate."""
 
     @property
     def is_manual(self) -> bool:
@@ -72,10 +72,10 @@ class BlueGreen(ApiModel):
 
 
 class SpeechCheck(ApiModel):
-    """New pods must speak before clients reach them.
+    """A check that new pods produce speech before clients reach them.
 
-    The answer must come in time, and be speech: of a length that fits the text; no silence, no noise, not clipped, not
-    cut off.
+    The response must arrive in time, and be speech: of a plausible length for the text, not silence or noise, not
+    clipped, and not cut off.
     """
 
     model_config = {
@@ -88,76 +88,76 @@ class SpeechCheck(ApiModel):
     }
 
     enabled: bool = True
-    """Whether new revisions are checked."""
+    """Whether to check new revisions."""
     texts: list[Annotated[str, Field(min_length=1, max_length=500)]] = Field(
         [], max_length=TEXTS_MAX, json_schema_extra=ATOMIC
     )
-    """What the new pods must speak. Left out, a few sentences in the language of the engine."""
+    """Texts that the new pods must speak. Default: a few sentences in the language of the model."""
     timeout_seconds: int = Field(10, ge=1, le=300, json_schema_extra=INT32)
-    """Seconds within which each text must be spoken."""
+    """Time limit for each text, in seconds."""
     compare_with_stable: bool = False
-    """Whether the pods that serve now speak the same texts too: then a new revision that is much slower, or of which
-    length or loudness are far off, fails."""
+    """Whether to compare with the stable pods. Then, a new revision fails if it is much slower, or if its audio differs
+    much in length or loudness."""
 
 
 class PrometheusQuery(ApiModel):
-    """One figure, and its bound."""
+    """A query, and the limits of its result."""
 
     model_config = {
         "json_schema_extra": rules(
             rule(
                 "has(self.max) || has(self.min)",
-                "each query of rollout.analysis.prometheus needs max, min, or both: what a good answer is",
+                "each query of rollout.analysis.prometheus needs max, min, or both: the limits of a good result",
             ),
         )
     }
 
     name: str = Field(min_length=1, max_length=63)
-    """What the figure is called in messages."""
+    """Name of the query in messages."""
     query: str = Field(min_length=1, max_length=2000)
-    """A PromQL query whose answer is one number."""
+    """A PromQL query that returns one number."""
     max: Quantity | None = None
-    """Above this the new revision fails."""
+    """The new revision fails if the result is higher."""
     min: Quantity | None = None
-    """Below this the new revision fails."""
+    """The new revision fails if the result is lower."""
 
 
 class Prometheus(ApiModel):
-    """A Prometheus server that is asked during a rollout."""
+    """A Prometheus server that is queried during a rollout."""
 
     url: str = Field(min_length=8, max_length=1024, pattern=r"^https?://[^\s]+$")
-    """Its address, such as http://prometheus.monitoring:9090. The operator's policy must allow it."""
+    """URL of the server, such as http://prometheus.monitoring:9090. The operator's policy must allow it."""
     queries: list[PrometheusQuery] = Field(min_length=1, max_length=10, json_schema_extra=map_by("name"))
-    """What is asked, and what is a good answer. No two have the same name."""
+    """The queries, with unique names."""
 
 
 class Analysis(ApiModel):
-    """What is asked of the new pods while they serve clients, as read from their own metrics."""
+    """Limits for the new pods while they serve clients, checked against their own metrics."""
 
     max_error_rate: Percentage | None = None
-    """Percentage of the requests that may fail with 5xx, such as 0.1%; 1% if left out. Refusals for lack of capacity
-    (503) do not count."""
+    """Maximum percentage of requests that fail with 5xx, such as 0.1%. Default: 1%. Refusals for lack of capacity (503)
+    do not count."""
     max_error_percent: int | None = Field(None, ge=0, le=100, json_schema_extra=INT32)
-    """Deprecated: use maxErrorRate, which counts where both are set. maxErrorPercent: 2 is maxErrorRate: 2%."""
+    """Deprecated: use maxErrorRate, which takes precedence. maxErrorPercent: 2 is maxErrorRate: 2%."""
     max_p99_milliseconds: int = Field(3000, ge=1, le=600000, json_schema_extra=INT32)
-    """Milliseconds within which 99 % of the requests must be answered. Where the old version has answered minRequests,
-    the new one fails only if it also takes more than 1.5 times as long as that: long texts take long with any
-    version."""
+    """Time within which 99 % of the requests must be answered, in milliseconds. If the stable pods have answered
+    minRequests, the new ones fail only if they are also more than 1.5 times slower: long texts take long with any
+    revision."""
     min_requests: int = Field(20, ge=1, le=100000, json_schema_extra=INT32)
-    """With fewer requests than these nothing is decided."""
+    """Minimum number of requests to judge the new pods by."""
     prometheus: Prometheus | None = None
-    """Your own figures, from a Prometheus server."""
+    """Queries to your own Prometheus server."""
 
     @property
     def error_rate(self) -> float:
-        """Part of the requests that may fail, 0 to 1."""
+        """Maximum ratio of failed requests, 0 to 1."""
         if self.max_error_rate is not None:
             return float(self.max_error_rate.removesuffix("%")) / 100
         return (DEFAULT_ERROR_PERCENT if self.max_error_percent is None else self.max_error_percent) / 100
 
 
 class Rollout(ApiModel):
-    """How a change of model, image or settings reaches the pods."""
+    """How changes of the model, image, or settings are rolled out."""
 
     model_config = {
         "json_schema_extra": rules(
@@ -179,19 +179,19 @@ class Rollout(ApiModel):
     }
 
     strategy: Literal["Rolling", "Canary", "BlueGreen"] = "Rolling"
-    """Rolling: one new pod is checked, then pods are replaced some at a time. Canary: a second set of pods gets a
-    growing share of the traffic. BlueGreen: a full second set, to which all traffic is switched at once."""
+    """Rolling: one new pod is checked, then pods are replaced a few at a time. Canary: a second set of pods receives a
+    growing share of the traffic. BlueGreen: all traffic is switched to a full second set at once."""
     max_surge: IntOrPercent = 1
-    """Pods, or share of the replicas, that may run above the wanted count during a rollout."""
+    """Number or percentage of additional pods during a rollout."""
     max_unavailable: IntOrPercent = 0
-    """Pods, or share of the replicas, that may be missing during a rollout. With 1, and
-    maxSurge 0, an old pod stops before its successor starts."""
+    """Number or percentage of pods that may be unavailable during a rollout. With 1, and maxSurge: 0, an old pod stops
+    before its replacement starts."""
     progress_deadline_seconds: int = Field(600, ge=10, le=86400, json_schema_extra=INT32)
-    """Seconds without progress after which a rollout counts as failed."""
+    """Seconds without progress until a rollout fails."""
     revision_history_limit: int = Field(10, ge=0, le=100, json_schema_extra=INT32)
-    """Old revisions that are kept: ControllerRevisions and ReplicaSets."""
+    """Number of old revisions to keep (ControllerRevisions and ReplicaSets)."""
     paused: bool = False
-    """Whether rollouts stay where they are: none begins, and none goes on. What fails is rolled back all the same."""
+    """Whether rollouts are paused: none starts or continues. A failing revision is still rolled back."""
     failure_policy: Literal["Rollback", "Hold"] | None = None
     """What happens to a new revision that fails. Rollback, the default: the operator removes it. Hold: it stays where
     it is until `kubectl tts abort`, or another spec."""
@@ -200,9 +200,9 @@ class Rollout(ApiModel):
     speech_check: SpeechCheck = Field(default_factory=SpeechCheck)
     analysis: Analysis = Field(default_factory=Analysis)
     canary: Canary | None = None
-    """The steps of strategy Canary; left out, 10 % for a minute, then 50 % for a minute."""
+    """Settings of strategy Canary. Default: 10 % for one minute, then 50 % for one minute."""
     blue_green: BlueGreen | None = None
-    """Details of strategy BlueGreen."""
+    """Settings of strategy BlueGreen."""
 
     @property
     def rolls_back(self) -> bool:
@@ -211,7 +211,7 @@ class Rollout(ApiModel):
 
 
 class Disruption(ApiModel):
-    """How many pods a drain of nodes may take away at once (PodDisruptionBudget)."""
+    """How many pods a node drain may evict at once (PodDisruptionBudget)."""
 
     model_config = {
         "json_schema_extra": rules(
@@ -228,7 +228,7 @@ class Disruption(ApiModel):
     }
 
     min_available: IntOrPercent | None = None
-    """Pods, or share of them, that must stay available during a drain. It holds for the Deployment of the service's
-    name; of a candidate, which may have fewer pods, one may be away."""
+    """Number or percentage of pods that must stay available during a drain. It applies to the stable Deployment. Of a
+    candidate, which may have fewer pods, one may be unavailable."""
     max_unavailable: IntOrPercent | None = None
-    """Pods, or share of them, that may be away. Without either field it is 1."""
+    """Number or percentage of pods that may be unavailable. Default: 1, if minAvailable is not set either."""

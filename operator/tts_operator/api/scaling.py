@@ -12,16 +12,16 @@ from tts_operator.api.schema import ATOMIC, INT32, ApiModel, Quantity, rule, rul
 
 
 class MetricTarget(ApiModel):
-    """The value to keep."""
+    """The target value of a metric."""
 
     type: Literal["Utilization", "Value", "AverageValue"]
-    """Which of the fields is meant: Utilization averageUtilization, AverageValue averageValue, Value value."""
+    """Which field to use: averageUtilization (Utilization), averageValue (AverageValue), or value (Value)."""
     average_utilization: int | None = Field(None, ge=1, json_schema_extra=INT32)
-    """Percent of the request, as the mean of all pods."""
+    """Average over all pods, in percent of the request."""
     average_value: Quantity | None = None
-    """Mean of all pods."""
+    """Average over all pods."""
     value: Quantity | None = None
-    """The value itself."""
+    """Absolute value."""
 
 
 class ResourceMetric(ApiModel):
@@ -38,7 +38,7 @@ class ContainerResourceMetric(ApiModel):
     name: Literal["cpu", "memory"]
     """Name of the resource: cpu or memory."""
     container: str = Field(min_length=1, max_length=63)
-    """Name of the container; that of the model server is `server`."""
+    """Name of the container. The model server's is `server`."""
     target: MetricTarget
 
 
@@ -48,18 +48,18 @@ class MetricIdentifier(ApiModel):
     name: str = Field(min_length=1, max_length=253)
     """Name of the metric."""
     selector: LabelSelector | None = None
-    """Which series, by their labels."""
+    """Selects series by their labels."""
 
 
 class PodsMetric(ApiModel):
-    """A metric that each pod has, such as tts_queue_seconds."""
+    """A metric of each pod, such as tts_queue_seconds."""
 
     metric: MetricIdentifier
     target: MetricTarget
 
 
 class ObjectReference(ApiModel):
-    """An object of the namespace that a metric describes."""
+    """An object in the namespace that a metric describes."""
 
     api_version: str | None = Field(None, max_length=253)
     """API version of the object."""
@@ -70,7 +70,7 @@ class ObjectReference(ApiModel):
 
 
 class ObjectMetric(ApiModel):
-    """A metric of one object, such as the requests of an Ingress."""
+    """A metric of an object, such as the requests of an Ingress."""
 
     described_object: ObjectReference
     metric: MetricIdentifier
@@ -101,13 +101,13 @@ class Metric(ApiModel):
     }
 
     type: Literal["Resource", "ContainerResource", "Pods", "Object", "External"]
-    """Which of the fields below is set."""
+    """Which of the fields below applies."""
     resource: ResourceMetric | None = None
     """CPU or memory of the pods."""
     container_resource: ContainerResourceMetric | None = None
     """CPU or memory of one container."""
     pods: PodsMetric | None = None
-    """A metric that each pod has, such as tts_queue_seconds. Needs an adapter for custom metrics."""
+    """A metric of each pod, such as tts_queue_seconds. Needs an adapter for custom metrics."""
     object: ObjectMetric | None = None
     """A metric of another object, such as the requests of an Ingress. Needs an adapter for custom metrics."""
     external: ExternalMetric | None = None
@@ -115,42 +115,41 @@ class Metric(ApiModel):
 
 
 class ScalingPolicy(ApiModel):
-    """How much may change in a period."""
+    """A limit on changes within a period."""
 
     type: Literal["Pods", "Percent"]
-    """Whether value counts pods, or percent of them."""
+    """Whether the value is a number of pods, or a percentage."""
     value: int = Field(ge=1, json_schema_extra=INT32)
-    """How much may change."""
+    """Maximum change within the period."""
     period_seconds: int = Field(ge=1, le=1800, json_schema_extra=INT32)
-    """In how many seconds."""
+    """Length of the period, in seconds."""
 
 
 class ScalingRules(ApiModel):
-    """How fast the number of pods may change in one direction."""
+    """Limits on how fast the number of pods changes in one direction."""
 
     stabilization_window_seconds: int | None = Field(None, ge=0, le=3600, json_schema_extra=INT32)
-    """Of the recommendations of so many seconds the lowest counts on the way up, the highest on the way down. Left out,
-    0 up and 300 down."""
+    """Window of past recommendations, in seconds: scaling up uses the lowest of them, scaling down the highest.
+    Default: 0 up and 300 down."""
     select_policy: Literal["Max", "Min", "Disabled"] | None = None
-    """Which of several policies counts; Disabled turns this direction off. Max if left out."""
+    """Which of several policies applies. Disabled turns off this direction. Default: Max."""
     policies: list[ScalingPolicy] = Field([], max_length=8, json_schema_extra=ATOMIC)
-    """How much may change in a period: at most `value` pods, or percent of them, within `periodSeconds`."""
+    """Limits on changes within a period: at most `value` pods, or percent of them, per `periodSeconds`."""
     tolerance: Quantity | None = None
-    """By which share a metric may differ from its target before anything changes; 0.1 if left out. Needs
-    Kubernetes 1.35."""
+    """Relative deviation of a metric from its target that is ignored. Default: 0.1. Needs Kubernetes 1.35."""
 
 
 class Behavior(ApiModel):
-    """How fast pods come and go. Kubernetes' own: up at once, down after five minutes."""
+    """How fast the number of pods changes. Kubernetes' default: up immediately, down after five minutes."""
 
     scale_up: ScalingRules | None = None
-    """How pods are added."""
+    """Limits on scaling up."""
     scale_down: ScalingRules | None = None
-    """How pods are removed."""
+    """Limits on scaling down."""
 
 
 class Autoscaling(ApiModel):
-    """As many pods as the load needs (HorizontalPodAutoscaler). Needs metrics-server in the cluster."""
+    """Scales the number of pods with the load (HorizontalPodAutoscaler). Needs metrics-server in the cluster."""
 
     model_config = {
         "json_schema_extra": rules(
@@ -167,15 +166,15 @@ class Autoscaling(ApiModel):
     }
 
     min_replicas: int = Field(2, ge=1, le=1000, json_schema_extra=INT32)
-    """Fewest pods."""
+    """Minimum number of pods."""
     max_replicas: int = Field(10, ge=1, le=1000, json_schema_extra=INT32)
-    """Most pods."""
+    """Maximum number of pods."""
     target_cpu_utilization_percentage: int = Field(
         70, ge=0, le=1000, alias="targetCPUUtilizationPercentage", json_schema_extra=INT32
     )
-    """CPU use to keep, as the mean of all pods, in percent of resources.requests.cpu. 0 turns it off. It is
-    ignored if metrics has an entry of type Resource that is named cpu."""
+    """Target CPU utilization, as the average over all pods in percent of resources.requests.cpu. 0 disables it. Ignored
+    if metrics has an entry of type Resource with the name cpu."""
     metrics: list[Metric] = Field([], max_length=16, json_schema_extra=ATOMIC)
-    """Further metrics: memory, or your own. The one that asks for the most pods counts."""
+    """Additional metrics, such as memory or your own. The one that needs the most pods decides."""
     behavior: Behavior | None = None
-    """How fast pods come and go. Left out, it is as Kubernetes has it: up at once, down after five minutes."""
+    """How fast the number of pods changes. Kubernetes' default: up immediately, down after five minutes."""

@@ -1,4 +1,4 @@
-"""Building blocks of the API types: how a Python model becomes a structural OpenAPI v3 schema of a CRD.
+"""Building blocks of the API types, and their conversion to the structural OpenAPI v3 schema of a CRD.
 
 Source: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
 """
@@ -10,20 +10,20 @@ from pydantic.alias_generators import to_camel
 
 
 def rule(cel: str, message: str, **extra: str) -> dict[str, str]:
-    """One CEL validation rule; its message says what to write instead."""
+    """A CEL validation rule. Its message says what to write instead."""
     return {"rule": cel, "message": message, **extra}
 
 
 def rules(*validations: dict[str, str]) -> dict[str, Any]:
-    """The value of ``json_schema_extra`` that puts CEL rules on a model."""
+    """The value of ``json_schema_extra`` that adds CEL rules to a model."""
     return {"x-kubernetes-validations": list(validations)}
 
 
 class ApiModel(BaseModel):
-    """An object of the API: camelCase names, docstrings as descriptions, never changed once read.
+    """An object of the API: camelCase names, docstrings as descriptions, immutable.
 
-    Unknown fields are refused by the API server, where the schema lives; here they are ignored, so that an operator
-    that is older than the installed CRD still reads what it knows.
+    The API server rejects unknown fields. Here they are ignored, so that an operator that is older than the CRD can
+    still read the fields that it knows.
     """
 
     model_config = ConfigDict(
@@ -40,13 +40,13 @@ INT64: dict[str, JsonValue] = {"format": "int64"}
 DATE_TIME: dict[str, JsonValue] = {"format": "date-time"}
 
 ATOMIC: dict[str, JsonValue] = {"x-kubernetes-list-type": "atomic"}
-"""A list that server-side apply replaces as a whole."""
+"""A list that server-side apply replaces atomically."""
 SET: dict[str, JsonValue] = {"x-kubernetes-list-type": "set"}
-"""A list without duplicates, of which several appliers may each own some items."""
+"""A list without duplicates, whose items may have different field managers."""
 
 
 def map_by(*keys: str) -> dict[str, JsonValue]:
-    """The markers of a list whose items are told apart by these fields, so that each can have an owner of its own."""
+    """A list whose items are identified by these fields, so that they may have different field managers."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 
@@ -58,7 +58,7 @@ Quantity = Annotated[
         pattern=r"^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$",
     ),
 ]
-"""A Kubernetes quantity that is not negative: 500m, 2, 4Gi."""
+"""A non-negative Kubernetes quantity: 500m, 2, 4Gi."""
 
 IntOrPercent = Annotated[
     int | str,
@@ -66,10 +66,10 @@ IntOrPercent = Annotated[
         json_schema_extra={"x-kubernetes-int-or-string": True, "pattern": r"^(0|[1-9][0-9]{0,6}|100%|[1-9]?[0-9]%)$"}
     ),
 ]
-"""A count of pods, or a share of them: 1, 25%."""
+"""A number or percentage of pods: 1, 25%."""
 
 Percentage = Annotated[str, Field(max_length=6, pattern=r"^(100|[1-9]?[0-9](\.[0-9])?)%$")]
-"""A percentage with at most one decimal: 1%, 0.1%."""
+"""A percentage with up to one decimal place: 1%, 0.1%."""
 
 LabelKey = Annotated[
     str, Field(min_length=1, max_length=317, pattern=r"^([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$")
@@ -77,14 +77,14 @@ LabelKey = Annotated[
 LABEL_VALUE_MAX = 63
 Labels = Annotated[dict[str, Annotated[str, Field(max_length=LABEL_VALUE_MAX)]], Field(max_length=64)]
 ANNOTATIONS_MAX = 262144
-"""Most characters that the annotations of an object may have together."""
+"""Maximum size of all annotations of an object together, in characters."""
 Annotations = Annotated[dict[str, Annotated[str, Field(max_length=ANNOTATIONS_MAX)]], Field(max_length=64)]
 
 
 def structural(model: type[BaseModel]) -> dict[str, Any]:
-    """The structural schema of a model: references resolved, only what a CRD may contain.
+    """Convert a model to a structural schema: resolve references, and keep only what a CRD may contain.
 
-    Raises ValueError where a model uses what a structural schema cannot say.
+    Raises ValueError if a structural schema cannot express the model.
     """
     schema = model.model_json_schema(by_alias=True)
     return _structural(schema, schema.get("$defs", {}))
@@ -123,7 +123,7 @@ def _structural(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, 
 
 
 def _property(node: dict[str, Any], definitions: dict[str, Any], *, required: bool) -> dict[str, Any]:
-    """A field of an object. A part that may be left out defaults to all the defaults inside it."""
+    """Convert a field of an object. An optional object defaults to all the defaults inside it."""
     out = _structural(node, definitions)
     optional = any(option.get("type") == "null" for option in node.get("anyOf", ()))
     if not required and not optional and (inner := defaults(out)):
@@ -132,12 +132,12 @@ def _property(node: dict[str, Any], definitions: dict[str, Any], *, required: bo
 
 
 def defaults(schema: dict[str, Any]) -> dict[str, Any]:
-    """The value of an object none of whose fields is given. In full, because CEL rules are checked against it."""
+    """The value of an object without any given fields. Complete, because CEL rules are evaluated on it."""
     return {name: child["default"] for name, child in schema.get("properties", {}).items() if "default" in child}
 
 
 def _resolved(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Follow references and merge what pydantic writes for optional fields and annotated types into one node."""
+    """Resolve references, and merge pydantic's output for optional fields and annotated types into one node."""
     while True:
         if "$ref" in node:
             target = definitions[node["$ref"].rpartition("/")[2]]

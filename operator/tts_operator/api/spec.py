@@ -1,6 +1,6 @@
-"""`TTSService.spec`: what a platform team asks for. The CRD in `crds/` is generated from this and what it imports.
+"""`TTSService.spec`. The CRD in `crds/` is generated from this module and its imports.
 
-Every docstring is what `kubectl explain ttsservice.spec` prints.
+`kubectl explain ttsservice.spec` prints the docstrings.
 """
 
 from typing import Any
@@ -27,7 +27,7 @@ _ONE_NODE_CLAIM = (
     " && !('ReadOnlyMany' in self.model.storage.persistentVolumeClaim.accessModes)"
 )
 MOST_BY_PODS = 80
-"""The largest weight of a canary that is made by the number of pods: there are four times as many then."""
+"""Maximum weight of a canary without a route: it needs four times as many pods as the stable ones."""
 _SHARED_BY_WEIGHT = (
     "has(self.gateway) || (has(self.ingress) && has(self.ingress.className)"
     " && self.ingress.className.startsWith('nginx'))"
@@ -35,7 +35,7 @@ _SHARED_BY_WEIGHT = (
 
 
 class Spec(ApiModel):
-    """The text-to-speech service that is wanted. `spec: {}` is a highly available service with the embedded voice."""
+    """The desired text-to-speech service. `spec: {}` is a highly available service with the bundled voice."""
 
     model_config = {
         "json_schema_extra": rules(
@@ -80,19 +80,17 @@ class Spec(ApiModel):
     model: Model = Field(default_factory=Model)
     image: Image = Field(default_factory=Image)
     replicas: int = Field(DEFAULT_REPLICAS, ge=0, le=1000, json_schema_extra=INT32)
-    """How many pods serve. Three, one in each zone, survive the loss of a zone. Leave it out when
-    autoscaling is set."""
+    """Number of pods. Three pods, one in each zone, survive the loss of a zone. Omit it if autoscaling is set."""
     autoscaling: Autoscaling | None = None
-    """As many pods as the load needs, instead of a fixed number of replicas."""
+    """Scales the number of pods with the load, instead of a fixed number of replicas."""
     resources: Resources = Field(default_factory=Resources)
     server: Server = Field(default_factory=Server)
     placement: Placement = Field(default_factory=Placement)
     service: ServicePort = Field(default_factory=ServicePort)
     ingress: Ingress | None = None
-    """An Ingress that leads from outside the cluster to the Service. Needs an Ingress controller."""
+    """An Ingress that routes traffic from outside the cluster to the Service. Needs an Ingress controller."""
     gateway: Gateway | None = None
-    """A route of the Gateway API (HTTPRoute) that leads from outside the cluster to the Service. Needs its CRDs and a
-    Gateway."""
+    """A route of the Gateway API (HTTPRoute) from outside the cluster to the Service. Needs its CRDs and a Gateway."""
     rollout: Rollout = Field(default_factory=Rollout)
     disruption: Disruption = Field(default_factory=Disruption)
     network_policy: NetworkPolicy = Field(default_factory=NetworkPolicy)
@@ -100,11 +98,11 @@ class Spec(ApiModel):
     pod_template: dict[str, Any] | None = Field(
         None, json_schema_extra={"x-kubernetes-preserve-unknown-fields": True, "type": "object"}
     )
-    """For what no other field covers: a pod template (metadata and spec, as in core/v1) that is merged last, as a
-    strategic merge patch. Containers, volumes, variables and the like are merged by their names, so that a sidecar is
-    one more container. The model server's container is named `server`. The labels by which the pods are found stay.
-    What the operator's policy does not allow is refused; by default the pods must meet the restricted Pod Security
+    """For everything that no other field covers: a pod template (metadata and spec, as in core/v1) that is merged last,
+    as a strategic merge patch. Lists such as containers, volumes, and env are merged by name, so a sidecar is just
+    another container. The model server's container is named `server`. The labels that select the pods cannot be
+    changed. The operator's policy limits what is allowed; by default, the pods must meet the restricted Pod Security
     Standard."""
     paused: bool = False
-    """Pause reconciliation: the operator changes nothing, makes nothing that somebody deletes, and goes on
-    reporting."""
+    """Pauses reconciliation: the operator changes nothing, does not restore what someone deletes, and continues to
+    report the status."""

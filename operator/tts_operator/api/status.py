@@ -1,4 +1,4 @@
-"""`TTSService.status`: what the operator reports. The CRD in `crds/` is generated from this file."""
+"""`TTSService.status`: what the operator reports. The CRD in `crds/` is generated from this module."""
 
 import re
 from typing import Annotated, Literal
@@ -8,11 +8,11 @@ from pydantic import Field
 from tts_operator.api.schema import DATE_TIME, INT32, INT64, SET, ApiModel, map_by
 
 NAME_MAX = 253
-"""Longest name of a Kubernetes object."""
+"""Maximum length of a Kubernetes object's name."""
 REASON_MAX = 1024
 MESSAGE_MAX = 32768
 REASON_PATTERN = r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
-"""What a condition's reason must look like.
+"""The format of a condition's reason.
 
 Source: https://pkg.go.dev/k8s.io/apimachinery/pkg/apis/meta/v1#Condition
 """
@@ -47,40 +47,40 @@ class Condition(ApiModel):
     """A metav1.Condition."""
 
     type: str = Field(max_length=316, pattern=TYPE_PATTERN)
-    """Always: Ready, Available, WorkloadReady. While their feature is on: ModelReady, RouteReady, CertificateReady,
-    AutoscalingReady. Only while true: Reconciling, Stalled, Paused."""
+    """Always: Ready, Available, WorkloadReady. If the feature is used: ModelReady, RouteReady, CertificateReady,
+    AutoscalingReady. Only while True: Reconciling, Stalled, Paused."""
     status: Literal["True", "False", "Unknown"]
-    """True, False or Unknown."""
+    """True, False, or Unknown."""
     observed_generation: int = Field(ge=0, json_schema_extra=INT64)
-    """The generation of the TTSService that this was decided for."""
+    """Generation of the TTSService that the condition is based on."""
     last_transition_time: str = Field(json_schema_extra=DATE_TIME)
     """When the status last changed."""
     reason: str = Field(min_length=1, max_length=REASON_MAX, pattern=REASON_PATTERN)
     """One CamelCase word, for programs."""
     message: str = Field(max_length=MESSAGE_MAX)
-    """What is the case and, where something is wrong, what to do."""
+    """The state in words, and what to do if something is wrong."""
 
 
 class LastFailure(ApiModel):
-    """Why the most recent failing pod fails."""
+    """Why the newest failing pod fails."""
 
     pod: str = Field(max_length=NAME_MAX)
     """Name of the pod."""
     container: str | None = Field(None, max_length=63)
-    """Name of the container; left out when the pod did not get as far."""
+    """Name of the container, if one has failed."""
     reason: str
     """For example Unschedulable, ImagePullBackOff, OOMKilled, Error."""
     exit_code: int | None = Field(None, json_schema_extra=INT32)
-    """Exit code of the container, where it ended."""
+    """Exit code of the container, if it has ended."""
     message: str | None = None
-    """The end of what the container, the kubelet or the scheduler said."""
+    """The end of the message of the container, the kubelet, or the scheduler."""
 
 
 class RolloutStatus(ApiModel):
-    """The rollout that is going on, or was rolled back."""
+    """The rollout that is in progress, or was rolled back."""
 
     revision: str = Field(max_length=NAME_MAX)
-    """The revision (ControllerRevision) that it is about."""
+    """Name of the revision (ControllerRevision) that is or was rolled out."""
     phase: Literal[
         "Checking",
         "CheckingInPlace",
@@ -91,56 +91,57 @@ class RolloutStatus(ApiModel):
         "Promoting",
         "RolledBack",
     ]
-    """Checking: new pods are started, and must speak; no client reaches them. CheckingInPlace: the same where there is
-    no room for one pod more. Scaling: more pods for the next step. Stepping: a share of the traffic is theirs.
-    Previewing: all are there, and wait for `kubectl tts promote`. Switched: all traffic is theirs, the old ones are
-    kept. Promoting: the old ones are replaced. RolledBack: it has failed, and was removed."""
+    """Checking: new pods start and must pass the speech check; no client reaches them. CheckingInPlace: the same
+    without an additional pod (maxSurge: 0). Scaling: more pods start for the next step. Stepping: the new pods receive
+    a share of the traffic. Previewing: all new pods are ready; waiting for `kubectl tts promote`. Switched: the new
+    pods receive all traffic; the old ones are kept. Promoting: the old pods are replaced. RolledBack: the revision
+    failed, and its pods were removed."""
     current_step: int | None = Field(None, json_schema_extra=INT32)
     """The step of a canary, counted from 1."""
     step: int | None = Field(None, json_schema_extra=INT32)
     """Deprecated: use currentStep. This one counts from 0."""
     steps: int | None = Field(None, json_schema_extra=INT32)
-    """How many steps there are."""
+    """Number of steps."""
     start_time: str | None = Field(None, json_schema_extra=DATE_TIME)
-    """When the rollout began. Commands name the rollout as REVISION@STARTTIME."""
+    """When the rollout started. Commands identify the rollout as REVISION@STARTTIME."""
     last_transition_time: str | None = Field(None, json_schema_extra=DATE_TIME)
-    """When this phase or step began."""
+    """When this phase or step started."""
     since: str = Field(json_schema_extra=DATE_TIME)
     """Deprecated: use lastTransitionTime, which has the same value."""
     reason: str | None = None
     """Why it was rolled back: SpeechCheckFailed, CrashLoop, ProgressDeadlineExceeded, ErrorRate, SlowAnswers,
     Overloaded, PrometheusQuery or Aborted."""
     message: str | None = None
-    """The same in words, with figures."""
+    """The reason in words, with figures."""
 
 
 class Status(ApiModel):
     """The state of the service, as the operator last saw it."""
 
     observed_generation: int = Field(-1, json_schema_extra=INT64)
-    """The generation of the spec that this status speaks of; -1 until the operator has seen the object."""
+    """Generation of the spec that this status is based on; -1 until the operator has processed the object."""
     conditions: list[Condition] = Field([], json_schema_extra=map_by("type"))
-    """Ready is the summary; Available says whether the service can serve now, at any revision."""
+    """Ready is the summary. Available says whether the service can serve now, at any revision."""
     url: str | None = None
-    """Where clients reach the service: by the host of the Ingress or the route, or else inside the cluster."""
+    """URL for clients: the host of the Ingress or route, or otherwise the address inside the cluster."""
     model: str | None = None
-    """The model that speaks."""
+    """The model that serves."""
     replicas: int | None = Field(None, json_schema_extra=INT32)
-    """Pods that exist."""
+    """Number of pods."""
     ready_replicas: int | None = Field(None, json_schema_extra=INT32)
-    """Pods that can serve."""
+    """Number of pods that can serve."""
     fenced_replicas: int | None = Field(None, json_schema_extra=INT32)
-    """Pods that get no traffic because their node does not answer; only while there are some."""
+    """Number of pods that get no traffic because their node does not respond; only while there are any."""
     updated_replicas: int | None = Field(None, json_schema_extra=INT32)
-    """Pods of the newest revision."""
+    """Number of pods of the newest revision."""
     current_revision: str | None = Field(None, max_length=NAME_MAX)
-    """The revision (ControllerRevision) that was last rolled out in full."""
+    """Name of the revision (ControllerRevision) that was last rolled out completely."""
     target_revision: str | None = Field(None, max_length=NAME_MAX)
-    """The revision that the spec asks for."""
+    """Name of the revision that the spec asks for."""
     canary_weight: int | None = Field(None, json_schema_extra=INT32)
-    """Percent of the traffic that the new revision gets; only while it gets some, but not all."""
+    """Percentage of traffic for the new revision; only while it is between 0 and 100."""
     rollout: RolloutStatus | None = None
-    """The rollout that is going on, or was rolled back; none otherwise."""
+    """The rollout that is in progress, or was rolled back."""
     selector: str | None = None
     """Label selector of the pods, for the scale subresource."""
     zones: list[Annotated[str, Field(max_length=63)]] | None = Field(None, json_schema_extra=SET)
@@ -148,10 +149,10 @@ class Status(ApiModel):
     ready_zones: int | None = Field(None, json_schema_extra=INT32)
     """Number of zones in which a pod is ready."""
     zone_spread: SpreadInForce | None = None
-    """How strictly the pods that serve are spread over zones: as placement.zoneSpread.whenUnsatisfiable says or, where
-    it says nothing, as the nodes were when the pods' revision was made. DoNotSchedule: a pod that would break the
-    spread waits; the nodes were in two or more zones. ScheduleAnyway: it runs all the same; there was one zone, or the
-    operator may not read the nodes. NoZones: no node had the label topologyKey; the pods are spread over nodes only. To
-    have it decided anew, give the annotation tts-operator.io/refresh a new value."""
+    """How strictly the serving pods are spread over zones: as in placement.zoneSpread.whenUnsatisfiable or, if that is
+    not set, depending on the nodes when the revision was created. DoNotSchedule: a pod that would violate the spread
+    waits; the nodes were in two or more zones. ScheduleAnyway: it runs anyway; there was one zone, or the operator may
+    not read nodes. NoZones: no node had the label topologyKey; the pods are only spread over nodes. To decide again,
+    set the annotation tts-operator.io/refresh to a new value."""
     last_failure: LastFailure | None = None
-    """Why the most recent failing pod fails; only while one does."""
+    """Why the newest failing pod fails; only while one does."""

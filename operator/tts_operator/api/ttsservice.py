@@ -19,43 +19,43 @@ REFRESH_ANNOTATION = f"{GROUP}/refresh"
 PROMOTE_ANNOTATION = f"{GROUP}/promote"
 ABORT_ANNOTATION = f"{GROUP}/abort"
 UNDO_ANNOTATION = f"{GROUP}/undo"
-CAUSE_ANNOTATION = "kubernetes.io/change-cause"
-"""What `kubectl` has for a person's word on why a workload was changed."""
+CHANGE_CAUSE_ANNOTATION = "kubernetes.io/change-cause"
+"""kubectl's annotation for the reason of a change."""
 
 
 SPECS = 256
-"""So many specs are kept as they were read: a service is looked at many times in a row, and many have the same."""
+"""Number of parsed specs to cache: a service is reconciled many times in a row, and many have equal specs."""
 
 
 class InvalidSpecError(ValueError):
-    """The spec cannot be understood. Only met when the CRD in the cluster is not the one of this operator."""
+    """The spec is invalid. Only possible if the CRD in the cluster does not belong to this operator version."""
 
 
 class Commands(NamedTuple):
-    """What a person asks of a rollout, by annotations that name the one rollout that they are about (`kubectl tts`).
+    """Commands of users: annotations that name the one rollout that they apply to (`kubectl tts`).
 
     ROLLOUT is REVISION@STARTTIME, both from `status.rollout`.
     """
 
     promote: str = ""
-    """ROLLOUT/PLACE: go on from this place: `step-1` and so on of a canary, `preview` or `switched` of a blue/green
-    rollout. ROLLOUT: go on to the end."""
+    """ROLLOUT/PLACE: continue from this place: `step-1` and so on of a canary, `preview` or `switched` of a blue/green
+    rollout. ROLLOUT: continue to the end."""
     abort: str = ""
-    """ROLLOUT: give it up."""
+    """ROLLOUT: roll it back."""
     undo: str = ""
-    """OLDER@REVISION/NUMBER: run the older revision as long as the spec asks for this one. A revision gets a
-    new number where the spec goes back to it: an undo of its first time does not count the second time."""
+    """OLDER@REVISION/NUMBER: run the older revision while the spec asks for this one. A revision gets a new number if
+    the spec returns to it, so that an undo does not apply a second time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TTSService:
-    """One TTSService; `status` is what was last reported, as JSON."""
+    """A TTSService. `status` is the last reported status, as JSON."""
 
     refresh: str = ""
-    """Value of the annotation `tts-operator.io/refresh`: a new one asks for the operator's present defaults."""
+    """Value of the annotation `tts-operator.io/refresh`. A new value requests the operator's current defaults."""
 
     commands: Commands = field(default_factory=Commands)
-    """What a person asks of a rollout."""
+    """Commands of users for a rollout."""
     cause: str = ""
     """Value of the annotation `kubernetes.io/change-cause`."""
 
@@ -69,7 +69,7 @@ class TTSService:
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> "TTSService":
-        """Read an object of the API server. Raises InvalidSpecError, whose text names the fields."""
+        """Parse an object of the API server. Raises InvalidSpecError, which names the fields."""
         metadata = body["metadata"]
         annotations = metadata.get("annotations", {})
         try:
@@ -91,11 +91,11 @@ class TTSService:
             commands=Commands(
                 *(annotations.get(name, "") for name in (PROMOTE_ANNOTATION, ABORT_ANNOTATION, UNDO_ANNOTATION))
             ),
-            cause=annotations.get(CAUSE_ANNOTATION, ""),
+            cause=annotations.get(CHANGE_CAUSE_ANNOTATION, ""),
         )
 
 
 @lru_cache(maxsize=SPECS)
 def _spec(text: bytes) -> Spec:
-    """Read a spec. Raises ValidationError."""
+    """Parse a spec. Raises ValidationError."""
     return Spec.model_validate(msgspec.json.decode(text))

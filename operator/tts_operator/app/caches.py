@@ -13,7 +13,7 @@ from tts_operator.kube.resources import (
     NODES,
     OPTIONAL,
     PODS,
-    WATCHED_WHOLE,
+    WATCHED_UNLABELLED,
     Resource,
 )
 from tts_operator.kube.source import ApiSource
@@ -157,7 +157,7 @@ class Caches:
                 self._client,
                 kind,
                 namespace=namespace,
-                selector="" if kind in WATCHED_WHOLE else SELECTOR,
+                selector="" if kind in WATCHED_UNLABELLED else SELECTOR,
                 metadata_only=False,
                 trim=self._trim_pod if kind is PODS else trim,
             )

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from tts_operator import __version__
 from tts_operator.fencing import Fence
 from tts_operator.json_object import Json
-from tts_operator.kube.client import NO_ANSWER
+from tts_operator.kube.client import NO_RESPONSE
 from tts_operator.runtime import Informer, Lane, WorkQueue
 
 RECONCILE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
@@ -66,7 +66,7 @@ class Metrics:
             child = self._requests.labels(verb, resource, str(status))
             self._request_children[verb, resource, status] = child
         child.inc()
-        if status == NO_ANSWER:
+        if status == NO_RESPONSE:
             return
         timer = self._second_children.get(verb)
         if timer is None:

@@ -1,4 +1,4 @@
-"""Pure functions from a TTSService to the manifests of its children, one module per kind. No I/O."""
+"""Pure functions from a TTSService to its children's manifests, one module per kind. No I/O."""
 
 from tts_operator.desired.children import Defaults, children, children_of
 

@@ -1,4 +1,4 @@
-"""All children that a TTSService wants, in the order in which they are applied."""
+"""All desired children of a TTSService, in the order of their application."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from tts_operator.api import TTSService
 from tts_operator.desired.deployment import candidate_deployment, deployment, initial_replicas
 from tts_operator.desired.horizontal_pod_autoscaler import horizontal_pod_autoscaler
 from tts_operator.desired.http_route import http_route
-from tts_operator.desired.ingress import canary_ingress, certificate, ingress, shares_by_weight
+from tts_operator.desired.ingress import canary_ingress, certificate, ingress, splits_by_weight
 from tts_operator.desired.monitoring import pod_monitor, prometheus_rule
 from tts_operator.desired.network_policy import network_policy
 from tts_operator.desired.persistent_volume_claim import persistent_volume_claim
@@ -22,14 +22,14 @@ from tts_operator.keyring import Keyring
 
 @dataclass(frozen=True, kw_only=True)
 class Defaults:
-    """What the operator decides where the spec is silent."""
+    """The operator's settings for what the spec leaves open."""
 
     image: str
     """Reference of the bundled model server."""
     namespace: str = ""
-    """Namespace of the operator itself; empty where it does not know it."""
+    """Namespace of the operator; empty if unknown."""
     keyring: Keyring | None = field(default=None, repr=False)
-    """What new pods are given of the operator's keys; nothing if None."""
+    """The source of keys for new pods; None for no keys."""
 
 
 def children(
@@ -39,16 +39,16 @@ def children(
     history: Iterable[Json] = (),
     nodes: Iterable[Mapping[str, str]] = (),
 ) -> list[Json]:
-    """The manifests of all children of a service that is new, but for its `history` of ControllerRevisions.
+    """Return the manifests of all children of a service without a rollout.
 
-    `nodes` are the labels of each node.
+    `history` are its ControllerRevisions. `nodes` yields the labels of each node.
     """
     revision = wanted_revision(service, defaults.image, revisions_of(history), nodes=nodes, keyring=defaults.keyring)
     return children_of(service, DesiredWorkloads(revision=revision, replicas=initial_replicas(service)), defaults)
 
 
 def children_of(service: TTSService, workloads: DesiredWorkloads, defaults: Defaults) -> list[Json]:
-    """The manifests of all children. What others need comes first: pods need the ServiceAccount and the claim."""
+    """Return the manifests of all children. Dependencies come first: pods need the ServiceAccount and the claim."""
     candidate = workloads.candidate
     revisions = {
         each.name: each for each in (workloads.revision, *([candidate.revision] if candidate else []), *workloads.keep)
@@ -61,7 +61,7 @@ def children_of(service: TTSService, workloads: DesiredWorkloads, defaults: Defa
         pod_disruption_budget(service),
         *(_of_candidate(service, candidate) if candidate else ()),
         deployment(service, workloads),
-        *_as_asked_for(service, workloads, defaults),
+        *_optional_children(service, workloads, defaults),
     ]
 
 
@@ -73,7 +73,7 @@ def _of_candidate(service: TTSService, candidate: Candidate) -> Iterator[Json]:
 
 
 def _claim(service: TTSService, revisions: Iterable[Revision]) -> Iterator[Json]:
-    """The claim that pods of any of the revisions mount, as the newest one that has a claim asks for it."""
+    """Yield the claim if a revision mounts it, as specified by the newest revision that does."""
     for revision in sorted(revisions, key=lambda each: -each.number):
         model = revision.inputs.get("model")
         if not isinstance(model, dict) or model.get("storage") is None:
@@ -84,7 +84,7 @@ def _claim(service: TTSService, revisions: Iterable[Revision]) -> Iterator[Json]
             return
 
 
-def _as_asked_for(service: TTSService, workloads: DesiredWorkloads, defaults: Defaults) -> Iterator[Json]:
+def _optional_children(service: TTSService, workloads: DesiredWorkloads, defaults: Defaults) -> Iterator[Json]:
     spec = service.spec
     if spec.autoscaling is not None:
         of_candidate = workloads.candidate is not None and workloads.candidate.scaled
@@ -93,7 +93,7 @@ def _as_asked_for(service: TTSService, workloads: DesiredWorkloads, defaults: De
         yield network_policy(service, defaults.namespace)
     if spec.ingress is not None:
         yield ingress(service, spec.ingress)
-        if workloads.weight and shares_by_weight(spec.ingress):
+        if workloads.weight and splits_by_weight(spec.ingress):
             yield canary_ingress(service, spec.ingress, weight=workloads.weight)
         tls = spec.ingress.tls
         if tls is not None and tls.issuer_ref is not None and spec.ingress.host is not None:

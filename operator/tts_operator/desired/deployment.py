@@ -1,4 +1,4 @@
-"""The Deployment of the model server."""
+"""The Deployments of the model server."""
 
 from tts_operator.api import TTSService
 from tts_operator.desired.identity import candidate_labels, candidate_name, manifest, selector_labels
@@ -7,20 +7,20 @@ from tts_operator.desired.workloads import Candidate, DesiredWorkloads
 from tts_operator.json_object import Json
 
 REVISION_ANNOTATION = "tts-operator.io/revision"
-"""On a Deployment: the revision (ControllerRevision) that it was last given."""
+"""On a Deployment: the name of the ControllerRevision that was last applied to it."""
 
 
 def deployment(service: TTSService, workloads: DesiredWorkloads) -> Json:
-    """The Deployment: a new pod must be ready before an old one goes, unless the spec says stop-first.
+    """The stable Deployment. A new pod must be ready before an old one stops, unless the spec sets maxUnavailable.
 
-    Without `replicas` it says nothing of them: an autoscaler has set them, and they must not fall back to one.
+    If `replicas` is None, the manifest omits the field, because an autoscaler owns it.
     """
     rollout = service.spec.rollout
     spec = _spec(service, workloads.revision.template, workloads.replicas, selector_labels(service))
     if workloads.halted:
         spec["paused"] = True
     if workloads.one_pod:
-        # A pod counts as available only after so long, and the next one is not replaced before.
+        # A pod counts as available only after this time, and only then is the next one replaced.
         spec["minReadySeconds"] = rollout.progress_deadline_seconds - 1
     return manifest(
         service, "apps/v1", "Deployment", annotations={REVISION_ANNOTATION: workloads.revision.name}, spec=spec
@@ -28,7 +28,7 @@ def deployment(service: TTSService, workloads: DesiredWorkloads) -> Json:
 
 
 def candidate_deployment(service: TTSService, candidate: Candidate) -> Json:
-    """The Deployment of a candidate: the same pods, under labels of their own."""
+    """The candidate's Deployment: the same pods, with their own labels."""
     template = as_candidate(service, candidate.revision.template)
     spec = _spec(service, template, candidate.replicas, candidate_labels(service))
     return manifest(
@@ -57,6 +57,6 @@ def _spec(service: TTSService, template: Json, replicas: int | None, selector: d
 
 
 def initial_replicas(service: TTSService) -> int:
-    """How many pods a new service begins with."""
+    """The initial number of pods."""
     autoscaling = service.spec.autoscaling
     return service.spec.replicas if autoscaling is None else autoscaling.min_replicas

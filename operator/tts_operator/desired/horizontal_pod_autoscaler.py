@@ -7,7 +7,7 @@ from tts_operator.json_object import Json
 
 
 def horizontal_pod_autoscaler(service: TTSService, asked: Autoscaling, *, of_candidate: bool) -> Json:
-    """The autoscaler of the Deployment that has the traffic."""
+    """The autoscaler of the Deployment that receives the traffic."""
     name = candidate_name(service) if of_candidate else service.name
     spec: Json = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
@@ -21,7 +21,7 @@ def horizontal_pod_autoscaler(service: TTSService, asked: Autoscaling, *, of_can
 
 
 def _metrics(asked: Autoscaling) -> list[Json]:
-    """CPU first, unless it is turned off, or one of the user's own metrics is about it."""
+    """The metrics: CPU first, unless it is disabled, or one of the user's own metrics covers it."""
     metrics = [metric.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True) for metric in asked.metrics]
     own = any(metric.resource is not None and metric.resource.name == "cpu" for metric in asked.metrics)
     if asked.target_cpu_utilization_percentage and not own:

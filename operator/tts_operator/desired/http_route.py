@@ -7,9 +7,9 @@ from tts_operator.json_object import Json
 
 
 def http_route(service: TTSService, asked: Gateway, *, weight: int) -> Json:
-    """The route: everything for these hosts, to the Service (https://gateway-api.sigs.k8s.io/api-types/httproute/).
+    """The route from these hosts to the Service (https://gateway-api.sigs.k8s.io/api-types/httproute/).
 
-    `weight` is the percentage that goes to the candidate's Service.
+    `weight` is the percentage of traffic for the candidate's Service.
     """
     port = service.spec.service.port
     backends: list[Json] = [{"name": service.name, "port": port}]

@@ -1,4 +1,4 @@
-"""Names, labels and ownership that every child of a TTSService shares."""
+"""Names, labels, and owner references of all children of a TTSService."""
 
 from tts_operator.api import API_VERSION, KIND, TTSService
 from tts_operator.json_object import Json
@@ -8,38 +8,38 @@ NAME_LABEL = "app.kubernetes.io/name"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
 NODE_UNREACHABLE = "NodeUnreachable"
-"""Reason of a pod's condition Ready that the operator has set: its node does not answer."""
+"""Reason of a Ready condition that the operator sets on a pod whose node does not respond."""
 SERVER, CANDIDATE = "tts-server", "tts-server-candidate"
-"""Name labels of the pods that serve, and of those of a new revision that is still to prove itself."""
+"""Name labels of stable pods, and of candidate pods."""
 
 
 def selector_labels(service: TTSService) -> dict[str, str]:
-    """The labels that select the pods. A Deployment's selector can never change, so neither may these."""
+    """The labels that select the stable pods. A Deployment's selector is immutable, so these must never change."""
     return {NAME_LABEL: SERVER, INSTANCE_LABEL: service.name}
 
 
 def candidate_labels(service: TTSService) -> dict[str, str]:
-    """The labels that select the pods of a candidate. No Deployment, autoscaler or budget of the others counts them."""
+    """The labels that select candidate pods. No stable Deployment, autoscaler, or budget counts them."""
     return {NAME_LABEL: CANDIDATE, INSTANCE_LABEL: service.name}
 
 
 def candidate_name(service: TTSService) -> str:
-    """The name of what exists for a candidate alone."""
+    """The name of objects that exist only for a candidate."""
     return f"{service.name}-candidate"
 
 
 def all_pods(service: TTSService) -> dict[str, str]:
-    """The labels that select both."""
+    """The labels that select stable and candidate pods."""
     return {INSTANCE_LABEL: service.name, MANAGED_BY_LABEL: MANAGED_BY}
 
 
 def common_labels(service: TTSService) -> dict[str, str]:
-    """The recommended labels of each child. Without a version: it would restart the pods at each upgrade."""
+    """The recommended labels of each child. Without a version label, which would restart pods at each upgrade."""
     return {**selector_labels(service), MANAGED_BY_LABEL: MANAGED_BY, "app.kubernetes.io/part-of": "tts-operator"}
 
 
 def owner_reference(service: TTSService) -> Json:
-    """The controller reference by which the garbage collector removes a child with its TTSService."""
+    """The controller reference, so that garbage collection deletes a child with its TTSService."""
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
@@ -60,9 +60,9 @@ def manifest(
     annotations: dict[str, str] | None = None,
     **body: Json | bool | int,
 ) -> Json:
-    """A child, labelled and owned, and named like its TTSService; `body` is what its kind has beside metadata.
+    """Build a child's manifest with labels and owner reference. By default, it is named like its TTSService.
 
-    `labels` are the user's; they cannot take the place of those by which the operator finds its children.
+    `body` are the fields beside metadata. `labels` are the user's. They cannot override the operator's.
     """
     metadata: Json = {
         "name": name or service.name,

@@ -1,4 +1,4 @@
-"""The Ingress, and the Certificate that cert-manager is asked for."""
+"""The Ingress, and its Certificate for cert-manager."""
 
 from tts_operator.api import TTSService
 from tts_operator.api.network import Ingress, IssuerReference
@@ -9,13 +9,13 @@ NGINX = "nginx.ingress.kubernetes.io"
 
 
 def ingress(service: TTSService, asked: Ingress) -> Json:
-    """The Ingress: one host, one path, to the Service's port."""
+    """The Ingress: one host and one path to the Service's port."""
     spec = _spec(service, asked, service.name)
     return manifest(service, "networking.k8s.io/v1", "Ingress", annotations=asked.annotations, spec=spec)
 
 
 def canary_ingress(service: TTSService, asked: Ingress, *, weight: int) -> Json:
-    """A second Ingress of class nginx, which takes `weight` percent of the traffic to the candidate's Service.
+    """A second Ingress of class nginx, which routes `weight` percent of the traffic to the candidate's Service.
 
     Source: https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/annotations/#canary
     """
@@ -25,8 +25,8 @@ def canary_ingress(service: TTSService, asked: Ingress, *, weight: int) -> Json:
     return manifest(service, "networking.k8s.io/v1", "Ingress", name=name, annotations=annotations, spec=spec)
 
 
-def shares_by_weight(asked: Ingress | None) -> bool:
-    """Whether the controller of this Ingress understands nginx' canary annotations."""
+def splits_by_weight(asked: Ingress | None) -> bool:
+    """Whether the controller of this Ingress supports nginx' canary annotations."""
     return asked is not None and (asked.class_name or "").startswith("nginx")
 
 
@@ -48,7 +48,7 @@ def _spec(service: TTSService, asked: Ingress, backend: str) -> Json:
 
 
 def certificate(service: TTSService, host: str, issuer: IssuerReference) -> Json:
-    """The Certificate (https://cert-manager.io/docs/usage/certificate/): cert-manager keeps its Secret renewed."""
+    """The Certificate (https://cert-manager.io/docs/usage/certificate/), whose Secret cert-manager renews."""
     return manifest(
         service,
         "cert-manager.io/v1",

@@ -1,4 +1,4 @@
-"""What the Prometheus operator is told: where to scrape, and when to call somebody.
+"""Objects for the Prometheus operator: where to scrape, and when to alert.
 
 Source: https://prometheus-operator.dev/docs/api-reference/api/
 """
@@ -8,13 +8,13 @@ from tts_operator.desired.identity import all_pods, manifest
 from tts_operator.json_object import Json
 
 SPEECH = "/v1/audio/speech|/api/tts"
-"""The endpoints that answer with speech, as the server's metrics name them."""
+"""The speech endpoints, as named in the server's metrics."""
 
 
 def pod_monitor(service: TTSService) -> Json:
-    """The PodMonitor: /metrics of each pod."""
+    """The PodMonitor, which scrapes /metrics of each pod."""
     asked = service.spec.monitoring.pod_monitor
-    # honorLabels: the server's own label `endpoint` would else be renamed, in favour of the port's name.
+    # honorLabels keeps the server's label `endpoint`, which would otherwise be renamed in favor of the port's name.
     endpoint = {"port": "http", "path": "/metrics", "interval": f"{asked.interval_seconds}s", "honorLabels": True}
     return manifest(
         service,
@@ -26,7 +26,7 @@ def pod_monitor(service: TTSService) -> Json:
 
 
 def prometheus_rule(service: TTSService) -> Json:
-    """The PrometheusRule: alerts on what clients notice."""
+    """The PrometheusRule, with alerts for what clients notice."""
     asked = service.spec.monitoring.prometheus_rule
     group = {"name": f"tts-operator.{service.namespace}.{service.name}", "rules": _alerts(service)}
     return manifest(
@@ -36,7 +36,7 @@ def prometheus_rule(service: TTSService) -> Json:
 
 def _alerts(service: TTSService) -> list[Json]:
     name = f"{service.namespace}/{service.name}"
-    ours = f'job="{name}"'  # as the Prometheus operator calls what a PodMonitor finds
+    ours = f'job="{name}"'  # the job name that the Prometheus operator gives a PodMonitor
     speech = f'{ours},endpoint=~"{SPEECH}"'
     answers = f"sum(rate(tts_requests_total{{{speech}}}[5m]))"
     failed = f'sum(rate(tts_requests_total{{{speech},status=~"5..",status!="503"}}[5m]))'
@@ -51,7 +51,7 @@ def _alerts(service: TTSService) -> list[Json]:
         summary=f"No pod of {name} can speak",
     )
     return [
-        *([down] if _would_be_seen(service) else []),
+        *([down] if _is_always_scraped(service) else []),
         _alert(
             "TTSServiceErrors",
             f"{failed} / {answers} > 0.01",
@@ -76,8 +76,8 @@ def _alerts(service: TTSService) -> list[Json]:
     ]
 
 
-def _would_be_seen(service: TTSService) -> bool:
-    """Whether the figures of a pod are there as long as all is well: else their absence says nothing."""
+def _is_always_scraped(service: TTSService) -> bool:
+    """Whether a healthy service always has metrics, so that their absence means an outage."""
     spec = service.spec
     return spec.monitoring.pod_monitor.enabled and (spec.replicas > 0 or spec.autoscaling is not None)
 

@@ -6,13 +6,13 @@ from tts_operator.json_object import Json
 
 
 def network_policy(service: TTSService, operator_namespace: str) -> Json:
-    """The policy: the server's port and no other, for those who are listed, or for all. What pods send stays free.
+    """Allow the server's port only, from the listed peers, or from everyone. Egress is not restricted.
 
-    The operator is always let in, where it knows its own namespace: it listens to new pods before clients do.
+    The operator is always allowed if it knows its own namespace, because it must check new pods.
     """
     allowed: Json = {"ports": [{"port": "http", "protocol": "TCP"}]}
     if peers := service.spec.network_policy.ingress_from:
-        # Without what was not said; but an empty selector means all, and stays.
+        # Unset fields are omitted. An empty selector stays, because it means all.
         allowed["from"] = [peer.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True) for peer in peers]
         if operator_namespace:
             operator: Json = {

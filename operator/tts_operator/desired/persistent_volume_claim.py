@@ -1,4 +1,4 @@
-"""The PersistentVolumeClaim for the files of the model."""
+"""The PersistentVolumeClaim for the model's files."""
 
 from tts_operator.api import TTSService
 from tts_operator.api.model import ModelClaim

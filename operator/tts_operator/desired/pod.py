@@ -1,4 +1,4 @@
-"""The pod template of the model server. A change of what this returns restarts every pod of every user."""
+"""The pod template of the model server. A change here reaches pods with the next revision of their service."""
 
 from typing import Any
 
@@ -21,28 +21,29 @@ PORT = 7860
 USER = 10001
 """The user and group that the server image runs as."""
 LOAD_SECONDS = 600
-"""How long a model may load before the startup probe gives the container up."""
+"""How long a model may load before the startup probe fails."""
 MODEL_FOLDER = "/models"
-"""Where the files of a model that is not part of the image are mounted."""
+"""Mount path of the files of a model that is not part of the image."""
 LEXICON_FOLDER, LEXICON_FILE = "/etc/tts-server/lexicon", "lexicon.yaml"
-"""Where the lexicon is mounted. A folder and not only its file, which would not follow a change of the ConfigMap."""
+"""Mount path of the lexicon. A folder and not only its file, which would not follow a change of the ConfigMap."""
 DRAIN_SECONDS = 5
-"""How long a stopping pod goes on serving, so that every kube-proxy and ingress has seen it leave."""
+"""How long a stopping pod continues to serve, until every kube-proxy and ingress has removed it."""
 GRACE_SECONDS = 60
-"""From preStop to SIGKILL: the drain, then the longest request (30 s), then some."""
+"""From preStop to SIGKILL: the drain, the longest request (30 s), and a margin."""
 
 CONTAINERS = ("initContainers", "containers")
 PRIVILEGES = {"privileged", "allowPrivilegeEscalation", "capabilities"}
 CONFINED: Json = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-"""What the restricted Pod Security Standard wants of each container, beside what the pod's securityContext says."""
+"""What the restricted Pod Security Standard requires of each container, in addition to the pod's securityContext."""
 
 
 def pod_template(
     service: TTSService, default_image: str, spread: SpreadInForce, keyring: Keyring | None = None
 ) -> Json:
-    """The pod template; `default_image` runs where the spec names no image, `spread` is how strict it is over zones.
+    """Build the pod template.
 
-    Without a `keyring` the pods do not know the operator where they want API keys, and sign nothing in Redis.
+    `default_image` runs if the spec names no image. `spread` says how strictly pods are spread over zones. Without a
+    `keyring`, pods that require API keys do not trust the operator, and pods do not sign their Redis entries.
     """
     spec = service.spec
     pod: Json = {
@@ -73,23 +74,23 @@ def pod_template(
     if spec.placement.runtime_class_name:
         pod["runtimeClassName"] = spec.placement.runtime_class_name
     if spec.placement.affinity is not None:
-        # Without what was not said; but an empty selector means all, and must stay.
+        # Unset fields are omitted. An empty selector stays, because it means all.
         pod["affinity"] = spec.placement.affinity.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
     template = merged({"metadata": {"labels": common_labels(service)}, "spec": pod}, spec.pod_template or {})
-    # Whatever the patch says: the Deployment and the Service find the pods by these.
+    # podTemplate must not change these: the Deployment and the Service select the pods by them.
     template["metadata"]["labels"] = {**template["metadata"].get("labels", {}), **common_labels(service)}
     template["spec"] = _confined(template["spec"])
     return template
 
 
 def _confined(pod: Json) -> Json:
-    """With the restricted securityContext on each container that says nothing of its privileges, as a plain sidecar."""
+    """Set the restricted securityContext on each container, such as a sidecar, that does not set its privileges."""
     return {name: _confined_all(value) if name in CONTAINERS else value for name, value in pod.items()}
 
 
 def _confined_all(containers: Any) -> Any:
     if not isinstance(containers, list):
-        return containers  # it is for the API server to say what is wrong with it
+        return containers  # the API server will reject it
     return [_confined_one(each) if isinstance(each, dict) else each for each in containers]
 
 
@@ -101,9 +102,9 @@ def _confined_one(container: Json) -> Json:
 
 
 def as_candidate(service: TTSService, template: Json) -> Json:
-    """The same pods under a candidate's labels, and spread among themselves."""
+    """Return the template with the candidate's labels, and with spread constraints among candidate pods."""
     spread = template["spec"].get("topologySpreadConstraints", [])
-    if isinstance(spread, list):  # podTemplate may hold anything
+    if isinstance(spread, list):  # podTemplate may contain anything
         spread = [_among_candidates(service, each) for each in spread]
     return {
         "metadata": {**template["metadata"], "labels": {**template["metadata"]["labels"], NAME_LABEL: CANDIDATE}},
@@ -112,14 +113,14 @@ def as_candidate(service: TTSService, template: Json) -> Json:
 
 
 def _among_candidates(service: TTSService, constraint: Any) -> Any:
-    """A constraint of spread about the pods of a candidate, where it is about those of the service."""
+    """Change a spread constraint on the stable pods to the candidate pods."""
     if not isinstance(constraint, dict) or constraint.get("labelSelector") != {"matchLabels": selector_labels(service)}:
         return constraint
     return {**constraint, "labelSelector": {"matchLabels": candidate_labels(service)}}
 
 
 def image_reference(image: Image, default_image: str) -> str:
-    """The reference that the kubelet pulls. Without a tag or digest, the operator's own version is the tag."""
+    """The image reference. Without a tag or digest, the tag is that of the default image."""
     if image.repository is None:
         return default_image
     if image.digest:
@@ -128,13 +129,13 @@ def image_reference(image: Image, default_image: str) -> str:
 
 
 def _tag(reference: str) -> str:
-    """The tag of an image reference; that of this version where it has none."""
+    """The tag of an image reference; by default, the operator's version."""
     tag = reference.rpartition("/")[2].partition("@")[0].partition(":")[2]
     return tag or f"v{__version__}"
 
 
 def _fetch(service: TTSService, default_image: str) -> Json:
-    """Fetches the model into its volume, once, before the server starts, which then needs no network."""
+    """The init container that fetches the model into its volume, so that the server needs no network."""
     server = _server(service, default_image)
     same = ("image", "imagePullPolicy", "resources", "securityContext", "terminationMessagePolicy", "volumeMounts")
     env = [each for each in server["env"] if each["name"].startswith("TTS_MODEL_")]
@@ -153,7 +154,7 @@ def _server(service: TTSService, default_image: str, keyring: Keyring | None = N
             "requests": {"cpu": spec.resources.requests.cpu, "memory": spec.resources.requests.memory},
             "limits": {"cpu": spec.resources.limits.cpu, "memory": spec.resources.limits.memory},
         },
-        # Liveness and readiness start when the startup probe has passed: a model that still loads is never killed.
+        # The other probes start after the startup probe has passed, so a loading model is never killed.
         "startupProbe": _probe("/ready", every=1, failures=LOAD_SECONDS),
         "livenessProbe": _probe("/health", every=30, failures=3),
         "readinessProbe": _probe("/ready", every=10, failures=2),
@@ -173,7 +174,7 @@ def _server(service: TTSService, default_image: str, keyring: Keyring | None = N
 
 
 def _environment(service: TTSService, keyring: Keyring | None) -> list[Json]:
-    """The server's settings (docs/server.md). What the spec does not say is left to the server."""
+    """The server's settings (docs/server.md). Unset fields are left to the server's defaults."""
     model, server = service.spec.model, service.spec.server
     plain = {
         "TTS_ENGINE": model.engine,
@@ -205,10 +206,10 @@ def _environment(service: TTSService, keyring: Keyring | None) -> list[Json]:
 
 
 def _redis(service: TTSService, keyring: Keyring) -> list[Json]:
-    """What keeps the entries of one TTSService apart from all others in the same Redis.
+    """The settings that isolate the entries of one TTSService from others in the same Redis.
 
-    The key may be read by whoever may read pods in this namespace. It is kept from the tenants of other namespaces, who
-    may not; to have it in a Secret for each service, the operator would have to write Secrets everywhere.
+    Anyone who can read pods in this namespace can read the key. It protects against tenants of other namespaces. A
+    Secret for each service would require the operator to write Secrets in every namespace.
     """
     return [
         {"name": "TTS_REDIS_PREFIX", "value": f"tts:{service.namespace}:{service.uid}:"},
@@ -221,14 +222,14 @@ def _secret_key(reference: SecretKeyReference) -> Json:
 
 
 def _is_fetched(service: TTSService) -> bool:
-    """Whether the model is not part of the image."""
+    """Whether the model must be fetched, because it is not part of the image."""
     return service.spec.model.engine != "fastspeech2"
 
 
 def _volumes(service: TTSService) -> list[Json]:
     volumes: list[Json] = [{"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}]
     if _is_fetched(service):
-        # Its resources are unpacked there at each start; they need not be in memory.
+        # The model's resources are unpacked there at each start. They need not be in memory.
         volumes = [{"name": "tmp", "emptyDir": {"sizeLimit": "2Gi"}}]
         storage = service.spec.model.storage or Storage()
         if storage.persistent_volume_claim is not None:
@@ -245,7 +246,7 @@ def _volumes(service: TTSService) -> list[Json]:
 
 
 def _probe(path: str, *, every: int, failures: int) -> Json:
-    """An HTTP probe; `every` in seconds."""
+    """An HTTP probe. `every` is in seconds."""
     return {
         "httpGet": {"path": path, "port": "http"},
         "periodSeconds": every,
@@ -255,7 +256,7 @@ def _probe(path: str, *, every: int, failures: int) -> Json:
 
 
 def _tolerations(placement: Placement) -> list[Json]:
-    """The user's, and short ones for lost nodes: Kubernetes' default of 300 s would be a five-minute outage."""
+    """The user's tolerations, and short ones for lost nodes: Kubernetes' default is 300 s."""
     lost = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
     return [_toleration(asked) for asked in placement.tolerations] + [
         {

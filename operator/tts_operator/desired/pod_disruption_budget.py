@@ -1,4 +1,4 @@
-"""The PodDisruptionBudget: how many pods a drain of nodes may take away at once."""
+"""The PodDisruptionBudget: how many pods a node drain may evict at once."""
 
 from tts_operator.api import TTSService
 from tts_operator.desired.identity import candidate_labels, candidate_name, manifest, selector_labels
@@ -6,13 +6,13 @@ from tts_operator.json_object import Json
 
 
 def pod_disruption_budget(service: TTSService, *, of_candidate: bool = False) -> Json:
-    """The budget. By default one pod may be away: that agrees with any number of replicas, also with one.
+    """The budget. By default, one pod may be unavailable, which works with any number of replicas, even one.
 
-    A pod that is not ready may always be evicted: it serves nobody, and would block a drain for ever
+    An unready pod may always be evicted. It serves nobody, and would block a drain forever
     (https://kubernetes.io/docs/tasks/run-application/configure-pdb/#unhealthy-pod-eviction-policy).
 
-    That of a candidate never has `minAvailable`: it is chosen for all pods of the service, and a candidate may have
-    fewer, of which then none could be evicted.
+    A candidate's budget never uses `minAvailable`, which is meant for all pods of the service. A candidate may have
+    fewer pods, none of which could be evicted then.
     """
     asked = service.spec.disruption
     if asked.min_available is not None and not of_candidate:

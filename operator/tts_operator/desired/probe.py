@@ -1,4 +1,4 @@
-"""How pods that want API keys know the operator: what is put into their template, and what a template says of it."""
+"""How pods that require API keys authenticate the operator: variables in the pod template, and how to read them."""
 
 from typing import Any, NamedTuple
 
@@ -10,26 +10,26 @@ CONTAINER = "server"
 _PUBLIC_KEY, _POD_UID = "TTS_PROBE_PUBLIC_KEY", "TTS_POD_UID"
 _UID: Json = {"fieldRef": {"fieldPath": "metadata.uid"}}
 _KEY_IS_UID: Json = {"name": "TTS_PROBE_KEY", "valueFrom": _UID}
-"""In the templates that older operators have made, and that are kept with their revisions, the pod's uid is a key. It
-is no secret: it is in the metrics of every pod, and whoever may read pods reads it."""
+"""In templates of older operators, which are kept with their revisions, the pod's uid is the key. It is not a secret:
+it is in every pod's metrics, and anyone who can read pods can read it."""
 
 
 class Admits(NamedTuple):
-    """By what the pods of a template let the operator speak, beside the keys of clients."""
+    """How the pods of a template authenticate the operator, in addition to the API keys of clients."""
 
     public_key: str = ""
-    """They take tokens that are signed with the private key which belongs to this one."""
+    """The public key with which they verify tokens; empty if they accept none."""
     uid: bool = False
-    """They take their own uid."""
+    """Whether they accept their own uid."""
 
 
 def environment(keyring: Keyring) -> list[Json]:
-    """The variables by which a pod knows the operator. None is secret: there is nothing in a pod that could speak."""
+    """The variables with which a pod authenticates the operator. None of them is a secret."""
     return [{"name": _PUBLIC_KEY, "value": keyring.public_key}, {"name": _POD_UID, "valueFrom": _UID}]
 
 
 def admits(template: Json) -> Admits:
-    """By what the pods of a template, whoever has made it and whatever it holds, know the operator."""
+    """Read how the pods of a template authenticate the operator. Accepts any template, whatever it contains."""
     server = next((each for each in _objects(template.get("spec"), "containers") if each.get("name") == CONTAINER), {})
     env = _objects(server, "env")
     public_key = next((each.get("value") for each in env if each.get("name") == _PUBLIC_KEY), "")
@@ -37,6 +37,6 @@ def admits(template: Json) -> Admits:
 
 
 def _objects(holder: Any, field: str) -> list[Json]:
-    """The objects of a list, where there is one: podTemplate may hold anything."""
+    """The objects in a list field, if it is one: podTemplate may contain anything."""
     found = holder.get(field) if isinstance(holder, dict) else None
     return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []

@@ -1,8 +1,8 @@
-"""Revisions: what the pods of a TTSService are made of, kept as ControllerRevisions.
+"""Revisions: the pod templates of a TTSService, kept as ControllerRevisions.
 
-A revision holds the pod template, and the part of the spec that it was made of. As long as that part of the spec is the
-same, the template is used as it is. So an operator with other defaults, or with another idea of a good template,
-restarts no pod: its defaults come with the next change of the spec, or when the user asks for them.
+A revision contains the pod template, and the part of the spec that it was built from, its inputs. The template is
+reused as long as the inputs are the same. So an operator with new defaults, or a different template, restarts no pod.
+They take effect with the next change of the spec, or when the user requests a refresh.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from tts_operator.json_object import Json
 from tts_operator.keyring import Keyring
 
 PARTS = {"model", "image", "resources", "server", "placement", "pod_template"}
-"""The fields of the spec that end in the pods."""
+"""The fields of the spec that affect the pods."""
 HASH_CHARACTERS = 10
 TEMPLATE_LABEL = "tts-operator.io/template-hash"
 CAUSE_ANNOTATION = "tts-operator.io/cause"
@@ -33,26 +33,26 @@ CAUSE_MAX = 250
 
 @dataclass(frozen=True, kw_only=True)
 class Revision:
-    """What the pods are made of."""
+    """A pod template and its inputs."""
 
     name: str
-    """Of the ControllerRevision."""
+    """Name of the ControllerRevision."""
     number: int
-    """Counted from 1; the newest has the largest."""
+    """Counted from 1. The newest has the largest number."""
     inputs: Json
-    """The part of the spec that it was made of, with the defaults of that time."""
+    """The part of the spec that it was built from, with the defaults of that time."""
     template: Json
     """The pod template."""
     cause: str = ""
-    """Why it was made, for people."""
+    """Why it was created, for people."""
     spread: str = ""
-    """How strictly its pods are spread over zones, as `status.zoneSpread` has it; empty where that is not known."""
+    """How strictly its pods are spread over zones, as in `status.zoneSpread`; empty if unknown."""
     recorded: bool = True
-    """False: there is no ControllerRevision; it is known only by what its Deployment was given."""
+    """False: its ControllerRevision is gone, and it is only known from its Deployment."""
 
     @property
     def model(self) -> Model:
-        """The model that its pods load; the default where the record cannot be read."""
+        """The model that its pods load; the default one if the inputs are invalid."""
         try:
             return Model.model_validate(self.inputs.get("model", {}))
         except ValidationError:
@@ -60,9 +60,9 @@ class Revision:
 
     @property
     def spec(self) -> Spec:
-        """The spec that it was made of; fields that do not end in the pods have their defaults.
+        """The spec that it was built from. Fields that do not affect the pods have their defaults.
 
-        All have them where the record cannot be read, as one that somebody has edited.
+        If the inputs are invalid, for example because someone has edited them, all fields have their defaults.
         """
         try:
             return Spec.model_validate({name: value for name, value in self.inputs.items() if name != "refresh"})
@@ -71,18 +71,18 @@ class Revision:
 
     @property
     def template_hash(self) -> str:
-        """The same for all revisions with the same pods; empty where the template is from before there was one."""
+        """Equal for all revisions with the same pods; empty for templates of older operators."""
         found: str = self.template["metadata"].get("labels", {}).get(TEMPLATE_LABEL, "")
         return found
 
     def stripped(self) -> "Revision":
-        """Without what takes memory: enough to tell of it, and to know its pods."""
+        """Drop what takes memory. Keeps enough to report the revision, and to recognize its pods."""
         labels = {TEMPLATE_LABEL: self.template_hash} if self.template_hash else {}
         model = {name: self.inputs[name] for name in ("model",) if name in self.inputs}
         return replace(self, inputs=model, template={"metadata": {"labels": labels}})
 
     def has_pods_of(self, other: "Revision") -> bool:
-        """Whether both make the same pods."""
+        """Whether both revisions have the same pods."""
         return self.template == other.template or self.template_hash == other.template_hash != ""
 
     def manifest(self, service: TTSService) -> Json:
@@ -101,7 +101,7 @@ class Revision:
 
 
 def revisions_of(history: Iterable[Json]) -> list[Revision]:
-    """The revisions that ControllerRevisions hold, the newest last. What holds none is left out."""
+    """Parse ControllerRevisions, oldest first. Skips those with other content."""
     found = (_revision(body) for body in history if _holds_revision(body.get("data")))
     return sorted(found, key=lambda each: each.number)
 
@@ -114,17 +114,17 @@ def wanted_revision(
     nodes: Iterable[Mapping[str, str]] = (),
     keyring: Keyring | None = None,
 ) -> Revision:
-    """The newest one of `revisions` where the spec still asks for it, or else an older one, or a new one.
+    """Return the revision for the spec: the newest of `revisions` if it matches, or an older one, or a new one.
 
-    `nodes` are the labels of each node, none where they are not known. They decide about a new one only: pods that run
-    stay as they are when zones come or go. So does the `keyring`: a key that was lost restarts no pod.
+    `nodes` yields the labels of each node, if known. Only a new revision depends on them and on the `keyring`, so that
+    neither new zones nor a lost key restart pods.
     """
     asked = inputs(service)
     if revisions and _still_asked(revisions[-1].inputs, asked):
         return revisions[-1]
     cause = (service.cause or (change(revisions[-1].inputs, asked) if revisions else ""))[:CAUSE_MAX]
     number = revisions[-1].number + 1 if revisions else 1
-    # The spec goes back to what it was: an older one becomes the newest, the one that runs before all others.
+    # If the spec returns to an earlier one, its revision becomes the newest; preferably the stable revision.
     stable = service.status.get("currentRevision")
     for each in sorted(revisions, key=lambda each: (each.name != stable, -each.number)):
         if _still_asked(each.inputs, asked):
@@ -137,17 +137,17 @@ def wanted_revision(
 
 
 def inputs(service: TTSService) -> Json:
-    """What of a TTSService ends in its pods."""
+    """The part of a TTSService that affects its pods."""
     asked = _dump(service.spec)
     return {**asked, "refresh": service.refresh} if service.refresh else asked
 
 
 def _still_asked(recorded: Json, asked: Json) -> bool:
-    """Whether `asked` is what a revision was made of.
+    """Whether the inputs of a revision match.
 
-    `whenUnsatisfiable` had the default DoNotSchedule once. The API server has stored it in the objects of that time,
-    and it is in the inputs of their revisions. An object that is replaced by one without the field asks for nothing
-    new: its pods stay, strictly spread, until another field changes or somebody asks for the present defaults.
+    `whenUnsatisfiable` once had the default DoNotSchedule. The API server stored it in the objects of that time, and so
+    it is in the inputs of their revisions. Applying such an object again without the field requests nothing new: its
+    pods stay, strictly spread, until another field changes, or someone requests a refresh.
     """
     return same_inputs(recorded, asked, _silent()) or same_inputs(recorded, _with_old_default(asked), _silent())
 
@@ -159,12 +159,12 @@ def _with_old_default(asked: Json) -> Json:
 
 
 def same_inputs(recorded: Mapping[str, Any], asked: Mapping[str, Any], silent: Mapping[str, Any]) -> bool:
-    """Whether `asked` is what was recorded. `silent` is what a spec gives that says nothing.
+    """Whether `asked` matches the recorded inputs. `silent` are the inputs of an empty spec.
 
-    A field that came with a newer API, and has its default, was not recorded, and is no difference.
+    A field of a newer API version that has its default is not recorded, and is no difference.
     """
     if recorded == asked:
-        return True  # mostly so, and many times as fast
+        return True  # the common case, many times as fast
     if not recorded.keys() <= asked.keys():
         return False
     return all(
@@ -189,7 +189,7 @@ def _dump(spec: Spec) -> Json:
 
 
 def change(before: Json, after: Json) -> str:
-    """What is different in the inputs of two revisions, in words."""
+    """Describe the differences between the inputs of two revisions."""
     return "; ".join(_changes(before, after, ""))
 
 
@@ -198,7 +198,7 @@ def _changes(before: Any, after: Any, path: str) -> Iterator[str]:
         for name in sorted(before.keys() | after.keys()):
             yield from _changes(before.get(name), after.get(name), f"{path}.{name}" if path else name)
     elif before != after:
-        # A pod template, or a list, may be long, or hold what is nobody's business.
+        # A pod template or a list may be long, or contain secrets.
         plain = not isinstance(before, dict | list) and not isinstance(after, dict | list)
         yield f"{path}: {_word(before)} -> {_word(after)}" if plain else path
 
@@ -208,7 +208,7 @@ def _word(value: Any) -> str:
 
 
 def _labelled(template: Json) -> Json:
-    """With a label that tells by which template a pod was made."""
+    """Add the label that identifies a pod's template."""
     metadata = template["metadata"]
     return {
         **template,
@@ -217,7 +217,7 @@ def _labelled(template: Json) -> Json:
 
 
 def _by_value(node: Any) -> Any:
-    """The same for templates that differ only in how amounts are written: 1000m is 1."""
+    """Normalize a template, so that equal quantities are equal: 1000m is 1."""
     if isinstance(node, list):
         return [_by_value(each) for each in node]
     if not isinstance(node, dict):
@@ -231,12 +231,12 @@ def _by_value(node: Any) -> Any:
 def _amount(value: Any) -> str:
     try:
         return str(quantity(value).normalize())
-    except ValueError:  # podTemplate may hold anything; the API server refuses it
+    except ValueError:  # podTemplate may contain anything; the API server will reject it
         return str(value)
 
 
 def _holds_revision(data: Any) -> bool:
-    """Whether it has the shape of what we keep. Others may write ControllerRevisions too."""
+    """Whether data has the shape of a revision. Others may write ControllerRevisions too."""
     if not isinstance(data, dict) or not all(isinstance(data.get(name), dict) for name in ("inputs", "template")):
         return False
     metadata, spec = (data["template"].get(name) for name in ("metadata", "spec"))

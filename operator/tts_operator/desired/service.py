@@ -1,4 +1,4 @@
-"""The Service through which clients reach the pods."""
+"""The Services of stable and candidate pods."""
 
 from tts_operator.api import TTSService
 from tts_operator.desired.identity import all_pods, candidate_labels, candidate_name, manifest, selector_labels
@@ -7,7 +7,7 @@ from tts_operator.json_object import Json
 
 
 def service_(service: TTSService, traffic: Traffic) -> Json:
-    """The Service: its port leads to the server's named port, and only to ready pods."""
+    """The Service that clients use. `traffic` says which pods it selects."""
     wanted = service.spec.service
     selector = {Traffic.STABLE: selector_labels, Traffic.BOTH: all_pods, Traffic.CANDIDATE: candidate_labels}[traffic]
     spec: Json = {"type": wanted.type, "selector": selector(service), "ports": _ports(service)}
@@ -17,7 +17,7 @@ def service_(service: TTSService, traffic: Traffic) -> Json:
 
 
 def candidate_service(service: TTSService) -> Json:
-    """The Service of the candidate alone: for routes, and for people who want to hear it first."""
+    """The Service of the candidate only: for routes, and for people who want to test it."""
     spec = {"type": "ClusterIP", "selector": candidate_labels(service), "ports": _ports(service)}
     return manifest(service, "v1", "Service", name=candidate_name(service), spec=spec)
 
@@ -27,7 +27,7 @@ def _ports(service: TTSService) -> list[Json]:
 
 
 def url(service: TTSService) -> str:
-    """Where clients reach the service: by the host of the Ingress or of the route, or else inside the cluster."""
+    """The URL for clients: the host of the Ingress or route, or otherwise the address inside the cluster."""
     ingress, gateway = service.spec.ingress, service.spec.gateway
     if ingress is not None and ingress.host is not None:
         return f"{'https' if ingress.tls else 'http'}://{ingress.host}{ingress.path.rstrip('/')}"

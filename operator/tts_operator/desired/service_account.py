@@ -1,4 +1,4 @@
-"""The ServiceAccount of the pods: an identity for image pulls and policies, with no token and no rights."""
+"""The ServiceAccount of the pods: an identity for image pulls and policies, without a token or rights."""
 
 from tts_operator.api import TTSService
 from tts_operator.desired.identity import manifest

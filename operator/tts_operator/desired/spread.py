@@ -1,4 +1,4 @@
-"""How the pods are spread over zones: as the spec says, or, where it says nothing, as the nodes allow."""
+"""How pods are spread over zones: as the spec says, or otherwise as the nodes allow."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,11 +11,11 @@ from tts_operator.json_object import Json
 
 HOSTNAME = "kubernetes.io/hostname"
 ENOUGH_ZONES = 2
-"""With fewer there is nothing to lose by a pod that is placed anywhere, and all to lose by one that waits."""
+"""With fewer zones, a pod loses nothing by running anywhere, but much by waiting."""
 
 
 def resolved(spec: Spec, nodes: Iterable[Mapping[str, str]]) -> SpreadInForce:
-    """How strictly to spread over zones. `nodes` are the labels of each node; none where they are not known."""
+    """How strictly to spread over zones. `nodes` yields the labels of each node, if known."""
     asked = spec.placement.zone_spread
     if asked.when_unsatisfiable is not None:
         return asked.when_unsatisfiable
@@ -23,17 +23,17 @@ def resolved(spec: Spec, nodes: Iterable[Mapping[str, str]]) -> SpreadInForce:
     zones = {labels[asked.topology_key] for labels in fitting if asked.topology_key in labels}
     if len(zones) >= ENOUGH_ZONES:
         return "DoNotSchedule"
-    # A podTemplate may change a part of the constraint over zones, which must then be there.
+    # A podTemplate may change part of the zone constraint, which must exist then.
     return "ScheduleAnyway" if zones or not fitting or _has_own(spec.pod_template) else "NoZones"
 
 
 def constraints(service: TTSService, spread: SpreadInForce) -> list[Json]:
-    """Over zones, and over the nodes within them where possible (core/v1 TopologySpreadConstraint).
+    """Constraints over zones, and over nodes where possible (core/v1 TopologySpreadConstraint).
 
-    nodeTaintsPolicy Honor: a dead zone would otherwise count as empty and block its replacements for ever.
-    matchLabelKeys: each revision is spread by itself, or the old pods would skew a rolling update (KEP-3243).
-    Without zones there is none over zones, not even a soft one: the scheduler's score for the spread leaves out a node
-    that lacks any of the labels, so that all pods could end on one node (PreScore of its plugin PodTopologySpread).
+    nodeTaintsPolicy Honor: otherwise, a dead zone counts as empty, and blocks replacement pods forever.
+    matchLabelKeys: each revision is spread separately; otherwise, old pods skew a rolling update (KEP-3243).
+    NoZones: no constraint over zones at all, not even a soft one. The scheduler's score ignores nodes that lack any of
+    the labels, so that all pods could end up on one node (PreScore of its plugin PodTopologySpread).
     """
     asked = service.spec.placement.zone_spread
     common: Json = {
@@ -49,9 +49,9 @@ def constraints(service: TTSService, spread: SpreadInForce) -> list[Json]:
 
 
 def in_force(inputs: Json, template: Json) -> str:
-    """How strictly a revision with this template is spread; empty where podTemplate has its own idea of it.
+    """How strictly a revision with this template is spread; empty if podTemplate overrides it.
 
-    `inputs` is the part of the spec that the template was made of. Each may be from another version of the operator.
+    `inputs` is the part of the spec that the template was built from. Both may come from another operator version.
     """
     asked = inputs.get("placement", {}).get("zoneSpread", {})
     key = asked.get("topologyKey", ZoneSpread().topology_key)

@@ -1,4 +1,4 @@
-"""Strategic merge of a pod template: a patch laid over what the operator makes.
+"""Strategic merge of podTemplate into the operator's pod template.
 
 Directives: null removes a field, `$patch: delete` a list item, `$patch: replace` replaces a map.
 Source: https://kubernetes.io/docs/tasks/manage-kubernetes-objects/update-api-object-kubectl-patch/, and the
@@ -22,12 +22,12 @@ MERGE_KEYS = {
     "topologySpreadConstraints": "topologyKey",
     "resourceClaims": "name",
 }
-"""Lists whose items are merged by a key. All other lists are replaced as a whole."""
+"""Lists whose items are merged by a key. All other lists are atomic."""
 DIRECTIVE = "$patch"
 
 
 def merged(base: Json, patch: Json) -> Json:
-    """`base` with `patch` laid over it; neither is changed."""
+    """Merge `patch` into `base`, and return the result. Changes neither."""
     if patch.get(DIRECTIVE) == "replace":
         return {name: value for name, value in patch.items() if name != DIRECTIVE}
     result = dict(base)
@@ -49,9 +49,9 @@ def _value(name: str, base: Any, patch: Any) -> Any:
 
 
 def _items(base: list[Any], patch: list[Any], key: str) -> list[Any]:
-    """Items of both, those of one key merged, in the order of `base`; new ones come last."""
+    """Merge items with equal keys, in the order of `base`. New items come last."""
     if not all(isinstance(item, dict) and isinstance(item.get(key), str | int) for item in patch):
-        return patch  # it is for the API server to say what is wrong with it
+        return patch  # the API server will reject it
     patches = {item[key]: item for item in patch}
     kept = [
         merged(item, patches[item[key]]) if item.get(key) in patches else item

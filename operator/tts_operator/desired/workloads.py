@@ -1,4 +1,4 @@
-"""The sets of pods of a TTSService, and who of them gets which traffic. Normally there is one set."""
+"""The sets of pods of a TTSService, and their shares of traffic. Without a rollout, there is one set."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -7,14 +7,14 @@ from tts_operator.desired.revision import Revision
 
 
 class Traffic(Enum):
-    """To which pods the Service leads."""
+    """The pods that the Service selects."""
 
     STABLE = "stable"
-    """Those of the Deployment that bears the service's name."""
+    """The stable pods."""
     BOTH = "both"
-    """Also the candidate's: each pod has the same share."""
+    """Stable and candidate pods: each pod has the same share."""
     CANDIDATE = "candidate"
-    """Those of the candidate only."""
+    """The candidate pods."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,33 +23,33 @@ class Candidate:
 
     revision: Revision
     replicas: int | None
-    """None: an autoscaler has set them."""
+    """None: an autoscaler owns them."""
     scaled: bool = False
-    """Whether the autoscaler is about it, and not about the other set."""
+    """Whether the autoscaler targets the candidate instead of the stable Deployment."""
     preview: bool = True
-    """Whether it has a Service of its own."""
+    """Whether it has its own Service."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DesiredWorkloads:
-    """What pods there are to be, and who gets which traffic."""
+    """The pods to run, and their shares of traffic."""
 
     revision: Revision
-    """Of the Deployment that bears the service's name."""
+    """The revision of the stable Deployment."""
     replicas: int | None
-    """Of the same. None: an autoscaler has set them."""
+    """The replicas of the stable Deployment. None: an autoscaler owns them."""
     candidate: Candidate | None = None
     traffic: Traffic = Traffic.STABLE
     weight: int = 0
-    """Percent of the traffic that a route shares out to the candidate; the Service then leads to the others."""
+    """Percentage of traffic that a route sends to the candidate. The Service then selects only stable pods."""
     halted: bool = False
-    """No further pod of the Deployment is replaced."""
+    """Whether the stable Deployment must not replace further pods."""
     one_pod: bool = False
-    """Only as many pods of the Deployment are replaced as may be missing; the next ones wait."""
+    """Whether the stable Deployment replaces only its first pods (maxUnavailable), and holds the others."""
     keep: tuple[Revision, ...] = ()
-    """Further revisions that are still needed."""
+    """Other revisions to keep."""
 
     @property
     def serving(self) -> Revision:
-        """The revision that has the traffic, or most of it."""
+        """The revision that receives all or most of the traffic."""
         return self.candidate.revision if self.candidate and self.traffic is Traffic.CANDIDATE else self.revision

@@ -1,8 +1,8 @@
-"""Fencing: pods on a node that does not answer leave their Service within seconds, not when Kubernetes notices.
+"""Fencing: take pods on an unreachable node out of their Service within seconds.
 
-Kubernetes marks the pods of a lost node as not ready once the node's heartbeats have been missing for 40 to 50 seconds.
-Until then every Service sends them their share of the requests. What happens then is done here sooner, to the pods of
-TTSServices only, and by the same means: their condition Ready becomes False.
+Kubernetes marks the pods of a lost node as not ready after 40 to 50 seconds without heartbeats. Until then, every
+Service sends them their share of the requests. Fencing does the same much sooner, but only for the pods of TTSServices:
+it sets their Ready condition to False.
 """
 
 from tts_operator.fencing.fence import Fence

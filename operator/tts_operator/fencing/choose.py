@@ -1,4 +1,4 @@
-"""Which pods are to leave their Service, and which come back. Pure."""
+"""Choose the pods to fence and to restore. Pure."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,26 +9,26 @@ from tts_operator.runtime import version_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class Situation:
-    """What is decided on."""
+class FencingContext:
+    """The input of a fencing decision."""
 
     pods: Collection[Json]
     unreachable: Mapping[str, float]
-    """Nodes that are agreed to be lost, with the time of their first silence."""
+    """Nodes that all replicas consider lost, with the time of their first missed probe."""
     reachable: Collection[str]
     zones: Mapping[str, str]
-    """Zone of each node, where it is known."""
+    """Zone of each node, if known."""
     contested: Collection[str] = ()
-    """Nodes that have set a fenced pod back to ready: their kubelets live, and know better."""
+    """Nodes whose kubelet has set a fenced pod back to ready. It is alive, and knows better."""
     unheard: Collection[str] = ()
-    """Uids of pods of which neither they nor their kubelet has ever answered: their silence says nothing."""
+    """Uids of pods that have never answered, and whose kubelet has not either. Their silence says nothing."""
 
 
-def to_fence(now: Situation) -> list[Json]:
-    """The ready pods that are to leave their Services.
+def to_fence(now: FencingContext) -> list[Json]:
+    """The ready pods to fence.
 
-    Of each set of pods that a Service leads to: those of one zone of several, or one, or a third of all, and never the
-    last ready one.
+    Of each set of pods behind a Service: those of one zone out of several, or one pod, or a third of all, but never the
+    last ready pod.
     """
     lost = {node: since for node, since in now.unreachable.items() if node not in now.contested}
     if not lost:
@@ -36,16 +36,16 @@ def to_fence(now: Situation) -> list[Json]:
     return [pod for pods in _sets(now.pods) for pod in _of_set(pods, lost, now)]
 
 
-def to_restore(now: Situation) -> list[Json]:
-    """The pods that were fenced and whose nodes answer again."""
+def to_restore(now: FencingContext) -> list[Json]:
+    """The fenced pods whose nodes respond again."""
     return [pod for pod in now.pods if is_fenced(pod) and node_of(pod) in now.reachable]
 
 
 def contesting(pods: Iterable[Json], fenced: Mapping[str, int], unreachable: Collection[str]) -> set[str]:
-    """Nodes that do not answer, and on which a pod is ready again all the same since it was fenced.
+    """Unreachable nodes on which a fenced pod has become ready again.
 
-    `fenced` tells the uids of such pods, and their resource version then. Only its kubelet says so, or somebody by
-    hand. So the node can reach the API server, and is not lost but out of our reach.
+    `fenced` maps the uids of fenced pods to their resource versions at that time. Only a kubelet, or a person, sets a
+    pod to ready. So the node can reach the API server: it is not lost, but only unreachable from here.
     """
     return {
         node_of(pod)
@@ -58,17 +58,17 @@ def contesting(pods: Iterable[Json], fenced: Mapping[str, int], unreachable: Col
 
 
 def is_fenced(pod: Json) -> bool:
-    """Whether it was taken out of its Service here."""
+    """Whether the operator has fenced a pod."""
     return _ready(pod).get("reason") == NODE_UNREACHABLE
 
 
 def is_ready(pod: Json) -> bool:
-    """Whether its Service leads to it."""
+    """Whether a pod receives traffic from its Service."""
     return _ready(pod).get("status") == "True"
 
 
 def node_of(pod: Json) -> str:
-    """The node that it runs on; empty where it has none yet."""
+    """The node of a pod; empty if it has none yet."""
     return pod.get("spec", {}).get("nodeName") or ""
 
 
@@ -78,7 +78,7 @@ def _ready(pod: Json) -> Json:
 
 
 def _sets(pods: Iterable[Json]) -> Iterator[list[Json]]:
-    """The pods that serve together: a candidate that gets no traffic is no replacement for those that do."""
+    """Group the pods that serve together. A candidate without traffic cannot replace the others."""
     found: dict[tuple[str, ...], list[Json]] = {}
     for pod in pods:
         if "deletionTimestamp" in pod["metadata"] or not (is_ready(pod) or is_fenced(pod)):
@@ -89,16 +89,16 @@ def _sets(pods: Iterable[Json]) -> Iterator[list[Json]]:
     return iter(found.values())
 
 
-def _of_set(pods: list[Json], lost: Mapping[str, float], now: Situation) -> list[Json]:
+def _of_set(pods: list[Json], lost: Mapping[str, float], now: FencingContext) -> list[Json]:
     out = [pod for pod in pods if is_fenced(pod)]
     left = len(pods) - len(out)
     chosen: list[Json] = []
-    # The longest silence first; by name, so that two replicas come to the same.
+    # The longest silence first, then by name, so that all replicas choose the same.
     silent = [pod for pod in pods if not is_fenced(pod) and node_of(pod) in lost]
     due = [pod for pod in silent if pod["metadata"]["uid"] not in now.unheard]
     for pod in sorted(due, key=lambda pod: (lost[node_of(pod)], pod["metadata"]["name"])):
         together = [*out, *chosen, pod]
-        # Where all nodes are of one zone, its loss would be the loss of all: there it is one pod, or a third.
+        # If all nodes are in one zone, losing it would mean losing everything. Then fence one pod, or a third.
         few = len(together) == 1 or 3 * len(together) <= len(pods)
         one_of_several = _zones(together, now.zones) == 1 < _zones(pods, now.zones)
         if left - len(chosen) > 1 and (few or one_of_several):
@@ -107,5 +107,5 @@ def _of_set(pods: list[Json], lost: Mapping[str, float], now: Situation) -> list
 
 
 def _zones(pods: Iterable[Json], zones: Mapping[str, str]) -> int:
-    """In how many zones they are. Nodes without a zone each count as one of their own."""
+    """The number of zones of these pods. Each node without a zone counts as its own zone."""
     return len({zones.get(node_of(pod), f"node {node_of(pod)}") for pod in pods})

@@ -1,4 +1,4 @@
-"""Probe the nodes, compare with the other replicas, and take pods out of their Services, or back in."""
+"""Probe the nodes, compare with the other replicas, and fence or restore pods."""
 
 import asyncio
 import datetime
@@ -15,7 +15,7 @@ import aiohttp
 from tts_operator.desired.identity import NODE_UNREACHABLE
 from tts_operator.desired.pod import PORT
 from tts_operator.fencing.choose import (
-    Situation,
+    FencingContext,
     contesting,
     is_fenced,
     is_ready,
@@ -33,35 +33,35 @@ from tts_operator.kube.resources import PODS
 from tts_operator.runtime import version_of
 
 ROUND_SECONDS = 1.0
-"""Each node is probed once in so long."""
+"""Interval of the probes of each node."""
 ANSWER_SECONDS = 0.6
-"""A node has so long to answer. Then all ways to it that are known are tried at once, for as long again."""
+"""Time limit of a probe. If it fails, all known targets on the node are tried at once, for as long again."""
 COMPARE_SECONDS = 0.25
-"""While a node does not answer, the other replicas are asked so often."""
+"""Interval of queries to the other replicas while a node does not respond."""
 WRITE_SECONDS = 1.5
-"""The API server has so long to take a condition."""
+"""Time limit for writing a condition."""
 STANDBY_SECONDS = 2.5
-"""Who does not hold the lease takes a node for lost so much later, so that it sees first what the holder does."""
+"""A standby considers a node lost this much later, so that it first sees what the leader does."""
 KUBELET_PORT = 10250
-WAYS_SECONDS = 2.0
-"""Nodes on which there are pods for the first time are probed from then on at the latest."""
-WAYS = 16
-"""Pods of one node that are tried, when the first did not answer, beside its kubelet. They are of as many namespaces as
-there are: a tenant whose pods fall silent on purpose must not have those of others fenced."""
+TARGETS_SECONDS = 2.0
+"""Interval of looking for new targets: the maximum delay until a node with its first pod is probed."""
+TARGETS = 16
+"""Pods of a node that are tried, in addition to its kubelet, if the first one does not answer. They come from as many
+namespaces as possible: a tenant whose pods fall silent on purpose must not cause others to be fenced."""
 TRY_SECONDS = 30.0
-"""Where a node's kubelet has never answered, it and the node's pods are tried this often at least."""
+"""Longest interval of attempts to reach a kubelet that has never answered, and its node's pods."""
 MOST_TRIED = 256
-"""Ways that are tried in one round beside the probes: each takes a socket."""
+"""Maximum number of additional targets per round: each needs a socket."""
 COMPLAIN_SECONDS = 5.0
-"""Between two log lines about writes that fail."""
+"""Minimum interval of log lines about failed writes."""
 RESTORED = "NodeReachable"
-"""Reason of the event that tells of a pod's return."""
+"""Reason of the event for a restored pod."""
 
 _log = logging.getLogger(__name__)
 
 
 class Fence:
-    """What one replica does about nodes that do not answer. Runs on every replica, whoever holds the lease."""
+    """The fencing of one replica. Runs on the leader and on standbys."""
 
     def __init__(
         self,
@@ -76,12 +76,11 @@ class Fence:
         tell: Callable[[Json, str, str], None] = lambda *_: None,
         knock: Callable[..., Awaitable[set[Target]]] = probe,
     ) -> None:
-        """`pods` are those of all TTSServices, `zones` tells each node's zone.
+        """`pods` are those of all TTSServices. `zones` maps nodes to zones. `client` writes even without the lease.
 
-        The pods are looked through again only when `changes` returns another value; by default, each time.
-        `client` writes whether the lease is held or not. `seen` takes a pod as it is after a write. `tell` is called
-        with a pod that was fenced or restored, a reason in one word, and a sentence. `knock` asks targets for a sign of
-        life.
+        The pods are scanned again only if `changes` returns a new value; by default, each time. `seen` receives a pod
+        after a write. `tell` receives a fenced or restored pod, a reason in one word, and a sentence. `knock` probes
+        targets for a sign of life.
         """
         self._client = client
         self._pods = pods
@@ -94,29 +93,29 @@ class Fence:
         self._knock = knock
         self._nodes = Nodes()
         self._fenced: dict[str, int] = {}
-        """By this process: the uid of a pod, and the resource version that it had then."""
+        """Pods fenced by this process: their uids, and their resource versions at that time."""
         self._contested: set[str] = set()
-        self._ways: dict[str, list[Target]] = {}
-        self._ways_due = 0.0
-        self._ways_of: object = None
-        """The pods' changes when they were last looked through."""
+        self._targets_by_node: dict[str, list[Target]] = {}
+        self._scan_due = 0.0
+        self._scanned: object = None
+        """The value of `changes` at the last scan."""
         self._first: dict[str, Target] = {}
-        """Where each node has answered last."""
+        """The target on each node that answered last."""
         self._heard: set[Target] = set()
-        """What has ever answered: a kubelet for all pods of its node, a pod for itself."""
+        """Targets that have ever answered. A kubelet vouches for all pods of its node, a pod for itself."""
         self._tries: dict[str, tuple[float, float]] = {}
-        """For nodes whose kubelet has not answered: when they are tried next, and the pause before that."""
+        """For nodes whose kubelet has never answered: the time of the next attempt, and the pause before it."""
         self._complaint_due = 0.0
         self._any_fenced = False
         self._suspect = asyncio.Event()
         self._session: aiohttp.ClientSession | None = None
         self.fenced_total = 0
-        """Pods that this process has taken out of their Services."""
+        """Pods that this process has fenced."""
         self.restored_total = 0
-        """Pods that it has put back."""
+        """Pods that this process has restored."""
 
     async def __aenter__(self) -> Self:
-        """Replicas and pods are asked without credentials and without any proxy."""
+        """Open the session, which uses neither credentials nor a proxy."""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=64, force_close=True), trust_env=False, auto_decompress=False
         )
@@ -131,19 +130,19 @@ class Fence:
 
     @property
     def fenced(self) -> int:
-        """How many pods are fenced, by whichever replica."""
+        """The number of pods fenced by any replica."""
         return sum(map(is_fenced, self._pods))
 
     def view(self, nodes: Iterable[str]) -> View:
-        """What this replica sees of some nodes."""
+        """This replica's view of some nodes."""
         return self._nodes.view(nodes, leading=self._leading())
 
     def count(self) -> dict[Sight, int]:
-        """How many nodes this replica sees in which state."""
+        """The number of nodes in each state, as this replica sees them."""
         return self._nodes.count()
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Run until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._probe())
             group.create_task(self._compare())
@@ -153,80 +152,80 @@ class Fence:
             begun = time.monotonic()
             try:
                 await self._round(begun)
-            except Exception:  # noqa: BLE001 - one that breaks the code must not end the operator
+            except Exception:  # noqa: BLE001 - a bug here must not end the operator
                 _log.exception("node probing failed")
             await asyncio.sleep(max(0.0, begun + ROUND_SECONDS - time.monotonic()))
 
     async def _round(self, begun: float) -> None:
-        if begun >= self._ways_due:
-            self._ways_due = begun + WAYS_SECONDS
-            self._find_ways()
+        if begun >= self._scan_due:
+            self._scan_due = begun + TARGETS_SECONDS
+            self._scan()
         tried = self._to_try(begun)
         asked = {node: target for node, target in self._first.items() if self._nodes.sight(node) is not Sight.UNKNOWN}
         answering = await self._knock({*asked.values()}.union(*tried.values()), seconds=ANSWER_SECONDS)
         silent = {node for node, target in asked.items() if target not in answering}
         if silent:
-            self._find_ways()  # its pods may be gone, and others there
-            silent &= self._ways.keys()
+            self._scan()  # its pods may have been replaced
+            silent &= self._targets_by_node.keys()
             answering |= await self._knock(
-                {target for node in silent for target in self._ways[node]}, seconds=ANSWER_SECONDS
+                {target for node in silent for target in self._targets_by_node[node]}, seconds=ANSWER_SECONDS
             )
         self._heard |= answering
-        answered = (asked.keys() & self._ways.keys()) - silent
+        answered = (asked.keys() & self._targets_by_node.keys()) - silent
         for node in (silent | tried.keys()) - answered:
-            way = next((target for target in self._ways.get(node, ()) if target in answering), None)
-            if way is not None:
-                self._first[node] = way
+            found = next((target for target in self._targets_by_node.get(node, ()) if target in answering), None)
+            if found is not None:
+                self._first[node] = found
                 answered.add(node)
-        self._nodes.look(answered, self._ways.keys() - answered, begun=begun)
+        self._nodes.look(answered, self._targets_by_node.keys() - answered, begun=begun)
         if self._nodes.unreachable or self._any_fenced:
             self._suspect.set()
 
-    def _find_ways(self) -> None:
-        """Look through all pods for where the nodes may answer. Seldom: of thousands it costs more than to probe."""
+    def _scan(self) -> None:
+        """Scan all pods for targets. Rarely, because a scan of thousands costs more than the probes."""
         changes = self._changes()
-        if changes == self._ways_of:
+        if changes == self._scanned:
             return
-        self._ways = ways_to(self._pods)
+        self._targets_by_node = targets_by_node(self._pods)
         self._first = {
             node: first if (first := self._first.get(node)) in targets else targets[0]
-            for node, targets in self._ways.items()
+            for node, targets in self._targets_by_node.items()
         }
-        self._heard &= {target for targets in self._ways.values() for target in targets}
+        self._heard &= {target for targets in self._targets_by_node.values() for target in targets}
         self._any_fenced = any(map(is_fenced, self._pods))
-        self._ways_of = changes
+        self._scanned = changes
 
     def _to_try(self, now: float) -> dict[str, list[Target]]:
-        """Ways to the nodes whose kubelet has never answered, some nodes at a time, and each more and more seldom.
+        """Targets on nodes whose kubelet has never answered: a few nodes at a time, each less and less often.
 
-        At first one pod and the kubelet: where that answers, no other way is needed. Then all.
+        The first attempt tries one pod and the kubelet, which usually suffices. Later attempts try all targets.
         """
         due: dict[str, list[Target]] = {}
         tries: dict[str, tuple[float, float]] = {}
         room = MOST_TRIED
-        for node, targets in self._ways.items():
+        for node, targets in self._targets_by_node.items():
             if any(map(_is_kubelet, self._heard.intersection(targets))):
                 continue
             at, pause = self._tries.get(node, (now, 0.0))
-            ways = targets if pause else [targets[0], targets[-1]]
-            if at <= now and len(ways) <= room:
-                room -= len(ways)
-                due[node] = ways
-                pause = min(2 * pause, TRY_SECONDS) if pause else WAYS_SECONDS
+            tried = targets if pause else [targets[0], targets[-1]]
+            if at <= now and len(tried) <= room:
+                room -= len(tried)
+                due[node] = tried
+                pause = min(2 * pause, TRY_SECONDS) if pause else TARGETS_SECONDS
                 at = now + pause
             tries[node] = at, pause
         self._tries = tries
         return due
 
     def _is_heard(self, pod: Json) -> bool:
-        """Whether its silence means anything: it, or its kubelet, has answered once. Else others could speak for it.
+        """Whether a pod's silence is meaningful: it, or its kubelet, has answered before.
 
-        A tenant's pods could fall silent on purpose, beside those of somebody whose NetworkPolicy keeps us out, on a
-        node whose kubelet a firewall hides: then nothing there would answer, and the node would look lost.
+        Otherwise, a tenant could get others fenced. If a firewall hides a node's kubelet, and a NetworkPolicy another
+        tenant's pods, the node looks lost once the first tenant's pods fall silent on purpose.
         """
         status = pod["status"]
-        ways = Target(status.get("podIP", ""), PORT), Target(status.get("hostIP", ""), KUBELET_PORT)
-        return not self._heard.isdisjoint(ways)
+        targets = Target(status.get("podIP", ""), PORT), Target(status.get("hostIP", ""), KUBELET_PORT)
+        return not self._heard.isdisjoint(targets)
 
     async def _compare(self) -> None:
         while True:
@@ -239,12 +238,12 @@ class Fence:
             await self._look()
 
     async def _look(self) -> None:
-        """Decide, and act where it is for this replica to act."""
+        """Decide, and act if it is up to this replica."""
         assert self._session is not None  # noqa: S101 - for the type checker
         try:
             peers = await self._peers.ask(self._session, self._nodes.unreachable)
             await self._act(peers)
-        except Exception:  # noqa: BLE001 - the API server may be away, or the code broken: pods stay as they are
+        except Exception:  # noqa: BLE001 - after any error, pods stay as they are
             _log.exception("fencing failed")
             await asyncio.sleep(COMPARE_SECONDS)
 
@@ -256,7 +255,7 @@ class Fence:
         for node in contested - self._contested:
             _log.warning("node %s does not respond, but its kubelet still reports; keeping its pods in service", node)
         self._contested = {node for node in self._contested | contested if node in lost}
-        now = Situation(
+        now = FencingContext(
             pods=list(self._pods),
             unreachable=self._lasting(agreed(self._nodes, peers)),
             reachable=self._nodes.reachable,
@@ -266,16 +265,16 @@ class Fence:
         )
         out, back = to_fence(now), to_restore(now)
         self._any_fenced = bool(out) or any(map(is_fenced, now.pods))
-        await asyncio.gather(*map(self._take_out, out), *map(self._put_back, back))
+        await asyncio.gather(*map(self._fence, out), *map(self._restore, back))
         silent = {pod["metadata"]["uid"] for pod in now.pods if node_of(pod) in lost}
         self._fenced = {uid: version for uid, version in self._fenced.items() if uid in silent}
 
     def _lasting(self, lost: Mapping[str, float]) -> dict[str, float]:
-        """Those that have been silent for long enough to act on."""
+        """The nodes that have been silent long enough to act."""
         least = 0.0 if self._leading() else STANDBY_SECONDS
         return {node: since for node, since in lost.items() if time.monotonic() - since >= least}
 
-    async def _take_out(self, pod: Json) -> None:
+    async def _fence(self, pod: Json) -> None:
         node = node_of(pod)
         text = f"node {node} does not respond; the pod gets no traffic until it does"
         written = await self._set_ready(pod, ready=False, message=text)
@@ -288,8 +287,8 @@ class Fence:
                 f"pod {pod['metadata']['name']} gets no traffic: its node {node} does not respond",
             )
 
-    async def _put_back(self, pod: Json) -> None:
-        """Only where the pod itself says that it is ready: its kubelet looks again at each, but takes its time."""
+    async def _restore(self, pod: Json) -> None:
+        """Restore a pod if it says that it is ready. Its kubelet would do so too, but later."""
         if not await self._answers(pod):
             return
         self._fenced.pop(pod["metadata"]["uid"], None)
@@ -312,9 +311,9 @@ class Fence:
             return False
 
     async def _set_ready(self, pod: Json, *, ready: bool, message: str) -> Json | None:
-        """Write the condition to the version that was decided on. Returns the pod, or None where it was not written.
+        """Write the condition to the exact version that was decided on. Returns the pod, or None if not written.
 
-        A conflict means that there is news of the pod, which another look decides on.
+        A conflict means that the pod has changed, so that the next round decides again.
         """
         condition: Json = {
             "type": "Ready",
@@ -325,7 +324,7 @@ class Fence:
         }
         names = {name: pod["metadata"][name] for name in ("namespace", "name", "uid", "resourceVersion")}
         try:
-            # A connection may lead to an API server that is lost too: the next look tries another one.
+            # The connection may lead to a lost API server. The next round tries another one.
             async with asyncio.timeout(WRITE_SECONDS):
                 written = await self._client.patch_status(
                     PODS, {"metadata": names, "status": {"conditions": [condition]}}
@@ -341,7 +340,7 @@ class Fence:
         return written
 
     def _complain(self, pod: Json, problem: str) -> None:
-        """Seldom: while the API server is away, each pod of a lost node fails four times a second."""
+        """Log a failed write, but rarely: without an API server, each pod of a lost node fails four times a second."""
         if time.monotonic() >= self._complaint_due:
             self._complaint_due = time.monotonic() + COMPLAIN_SECONDS
             _log.warning("cannot set the condition Ready of a pod, retrying: %s", problem, extra=_where(pod))
@@ -351,10 +350,10 @@ def _is_kubelet(target: Target) -> bool:
     return target.port == KUBELET_PORT
 
 
-def ways_to(pods: Iterable[Json]) -> dict[str, list[Target]]:
-    """For each node with pods of ours, where it may answer: by the pods themselves, then by its kubelet.
+def targets_by_node(pods: Iterable[Json]) -> dict[str, list[Target]]:
+    """Return the targets on each node that has pods of TTSServices: the pods, then the kubelet.
 
-    A pod first: that is the way of the clients, and a kubelet logs whoever connects and says nothing.
+    Pods come first, because clients use them too, and because a kubelet logs connections without a request.
     """
     found: dict[str, dict[str, list[str]]] = {}
     hosts: dict[str, str] = {}
@@ -369,11 +368,11 @@ def ways_to(pods: Iterable[Json]) -> dict[str, list[Target]]:
 
 
 def _targets(by_namespace: Mapping[str, list[str]], host: str) -> list[Target]:
-    """The first pod of each namespace, then the second of each, and so on; then the kubelet."""
+    """The first pod of each namespace, then the second of each, and so on. The kubelet is last."""
     turns = zip_longest(*(sorted(addresses) for addresses in by_namespace.values()))
     addresses = [address for turn in turns for address in turn if address is not None]
-    ways = [Target(address, PORT) for address in addresses[:WAYS]]
-    return [*ways, Target(host, KUBELET_PORT)] if host else ways
+    pods = [Target(address, PORT) for address in addresses[:TARGETS]]
+    return [*pods, Target(host, KUBELET_PORT)] if host else pods
 
 
 def _where(pod: Json) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The other replicas of the operator: where they run, and what they see of the nodes."""
+"""The other replicas of the operator, and their views of the nodes."""
 
 import asyncio
 import json
@@ -15,21 +15,21 @@ PEERS_PATH = "/nodes"
 ANSWER_SECONDS = 0.5
 MAX_ANSWER_BYTES = 64 << 10
 MAX_NODES = 100
-"""About so many nodes at most is asked. Of what was not asked about nothing is done."""
+"""Maximum number of nodes per query. Nothing is done about the others."""
 
 
 class Peers:
-    """The other replicas, by their pods."""
+    """Queries the other replicas."""
 
     def __init__(self, pods: Callable[[], Iterable[Json]], *, own_name: str, port: int) -> None:
-        """`pods` are those of the operator, its own among them; they answer on `port`."""
+        """`pods` are the operator's pods, including this one. They answer on `port`."""
         self._pods = pods
         self._own_name = own_name
         self._port = port
         self._unanswered: dict[str, int] = {}
 
     async def ask(self, session: aiohttp.ClientSession, nodes: Collection[str]) -> list[Peer]:
-        """Ask each of them about some nodes, at once. Never raises."""
+        """Query all of them about some nodes concurrently. Never raises."""
         pods = [pod for pod in self._pods() if self._counts(pod)]
         asked = sorted(nodes)[:MAX_NODES]
         views = await asyncio.gather(*(self._view(session, pod["status"]["podIP"], asked) for pod in pods))
@@ -64,7 +64,7 @@ class Peers:
 
 
 def read_view(body: bytes) -> View:
-    """From what another replica has answered. Raises ValueError."""
+    """Parse another replica's response. Raises ValueError."""
     try:
         answer: Any = json.loads(body)
         nodes = {str(node): Sight(sight) for node, sight in answer["nodes"].items()}
@@ -74,5 +74,5 @@ def read_view(body: bytes) -> View:
 
 
 def as_json(view: View) -> Json:
-    """What `read_view` reads."""
+    """Encode a view for `read_view`."""
     return {"leading": view.leading, "cutOff": view.cut_off, "nodes": {**view.nodes}}

@@ -1,4 +1,4 @@
-"""Whether a machine answers at all: one TCP handshake, judged by what the kernel knows of it."""
+"""Probe whether a machine responds at all: one TCP handshake, judged by the kernel's state."""
 
 import asyncio
 import errno
@@ -11,16 +11,16 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS = 0.004, 0.1
-"""Between two looks at the connections that are under way: the first answers come at once."""
+"""Shortest and longest interval of polling the pending connections. Most answers come quickly."""
 ANSWERS = {0, errno.ECONNREFUSED, errno.ECONNRESET}
-"""What an attempt to connect ends in where somebody is there: a refusal is an answer too."""
+"""Results that prove that the machine is there. A refusal is an answer too."""
 
-NO_WAY = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENETDOWN}
-"""What it ends in at once where the network knows no way. Any other error is our own: too many files, no ports left."""
+UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENETDOWN}
+"""Immediate results if there is no route. Any other error is local, such as too many open files or no free ports."""
 
 
 class Target(NamedTuple):
-    """Where to knock."""
+    """An address to probe."""
 
     address: str
     """An IP address."""
@@ -28,10 +28,10 @@ class Target(NamedTuple):
 
 
 async def probe(targets: Collection[Target], *, seconds: float) -> set[Target]:
-    """Those of the targets that answer within so many seconds. Raises OSError where this machine lacks what it takes.
+    """Return the targets that answer within `seconds`. Raises OSError if this machine lacks the resources.
 
-    The handshake is between two kernels: a process that is busy, or starved of CPU, on either side makes no difference.
-    So after a late wake-up it is not the clock that decides, but whether the connection is there by then.
+    The two kernels do the handshake, so a busy or CPU-starved process on either side makes no difference. After a late
+    wake-up, the state of the connection decides, not the clock.
     """
     answered: set[Target] = set()
     with ExitStack() as stack:
@@ -60,10 +60,10 @@ async def probe(targets: Collection[Target], *, seconds: float) -> set[Target]:
 
 
 def _begin(target: Target) -> socket.socket | None:
-    """A connection under way; None where there is no way at all. Raises OSError where this machine is at fault."""
+    """Start a connection; None if there is no route. Raises OSError for a local error."""
     family = socket.AF_INET6 if ":" in target.address else socket.AF_INET
     try:
-        socket.inet_pton(family, target.address)  # of a name DNS would be asked, and the loop would wait
+        socket.inet_pton(family, target.address)  # a name would cause a DNS query that blocks the loop
     except OSError:
         return None
     made = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
@@ -71,6 +71,6 @@ def _begin(target: Target) -> socket.socket | None:
     if error in {errno.EINPROGRESS, *ANSWERS}:
         return made
     made.close()
-    if error in NO_WAY:
+    if error in UNREACHABLE:
         return None
     raise OSError(error, f"cannot start a connection: {os.strerror(error)}")

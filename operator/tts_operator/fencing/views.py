@@ -1,30 +1,30 @@
-"""What the replicas of the operator see of the nodes, and what follows when they compare. Pure."""
+"""The replicas' views of the nodes, and what follows from comparing them. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 PATIENCE = 2
-"""So many questions in a row may a replica leave unanswered; then it does not count as alive."""
+"""A replica counts as alive until it has left this many consecutive queries unanswered."""
 
 
 class Sight(StrEnum):
-    """What one replica sees of one node."""
+    """The state of a node as one replica sees it."""
 
     REACHABLE = "Reachable"
     UNREACHABLE = "Unreachable"
     UNKNOWN = "Unknown"
-    """It has never answered this replica: a firewall may be in between, so its silence means nothing."""
+    """It has never answered this replica. A firewall may be in between, so its silence means nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """What one replica says of itself and of the nodes that it was asked about."""
+    """What one replica reports about itself, and about the nodes in a query."""
 
     leading: bool
     """Whether it holds the lease."""
     cut_off: bool
-    """Whether it cannot reach most of the nodes. Then it is rather itself that cannot be reached."""
+    """Whether it cannot reach most of the nodes, so that it is probably cut off itself."""
     nodes: Mapping[str, Sight]
 
 
@@ -34,13 +34,13 @@ class Peer:
 
     node: str
     view: View | None
-    """None: it has not answered."""
+    """None: no response."""
     unanswered: int = 0
-    """How many questions in a row it has not answered."""
+    """Number of consecutive unanswered queries."""
 
 
 class Nodes:
-    """What this replica sees of the nodes, from one round of probes to the next."""
+    """This replica's view of the nodes, updated by each round of probes."""
 
     def __init__(self) -> None:
         self._answered: dict[str, bool] = {}
@@ -49,7 +49,7 @@ class Nodes:
         self._returned: dict[str, int] = {}
 
     def look(self, answered: Collection[str], silent: Collection[str], *, begun: float) -> None:
-        """Take one round in. `silent` are those of which no target answered, twice. `begun`: its monotonic time."""
+        """Add a round that started at the monotonic time `begun`. On `silent` nodes, no target answered, twice."""
         for node in answered:
             self._answered[node] = True
             if self._silent_since.pop(node, None) is not None:
@@ -64,36 +64,36 @@ class Nodes:
         present = {*answered, *silent}
         for known in (self._answered, self._silent_since, self._returned):
             for node in known.keys() - present:
-                del known[node]  # none of our pods is there any more
+                del known[node]  # it has no pods of TTSServices any more
 
     @property
     def unreachable(self) -> dict[str, float]:
-        """Nodes that have answered once and do not now, with the monotonic time of the first silence."""
+        """Nodes that answered before and do not now, with the monotonic time of the first missed probe."""
         return dict(self._silent_since)
 
     @property
     def reachable(self) -> set[str]:
-        """Nodes that answer; of one that did not a while ago, from its second answer on."""
+        """Nodes that answer. A node that was silent counts from its second answer on."""
         return {node for node, ever in self._answered.items() if ever and self._is_steady(node)}
 
     @property
     def cut_off(self) -> bool:
-        """Whether most nodes do not answer, so that it is rather this replica that is cut off."""
+        """Whether most nodes do not answer, so that this replica is probably cut off itself."""
         known = [node for node, ever in self._answered.items() if ever]
         return 2 * sum(node not in self._silent_since for node in known) <= len(known)
 
     def view(self, nodes: Iterable[str], *, leading: bool) -> View:
-        """What to tell another replica about some nodes."""
+        """The view of some nodes, for another replica."""
         return View(leading=leading, cut_off=self.cut_off, nodes={node: self.sight(node) for node in nodes})
 
     def sight(self, node: str) -> Sight:
-        """What is seen of one node."""
+        """The state of a node."""
         if node in self._silent_since:
             return Sight.UNREACHABLE
         return Sight.REACHABLE if self._answered.get(node) else Sight.UNKNOWN
 
     def count(self) -> dict[Sight, int]:
-        """How many nodes there are of each kind."""
+        """The number of nodes in each state."""
         sights = [self.sight(node) for node in self._answered]
         return {sight: sights.count(sight) for sight in Sight}
 
@@ -102,16 +102,16 @@ class Nodes:
 
 
 def alive(own: Nodes, peers: Iterable[Peer]) -> list[Peer]:
-    """The other replicas that still count: not those on a node that is lost, nor those that have fallen silent."""
+    """The other replicas that count as alive: not on a lost node, and not silent themselves."""
     lost = own.unreachable
     return [peer for peer in peers if peer.node not in lost and (peer.view is not None or peer.unanswered < PATIENCE)]
 
 
 def is_to_act(own: Nodes, peers: Iterable[Peer], *, leading: bool) -> bool:
-    """Whether it is for this replica to act: one only does, the holder of the lease where it can.
+    """Whether this replica should act. Only one does: the leader, if possible.
 
-    A holder in the zone that is lost keeps the lease for seconds; then the other acts without it. Who does not know the
-    holder cannot tell, and leaves it to the holder.
+    A leader in the lost zone keeps the lease for seconds, so that a standby must act without it. A standby that gets no
+    response from a replica cannot tell whether that is the leader, and leaves it to the leader.
     """
     if own.cut_off:
         return False
@@ -123,13 +123,13 @@ def is_to_act(own: Nodes, peers: Iterable[Peer], *, leading: bool) -> bool:
 
 
 def agreed(own: Nodes, peers: Iterable[Peer]) -> dict[str, float]:
-    """The nodes that every replica that is alive sees as unreachable, with the time of the first silence here."""
+    """The nodes that every live replica considers unreachable, with the time of the first missed probe here."""
     found = own.unreachable
     if own.cut_off:
         return {}
     for peer in alive(own, peers):
         if peer.view is None:
-            return {}  # it may see more than we do; it has another moment to say so
+            return {}  # it may see more than this replica; give it another moment to respond
         if not peer.view.cut_off:
             seen = peer.view.nodes
             found = {

@@ -1,4 +1,4 @@
-"""The Kubernetes API: resources, requests, errors."""
+"""Access to the Kubernetes API: resources, requests, errors."""
 
 from tts_operator.kube.client import FIELD_MANAGER, Client
 from tts_operator.kube.errors import ApiError

@@ -20,44 +20,45 @@ from tts_operator.kube.turns import Turns
 
 FIELD_MANAGER = "tts-operator"
 REPLICAS_MANAGER = "tts-operator-replicas"
-"""Keeps the replicas of a Deployment until its autoscaler writes them, so that an apply need not name them."""
-PATIENCE = aiohttp.ClientTimeout(total=30)
-"""Of a request, from its turn to the end of its answer."""
+"""Owns the replicas of a Deployment until its autoscaler writes them, so that our apply can omit them."""
+REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30)
+"""For a request, from its turn to the end of its response."""
 WATCH_SECONDS = 300
-"""After this long the server ends a watch, and we open the next: a watch that died in silence is noticed."""
+"""The server ends a watch after this long, and we open the next one. This detects a watch that died silently."""
 SILENCE_SECONDS = 90.0
-"""A watch of which nothing is heard for so long ends, and the next goes on from where it was: a connection that died is
-noticed so. Mostly a bookmark comes every minute; where etcd tells the API server its progress less often (its default
-is every ten minutes), none comes of a kind of which nothing changes. So silence is no failure."""
+"""A watch ends after this long without data, and the next one continues where it was. This detects a dead connection.
+Usually, a bookmark arrives every minute. If etcd reports its progress less often (its default is every ten minutes), a
+kind without changes gets none. So silence is no failure."""
 PAGE = 200
 
-NO_ANSWER = 0
+NO_RESPONSE = 0
+"""The status of a request without a response, for `OnRequest`."""
 _OBJECT = {"Accept": "application/json"}
-# A list of lists and a watch of single objects: asked for the wrong one, the API server ends a watch at each event.
-_NAMES = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
-_NAME = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
+# For lists and watches, respectively. With the wrong one, the API server ends a watch after each event.
+_METADATA_LIST = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
+_METADATA = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
 _APPLY = "application/apply-patch+yaml"
 _STRATEGIC_MERGE = "application/strategic-merge-patch+json"
 
-Tally = Callable[[str, str, int, float], None]
-"""Told of each request: verb, resource, status (NO_ANSWER without one), seconds until the answer was there."""
+OnRequest = Callable[[str, str, int, float], None]
+"""Called after each request: verb, resource, status (NO_RESPONSE without one), seconds until the response."""
 
 
 class Client:
-    """The API server, as the operator uses it. Raises ApiError, aiohttp.ClientError, TimeoutError."""
+    """A client of the API server. All methods may raise ApiError, aiohttp.ClientError, and TimeoutError."""
 
     def __init__(
         self,
         session: Callable[[], aiohttp.ClientSession],
         server: str,
         *,
-        on_request: Tally = lambda *_: None,
+        on_request: OnRequest = lambda *_: None,
         may_write: Callable[[], bool] = lambda: True,
         turns: Turns | None = None,
     ) -> None:
-        """Where `may_write` says no, nothing but reading is done, and NotLeadingError raised.
+        """If `may_write` returns False, requests that write raise NotLeadingError.
 
-        With `turns` requests wait for theirs; watches never do.
+        `turns` limits concurrent requests. Watches are not limited.
         """
         self._session = session
         self._server = server.rstrip("/")
@@ -68,9 +69,9 @@ class Client:
     async def apply(
         self, resource: Resource, manifest: Json, *, force: bool = True, manager: str = FIELD_MANAGER
     ) -> LazyObject:
-        """Server-side apply; the object as it is then.
+        """Apply a manifest by server-side apply, and return the object.
 
-        With force, fields that others own are taken over; without, they make it a conflict (409).
+        With `force`, takes over fields of other managers; otherwise, these cause a conflict (409).
         """
         metadata = manifest["metadata"]
         path = resource.path(metadata["namespace"], metadata["name"])
@@ -78,16 +79,16 @@ class Client:
         return read_lazy_object(answer, resource.api_version, resource.kind)
 
     async def apply_status(self, resource: Resource, manifest: Json) -> Json:
-        """The same for the status subresource."""
+        """Apply the status subresource, with force, and return the object."""
         metadata = manifest["metadata"]
         path = resource.path(metadata["namespace"], metadata["name"], "status")
         answer: Json = read_whole(await self._apply(path, manifest, f"{resource.plural}/status", force=True))
         return answer
 
     async def patch_status(self, resource: Resource, patch: Json) -> Json:
-        """A strategic merge patch of the status subresource, as kubelets and node controllers write conditions.
+        """Patch the status subresource by strategic merge, the way kubelets and node controllers write conditions.
 
-        With a uid and a resourceVersion among its metadata it is refused with a conflict where either is another.
+        If the metadata has a uid and a resourceVersion, a mismatch of either is a conflict (409).
         """
         metadata = patch["metadata"]
         path = resource.path(metadata["namespace"], metadata["name"], "status")
@@ -96,29 +97,29 @@ class Client:
         )
 
     async def _apply(self, path: str, manifest: Json, what: str, *, force: bool, manager: str = FIELD_MANAGER) -> bytes:
-        # Part of the path: as `params` it would be parsed and quoted anew for each request.
+        # In the path, because `params` would be parsed and quoted for each request.
         path += f"?fieldManager={manager}&force={'true' if force else 'false'}"
         return await self._send("PATCH", path, what=what, body=manifest, content_type=_APPLY)
 
     async def replace(self, resource: Resource, body: Json) -> Json:
-        """PUT: refused with a conflict when the object has changed since `body` was read."""
+        """Replace an object (PUT). A conflict (409) if it has changed since `body` was read."""
         metadata = body["metadata"]
         path = resource.path(metadata["namespace"], metadata["name"])
         return await self._request("PUT", path, what=resource.plural, params={"fieldManager": FIELD_MANAGER}, body=body)
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Json:
-        """One object."""
+        """Get an object."""
         return await self._request("GET", resource.path(namespace, name), what=resource.plural)
 
     async def create(self, resource: Resource, body: Json) -> Json:
-        """POST a new object."""
+        """Create an object (POST)."""
         path = resource.path(body["metadata"]["namespace"])
         return await self._request(
             "POST", path, what=resource.plural, params={"fieldManager": FIELD_MANAGER}, body=body
         )
 
     async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> None:
-        """Delete exactly the object of this uid; one that is gone already is no error."""
+        """Delete the object with this uid. Does nothing if it no longer exists."""
         try:
             await self._request(
                 "DELETE",
@@ -139,13 +140,13 @@ class Client:
         metadata_only: bool = False,
         keep: Callable[[LazyObject], Json] = lambda body: body,
     ) -> tuple[list[Json], str]:
-        """All objects that match, and the resource version to watch from.
+        """List all matching objects. Returns them with the resource version to watch from.
 
-        They come page by page, and of each only what `keep` makes of it stays: a thousand whole objects would take more
-        memory than all the rest of the operator.
+        The list is read page by page, and only the result of `keep` is retained: a thousand whole objects would take
+        more memory than the rest of the operator.
         """
         items: list[Json] = []
-        accept = _NAMES if metadata_only else _OBJECT
+        accept = _METADATA_LIST if metadata_only else _OBJECT
         params = {"labelSelector": selector, "limit": str(PAGE)}
         while True:
             answer = await self._send(
@@ -166,9 +167,9 @@ class Client:
         selector: str = "",
         metadata_only: bool = False,
     ) -> AsyncIterator[Json]:
-        """Watch events from a resource version on, bookmarks included, until the server ends the stream or is silent.
+        """Yield events from a resource version on, including bookmarks, until the stream ends or is silent.
 
-        Raises ApiError also for an ERROR event.
+        Raises ApiError for an ERROR event too.
         """
         params = {
             "watch": "true",
@@ -178,12 +179,12 @@ class Client:
             "timeoutSeconds": str(WATCH_SECONDS),
         }
         timeout = aiohttp.ClientTimeout(total=WATCH_SECONDS + 30, sock_connect=10, sock_read=SILENCE_SECONDS)
-        begun, status = time.monotonic(), NO_ANSWER
+        begun, status = time.monotonic(), NO_RESPONSE
         try:
             async with self._session().get(
                 self._server + resource.path(namespace),
                 params=params,
-                headers=_NAME if metadata_only else _OBJECT,
+                headers=_METADATA if metadata_only else _OBJECT,
                 timeout=timeout,
             ) as response:
                 status = response.status
@@ -200,7 +201,7 @@ class Client:
                 self._on_request("WATCH", resource.plural, status, time.monotonic() - begun)
 
     async def _request(self, method: str, path: str, **more: Any) -> Json:
-        """The same, and what is answered is read."""
+        """Send a request and decode the response."""
         answer: Json = read_whole(await self._send(method, path, **more))
         return answer
 
@@ -216,17 +217,17 @@ class Client:
         content_type: str = "application/json",
         accept: dict[str, str] = _OBJECT,
     ) -> bytes:
-        """One request; `what` and `verb` (the method, if not given) are for the tally."""
+        """Send a request. `what` and `verb` (default: the method) are for `on_request`."""
         data, headers = None, accept
         if body is not None:
             data, headers = msgspec.json.encode(body), {**accept, "Content-Type": content_type}
         async with self._turns.turn() if self._turns is not None else nullcontext():
-            if method != "GET" and not self._may_write():  # now, and not before a wait
+            if method != "GET" and not self._may_write():  # checked after the wait
                 raise NotLeadingError("another operator holds the lease; this one no longer writes")
-            begun, status = time.monotonic(), NO_ANSWER
+            begun, status = time.monotonic(), NO_RESPONSE
             try:
                 async with self._session().request(
-                    method, self._server + path, params=params, data=data, headers=headers, timeout=PATIENCE
+                    method, self._server + path, params=params, data=data, headers=headers, timeout=REQUEST_TIMEOUT
                 ) as response:
                     await _check(response)
                     answer = await response.read()
@@ -251,9 +252,9 @@ async def _check(response: aiohttp.ClientResponse) -> None:
 
 
 async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Whole lines of any length, until the stream ends or is silent.
+    """Yield lines of any length, until the stream ends or is silent.
 
-    aiohttp's own readline refuses lines of more than 128 KiB.
+    aiohttp's own readline rejects lines of more than 128 KiB.
     """
     rest = b""
     with suppress(aiohttp.SocketTimeoutError):

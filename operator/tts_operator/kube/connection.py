@@ -1,4 +1,4 @@
-"""HTTP sessions to the API server: how they find it, prove who we are, and name us."""
+"""HTTP sessions to the API server: its address, credentials, and user agent."""
 
 import asyncio
 import ssl
@@ -12,26 +12,26 @@ from tts_operator import __version__
 
 USER_AGENT = f"tts-operator/{__version__}"
 POOL = 1024
-"""Open connections at the most: more than are ever wanted. Where requests hang, each holds one, and watches and healthy
-requests would wait behind them. How many requests there are at a time is up to `kube/turns.py` and the queue."""
+"""Maximum number of open connections, deliberately more than are ever needed: hanging requests hold theirs, and must
+not block watches and healthy requests. `kube/turns.py` and the queue limit the number of concurrent requests."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """Where the API server is, and how to prove who we are."""
+    """The address of the API server, and credentials for it."""
 
     server: str
     tls: ssl.SSLContext
     headers: Mapping[str, str] = field(default_factory=dict)
     token_file: Path | None = None
-    """A file with a bearer token that is renewed from time to time, as in a pod."""
+    """A file with a bearer token that is renewed periodically, as in a pod."""
 
 
 class Connection:
-    """Makes sessions, and keeps the one that the informers and the reconciler share."""
+    """Creates sessions, and keeps the one that the informers and the reconciler share."""
 
     def __init__(self, access: Access, *, identity: str = "") -> None:
-        """`identity` tells one process from another in the API server's audit log."""
+        """`identity` distinguishes processes in the API server's audit log."""
         self.access = access
         self._agent = f"{USER_AGENT} ({identity})" if identity else USER_AGENT
         self._session: aiohttp.ClientSession | None = None
@@ -44,7 +44,7 @@ class Connection:
         return self._session
 
     def new_session(self) -> aiohttp.ClientSession:
-        """A session of its own: kopf lives in another event loop, and closes the session that it logs in with."""
+        """Create a separate session. kopf needs one, because it runs in another event loop, and closes its session."""
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=POOL, ssl=self.access.tls),
             headers={**self.access.headers, "Accept-Encoding": "identity", "User-Agent": self._agent},
@@ -55,12 +55,12 @@ class Connection:
         """Close the shared session."""
         if self._session is not None:
             await self._session.close()
-            await asyncio.sleep(0)  # the transports that this closes end in the next turn of the loop
+            await asyncio.sleep(0)  # lets the closed transports finish
 
     async def _authorize(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Add the token; the kubelet renews its file about every 48 minutes, so look at it again when it changes."""
+        """Add the token. The kubelet renews its file about every 48 minutes, so it is read again when it changes."""
         assert self.access.token_file is not None  # noqa: S101 - for the type checker
         changed = self.access.token_file.stat().st_mtime
         if changed != self._token[0]:

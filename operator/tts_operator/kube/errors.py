@@ -1,4 +1,4 @@
-"""What the API server answers when it does not do as asked."""
+"""Errors of the API server."""
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
@@ -16,15 +16,15 @@ TRANSIENT = {
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 }
-"""Answers that may be different the next time: an expired token, a conflict, too many requests, a server in trouble."""
+"""Statuses that a retry may cure: an expired token, a conflict, too many requests, a server in trouble."""
 
 
 class NotLeadingError(aiohttp.ClientError):
-    """Nothing may be written: another operator may do so now."""
+    """This process may not write, because another one may be the leader."""
 
 
 class ApiError(Exception):
-    """An answer of the API server other than 2xx."""
+    """A response of the API server other than 2xx."""
 
     def __init__(
         self, *, status: int, reason: str, message: str, retry_after: float | None = None, causes: Iterable[str] = ()
@@ -34,27 +34,27 @@ class ApiError(Exception):
         self.reason = reason
         self.message = message
         self.retry_after = retry_after
-        """Seconds that the server asks to wait."""
+        """Seconds to wait, if the server says so."""
         self.causes = frozenset(causes)
 
     @property
     def transient(self) -> bool:
-        """Whether the same request may succeed later, without anybody changing anything."""
+        """Whether the same request may succeed later without any change."""
         return self.status in TRANSIENT
 
     @property
     def namespace_ends(self) -> bool:
-        """The namespace is being deleted: nothing can be made in it any more, and need not be."""
+        """Whether the namespace is being deleted, so that nothing can be created in it."""
         return "NamespaceTerminating" in self.causes
 
     @property
     def gone(self) -> bool:
-        """The resource version of a watch or list is too old (410 Gone, or Expired inside a watch)."""
+        """Whether the resource version of a watch or list is too old (410 Gone, or Expired inside a watch)."""
         return self.status == HTTPStatus.GONE or self.reason == "Expired"
 
     @classmethod
     def of(cls, status: int, body: Mapping[str, Any] | str, retry_after: str | None = None) -> "ApiError":
-        """From a metav1.Status, or from whatever text a proxy put in its place."""
+        """Create the error from a metav1.Status, or from a proxy's text."""
         seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
         if isinstance(body, str):
             return cls(status=status, reason="Unknown", message=body[:1000], retry_after=seconds)

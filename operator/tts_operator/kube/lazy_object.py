@@ -1,7 +1,7 @@
-"""Objects of the API server, read only as far as somebody looks into them.
+"""Objects of the API server that are decoded only as far as needed.
 
-Half of an object's text says who owns which field, and most of the rest is only ever compared. To make Python objects
-of all that would take seven times as long, for each event of each watch.
+Half of an object's text is `managedFields`, and most of the rest is only compared. Decoding everything would take seven
+times as long, for each event of each watch.
 """
 
 from typing import Any, TypedDict
@@ -13,14 +13,14 @@ from tts_operator.json_object import Json
 
 
 class LazyObject(dict[str, Any]):
-    """An object whose `metadata` is open, but for who owns which field; all else is text (`msgspec.Raw`).
+    """An object whose `metadata` is decoded, except for `fieldsV1`. Everything else is text (`msgspec.Raw`).
 
-    The text is a view of the whole answer: whoever keeps some of it keeps a copy.
+    The text is a view of the whole response. Copy what you keep.
     """
 
 
 class Entry(TypedDict, total=False):
-    """Who owns which fields; which these are is text."""
+    """An entry of `managedFields`. Its `fieldsV1` stays text."""
 
     manager: str
     operation: str
@@ -32,7 +32,7 @@ class Entry(TypedDict, total=False):
 
 
 class Metadata(TypedDict, total=False):
-    """What the operator may read of it.
+    """The fields of ObjectMeta that the operator reads.
 
     Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/
     """
@@ -58,14 +58,14 @@ class _ListMetadata(msgspec.Struct, rename="camel"):
 
 
 class Page(msgspec.Struct):
-    """Of a list."""
+    """A page of a list."""
 
     metadata: _ListMetadata
     items: list[dict[str, Raw]] | None = None
 
 
 class Event(msgspec.Struct):
-    """Of a watch."""
+    """An event of a watch."""
 
     type: str
     object: Raw
@@ -76,27 +76,27 @@ _metadata = msgspec.json.Decoder(Metadata)
 read_page = msgspec.json.Decoder(Page).decode
 read_event = msgspec.json.Decoder(Event).decode
 read_whole = msgspec.json.Decoder().decode
-"""All of an object. Raises msgspec.DecodeError, as the others do."""
+"""Decode a whole object. Raises msgspec.DecodeError, as the others do."""
 
 
 def lazy_object(fields: dict[str, Raw], api_version: str, kind: str) -> LazyObject:
-    """Open the metadata of an object; those of a list come without API version and kind."""
+    """Decode the metadata of an object. Items of a list lack API version and kind."""
     return LazyObject(fields, metadata=_metadata.decode(fields["metadata"]), apiVersion=api_version, kind=kind)
 
 
 def read_lazy_object(text: bytes | Raw, api_version: str, kind: str) -> LazyObject:
-    """Read an object."""
+    """Decode an object lazily."""
     return lazy_object(_top.decode(text), api_version, kind)
 
 
 def as_lazy_object(body: Json) -> LazyObject:
-    """An object as it would come from the API server, whether it is open or not."""
+    """Convert an object to a lazy one, if it is not."""
     if isinstance(body, LazyObject):
         return body
     return read_lazy_object(msgspec.json.encode(body), body.get("apiVersion", ""), body.get("kind", ""))
 
 
 def fully_read(body: Json) -> Json:
-    """All of an object, sealed or not."""
+    """Convert an object to plain JSON, lazy or not."""
     whole: Json = read_whole(msgspec.json.encode(body))
     return whole

@@ -16,7 +16,7 @@ class ApiLease:
         self._metadata = {"namespace": namespace, "name": name}
 
     async def get(self) -> Json | None:
-        """The object; None where there is none."""
+        """Read the Lease; None if it does not exist."""
         try:
             return await self._client.get(LEASES, self._metadata["namespace"], self._metadata["name"])
         except ApiError as error:
@@ -25,10 +25,10 @@ class ApiLease:
             raise
 
     async def create(self, spec: Json) -> Json:
-        """Make it. ApiError 409 where it exists."""
+        """Create the Lease. Raises ApiError 409 if it exists."""
         body = {"apiVersion": LEASES.api_version, "kind": LEASES.kind, "metadata": self._metadata, "spec": spec}
         return await self._client.create(LEASES, body)
 
     async def replace(self, body: Json) -> Json:
-        """Write it. ApiError 409 where it has changed since `body` was read."""
+        """Write the Lease. Raises ApiError 409 if it has changed since `body` was read."""
         return await self._client.replace(LEASES, body)

@@ -1,4 +1,4 @@
-"""The resources that the operator speaks of, and their addresses in the API."""
+"""The resources that the operator uses, and their paths in the API."""
 
 from dataclasses import dataclass
 
@@ -15,16 +15,16 @@ class Resource:
 
     @property
     def crd(self) -> str:
-        """Name of the CustomResourceDefinition, where the resource comes from one."""
+        """Name of the resource's CustomResourceDefinition, if it has one."""
         return f"{self.plural}.{self.group}"
 
     @property
     def api_version(self) -> str:
-        """`apiVersion` as manifests have it."""
+        """The `apiVersion` in manifests."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
-        """The path below the server's address; without a namespace, that of all namespaces."""
+        """The path on the server; without a namespace, the one for all namespaces."""
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
         parts = [root]
         if namespace is not None and self.namespaced:
@@ -87,7 +87,7 @@ CHILDREN = (
 """The kinds that a TTSService may own."""
 
 OPTIONAL: frozenset[Resource] = frozenset({HTTP_ROUTES, CERTIFICATES, POD_MONITORS, PROMETHEUS_RULES})
-"""Children whose kinds not every cluster serves: their CRDs may be installed, or removed, at any time."""
+"""Child kinds that not every cluster serves. Their CRDs may be installed or removed at any time."""
 
 DISPENSABLE: frozenset[Resource] = OPTIONAL | {
     PERSISTENT_VOLUME_CLAIMS,
@@ -96,9 +96,9 @@ DISPENSABLE: frozenset[Resource] = OPTIONAL | {
     NETWORK_POLICIES,
     INGRESSES,
 }
-"""Children that an operator can be told to do without: it then needs no right to them."""
+"""Child kinds that can be disabled. The operator then needs no rights to them."""
 
-WATCHED_WHOLE: frozenset[Resource] = frozenset({HORIZONTAL_POD_AUTOSCALERS})
-"""Kinds of which also those of others are watched: a user's own autoscaler is to be left its say."""
+WATCHED_UNLABELLED: frozenset[Resource] = frozenset({HORIZONTAL_POD_AUTOSCALERS})
+"""Kinds that are watched without our label selector: the operator respects a user's own autoscaler."""
 
 BY_KIND = {(resource.api_version, resource.kind): resource for resource in CHILDREN}

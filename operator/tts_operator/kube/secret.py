@@ -1,4 +1,4 @@
-"""One Secret with one value, which is made where there is none and never changed."""
+"""A Secret with one value. It is created if missing, and never changed."""
 
 import base64
 import binascii
@@ -10,11 +10,11 @@ from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import SECRETS
 
 FIELD = "secret"
-"""The key of the Secret's data."""
+"""The key in the Secret's data."""
 
 
 class ApiSecret:
-    """A Secret in the API server, which is asked for by name only."""
+    """A Secret in the API server, accessed only by name."""
 
     def __init__(self, client: Client, namespace: str, name: str) -> None:
         self._client = client
@@ -24,9 +24,9 @@ class ApiSecret:
         return "Secret {namespace}/{name}".format(**self._metadata)
 
     async def read_or_create(self, make: Callable[[], bytes]) -> bytes:
-        """The value: the one that is there, or else one that `make` makes. All who ask get the same.
+        """Return the value, or create the Secret with a value from `make`. All replicas get the same value.
 
-        Raises ApiError; ValueError, without the value, where what is there is none.
+        Raises ApiError. Raises ValueError, without showing the value, if the Secret has no valid one.
         """
         while True:
             found = await self._read()
@@ -38,7 +38,7 @@ class ApiSecret:
             except ApiError as error:
                 if error.status != HTTPStatus.CONFLICT:
                     raise
-                continue  # another was faster
+                continue  # another replica was faster
             return made
 
     async def _read(self) -> bytes | None:

@@ -1,4 +1,4 @@
-"""What an informer lists and watches: one resource, in one namespace or all, with a label selector."""
+"""The source of an informer: one resource, in one namespace or all, with a label selector."""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -8,7 +8,7 @@ from tts_operator.kube.resources import Resource
 
 
 class ApiSource:
-    """One resource, as an informer asks for it."""
+    """Lists and watches one resource for an informer."""
 
     def __init__(
         self,
@@ -20,7 +20,7 @@ class ApiSource:
         metadata_only: bool,
         trim: Callable[[Json], Json] = lambda body: body,
     ) -> None:
-        """`metadata_only` leaves all but labels and annotations at the API server; of what is listed `trim` is kept."""
+        """`metadata_only` requests only the metadata. Lists keep only the result of `trim`."""
         self._client = client
         self._resource = resource
         self._namespace = namespace
@@ -29,7 +29,7 @@ class ApiSource:
         self._trim = trim
 
     async def list(self) -> tuple[list[Json], str]:
-        """All objects, and the resource version to watch from."""
+        """Return all objects, and the resource version to watch from."""
         return await self._client.list(
             self._resource,
             namespace=self._namespace,
@@ -39,7 +39,7 @@ class ApiSource:
         )
 
     def watch(self, since: str) -> AsyncIterator[Json]:
-        """Events from there on."""
+        """Yield events from that version on."""
         return self._client.watch(
             self._resource,
             since=since,

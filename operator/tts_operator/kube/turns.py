@@ -1,4 +1,4 @@
-"""How many requests are made at a time."""
+"""Limits the number of concurrent requests."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,27 +7,27 @@ from contextlib import asynccontextmanager
 from tts_operator.runtime.usual import Usual
 
 AT_ONCE = 20
-"""Measured with 300 new services at once: with 32, this process and the API server take a tenth longer for the same
-work. With 16, one service more waits for up to 0.56 s for its first child, and with 20 for up to 0.35."""
+"""Measured with 300 services created at once: with 32, this process and the API server take 10 % longer for the same
+work. With 16, one more service then waits up to 0.56 s for its first child; with 20, up to 0.35 s."""
 LATE_SECONDS = 1.0
-"""A request that has waited for its answer for longer makes room for another; under load, for longer still."""
+"""A request that takes longer makes room for another one. Longer under load."""
 
 
 class Turns:
-    """So many requests wait for their answer at a time, and beside them those whose answer is late.
+    """Allows `at_once` concurrent requests, plus those that are late.
 
-    Of the late ones there are as many as whoever makes them lets there be. The more there are, the sooner one counts as
-    late: where hundreds hang, a second for each of them would add up.
+    The caller bounds the number of late requests. The more there are, the sooner the next one counts as late: with
+    hundreds of hanging requests, a second for each would add up.
     """
 
     def __init__(self, at_once: int = AT_ONCE) -> None:
         self._free = asyncio.Semaphore(at_once)
-        self._late: dict[object, float] = {}  # when they began
+        self._late: dict[object, float] = {}  # start times
         self._usual = Usual(LATE_SECONDS)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn; the request is made in the block."""
+        """Wait for a turn, and hold it for the block."""
         await self._free.acquire()
         loop, mark = asyncio.get_running_loop(), object()
         begun = loop.time()

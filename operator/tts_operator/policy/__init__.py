@@ -1,7 +1,7 @@
-"""What TTSServices may use, as the administrators of the cluster say. Pure, but for reading the file.
+"""The policy: what TTSServices may use, as set by the cluster's administrators. Pure, except for reading the file.
 
-Who may write a TTSService has the operator make things with the operator's rights. So each spec, and each pod template
-that is to run newly, is held against the policy before anything is applied.
+Anyone who may write a TTSService makes the operator create objects with the operator's rights. So each spec, and each
+pod template that is about to run, is checked against the policy before anything is applied.
 """
 
 from tts_operator.policy.addresses import is_forbidden

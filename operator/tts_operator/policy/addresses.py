@@ -1,4 +1,4 @@
-"""Addresses that the operator asks for a tenant: Prometheus servers. No tenant may have it ask its own surroundings."""
+"""Checks Prometheus URLs that the operator queries for tenants, who must not reach the operator's own surroundings."""
 
 import ipaddress
 import re
@@ -7,27 +7,27 @@ from urllib.parse import SplitResult, urlsplit
 from tts_operator.policy.patterns import matches
 
 _NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*\.?")
-"""What resolvers take for an IPv4 address, though it does not look like one: 2130706433, 0x7f.1, 127.1."""
+"""What resolvers accept as an IPv4 address, although it does not look like one: 2130706433, 0x7f.1, 127.1."""
 _PLAIN = re.compile(r"[!-~]+")
 FORM = "write SCHEME://HOST[:PORT][/PATH], such as http://prometheus.monitoring:9090"
 
 
 def is_forbidden(address: str) -> bool:
-    """Whether an IP address is never asked: loopback, link-local (cloud metadata), unspecified, multicast, reserved.
+    """Whether an IP address is forbidden: loopback, link-local (cloud metadata), unspecified, multicast, or reserved.
 
-    The same where it is written as IPv6 (::ffff:127.0.0.1, 64:ff9b::127.0.0.1, 2002:7f00:1::). What is no address is
-    forbidden too.
+    This includes such addresses embedded in IPv6 (::ffff:127.0.0.1, 64:ff9b::127.0.0.1, 2002:7f00:1::). Anything that
+    is not an IP address is forbidden too.
     """
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return True
     if isinstance(found, ipaddress.IPv6Address) and (inner := _inner(found)) is not None:
-        return _is_ours(inner) or (found.ipv4_mapped is None and _is_ours(found))
-    return _is_ours(found)
+        return _is_local(inner) or (found.ipv4_mapped is None and _is_local(found))
+    return _is_local(found)
 
 
-def _is_ours(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+def _is_local(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     return (
         address.is_loopback
         or address.is_link_local
@@ -43,7 +43,7 @@ _COMPATIBLE = ipaddress.ip_network("::/96")
 
 
 def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that an IPv6 address leads to."""
+    """The IPv4 address embedded in an IPv6 address, if any."""
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
     if address.sixtofour is not None:
@@ -54,7 +54,7 @@ def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 
 
 def problem(url: str) -> str:
-    """What is wrong with an address, whatever is allowed; empty where nothing is."""
+    """What is wrong with a URL, regardless of the policy; empty if nothing is."""
     if not _PLAIN.fullmatch(url) or "\\" in url:
         return f"it contains invalid characters; {FORM}"
     if "?" in url or "#" in url:
@@ -76,9 +76,9 @@ def problem(url: str) -> str:
 
 
 def is_allowed(patterns: tuple[str, ...], url: str) -> bool:
-    """Whether one of the patterns allows an address without a problem.
+    """Whether one of the patterns allows a URL that has no `problem`.
 
-    A `*` in the scheme or the host never stands for what follows them, unless the pattern ends with it.
+    A `*` in the scheme or host does not match beyond it, unless the pattern ends with the `*`.
     """
     parts = _parts(url)
     return parts is not None and any(_matches(pattern, parts) for pattern in patterns)
@@ -97,7 +97,7 @@ def _matches(pattern: str, parts: SplitResult) -> bool:
 def _parts(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
-        _ = parts.port  # raises where it is no port
+        _ = parts.port  # raises for an invalid port
     except ValueError:
         return None
     return parts

@@ -1,4 +1,4 @@
-"""What holds in one namespace, and what is said where something is beyond it."""
+"""The rules for one namespace, and the messages about violations."""
 
 import json
 import re
@@ -10,19 +10,19 @@ from tts_operator.policy.images import repository
 from tts_operator.policy.patterns import any_matches
 
 SHOWN_MAX = 100
-"""Longest value of a tenant's that is repeated in a message, in characters."""
+"""Longest tenant-supplied value in a message, in characters."""
 TEXT_MAX = 400
-"""Longest message on one violation."""
-TOLD_MAX = 6
-"""So many violations are told one by one."""
+"""Longest text about one violation, in characters."""
+LISTED_MAX = 6
+"""Maximum number of violations that a message lists."""
 _WORD = re.compile(r"[A-Za-z0-9$./_-]{1,127}")
 PATTERNS_MAX = 8
-"""So many patterns are listed."""
+"""Maximum number of patterns that a message lists."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
-    """What TTSServices of one namespace may use; the fields are those of `Rules`, as patterns without placeholders."""
+    """The rules for one namespace: the fields of `Rules`, with placeholders filled in."""
 
     namespace: str
     restricted: bool
@@ -36,22 +36,22 @@ class Bounds:
     prometheus: tuple[str, ...]
 
     def has_image(self, reference: str) -> bool:
-        """Whether an image may be used; its tag and digest do not matter."""
+        """Whether an image is allowed, whatever its tag and digest."""
         return any_matches(self.images, repository(reference))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Violation:
-    """One thing that is not allowed."""
+    """A violation of the policy."""
 
     text: str
-    """Which field of the TTSService, what is not allowed, and what is."""
+    """The field of the TTSService, what is not allowed, and what is."""
     value: str = ""
-    """The field of the policy by which it can be allowed; empty where it never is."""
+    """The policy field that can allow it; empty if it is never allowed."""
 
 
 def shown(value: Any) -> str:
-    """A value that a tenant has written, on one line, and not too long."""
+    """Format a tenant-supplied value on one line of bounded length."""
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
     text = json.dumps(value)
@@ -59,12 +59,12 @@ def shown(value: Any) -> str:
 
 
 def word(text: str) -> str:
-    """A name that a tenant has written, within a path."""
+    """Format a tenant-supplied name within a path."""
     return text if _WORD.fullmatch(text) else shown(text)
 
 
 def allowed(patterns: Sequence[str]) -> str:
-    """What is allowed, in words."""
+    """Describe what is allowed."""
     if not patterns:
         return "nothing is allowed there"
     more = f" and {len(patterns) - PATTERNS_MAX} more" if len(patterns) > PATTERNS_MAX else ""
@@ -72,10 +72,10 @@ def allowed(patterns: Sequence[str]) -> str:
 
 
 def message(violations: Iterable[Violation], namespace: str) -> str:
-    """All that is not allowed, in one message of bounded length, and who can allow it."""
+    """Describe all violations in one message of bounded length, and say who can allow them."""
     found = list(dict.fromkeys(violations))
-    texts = [each.text if len(each.text) <= TEXT_MAX else f"{each.text[:TEXT_MAX]}..." for each in found[:TOLD_MAX]]
-    more = f"; and {len(found) - TOLD_MAX} more" if len(found) > TOLD_MAX else ""
+    texts = [each.text if len(each.text) <= TEXT_MAX else f"{each.text[:TEXT_MAX]}..." for each in found[:LISTED_MAX]]
+    more = f"; and {len(found) - LISTED_MAX} more" if len(found) > LISTED_MAX else ""
     values = list(dict.fromkeys(each.value for each in found if each.value))
     who = ""
     if values:

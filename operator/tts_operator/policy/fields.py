@@ -1,4 +1,4 @@
-"""The fields of a spec that reach beyond its own pods, held against the policy."""
+"""Checks the fields of a spec that affect more than its own pods against the policy."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ CERT_MANAGER = "cert-manager.io"
 
 
 def spec_violations(spec: Spec, bounds: Bounds) -> list[Violation]:
-    """What is not allowed of the spec's own fields. What ends in the pods is told by their template."""
+    """Find violations in the spec's own fields. The check of the pod template covers what ends up in pods."""
     return [*_service(spec, bounds), *_ingress(spec, bounds), *_gateway(spec, bounds), *_prometheus(spec, bounds)]
 
 
@@ -67,7 +67,7 @@ def _annotations(field: str, found: dict[str, str], patterns: tuple[str, ...], v
 
 
 def _is_issuer(issuer: IssuerReference, bounds: Bounds) -> bool:
-    """Parts with a slash would be taken for other parts; no issuer has one."""
+    """Whether an issuer is allowed. A slash in a part could fake another part, and no issuer has one."""
     parts = issuer.group or CERT_MANAGER, issuer.kind, issuer.name
     patterns = [f"{CERT_MANAGER}/{each}" if each.count("/") == 1 else each for each in bounds.issuers]
     return not any("/" in part for part in parts) and any_matches(patterns, "/".join(parts))

@@ -1,10 +1,10 @@
-"""Image references, as far as a policy tells them apart."""
+"""Image references, as far as the policy distinguishes them."""
 
 
 def repository(reference: str) -> str:
-    """The repository of an image reference, without tag and digest; names are taken as they are written.
+    """Return the repository of an image reference, without tag and digest, and without normalization.
 
-    The host of a registry may have a port: registry.example:5000/speech:v1 is registry.example:5000/speech.
+    The registry's host may have a port: registry.example:5000/speech:v1 becomes registry.example:5000/speech.
     """
     name = reference.partition("@")[0]
     path, slash, last = name.rpartition("/")

@@ -1,4 +1,4 @@
-"""The policy's file, which the chart makes of its value `policy`."""
+"""The policy file, which the chart renders from its value `policy`."""
 
 from functools import cached_property
 from pathlib import Path
@@ -34,11 +34,11 @@ INGRESS_ANNOTATIONS = (
     f"{TRAEFIK}/router.entrypoints",
     f"{TRAEFIK}/router.tls",
 )
-"""What reaches no further than the service itself: no snippets, no auth-*, no names for external-dns."""
+"""Annotations that affect only the service itself: no snippets, no auth-*, no names for external-dns."""
 
 
 class PolicyError(ValueError):
-    """The file cannot be used. The text says which field, and what to write."""
+    """The file is invalid. The message says which field, and what to write instead."""
 
 
 def _checked(text: str) -> str:
@@ -60,16 +60,16 @@ class Rules(_Model):
     """What is allowed."""
 
     pod_template: Mode = "Restricted"
-    """Restricted: the finished pod template must meet the restricted Pod Security Standard, and take no identity, node
-    or priority that is not the tenant's."""
+    """Restricted: the final pod template must meet the restricted Pod Security Standard, and must not claim an
+    identity, node, or priority that is not the tenant's."""
     images: Patterns = ("{serverImage}",)
-    """Repositories of the images of all containers, without tag and digest."""
+    """Repositories of all containers' images, without tag and digest."""
     hosts: Patterns = ("*",)
-    """Of the Ingress and the HTTPRoute. Only the pattern `*` allows one without a host, which takes all names."""
+    """Hosts of the Ingress and the HTTPRoute. Only `*` allows one without a host, which matches all names."""
     ingress_annotations: Patterns = INGRESS_ANNOTATIONS
-    """Keys."""
+    """Annotation keys."""
     service_annotations: Patterns = ()
-    """Keys."""
+    """Annotation keys."""
     service_types: Patterns = ("ClusterIP",)
     priority_classes: Patterns = ()
     issuers: Patterns = ("Issuer/*",)
@@ -82,7 +82,7 @@ FIELDS = tuple(Rules.model_fields)
 
 
 class Overrides(_Model):
-    """The rules of one namespace; what is left out is as it is in general."""
+    """The rules of one namespace. Omitted fields keep the general rule."""
 
     pod_template: Mode = "Restricted"
     images: Patterns = ()
@@ -96,17 +96,17 @@ class Overrides(_Model):
 
     @cached_property
     def given(self) -> dict[str, Any]:
-        """What is not left out."""
+        """The fields that are set."""
         return {name: getattr(self, name) for name in self.model_fields_set}
 
 
 class Policy(Rules):
-    """What TTSServices may use, and where they may use more or less."""
+    """The general rules, and exceptions for namespaces."""
 
     namespaces: dict[str, Overrides] = {}
 
     def for_namespace(self, name: str, server_image: str) -> Bounds:
-        """What holds in one namespace. `server_image` is the reference of the operator's own model server."""
+        """The rules for one namespace. `server_image` is the reference of the bundled model server."""
         special = self.namespaces.get(name)
         given = special.given if special is not None else {}
         values = {field: given.get(field, getattr(self, field)) for field in FIELDS}
@@ -118,7 +118,7 @@ class Policy(Rules):
         )
 
     def describe(self) -> str:
-        """The policy in one line of the log."""
+        """Describe the policy in one line, for the log."""
         told = [f"podTemplate {self.pod_template}"]
         for field, info in Rules.model_fields.items():
             if field != "pod_template":
@@ -132,13 +132,13 @@ class Policy(Rules):
 
 def _filled(patterns: tuple[str, ...], namespace: str, server_image: str) -> tuple[str, ...]:
     if not any("{" in pattern for pattern in patterns):
-        return patterns  # mostly so, and many times as fast
+        return patterns  # the common case, many times as fast
     image = repository(server_image)
     return tuple(each.replace("{namespace}", namespace).replace("{serverImage}", image) for each in patterns)
 
 
 def load(path: Path) -> Policy:
-    """Read a policy from a YAML file. Raises PolicyError."""
+    """Load a policy from a YAML file. Raises PolicyError."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -157,7 +157,7 @@ def load(path: Path) -> Policy:
 
 
 def _problem(error: dict[str, Any]) -> str:
-    """One error of pydantic's, with what to write instead."""
+    """Rephrase an error of pydantic, with what to write instead."""
     at = [str(part) for part in error["loc"]]
     field = ".".join(at) or "the file"
     match error["type"]:

@@ -1,10 +1,10 @@
-"""Patterns of a policy: `*` stands for any run of characters, all else is literal, and the whole value must match."""
+"""Patterns of a policy: `*` matches any characters, the rest is literal, and the whole value must match."""
 
 from collections.abc import Iterable
 
 
 def matches(pattern: str, value: str) -> bool:
-    """Whether a value is what a pattern allows. Takes time in proportion to both, whatever a tenant writes."""
+    """Whether a pattern matches a value. Linear in the length of both, whatever a tenant writes."""
     first, *rest = pattern.split("*")
     if not rest:
         return value == pattern
@@ -21,5 +21,5 @@ def matches(pattern: str, value: str) -> bool:
 
 
 def any_matches(patterns: Iterable[str], value: str) -> bool:
-    """Whether one of the patterns allows a value."""
+    """Whether one of the patterns matches a value."""
     return any(matches(pattern, value) for pattern in patterns)

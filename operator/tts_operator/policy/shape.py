@@ -1,6 +1,6 @@
-"""Whether `podTemplate`, which has no schema, has the shape of a pod template, so that it can be merged and judged.
+"""Check the shape of `podTemplate`, which has no schema, before it is merged and checked against the policy.
 
-What is wrong further inside is for the API server to say.
+The API server reports errors further inside.
 """
 
 from collections.abc import Iterator
@@ -9,16 +9,16 @@ from typing import Any
 from tts_operator.policy.bounds import Violation, shown, word
 
 NODES_MAX = 5_000
-"""So many values a podTemplate may hold: a large one, with ten containers, has some hundred."""
+"""Maximum number of values in a podTemplate. A large one, with ten containers, has a few hundred."""
 CHARACTERS_MAX = 65_536
-"""So many characters all its texts may have together."""
+"""Maximum number of characters in all its strings together."""
 DEPTH_MAX = 32
-"""So deep it may be nested. A pod's deepest field is at fifteen."""
+"""Maximum nesting depth. A pod's deepest field is at 15."""
 FIELD = "spec.podTemplate"
 
 
 def misshapen(template: Any) -> list[Violation]:
-    """What keeps a podTemplate from being merged; empty where nothing does."""
+    """Find what prevents a podTemplate from being merged."""
     if template is None:
         return []
     if size := _too_large(template):
@@ -27,9 +27,9 @@ def misshapen(template: Any) -> list[Violation]:
 
 
 def _too_large(template: Any) -> str:
-    """What is said of a template that is too large or too deep; empty where it is neither.
+    """Return an error if a template is too large or too deep; otherwise empty.
 
-    It is walked without recursion, so that depth does no harm.
+    Does not recurse, so that depth does no harm.
     """
     nodes, characters = 0, 0
     left = [(template, 1)]

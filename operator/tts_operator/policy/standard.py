@@ -1,7 +1,7 @@
-"""The restricted Pod Security Standard, baseline included, as it judges a finished pod spec.
+"""The restricted Pod Security Standard, including baseline, for a final pod template.
 
 Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/ and the checks of
-k8s.io/pod-security-admission. What is of a type that no pod has is left to the API server, which refuses it.
+k8s.io/pod-security-admission. Values of wrong types are left to the API server, which rejects them.
 """
 
 import re
@@ -32,48 +32,48 @@ SYSCTLS = (
     "net.ipv4.tcp_wmem",
 )
 APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
-"""The annotation that came before the field; its name ends with that of a container."""
+"""Prefix of the annotation that preceded the field. A container's name follows."""
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 HOOKS = ("postStart", "preStop")
 _NAME = re.compile(r"[a-z0-9-]{1,63}")
 
 
 class Problem(NamedTuple):
-    """Something that the standard does not allow."""
+    """A violation of the standard."""
 
     path: str
-    """In the pod template."""
+    """Path in the pod template."""
     found: str
-    """What is there, for people."""
+    """What was found, for people."""
     instead: str
-    """What to write."""
+    """What to write instead."""
 
 
 def fields(node: Any) -> Json:
-    """The fields of an object; none of what is no object."""
+    """The fields of an object; empty for anything else."""
     return node if isinstance(node, dict) else {}
 
 
 def items(node: Any) -> list[Json]:
-    """The objects of a list."""
+    """The objects in a list; empty for anything else."""
     return [each for each in node if isinstance(each, dict)] if isinstance(node, list) else []
 
 
 def containers(pod: Json) -> Iterator[tuple[str, Json]]:
-    """Each container of a pod spec, of whatever kind, with its path."""
+    """Yield each container of a pod spec, of any kind, with its path."""
     for kind in CONTAINERS:
         for number, container in enumerate(items(pod.get(kind))):
             yield f"spec.{kind}[{named(container, number)}]", container
 
 
 def named(item: Json, number: int) -> str:
-    """How an item of a list is called in a path."""
+    """The name or number of a list item in a path."""
     name = item.get("name")
     return name if isinstance(name, str) and _NAME.fullmatch(name) else str(number)
 
 
 def problems(template: Json) -> Iterator[Problem]:
-    """What the standard does not allow of a pod template."""
+    """Find violations of the standard in a pod template."""
     pod = fields(template.get("spec"))
     for name in HOST:
         if pod.get(name) not in (None, False):
@@ -92,12 +92,12 @@ def problems(template: Json) -> Iterator[Problem]:
 
 
 def _container(container: Json, pod: Json, path: str) -> Iterator[Problem]:
-    """One container; `pod` is the pod's securityContext."""
+    """Check a container. `pod` is the pod's securityContext."""
     context = fields(container.get("securityContext"))
     at = f"{path}.securityContext"
     yield from _context(context, at)
     yield from _privileges(context, at)
-    # What neither says is as the node has it, which may be root, and no filter.
+    # If neither sets these, the node's defaults apply: possibly root, and no seccomp filter.
     if context.get("runAsNonRoot") is None and pod.get("runAsNonRoot") is None:
         yield Problem(f"{at}.runAsNonRoot", "an unset value", "write true there or in the pod's securityContext")
     if not any(fields(each.get("seccompProfile")).get("type") for each in (context, pod)):
@@ -109,11 +109,13 @@ def _container(container: Json, pod: Json, path: str) -> Iterator[Problem]:
 
 
 def _privileges(context: Json, at: str) -> Iterator[Problem]:
-    """What only containers can set."""
+    """Check what only containers can set."""
     if context.get("privileged") not in (None, False):
         yield _leave_out(f"{at}.privileged", context["privileged"])
     if context.get("allowPrivilegeEscalation") is not False:
-        yield Problem(f"{at}.allowPrivilegeEscalation", _told(context, "allowPrivilegeEscalation"), "write false")
+        yield Problem(
+            f"{at}.allowPrivilegeEscalation", _shown_or_unset(context, "allowPrivilegeEscalation"), "write false"
+        )
     if context.get("procMount") not in (None, "Default"):
         yield _leave_out(f"{at}.procMount", context["procMount"])
     capabilities = fields(context.get("capabilities"))
@@ -126,7 +128,7 @@ def _privileges(context: Json, at: str) -> Iterator[Problem]:
 
 
 def _context(context: Json, at: str) -> Iterator[Problem]:
-    """What pods and containers can set alike."""
+    """Check what both pods and containers can set."""
     if context.get("runAsNonRoot") not in (None, True):
         yield Problem(f"{at}.runAsNonRoot", shown(context["runAsNonRoot"]), "write true, or leave it out")
     user = context.get("runAsUser")
@@ -156,7 +158,7 @@ def _volumes(pod: Json) -> Iterator[Problem]:
 
 
 def _handlers(container: Json, path: str) -> Iterator[Problem]:
-    """Probes and hooks of another host: the kubelet would send the requests, from the node's network."""
+    """Check probes and hooks for other hosts: the kubelet sends these requests from the node's network."""
     lifecycle = fields(container.get("lifecycle"))
     handlers = {name: container.get(name) for name in PROBES}
     handlers |= {f"lifecycle.{name}": lifecycle.get(name) for name in HOOKS}
@@ -172,11 +174,11 @@ def _is_profile(value: Any) -> bool:
 
 
 def _texts(node: Any) -> list[str]:
-    """The texts of a list; what is none is shown as one, so that it is seen."""
+    """The strings in a list. Other values are formatted as strings, so that they show up."""
     return [each if isinstance(each, str) else shown(each) for each in node] if isinstance(node, list) else []
 
 
-def _told(context: Json, name: str) -> str:
+def _shown_or_unset(context: Json, name: str) -> str:
     return "an unset value" if context.get(name) is None else shown(context[name])
 
 

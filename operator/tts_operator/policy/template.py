@@ -1,6 +1,6 @@
-"""A finished pod template, held against the policy.
+"""Check a final pod template against the policy.
 
-Finished, because only what runs counts: `podTemplate` may undo what the operator makes as well as add to it.
+Only the final template matters, because `podTemplate` may override what the operator sets, and not only add to it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,9 +11,9 @@ from tts_operator.policy.patterns import any_matches
 from tts_operator.policy.standard import Problem, containers, fields, items, named, problems
 
 SYSTEM = "system-"
-"""Kubernetes' own priority classes; pods of these push others off their nodes."""
+"""Prefix of Kubernetes' own priority classes, whose pods preempt all others."""
 IDENTITIES = ("serviceAccountToken", "podCertificate")
-"""Sources of a projected volume by which a container is somebody to the API server."""
+"""Sources of a projected volume that give a container an identity at the API server."""
 
 
 def template_violations(
@@ -24,13 +24,13 @@ def template_violations(
     field: str = "spec.podTemplate",
     origins: Mapping[str, str] | None = None,
 ) -> list[Violation]:
-    """What is not allowed of a finished pod template. Never raises, whatever is in it.
+    """Find violations in a final pod template. Never raises, whatever it contains.
 
-    `account` is the name of the only ServiceAccount that its pods may run under, `field` where the template comes from.
-    `origins` tell of images and priority classes which field of the spec asks for them, where none of podTemplate does.
+    `account` is the only allowed ServiceAccount. `field` names the source of the template. `origins` maps images and
+    priority classes that do not come from podTemplate to the field of the spec that sets them.
     """
     found = [*_images(template, bounds), *_priority_class(template, bounds)]
-    told = [_moved(path, value, violation, field, origins or {}) for path, value, violation in found]
+    told = [_located(path, value, violation, field, origins or {}) for path, value, violation in found]
     if bounds.restricted:
         restricted = [*problems(template), *_identity(fields(template.get("spec")), account)]
         told += [
@@ -41,10 +41,10 @@ def template_violations(
 
 
 Found = tuple[str, str, Violation]
-"""Where, what value, and what is said of it, but for where."""
+"""Path, value, and a violation whose text lacks the path."""
 
 
-def _moved(path: str, value: str, violation: Violation, field: str, origins: Mapping[str, str]) -> Violation:
+def _located(path: str, value: str, violation: Violation, field: str, origins: Mapping[str, str]) -> Violation:
     return Violation(text=f"{origins.get(value) or f'{field}.{path}'}: {violation.text}", value=violation.value)
 
 
@@ -75,7 +75,7 @@ def _priority_class(template: Json, bounds: Bounds) -> Iterator[Found]:
 
 
 def _identity(pod: Json, account: str) -> Iterator[Problem]:
-    """What would make a pod another one than its TTSService's: its account, a token, its node, its priority."""
+    """Check what would give a pod another identity or rank: account, token, node, and priority."""
     own = f"write {account}, or leave it out"
     if pod.get("serviceAccountName") != account:
         yield Problem("spec.serviceAccountName", shown(pod.get("serviceAccountName")), own)

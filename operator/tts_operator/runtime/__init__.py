@@ -1,4 +1,4 @@
-"""Level-triggered machinery: cache, informers, work queue, workers, lease. Knows neither TTS nor kopf."""
+"""Level-triggered controller runtime: cache, informers, work queue, workers, lease. Knows neither TTS nor kopf."""
 
 from tts_operator.runtime.informer import Informer, News, Source
 from tts_operator.runtime.lease import Elector, LeaseLostError

@@ -1,6 +1,6 @@
-"""Informer: keeps a Store equal to what the API server has, by list and watch.
+"""Informer: keeps a Store in sync with the API server by list and watch.
 
-About a tenth of the CPU that a kopf watch takes for each event, and a relist finds what was deleted unseen.
+It needs about a tenth of the CPU per event that a kopf watch needs, and a relist finds missed deletions.
 """
 
 import asyncio
@@ -18,41 +18,41 @@ from tts_operator.runtime.store import Key, Store
 FIRST_BACKOFF_SECONDS = 0.2
 LAST_BACKOFF_SECONDS = 30.0
 ABSENT_SECONDS = 60.0
-"""A kind that is not served is asked for again after this long, where nothing tells when it comes."""
+"""Retry interval for a kind that is not served, if no CRD watch reports when it appears."""
 FORBIDDEN_SECONDS = 600.0
-"""What may not be read, and can be done without, is asked for again after this long: nothing tells when it may be."""
+"""Retry interval for a dispensable kind that must not be read: no event reports a new permission."""
 SHORT_SECONDS = 1.0
-"""A watch that ends sooner comes from a server that goes down: opened again without a pause, it would be a flood."""
+"""A watch that ends sooner comes from a server that is shutting down. It is reopened with a back-off."""
 LASTING_FAILURES = 3
-"""So often what can be done without may fail before it counts as synced all the same. It is waited for at first: what
-is decided without it may be decided for long."""
+"""Failures after which a dispensable kind counts as synced anyway. It is worth waiting for at first, because decisions
+without it may last long."""
 
 _log = logging.getLogger(__name__)
 
 
 class Source(Protocol):
-    """List and watch of one resource, with whatever namespace and selectors are wanted."""
+    """List and watch of one resource, with a fixed namespace and selectors."""
 
     async def list(self) -> tuple[list[Json], str]:
-        """All objects, and the resource version to watch from."""
+        """Return all objects, and the resource version to watch from."""
 
     def watch(self, since: str) -> AsyncIterator[Json]:
-        """Events from there on, until the stream ends, and the next is to be begun. Raises where it fails."""
+        """Yield events from that version on, until the stream ends. Raises if it fails."""
 
 
 class News(Enum):
-    """What becomes of an informer itself."""
+    """Changes of an informer's own state."""
 
     LISTED = "listed"
-    """The store is equal to what the API server has."""
+    """The store is in sync with the API server."""
     BROKEN = "broken"
-    """A list or a watch has failed that had worked before."""
+    """A list or watch has failed after it had worked."""
     ABSENT = "absent"
     """The kind is not served; the store is empty."""
 
 
 class Informer:
-    """Lists once, then watches for ever. Any failure ends in another try; a version too old, in another list."""
+    """Lists once, then watches forever. Retries after any failure, with a new list if the version is too old."""
 
     def __init__(
         self,
@@ -66,28 +66,28 @@ class Informer:
         optional: bool = False,
         news: Callable[[News], None] = lambda _: None,
     ) -> None:
-        """`changed` is called with the key concerned and the event's type: ADDED, MODIFIED, DELETED, LISTED.
+        """`changed` is called with the affected key and the event's type: ADDED, MODIFIED, DELETED, or LISTED.
 
-        `name` is that of the resource. Where the source is about one `namespace`, the store may hold other ones, too.
+        `name` is the plural of the resource. If the source covers one `namespace`, the store may contain others too.
 
-        One that can be done without counts as synced also where it may not be listed; `without` says what follows. One
-        of a `namespace` is waited for as long as it fails otherwise, others for a moment. The kind of an `optional` one
-        may not be served, now or ever: see `expect`.
+        A non-empty `without` makes the resource dispensable: if it must not be listed, the informer counts as synced.
+        The text describes the consequence, for the log. After other failures, it counts as synced after a few attempts,
+        unless it covers one namespace. The kind of an `optional` resource may be unserved: see `expect`.
         """
         self.resource = name
         self.name = name if namespace is None else f"{name} in {namespace}"
-        """For people."""
+        """For messages."""
         self.namespace = namespace
         self._without = without
         self.restarts = 0
-        """How often a list or watch has failed and was begun again."""
+        """Number of lists and watches that failed and were restarted."""
         self._optional = optional
         self._source = source
         self._store = store
         self._changed = changed
         self._news = news
         self.listed = False
-        """Whether it ever was."""
+        """Whether a list has ever succeeded."""
         self._active = time.monotonic()
         self._healthy = False
         self._served = False
@@ -98,26 +98,25 @@ class Informer:
 
     @property
     def served(self) -> bool:
-        """Whether the API server serves the kind, as far as is known."""
+        """Whether the API server serves the kind, as far as known."""
         return self._served
 
     def expect(self, there: bool) -> None:
-        """Somebody knows whether an optional kind is there. Until told, and where it is, the informer asks for it."""
+        """Tell the informer whether its optional kind exists. It lists the kind unless told that it does not exist."""
         if there is not self._expected or (there and not self._served):
             self._expected = there
             self._turn.set()
 
     def silent_seconds(self) -> float:
-        """Seconds since the API server was last heard of: more than some minutes means that this informer hangs.
+        """Seconds since the last sign of life of the API server. Several minutes mean that this informer hangs.
 
-        A watch that ends counts, after however long a silence: the server had answered when it was opened. A refusal is
-        an answer, and a server that cannot be reached is not the watch's fault. A kind that is not served has nothing
-        to say, nor has one that may not be read.
+        The end of a watch is a sign of life, and so is any failure: an unreachable server is not the informer's fault.
+        Returns 0 for a kind that is not served, or must not be read.
         """
         return 0.0 if self._forbidden or (self._optional and not self._served) else time.monotonic() - self._active
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Run until cancelled."""
         if not self._optional:
             await self._follow()
         while True:
@@ -150,10 +149,10 @@ class Informer:
                     failures, self._healthy = 0, True
                     since = self._take(event)
                 if time.monotonic() - opened < SHORT_SECONDS:
-                    raise ConnectionError("the watch ended at once")  # noqa: TRY301 - to wait before the next
+                    raise ConnectionError("the watch ended at once")  # noqa: TRY301 - leads to a back-off
                 failures, self._healthy = 0, True
                 self._active = time.monotonic()
-            except Exception as error:  # noqa: BLE001 - a watch that dies in silence is the worst bug of operators
+            except Exception as error:  # noqa: BLE001 - a watch must never die silently
                 status = getattr(error, "status", None)
                 absent = self._optional and status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
                 forbidden = self._without != "" and status == HTTPStatus.FORBIDDEN
@@ -171,7 +170,7 @@ class Informer:
     def _delay(self, failures: int, absent: bool) -> float:
         if absent and self._expected is None:
             ceiling = ABSENT_SECONDS
-        else:  # a CRD that has just come is served in a moment
+        else:  # a new CRD is served within moments
             ceiling = min(
                 FIRST_BACKOFF_SECONDS * 2.0 ** min(failures, 10), ABSENT_SECONDS if absent else LAST_BACKOFF_SECONDS
             )
@@ -179,11 +178,11 @@ class Informer:
 
     @property
     def _pause(self) -> float:
-        """Seconds after which what may not be read is asked for again: a namespace may be made anew."""
+        """Seconds until the next attempt after a 403. A namespace may be created again, so it is retried sooner."""
         return FORBIDDEN_SECONDS if self.namespace is None else ABSENT_SECONDS
 
     def _refused(self, error: Exception) -> None:
-        """It may not be read, and can be done without."""
+        """Handle a 403 for a dispensable resource."""
         self.synced.set()
         if self._forbidden:
             return
@@ -206,7 +205,7 @@ class Informer:
             return
         spare = self._optional or (self._without != "" and self.namespace is None)
         if spare and failures >= LASTING_FAILURES:
-            self.synced.set()  # nobody waits for it
+            self.synced.set()  # stop waiting for it
         self.restarts += 1
         _log.warning("%s: watch failed; retrying in %.1f s: %s", self.name, delay, str(error) or type(error).__name__)
         if self._healthy:
@@ -214,7 +213,7 @@ class Informer:
             self._news(News.BROKEN)
 
     def _vanish(self, error: Exception | None = None) -> None:
-        """The kind is not served: nothing of it is there."""
+        """Empty the store, because the kind is not served."""
         known = self.synced.is_set() and not self._served
         self._served = self._healthy = False
         for key in self._store.clear(self.namespace):
@@ -248,4 +247,4 @@ class Informer:
 
 
 def _jittered(seconds: float) -> float:
-    return seconds * random.uniform(0.5, 1)  # noqa: S311 - no secret
+    return seconds * random.uniform(0.5, 1)  # noqa: S311 - jitter, no secret

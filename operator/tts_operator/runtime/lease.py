@@ -1,8 +1,8 @@
-"""Leader election over one object that is written only where it has not changed since it was read.
+"""Leader election with one object and optimistic locking.
 
-After client-go's leaderelection (https://pkg.go.dev/k8s.io/client-go/tools/leaderelection): times of other machines are
-never compared with our own clock; a lease has run out when we have seen no change of it for as long as it was to last.
-Two holders at once are impossible as long as no machine's clock runs a third faster than another's.
+Like client-go's leaderelection (https://pkg.go.dev/k8s.io/client-go/tools/leaderelection), it never compares timestamps
+of other machines with its own clock. A lease has expired if it has not changed for its duration, as measured locally.
+There are never two holders, as long as no machine's clock runs a third faster than another's.
 """
 
 import asyncio
@@ -23,37 +23,37 @@ _log = logging.getLogger(__name__)
 
 
 class LeaseLostError(Exception):
-    """The lease could not be renewed in time, or somebody else has it: no more may be written."""
+    """The lease was not renewed in time, or someone else has it. Nothing may be written any more."""
 
 
 class LeaseStore(Protocol):
-    """One Lease of coordination.k8s.io. Failures are exceptions; one with `status` 409 is a conflict."""
+    """One Lease of coordination.k8s.io. Raises on failures. An exception whose `status` is 409 is a conflict."""
 
     async def get(self) -> Json | None:
-        """The object; None where there is none."""
+        """Read the Lease; None if it does not exist."""
 
     async def create(self, spec: Json) -> Json:
-        """Make it; a conflict where it exists."""
+        """Create the Lease. A conflict if it exists."""
 
     async def replace(self, body: Json) -> Json:
-        """Write it; a conflict where it has changed since `body` was read."""
+        """Write the Lease. A conflict if it has changed since `body` was read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """Seconds. A holder gives up well before anybody may take over: what it has sent by then is done by then."""
+    """Seconds. A holder gives up well before others may take over, so that its last requests are done by then."""
 
     duration: float = 12.0
     renew_every: float = 3.0
     give_up_after: float = 8.0
     answer_within: float = 2.0
-    """A request that has no answer by then is made anew: the one that hangs must not use up the time of the others."""
+    """Time limit of a request. A hanging one must not use up the time for retries."""
     look_every: float = 1.2
-    """How often one who waits looks, with jitter of a quarter; and so the longest wait after a release."""
+    """Polling interval of a standby, with 25 % jitter; also the longest wait after a release."""
 
 
 class Elector:
-    """Gets the lease, keeps it, gives it back."""
+    """Acquires, renews, and releases the lease."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Elector:
         timing: Timing | None = None,
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
     ) -> None:
-        """`identity` must be another for each process. `now` is only told to people."""
+        """`identity` must be unique for each process. `now` is for the Lease's timestamps, which only people read."""
         self.identity = identity
         self._store = store
         self._timing = timing or Timing()
@@ -74,17 +74,17 @@ class Elector:
 
     @property
     def leading(self) -> bool:
-        """Whether we may write now. False in time also where this process was asleep meanwhile."""
+        """Whether this process may write now. Turns False in time even if the process was suspended."""
         return time.monotonic() < self._held_until
 
     async def acquire(self) -> None:
-        """Return as soon as the lease is ours."""
+        """Wait until this process holds the lease."""
         failing = False
         while not self.leading:
             try:
                 wait = await self._try()
                 failing = False
-            except Exception as error:  # noqa: BLE001 - whatever it is, the lease is worth another try
+            except Exception as error:  # noqa: BLE001 - retry after any error
                 wait = self._look()
                 if not _conflict(error):
                     _log.log(
@@ -97,7 +97,7 @@ class Elector:
                 await asyncio.sleep(wait)
 
     async def hold(self) -> None:
-        """Renew the lease for ever. Raises LeaseLostError at the moment from which on nothing may be written."""
+        """Renew the lease until it is lost. Raises LeaseLostError at the moment when writing must stop."""
         renewing = asyncio.create_task(self._renew())
         try:
             while (left := self._held_until - time.monotonic()) > 0:
@@ -111,7 +111,7 @@ class Elector:
         raise LeaseLostError(f"could not renew the lease for {self._timing.give_up_after:.0f} s")
 
     async def release(self) -> None:
-        """Give the lease back, so that another need not wait for its end. Nothing may be written after this."""
+        """Release the lease, so that a standby need not wait for it to expire. Nothing may be written after this."""
         if self._body is None or not self.leading:
             return
         self._held_until = 0.0
@@ -121,10 +121,10 @@ class Elector:
             except Exception as error:
                 if not _conflict(error):
                     raise
-                body = await self._answer(self._store.get())  # a renewal whose answer we did not wait for
+                body = await self._answer(self._store.get())  # a renewal may have succeeded without its response
                 if body is not None and body["spec"].get("holderIdentity") == self.identity:
                     await self._empty(body)
-        except Exception as error:  # noqa: BLE001 - it runs out by itself
+        except Exception as error:  # noqa: BLE001 - it will expire
             _log.warning("could not release the lease; it will expire: %s", str(error) or type(error).__name__)
         self._body = None
 
@@ -133,7 +133,7 @@ class Elector:
         await self._answer(self._store.replace(body | {"spec": spec}))
 
     async def _try(self) -> float:
-        """Take the lease if it is free. Returns the seconds after which to look again."""
+        """Take the lease if it is free. Returns the seconds until the next attempt."""
         body, begun = await self._answer(self._store.get()), time.monotonic()
         if body is None:
             self._took(await self._answer(self._store.create(self._spec({}, taken=True))), begun)
@@ -152,43 +152,42 @@ class Elector:
         return 0.0
 
     async def _answer(self, request: Awaitable[Answer]) -> Answer:
-        """What the store answers, if it does so in time.
+        """Await a request, with the time limit.
 
-        A write that is given up may be carried out all the same: then the next one is a conflict, and who has the
-        lease is looked up.
+        A write may succeed even after its time limit. Then the next one is a conflict, and the holder is read again.
         """
         async with asyncio.timeout(self._timing.answer_within):
             return await request
 
     def _took(self, body: Json, begun: float) -> None:
         self._body = body
-        # From before the request was sent: the others count from after it was answered.
+        # Count from before the request: others count from after it.
         self._held_until = begun + self._timing.give_up_after
 
     async def _renew(self) -> None:
-        """Renew the lease again and again; return where it has run out."""
+        """Renew the lease periodically. Returns once it has expired."""
         assert self._body is not None  # noqa: S101 - `acquire` comes first
         while True:
             await asyncio.sleep(self._timing.renew_every * random.uniform(0.9, 1.0))  # noqa: S311 - no secret
             while True:
-                if not self.leading:  # this process was asleep
+                if not self.leading:  # the process was suspended
                     return
                 begun = time.monotonic()
                 try:
                     spec = self._spec(self._body["spec"], taken=False)
                     self._took(await self._answer(self._store.replace(self._body | {"spec": spec})), begun)
                     break
-                except Exception as error:  # noqa: BLE001 - until time is up
+                except Exception as error:  # noqa: BLE001 - retry until time is up
                     _log.warning("lease renewal failed: %s", str(error) or type(error).__name__)
                     if _conflict(error):
-                        await self._look_who_has_it()
+                        await self._check_holder()
                 await asyncio.sleep(random.uniform(0.3, 0.6))  # noqa: S311 - no secret
 
-    async def _look_who_has_it(self) -> None:
-        """Our own write may have been in time though its answer was lost; any other holder ends ours."""
+    async def _check_holder(self) -> None:
+        """Read the holder after a conflict. Our own write may have succeeded without its response."""
         try:
             body = await self._answer(self._store.get())
-        except Exception as error:  # noqa: BLE001 - the next try tells
+        except Exception as error:  # noqa: BLE001 - the next attempt will show
             _log.debug("cannot read the lease: %s", str(error) or type(error).__name__)
             return
         if body is None or (body.get("spec") or {}).get("holderIdentity") != self.identity:

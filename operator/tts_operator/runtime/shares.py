@@ -1,4 +1,4 @@
-"""Places that namespaces share, so that what one of them does keeps no other waiting for long."""
+"""Concurrency limits that namespaces share fairly, so that none of them delays another for long."""
 
 import asyncio
 from collections import deque
@@ -10,12 +10,12 @@ T = TypeVar("T")
 
 
 class GivenUpError(Exception):
-    """A job was ended in the middle, because others waited for its place. It may be begun anew, in its turn."""
+    """A job was cancelled because others needed its place. It may be run again."""
 
 
 @dataclass(eq=False, kw_only=True)
 class _Place:
-    """A place, wanted or taken."""
+    """A requested or granted place."""
 
     who: str
     granted: asyncio.Future[None]
@@ -28,25 +28,25 @@ class _Place:
 
 @dataclass(kw_only=True)
 class Shares:
-    """`places` jobs run at a time, of one namespace at most `each`. The next is of whoever has had the least so far.
+    """Runs at most `places` jobs at a time, `each` per namespace. The namespace that has used the least time goes next.
 
-    A job that takes longer than `patience` seconds gives its place back and goes on beside the others. At most `late`
-    do so: for one more, one of them is given up, of the namespace that has had the most. So nobody waits for long
-    behind those that are slow, however many they are, and the number of jobs is bounded all the same.
+    A job that takes longer than `patience` seconds gives its place back and continues as a late one. There are at most
+    `late` of those; one more cancels a late job of the namespace that has used the most time. So slow jobs, however
+    many, delay nobody for long, and the number of jobs stays bounded.
     """
 
     places: int
     each: int
     patience: float | None = None
-    """None: jobs are known to be short."""
+    """None: jobs are short by themselves."""
     late: int = 0
     _waiting: dict[str, deque[_Place]] = field(default_factory=dict)
     _taken: set[_Place] = field(default_factory=set)
     _had: dict[str, float] = field(default_factory=dict)
-    """Seconds that a namespace has had places for; forgotten when nobody waits."""
+    """Seconds of places that each namespace has used. Reset when nobody waits."""
 
     async def run(self, who: str, job: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Wait for a place, and run the job in it. Raises GivenUpError, or what the job raises."""
+        """Wait for a place and run the job. Raises GivenUpError, or the job's exception."""
         place = _Place(who=who, granted=asyncio.get_running_loop().create_future())
         self._waiting.setdefault(who, deque()).append(place)
         self._grant()
@@ -73,12 +73,12 @@ class Shares:
                 return
             if len(self._taken) >= self.places + self.late:
                 self._give_up()
-                return  # it leaves in a moment
-            who = min(may, key=self._used)  # of those that have had the same, the one that has waited longest
+                return  # its place becomes free in a moment
+            who = min(may, key=self._used)  # among equals, the one that has waited longest
             place = self._waiting[who].popleft()
             if not self._waiting[who]:
                 del self._waiting[who]
-            if not place.granted.cancelled():  # its job was ended, and has not yet left
+            if not place.granted.cancelled():  # cancelled, but not removed yet
                 self._begin(place)
 
     def _begin(self, place: _Place) -> None:
@@ -94,7 +94,7 @@ class Shares:
         self._grant()
 
     def _give_up(self) -> None:
-        """End one of those that are late, unless one is ending."""
+        """Cancel a late job, unless one is already ending."""
         late = [place for place in self._taken if place.late]
         if any(place.given_up for place in late):
             return

@@ -1,4 +1,4 @@
-"""The cache: the objects of one resource as last seen, found by the key of what they belong to."""
+"""The cache: the last seen objects of one resource, indexed by the key that they belong to."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
@@ -6,26 +6,26 @@ from collections.abc import Callable, Iterable, Iterator
 from tts_operator.json_object import Json
 
 Key = tuple[str, str]
-"""Namespace and name of the thing that is reconciled."""
+"""Namespace and name of the object to reconcile."""
 
 TOMBSTONES = 1024
-"""How many deleted uids are remembered: an answer to a request may arrive after the news of its object's end."""
+"""Number of deleted uids to remember: the response to a request may arrive after the object's DELETED event."""
 
 
 class Store:
-    """Objects of one resource. Only ever moves forward: an older version never replaces a newer one."""
+    """Objects of one resource. An older version never replaces a newer one."""
 
     def __init__(
         self, *, key_of: Callable[[Json], Key | None], trim: Callable[[Json], Json] = lambda body: body
     ) -> None:
-        """`key_of` says to what an object belongs (None: to nothing of ours), `trim` drops what nobody reads."""
+        """`key_of` returns the key that an object belongs to, or None. `trim` drops fields that nobody reads."""
         self._key_of = key_of
         self._trim = trim
         self._objects: dict[Key, Json] = {}
         self._members: dict[Key, set[Key]] = {}
         self._deleted: OrderedDict[str, int] = OrderedDict()
         self.changes = 0
-        """How often an object came, changed or went."""
+        """Number of additions, changes, and removals."""
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -34,15 +34,15 @@ class Store:
         return iter(self._objects.values())
 
     def get(self, namespace: str, name: str) -> Json | None:
-        """One object by its own name."""
+        """The object with this name, or None."""
         return self._objects.get((namespace, name))
 
     def of(self, key: Key) -> list[Json]:
-        """The objects that belong to `key`."""
+        """The objects that belong to a key."""
         return [self._objects[member] for member in self._members.get(key, ())]
 
     def put(self, body: Json) -> set[Key]:
-        """Take a version in. Returns the keys that it concerns: its own, and one that it no longer belongs to."""
+        """Add a version of an object. Returns the affected keys: its own, and one that it no longer belongs to."""
         at, version = _address(body), version_of(body)
         known = self._objects.get(at)
         if version <= self._deleted.get(body["metadata"]["uid"], -1):
@@ -60,9 +60,9 @@ class Store:
         return concerned
 
     def remove(self, body: Json, version: str | None = None) -> set[Key]:
-        """Forget an object that is deleted, or no longer selected, as of `version` (its own, if not given).
+        """Remove an object that was deleted or is no longer selected, as of `version` (default: its own).
 
-        It may come back: somebody takes our label off, and we put it on again. Returns the keys that it concerned.
+        It may come back, for example if someone removes our label and we set it again. Returns the affected keys.
         """
         uid = body["metadata"]["uid"]
         self._deleted[uid] = version_of(body) if version is None else int(version)
@@ -78,9 +78,9 @@ class Store:
         return self._unlink(at, known)
 
     def replace(self, bodies: Iterable[Json], version: str, *, namespace: str | None = None) -> set[Key]:
-        """Take a whole list in, made at `version`: what is not on it is gone, unless it is younger than the list.
+        """Replace the content with a list made at `version`. Keeps objects that are newer than the list.
 
-        Of a list of one `namespace` nothing follows for the others. Returns the keys for which anything changed.
+        A list of one `namespace` does not affect the others. Returns the affected keys.
         """
         listed = {body["metadata"]["uid"]: body for body in bodies}
         gone = [
@@ -98,9 +98,9 @@ class Store:
         return concerned
 
     def clear(self, namespace: str | None = None) -> set[Key]:
-        """Forget everything, or what is in one namespace, without a grudge: the same objects may come back.
+        """Remove everything, or everything in one namespace. The same versions may be added again.
 
-        Returns the keys that it concerns.
+        Returns the affected keys.
         """
         concerned: set[Key] = set()
         self.changes += 1
@@ -125,5 +125,5 @@ def _address(body: Json) -> Key:
 
 
 def version_of(body: Json) -> int:
-    """The resource version, as the number that it is: of two versions the larger is the later one (KEP-5504)."""
+    """The resource version as a number: the larger of two versions is the later one (KEP-5504)."""
     return int(body["metadata"]["resourceVersion"])

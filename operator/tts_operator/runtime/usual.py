@@ -1,38 +1,38 @@
-"""How long something takes when all is well, so that what hangs is told from what is merely slow."""
+"""Estimates how long something usually takes, to tell what hangs from what is merely slow."""
 
 from collections.abc import Iterable
 
 TIMES_USUAL = 4.0
-"""What takes more than so many times as long as usual is an outlier."""
+"""A duration of more than this many times the usual one is an outlier."""
 HUNG_MOMENTS = 1.5
-"""What has lasted so many times as long as nothing usual does hangs for sure."""
+"""What lasts this many moments certainly hangs."""
 UP, DOWN = 1 / 8, 1 / 256
-"""How fast the estimate follows longer times, and shorter ones: it is to be near the longest of the usual ones."""
+"""How fast the estimate follows longer and shorter durations. It stays near the longest of the usual ones."""
 
 
 class Usual:
-    """An estimate of the longest usual time, from one to the next.
+    """A running estimate of the longest usual duration.
 
-    Under a load that makes everything slow, slow is usual. Were each that is slow taken for one that hangs, others
-    would be begun in its place, and all would be slower still.
+    Under heavy load, slow is usual. If each slow item counted as hanging, others would start in its place, and
+    everything would become slower still.
     """
 
     def __init__(self, moment: float) -> None:
-        """`moment`: seconds that nothing usual takes, other than under load."""
+        """`moment`: seconds that an item usually stays below, except under load."""
         self._moment = moment
         self._longest = 0.0
 
     def took(self, seconds: float) -> None:
-        """Take one time in. What took far too long hung, and tells nothing."""
+        """Add a duration. Ignores one that is far too long, because that item hung."""
         if seconds <= TIMES_USUAL * self._moment:
             seconds = min(seconds, self._moment)
             self._longest += (seconds - self._longest) * (UP if seconds > self._longest else DOWN)
 
     @property
     def moment(self) -> float:
-        """Seconds that nothing usual takes now."""
+        """Seconds that an item usually stays below at present."""
         return max(self._moment, TIMES_USUAL * self._longest)
 
     def moment_beside(self, lasting: Iterable[float]) -> float:
-        """The same beside others that have lasted so many seconds: shorter for each that hangs, or it would add up."""
+        """The moment beside items that have `lasting` seconds: shorter with each one that hangs, or it would add up."""
         return self.moment / (1 + sum(seconds >= HUNG_MOMENTS * self.moment for seconds in lasting))

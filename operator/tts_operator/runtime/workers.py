@@ -1,4 +1,4 @@
-"""The workers: take keys from the queue and reconcile them, some at a time, and survive whatever happens."""
+"""The workers: take keys from the queue, reconcile several at a time, and survive any failure."""
 
 import asyncio
 import logging
@@ -10,31 +10,31 @@ from tts_operator.runtime.queue import Lane, WorkQueue
 from tts_operator.runtime.store import Key
 
 RECONCILE_SECONDS = 120.0
-"""A reconcile that takes longer is stuck; it is given up and tried again."""
+"""A reconcile that takes longer is stuck. It is cancelled and retried."""
 
 _current: ContextVar[Key | None] = ContextVar("current", default=None)
 Observer = Callable[[str, str, float], None]
-"""Told of each reconcile: its result (success, retry or error), the error's name (empty for none), its seconds."""
+"""Called after each reconcile with its result (success, retry, or error), the error's name if any, and its seconds."""
 
 _log = logging.getLogger(__name__)
 
 
 def current_key() -> Key | None:
-    """The key that this task is about, or that in whose reconcile it was started: so that each log line can say so."""
+    """The key that this task, or the task that started it, reconciles. Log lines include it."""
     return _current.get()
 
 
 class RetryError(Exception):
-    """Raised by a reconcile that is to be tried again later."""
+    """Raised by a reconcile that should be retried later."""
 
     def __init__(self, message: str, *, after: float = 0.0) -> None:
-        """`after`: seconds to wait at the least."""
+        """`after`: minimum seconds until the retry."""
         super().__init__(message)
         self.after = after
 
 
 class Workers:
-    """A bounded number of tasks that reconcile keys."""
+    """A fixed number of tasks that reconcile keys."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Workers:
         count: int,
         observe: Observer = lambda *_: None,
     ) -> None:
-        """`reconcile` returns the seconds after which it wants to see its key again, or None."""
+        """`reconcile` returns the seconds until its key needs another pass, or None."""
         self._queue = queue
         self._reconcile = reconcile
         self._count = count
@@ -54,12 +54,12 @@ class Workers:
         self._draining = False
 
     async def run(self) -> None:
-        """Work until cancelled, or drained."""
+        """Run until cancelled or drained."""
         async with asyncio.TaskGroup() as group:
             self._tasks = {group.create_task(self._work(), name=f"worker-{number}") for number in range(self._count)}
 
     async def drain(self, seconds: float) -> None:
-        """Take no more keys, and let what is being reconciled end, for so long; then cut it off."""
+        """Take no more keys. Wait for running reconciles for up to `seconds`, then cancel them."""
         self._draining = True
         busy = self._tasks - self._idle
         for task in self._idle:
@@ -94,7 +94,7 @@ class Workers:
             delay = self._queue.retry(key, at_least=error.after)
             _log.warning("retrying in %.1f s: %s", delay, error)
         except Exception as error:  # noqa: BLE001 - see below
-            # One object that breaks the code must not stop the others; the log has the traceback.
+            # A bug that one object triggers must not stop the others. The log has the traceback.
             result, kind = "error", type(error).__name__
             delay = self._queue.retry(key)
             if isinstance(error, TimeoutError) and limit.expired():

@@ -6,7 +6,7 @@ from tts_operator.api import TTSService
 from tts_operator.api.rollout import BlueGreen, Canary, CanaryStep
 from tts_operator.desired.deployment import REVISION_ANNOTATION
 from tts_operator.desired.identity import candidate_name
-from tts_operator.desired.ingress import shares_by_weight
+from tts_operator.desired.ingress import splits_by_weight
 from tts_operator.desired.revision import Revision
 from tts_operator.json_object import Json
 from tts_operator.reconcile.analysis.model import AnalysisResult
@@ -65,7 +65,7 @@ class RolloutContext:
     @property
     def by_weight(self) -> bool:
         """Whether a route splits the traffic by weight; otherwise the number of pods does."""
-        return self.service.spec.gateway is not None or shares_by_weight(self.service.spec.ingress)
+        return self.service.spec.gateway is not None or splits_by_weight(self.service.spec.ingress)
 
     @property
     def has_candidate(self) -> bool:

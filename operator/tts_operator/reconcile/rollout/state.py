@@ -34,7 +34,7 @@ class RolloutState:
     since: str
     """RFC 3339: when the phase or step started."""
     step: int | None = None
-    """The step of a canary, counted from 0 as an index of the spec's steps."""
+    """Index of the canary step in the spec, counted from 0."""
     steps: int | None = None
     reason: str = ""
     message: str = ""

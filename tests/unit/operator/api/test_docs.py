@@ -77,7 +77,7 @@ OBJECTS = dict(objects(SCHEMA, "spec", LINKS, {}))
 def test_objects_that_are_alike_share_a_section() -> None:
     assert OBJECTS.keys() == {"spec", "spec.inner", "spec.some{}"}
     assert LINKS["spec.absent"] == LINKS["spec.someItems[]"] == LINKS["spec.some{}.inner"] == "spec.inner"
-    assert "The same for `spec.inner`, `spec.absent`, `spec.someItems[]`" in section(
+    assert "Used by `spec.inner`, `spec.absent`, `spec.someItems[]`" in section(
         "spec.inner", OBJECTS["spec.inner"], LINKS
     )
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tts_operator.fencing.choose import Situation, contesting, is_fenced, is_ready, node_of, to_fence, to_restore
-from tts_operator.fencing.fence import WAYS, ways_to
+from tts_operator.fencing.choose import FencingContext, contesting, is_fenced, is_ready, node_of, to_fence, to_restore
+from tts_operator.fencing.fence import TARGETS, targets_by_node
 from tts_operator.fencing.peers import as_json, read_view
 from tts_operator.fencing.probe import Target
 from tts_operator.fencing.views import PATIENCE, Nodes, Peer, Sight, View, agreed, is_to_act
@@ -42,7 +42,7 @@ def pod(name: str, node: str, *, ready: bool = True, fenced: bool = False, label
 
 def chosen(pods: list[Json], *lost: str, **more: Any) -> list[str]:
     unreachable = {node: float(number) for number, node in enumerate(lost)}
-    now = Situation(pods=pods, unreachable=unreachable, reachable=(), zones=ZONES, **more)
+    now = FencingContext(pods=pods, unreachable=unreachable, reachable=(), zones=ZONES, **more)
     return [each["metadata"]["name"] for each in to_fence(now)]
 
 
@@ -136,7 +136,7 @@ def test_it_never_harms(where: list[tuple[str, str]], lost: list[str]) -> None:
 
 def test_a_pod_comes_back_when_its_node_answers_again() -> None:
     pods = [pod("x", "a0", fenced=True), pod("y", "b0", fenced=True), pod("z", "c0", ready=False)]
-    now = Situation(pods=pods, unreachable={}, reachable={"a0", "c0"}, zones=ZONES)
+    now = FencingContext(pods=pods, unreachable={}, reachable={"a0", "c0"}, zones=ZONES)
     assert [each["metadata"]["name"] for each in to_restore(now)] == ["x"]
 
 
@@ -259,9 +259,9 @@ def test_the_ways_to_a_node_are_its_pods_and_then_its_kubelet() -> None:
         pod("n", "b0", ready=False),
         pod("m", "c0", fenced=True),
     ]
-    ways = ways_to(pods)
+    ways = targets_by_node(pods)
     assert ways.keys() == {"a0", "c0"}
-    assert [way.port for way in ways["a0"]] == [7860] * WAYS + [10250]
+    assert [way.port for way in ways["a0"]] == [7860] * TARGETS + [10250]
     assert ways["c0"] == [Target(pods[-1]["status"]["podIP"], 7860), Target("192.168.0.1", 10250)]
 
 
@@ -269,4 +269,4 @@ def test_no_tenant_has_all_the_ways_to_a_node() -> None:
     hostile = [pod(f"h{number:02}", "a0") for number in range(30)]
     other = pod("z", "a0")
     other["metadata"]["namespace"] = "other"
-    assert Target(other["status"]["podIP"], 7860) in ways_to([*hostile, other])["a0"][:2]
+    assert Target(other["status"]["podIP"], 7860) in targets_by_node([*hostile, other])["a0"][:2]

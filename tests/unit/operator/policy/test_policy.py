@@ -7,7 +7,7 @@ import pytest
 from tests.unit.operator.worlds import OPEN
 from tts_operator.__main__ import parser, settings_of
 from tts_operator.policy import Policy, PolicyError, load, repository
-from tts_operator.policy.bounds import PATTERNS_MAX, SHOWN_MAX, TEXT_MAX, TOLD_MAX, Violation, allowed, message, shown
+from tts_operator.policy.bounds import LISTED_MAX, PATTERNS_MAX, SHOWN_MAX, TEXT_MAX, Violation, allowed, message, shown
 from tts_operator.policy.model import Rules
 from tts_operator.policy.patterns import matches
 
@@ -179,8 +179,8 @@ def test_the_log_tells_each_rule() -> None:
 def test_messages_are_bounded() -> None:
     found = [Violation(text="x" * 10_000 + str(number), value="images") for number in range(50)]
     told = message(found, "bank")
-    assert len(told) < TOLD_MAX * (TEXT_MAX + 10) + 300
-    assert f"; and {50 - TOLD_MAX} more. " in told
+    assert len(told) < LISTED_MAX * (TEXT_MAX + 10) + 300
+    assert f"; and {50 - LISTED_MAX} more. " in told
     assert told.endswith("Helm value policy.images, or for this namespace alone policy.namespaces.bank.images")
     assert len(shown("x" * 10_000)) == SHOWN_MAX + 3
     assert "\n" not in shown("a\nb")

@@ -8,12 +8,12 @@ from tts_operator.runtime.queue import (
     CROWD,
     FIRST_RETRY_SECONDS,
     GATHER_SECONDS,
+    HEALTHY_LANES,
     IDLE_GATHER_SECONDS,
     LAST_RETRY_SECONDS,
     OLDEST_TURN,
     TURNS,
     UNLIMITED,
-    WELL,
     Lane,
     WorkQueue,
 )
@@ -21,7 +21,7 @@ from tts_operator.runtime.store import Key
 
 pytestmark = pytest.mark.usefixtures("clock")
 Clock = Callable[[], float]
-NEW, FAST, SLOW = WELL
+NEW, FAST, SLOW = HEALTHY_LANES
 A, B, C, D = (("n", name) for name in "abcd")
 
 
@@ -73,13 +73,13 @@ async def test_the_slow_lane_gets_its_turn_however_busy_the_fast_one_is() -> Non
 
 async def test_depth_and_age_of_each_lane() -> None:
     queue = WorkQueue()
-    assert [(queue.depth_of(lane), queue.age_of(lane)) for lane in WELL] == [(0, 0.0)] * 3
+    assert [(queue.depth_of(lane), queue.age_of(lane)) for lane in HEALTHY_LANES] == [(0, 0.0)] * 3
     queue.add(A, SLOW)
     await asyncio.sleep(3)
     queue.add(B)
     queue.add(C)
     await asyncio.sleep(1)
-    assert [(queue.depth_of(lane), queue.age_of(lane)) for lane in WELL] == [(0, 0.0), (2, 1.0), (1, 4.0)]
+    assert [(queue.depth_of(lane), queue.age_of(lane)) for lane in HEALTHY_LANES] == [(0, 0.0), (2, 1.0), (1, 4.0)]
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ async def test_in_a_crowd_the_newest_goes_first_and_the_oldest_is_not_forgotten(
 
 async def test_what_is_new_is_served_in_turn_and_others_are_not_forgotten() -> None:
     queue = WorkQueue()
-    for lane in WELL:
+    for lane in HEALTHY_LANES:
         for number in range(40):
             queue.add((lane.name, f"{number:02}"), lane)
     taken = [await queue.get() for _ in range(120)]

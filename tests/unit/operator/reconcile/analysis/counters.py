@@ -1,0 +1,9 @@
+"""Counters of model servers."""
+
+from tts_operator.speech.live import Counters
+
+
+def answers(requests: float, *, seconds: float) -> Counters:
+    """So many, all within so long, but not within half of it."""
+    buckets = {("/api/tts", seconds / 2): 0.0, ("/api/tts", seconds): requests, ("/api/tts", float("inf")): requests}
+    return Counters({("/api/tts", "200"): requests}, buckets)
