@@ -54,7 +54,7 @@ async def speak(
     async def cancel(writer: "asyncio.Task[None]") -> None:
         await interrupted.wait()
         writer.cancel()
-        await send("cancel-task", {})
+        await send("finish-task", {"input": {"directive": "cancel"}})
 
     await send("run-task", {"parameters": {"format": "pcm", **parameters}, "input": {}})
     writer = asyncio.create_task(write())

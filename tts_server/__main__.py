@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
 
     prepare = commands.add_parser(
         "prepare",
-        help="prepare the networks once, when an image is built",
+        help="prepare the networks and tables once, when an image is built",
         description="Writes the prepared networks beside the weights, where every later start finds them. With FILE, "
         "writes only the patched acoustic model, to that file.",
     )
@@ -141,13 +141,14 @@ def _drain(_: argparse.Namespace, settings: Settings) -> int:
 
 
 def _prepare(options: argparse.Namespace, _: Settings) -> int:
-    from tts_server.engines.fastspeech2 import assets  # noqa: PLC0415 - numpy
+    from tts_server.engines.fastspeech2 import assets, reading_tables  # noqa: PLC0415 - numpy
 
     target = options.file or assets.prepared_acoustic_path()
     assets.write_patched(target)
     sys.stdout.write(f"{target}\n")
     if not options.file:
         sys.stdout.write(f"{assets.prepare_vocoder()}\n")
+        sys.stdout.write(f"{reading_tables.prepare()}\n")
     return 0
 
 

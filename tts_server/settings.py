@@ -4,10 +4,12 @@ import base64
 import binascii
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+
+from tts_server.apikeys import ApiKey, parse_api_keys
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 PUBLIC_KEY_BYTES = 32
@@ -30,8 +32,9 @@ def _setting(
     choices: tuple[str, ...] = (),
     secret: bool = False,
     service: str = "",
+    parse: Callable[[str], Any] | None = None,
 ) -> Any:
-    meta = {"env": env, "text": text, "low": low, "high": high, "choices": choices, "service": service}
+    meta = {"env": env, "text": text, "low": low, "high": high, "choices": choices, "service": service, "parse": parse}
     return field(default=default, metadata=meta, repr=not secret)
 
 
@@ -144,12 +147,14 @@ class Settings:
         secret=True,
         service="server.cache.redis",
     )
-    api_keys: tuple[str, ...] = _setting(
+    api_keys: tuple[ApiKey, ...] = _setting(
         "TTS_API_KEYS",
         (),
-        "API keys, separated by commas or spaces. If empty, no key is required.",
+        "API keys, separated by commas or spaces, or a JSON array that gives them names and limits. If empty, no key "
+        "is required.",
         secret=True,
         service="server.auth",
+        parse=parse_api_keys,
     )
     probe_public_key: str = _setting(
         "TTS_PROBE_PUBLIC_KEY",
@@ -230,8 +235,21 @@ def settings_markdown() -> str:
 
 
 def _parse(
-    given: str, kind: type, *, env: str, low: float | None, high: float | None, choices: tuple[str, ...], **_: Any
+    given: str,
+    kind: type,
+    *,
+    env: str,
+    low: float | None,
+    high: float | None,
+    choices: tuple[str, ...],
+    parse: Callable[[str], Any] | None,
+    **_: Any,
 ) -> Any:
+    if parse:
+        try:
+            return parse(given)
+        except ValueError as error:
+            raise SettingsError(f"{env} {error}") from None
     if kind is tuple:
         return tuple(given.replace(",", " ").split())
     if kind is str:

@@ -19,8 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 _START_SECONDS = 120.0
 _LIBRARIES = (
-    "gunicorn.app.base, gunicorn.workers.ggevent, numpy, openvino, ai_edge_litert.interpreter, pypinyin.pinyin_dict, "
-    "rjieba, "
+    "gunicorn.app.base, gunicorn.workers.ggevent, numpy, openvino, ai_edge_litert.interpreter, rjieba, "
     "opencc, flask, pydantic.json_schema, prometheus_client, av"
 )
 

@@ -9,6 +9,7 @@ from tts_server.duplex.sockets import Sockets
 from tts_server.observability.metrics import Metrics
 from tts_server.observability.tracing import Tracing
 from tts_server.process.lifecycle import Lifecycle
+from tts_server.quota.quotas import Quotas
 from tts_server.settings import Settings
 from tts_server.synthesis.service import SpeechService
 
@@ -27,6 +28,7 @@ class Context:
     keys: Keys
     tracing: Tracing | None
     sockets: Sockets
+    quotas: Quotas
 
     def register(self, extensions: dict[str, object]) -> None:
         """Store this where :func:`context` finds it."""

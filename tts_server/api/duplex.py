@@ -13,7 +13,7 @@ from tts_server.api.errors import ApiError
 from tts_server.duplex.messages import MAX_MESSAGE_BYTES
 from tts_server.duplex.session import Session, Surroundings
 from tts_server.duplex.sockets import MAX_SOCKETS
-from tts_server.duplex.websocket import HandshakeError, WebSocket
+from tts_server.duplex.websocket import ClosedError, HandshakeError, WebSocket
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -44,6 +44,8 @@ class _Switching(Response):
         try:
             self._websocket.accept([("X-Request-Id", self._surroundings.request_id)], self._subprotocol)
             Session(self._websocket, self._surroundings).run()
+        except ClosedError:
+            pass  # before it began
         except Exception:
             log.exception("session failed", extra={"request_id": self._surroundings.request_id})
         finally:
@@ -79,6 +81,8 @@ def stream() -> Response:
         model_name=ctx.model_name,
         timeout=ctx.settings.request_timeout_seconds,
         request_id=g.request_id,
+        quotas=ctx.quotas,
+        caller=g.caller,
     )
     g.streamed = True  # it is counted and logged when it ends
     response = _Switching(websocket, surroundings, SUBPROTOCOL if SUBPROTOCOL in offered else None)

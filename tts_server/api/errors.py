@@ -21,11 +21,19 @@ class ApiError(Exception):
     """A response other than success.
 
     ``code`` is for programs, and the reason under which rejections are counted. ``param`` names the request's field.
-    ``retry_after`` is in whole seconds.
+    ``retry_after`` is in whole seconds. ``kind`` is the ``type`` of the error, if not the one that follows from the
+    status.
     """
 
     def __init__(
-        self, status: int, message: str, *, code: str, param: str | None = None, retry_after: int | None = None
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str,
+        param: str | None = None,
+        retry_after: int | None = None,
+        kind: str | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -33,6 +41,7 @@ class ApiError(Exception):
         self.code = code
         self.param = param
         self.retry_after = retry_after
+        self.kind = kind
 
 
 def error_body(error: ApiError) -> dict[str, object]:
@@ -40,7 +49,7 @@ def error_body(error: ApiError) -> dict[str, object]:
     server_side = error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     body = {
         "message": error.message,
-        "type": "server_error" if server_side else "invalid_request_error",
+        "type": error.kind or ("server_error" if server_side else "invalid_request_error"),
         "param": error.param,
         "code": error.code,
     }

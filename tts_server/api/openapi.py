@@ -20,6 +20,7 @@ _ERROR_TEXTS = {
     408: "The request body did not arrive in time.",
     413: "The request body is too large.",
     415: "The content type is not supported.",
+    429: "The key has used what it may. Retry after Retry-After seconds.",
     500: "Internal server error.",
     503: "The model is loading, the server is overloaded, or the deadline passed. Retry after Retry-After seconds.",
 }
@@ -33,7 +34,7 @@ _ERROR = {
             "required": ["message", "type", "param", "code"],
             "properties": {
                 "message": {"type": "string"},
-                "type": {"enum": ["invalid_request_error", "server_error"]},
+                "type": {"enum": ["invalid_request_error", "server_error", "tokens", "requests", "insufficient_quota"]},
                 "param": _NULLABLE_STRING,
                 "code": {"type": "string"},
             },

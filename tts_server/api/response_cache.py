@@ -21,9 +21,11 @@ from flask import request
 from tts_server.api.body import EARLY_BODY, read_in_time
 from tts_server.api.context import Context
 from tts_server.api.instrumentation import record_request, request_id
+from tts_server.apikeys import ApiKey
 from tts_server.audio.encoding import Format
 from tts_server.cache.memory import CachedAudio
 from tts_server.process.lifecycle import State
+from tts_server.quota.quotas import QuotaExceededError, TooLongForQuotaError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -44,6 +46,7 @@ class CachedResponse:
     cache_key: tuple[str, str]
     output_format: Format
     characters: int
+    caller: ApiKey
 
 
 class ResponseCache:
@@ -61,7 +64,7 @@ class ResponseCache:
         if digest is not None:
             cached = self._responses.get(digest)
             audio = self._ctx.service.cached(cached.cache_key) if cached else None
-            if cached and audio:
+            if cached and audio and self._charge(cached, audio):
                 _remember(environ, cached)
                 headers, body = self._hit(cached, audio, environ.get("HTTP_X_REQUEST_ID", ""), begin)
                 if self.draining:
@@ -77,13 +80,16 @@ class ResponseCache:
         return self._ctx.lifecycle.state is State.DRAINING
 
     def repeat(self, cached: CachedResponse, given_id: str) -> "tuple[list[tuple[str, str]], list[bytes]] | None":
-        """Return the headers and the body of the response to an exact repeat, or None if its audio is not in memory.
+        """Return the headers and the body of the response to an exact repeat.
 
-        Whether the connection closes is up to the caller. ``given_id`` is the client's X-Request-Id, if it sent one.
+        None if its audio is not in memory, or the quota of its key is used up. Whether the connection closes is up to
+        the caller. ``given_id`` is the client's X-Request-Id, if it sent one.
         """
         begin = time.perf_counter()
         audio = self._ctx.service.cached(cached.cache_key)
-        return self._hit(cached, audio, given_id, begin) if audio else None
+        if audio is None or not self._charge(cached, audio):
+            return None
+        return self._hit(cached, audio, given_id, begin)
 
     def _digest(self, environ: "WSGIEnvironment") -> bytes | None:
         """Return a digest of all that the response depends on, or None if the request cannot be answered here.
@@ -107,6 +113,16 @@ class ResponseCache:
             return None
         head = f"{environ.get('CONTENT_TYPE')}\0{environ.get('HTTP_AUTHORIZATION')}\0"
         return hashlib.sha256(head.encode("latin-1") + body).digest()
+
+    def _charge(self, cached: CachedResponse, audio: CachedAudio) -> bool:
+        """Count what the response uses. Return False if the key may not, which the application then says."""
+        quotas, caller = self._ctx.quotas, cached.caller
+        try:
+            quotas.spend(caller, cached.characters)
+        except (QuotaExceededError, TooLongForQuotaError):
+            return False
+        quotas.count(caller, characters=cached.characters, seconds=audio.seconds)
+        return True
 
     def _store(self, digest: bytes, environ: "WSGIEnvironment", response: CachedResponse) -> None:
         _remember(environ, response)

@@ -15,6 +15,7 @@ from tts_server.api.errors import ApiError, error_body
 from tts_server.api.response_cache import CachedResponse, cache_response
 from tts_server.api.schema import max_document_characters
 from tts_server.api.timestamps import TimestampEvents
+from tts_server.api.usage import charged
 from tts_server.audio.encoding import FORMATS, Format
 from tts_server.engines import NothingToSayError
 from tts_server.process.lifecycle import State
@@ -49,7 +50,7 @@ def audio_response(utterance: Utterance, output_format: Format, *, param: str, w
     else:
         response = _complete_audio(result, result.data, output_format)
     if not _wants_fresh():
-        cache_response(CachedResponse(result.cache_key, output_format, len(utterance.text)))
+        cache_response(CachedResponse(result.cache_key, output_format, len(utterance.text), g.caller))
     return response
 
 
@@ -159,8 +160,8 @@ def _speak(
     ctx = context()
     check_ready()
     try:
-        with refusals(param):
-            result = ctx.service.speak(
+        with refusals(param), charged(len(utterance.text), param) as usage:
+            result = usage.audio = ctx.service.speak(
                 utterance,
                 output_format=output_format,
                 timeout=ctx.settings.request_timeout_seconds,

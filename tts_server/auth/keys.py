@@ -2,7 +2,10 @@
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from tts_server.apikeys import ANONYMOUS, OPERATOR, ApiKey
 
 if TYPE_CHECKING:
     from tts_server.auth.tokens import Tokens
@@ -16,20 +19,31 @@ _JWT_PREFIX = "eyJ"
 class Keys:
     """The accepted API keys. Only digests are kept, and comparisons take constant time."""
 
-    def __init__(self, keys: tuple[str, ...], *, probe: str = "", tokens: "Tokens | None" = None) -> None:
+    def __init__(self, keys: Sequence[ApiKey], *, probe: str = "", tokens: "Tokens | None" = None) -> None:
         """Accept `keys` and, if there are any, also the key `probe` and `tokens`."""
-        more = (probe,) if keys and probe else ()
-        self._digests = tuple(_digest(key) for key in (*keys, *more))
+        self._keys = [(_digest(each.key), each) for each in keys]
+        if keys and probe:
+            self._keys.append((_digest(probe), OPERATOR))
         self._tokens = tokens
 
-    def accept(self, authorization: str) -> bool:
-        """Return whether a request with this Authorization header may speak. Without keys, every request may."""
+    def identify(self, authorization: str) -> ApiKey | None:
+        """Return whose key is in this Authorization header, or None if the request may not speak.
+
+        Without keys, every request may.
+        """
+        if not self._keys:
+            return ANONYMOUS
         key = _bearer(authorization)
         given = _digest(key)
-        matches = [hmac.compare_digest(given, each) for each in self._digests]
-        if not matches or any(matches):
-            return True
-        return self._tokens is not None and _looks_like_token(key) and self._tokens.accept(key)
+        matches = [each for digest, each in self._keys if hmac.compare_digest(given, digest)]
+        if matches:
+            return matches[0]
+        accepted = self._tokens is not None and _looks_like_token(key) and self._tokens.accept(key)
+        return OPERATOR if accepted else None
+
+    def accept(self, authorization: str) -> bool:
+        """Return whether a request with this Authorization header may speak."""
+        return self.identify(authorization) is not None
 
     def may_expire(self, authorization: str) -> bool:
         """Return whether a request with this Authorization header might be accepted now and refused later."""

@@ -55,18 +55,23 @@ class CircuitBreaker:
         return self._failures == _MAX_FAILURES
 
 
+def connect(url: str) -> redis.Redis:
+    """Return a client that gives up early. It connects when it is first used."""
+    pool = redis.ConnectionPool.from_url(
+        url,
+        max_connections=_MAX_CONNECTIONS,
+        socket_connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+        socket_timeout=_RESPONSE_TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return redis.Redis(connection_pool=pool)
+
+
 class RedisCache:
     """Samples by cache key. An entry that no server of the service has written counts as missing."""
 
     def __init__(self, url: str, entries: RedisEntries, *, keep_seconds: int, metrics: Metrics) -> None:
-        pool = redis.ConnectionPool.from_url(
-            url,
-            max_connections=_MAX_CONNECTIONS,
-            socket_connect_timeout=_CONNECT_TIMEOUT_SECONDS,
-            socket_timeout=_RESPONSE_TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self._client = redis.Redis(connection_pool=pool)
+        self._client = connect(url)
         self._entries = entries
         self._keep_seconds = keep_seconds
         self._metrics = metrics

@@ -83,11 +83,15 @@ class SentenceCollector:
             cut = _token_begin(self._text) or len(self._text)
         return self._take(cut, silence)
 
+    def flush(self) -> Piece | None:
+        """Return all text that was not handed out, or None if there is none."""
+        return self._take(len(self._text), 0.0)
+
     def finish(self) -> Piece | None:
-        """Return the rest of the text, or None if there is none. Raises UnicodeError for an unpaired surrogate."""
+        """Do as :meth:`flush`, at the end of the text. Raises UnicodeError for an unpaired surrogate."""
         if self._surrogate:
             self._joined("\n")
-        return self._take(len(self._text), 0.0)
+        return self.flush()
 
     def _take(self, cut: int, silence: float) -> Piece | None:
         piece = self._piece(0, cut, silence) if self._text[:cut].strip() else None

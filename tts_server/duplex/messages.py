@@ -79,9 +79,13 @@ class Parameters(_Model):
 
 
 class Input(_Model):
-    """The next fragment of the text."""
+    """The next fragment of the text, and what to do with the text so far."""
 
     text: str = ""
+    flush: bool = False
+    """Speak all text now, whether or not its sentence is complete. Of ``continue-task``."""
+    directive: Literal["cancel"] | None = None
+    """Stop at once, and drop what was not sent. Of ``finish-task``."""
 
 
 class Payload(_Model):
@@ -95,7 +99,7 @@ class Payload(_Model):
 class Header(_Model):
     """What the client wants, and for which task."""
 
-    action: Literal["run-task", "continue-task", "finish-task", "cancel-task"]
+    action: Literal["run-task", "continue-task", "finish-task"]
     task_id: TaskId
 
 

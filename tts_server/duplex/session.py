@@ -7,12 +7,15 @@ from dataclasses import dataclass
 import gevent
 from wsproto.frame_protocol import CloseReason
 
+from tts_server.apikeys import ApiKey
+from tts_server.duplex.account import Account, quota_errors
 from tts_server.duplex.messages import InvalidMessageError, Message, TaskError, parse_message, task_failed
 from tts_server.duplex.outbox import Close, Outbox, Outgoing
 from tts_server.duplex.task import Task
 from tts_server.duplex.websocket import ClosedError, WebSocket
 from tts_server.observability.metrics import Metrics
 from tts_server.process.lifecycle import Lifecycle
+from tts_server.quota.quotas import Quotas, Stream
 from tts_server.synthesis.service import SpeechService
 
 log = logging.getLogger(__name__)
@@ -22,6 +25,8 @@ IDLE_SECONDS = 60.0
 _CLOSE_SECONDS = 2.0
 """How long the client may take to answer the close."""
 _TICK_SECONDS = 0.5
+_RENEW_SECONDS = 15.0
+"""How often a task says that it still counts as a stream of its key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +39,8 @@ class Surroundings:
     model_name: str
     timeout: float
     request_id: str
+    quotas: Quotas
+    caller: ApiKey
 
 
 class Session:
@@ -44,6 +51,8 @@ class Session:
         self._server = surroundings
         self._outbox = Outbox()
         self._task: Task | None = None
+        self._stream: Stream | None = None
+        self._renewed = 0.0
         self._last_task = ""
         self._idle_since = time.monotonic()
         self._stop_at: float | None = None
@@ -108,7 +117,7 @@ class Session:
         if self._task:
             raise InvalidMessageError(
                 "task_in_progress",
-                f"The task {self._task.id} has not ended. Wait for its end, or send cancel-task.",
+                f"The task {self._task.id} has not ended. Wait for its end, or cancel it with finish-task.",
                 task_id,
             )
         if payload.model not in (None, server.model_name):
@@ -119,23 +128,30 @@ class Session:
             service=server.service,
             outbox=self._outbox,
             timeout=server.timeout,
+            account=Account(server.quotas, server.caller),
             on_end=self._end,
         )
         self._task = task
         try:
+            with quota_errors():
+                self._stream = server.quotas.open_stream(server.caller)
+            self._renewed = time.monotonic()
             task.start()
             task.add(payload.input.text)
         except TaskError as error:
             task.fail(error)
 
     def _continue(self, task: Task, message: Message) -> None:
-        if message.header.action == "cancel-task":
+        given, finish = message.payload.input, message.header.action == "finish-task"
+        if finish and given.directive == "cancel":
             task.cancel()
             return
         try:
-            task.add(message.payload.input.text)
-            if message.header.action == "finish-task":
+            task.add(given.text)
+            if finish:
                 task.finish()
+            elif given.flush:
+                task.flush()
         except TaskError as error:
             task.fail(error)
 
@@ -152,6 +168,10 @@ class Session:
 
     def _end(self, task: Task) -> None:
         """Forget a task, once its last event is sent or the client has gone."""
+        if self._stream:
+            self._stream.release()
+            self._stream = None
+        self._server.quotas.count(self._server.caller, seconds=task.sent.milliseconds / 1000)
         if task.error:
             self._count(task.error)
         self._task, self._last_task, self._idle_since = None, task.id, time.monotonic()
@@ -176,6 +196,9 @@ class Session:
             raise ClosedError
         if self._closed_by is not None:
             return
+        if self._stream and now - self._renewed > _RENEW_SECONDS:
+            self._renewed = now
+            self._stream.renew()
         if self._server.lifecycle.stopping:
             self._stop_at = self._stop_at or now + self._server.timeout
             if self._task and now < self._stop_at:

@@ -14,6 +14,7 @@ from gevent.event import Event
 
 from tts_server.audio.encoding import FORMATS
 from tts_server.audio.pcm import BYTES_PER_SAMPLE
+from tts_server.duplex.account import Account
 from tts_server.duplex.collector import Piece, SentenceCollector
 from tts_server.duplex.messages import Parameters, TaskError, event, task_failed
 from tts_server.duplex.outbox import Outbox, Outgoing
@@ -69,6 +70,7 @@ class Task:
         service: SpeechService,
         outbox: Outbox,
         timeout: float,
+        account: Account,
         on_end: Callable[["Task"], None],
     ) -> None:
         """``timeout`` is the deadline of each sentence in seconds. ``on_end`` is called once the last event is sent."""
@@ -82,6 +84,7 @@ class Task:
         self._service = service
         self._outbox = outbox
         self._timeout = timeout
+        self._account = account
         self._on_end = on_end
         self._collector = SentenceCollector(MAX_PIECE_CHARACTERS)
         self._pieces: deque[Piece] = deque()
@@ -117,6 +120,11 @@ class Task:
             self._append(self._collector.add(fragment))
         except UnicodeError:
             raise TaskError("invalid_unicode", _INVALID_UNICODE) from None
+
+    def flush(self) -> None:
+        """Speak what is there, whether or not its sentence is complete."""
+        rest = self._collector.flush()
+        self._append([rest] if rest else [])
 
     def finish(self) -> None:
         """Speak what is left, and then end. Raises :class:`TaskError` if the text is invalid."""
@@ -197,7 +205,8 @@ class Task:
         """Put the audio of the piece into the outbox, between its two events. Skip what cannot be pronounced."""
         with closing(self._synthesise(piece)) as chunks:
             try:
-                first = next(chunks)
+                with self._account.charged(len(piece.text)):
+                    first = next(chunks)
             except NothingToSayError:
                 return
             index, begin = self._sentences, round(self._milliseconds)

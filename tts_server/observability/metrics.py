@@ -70,6 +70,18 @@ class Metrics:
             ["operation", "result"],
             registry=registry,
         )
+        self.key_characters = Counter(
+            "tts_key_characters",
+            "Characters of the texts spoken, by the name of the API key.",
+            ["key"],
+            registry=registry,
+        )
+        self.key_audio_seconds = Counter(
+            "tts_key_audio_seconds",
+            "Length of the audio made or found for requests, by the name of the API key.",
+            ["key"],
+            registry=registry,
+        )
         self.duplex_connections = Gauge("tts_duplex_connections", "Open WebSockets.", registry=registry)
         self.duplex_tasks = Counter(
             "tts_duplex_tasks", "Tasks of WebSockets that have ended, by result.", ["result"], registry=registry

@@ -12,6 +12,8 @@ from tts_server.api.cors import register_cors
 from tts_server.api.errors import register_error_handlers
 from tts_server.api.instrumentation import instrument
 from tts_server.api.response_cache import ResponseCache
+from tts_server.api.usage import register_usage
+from tts_server.apikeys import ANONYMOUS, Limits
 from tts_server.auth.keys import Keys
 from tts_server.cache.memory import AudioCache
 from tts_server.duplex.sockets import Sockets
@@ -20,6 +22,7 @@ from tts_server.observability.metrics import Metrics
 from tts_server.observability.tracing import start_tracing
 from tts_server.process.cpu import cpu_limit
 from tts_server.process.lifecycle import Lifecycle
+from tts_server.quota.quotas import Quotas
 from tts_server.settings import Settings, decoded
 from tts_server.synthesis.service import SpeechService
 from tts_server.webui import blueprint as webui
@@ -28,10 +31,12 @@ from tts_server.wsgi.repeats import Repeats
 if TYPE_CHECKING:
     from tts_server.auth.tokens import Tokens
     from tts_server.cache.redis import RedisCache
+    from tts_server.quota.shared import SharedUsage
 
 # In JSON a character takes up to twelve bytes (two \\uXXXX). The rest is for the other fields.
 _BYTES_PER_CHARACTER = 12
 _OTHER_FIELDS_BYTES = 64 * 1024
+_SLOW_CLIENT_SECONDS = 60.0
 
 
 def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | None = None) -> Flask:
@@ -62,11 +67,13 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
         keys=Keys(settings.api_keys, probe=settings.probe_key, tokens=_tokens(settings)),
         tracing=start_tracing(os.environ, __version__),
         sockets=Sockets(),
+        quotas=Quotas(metrics, settings.api_keys or (ANONYMOUS,), _shared_usage(settings, metrics)),
     )
     metrics.duplex_connections.set_function(lambda: ctx.sockets.open)
     ctx.register(app.extensions)
     register_error_handlers(app)
     instrument(app)
+    register_usage(app)
     register_cors(app, settings.cors_origins)
     for blueprint in (
         probes.blueprint,
@@ -90,6 +97,16 @@ def _tokens(settings: Settings) -> "Tokens | None":
     from tts_server.auth.tokens import Tokens  # noqa: PLC0415 - loads OpenSSL once more, only where it is needed
 
     return Tokens(settings.probe_public_key, settings.pod_uid)
+
+
+def _shared_usage(settings: Settings, metrics: Metrics) -> "SharedUsage | None":
+    if not settings.redis_url or not any(each.limits != Limits() for each in settings.api_keys):
+        return None
+    from tts_server.quota.shared import SharedUsage  # noqa: PLC0415 - as for the cache
+
+    # A response lasts longer than its deadline only if the client reads slowly.
+    seconds = settings.request_timeout_seconds + _SLOW_CLIENT_SECONDS
+    return SharedUsage(settings.redis_url, settings.redis_prefix, stream_seconds=seconds, metrics=metrics)
 
 
 def _redis_cache(settings: Settings, metrics: Metrics) -> "RedisCache | None":

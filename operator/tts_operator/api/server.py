@@ -101,8 +101,9 @@ class Auth(ApiModel):
     """Who may ask for speech. Left out, everybody who reaches the service."""
 
     api_keys_secret_ref: SecretKeyReference
-    """The key of a Secret that holds the API keys, separated by commas or white space. Clients send one as
-    `Authorization: Bearer KEY`. After a change of the Secret: kubectl rollout restart deployment/NAME."""
+    """The key of a Secret that holds the API keys, separated by commas or white space, or a JSON array that gives them
+    names and quotas. Clients send one as `Authorization: Bearer KEY`. After a change of the Secret: kubectl rollout
+    restart deployment/NAME."""
 
 
 class Lexicon(ApiModel):

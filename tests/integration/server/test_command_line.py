@@ -43,7 +43,37 @@ def test_say_in_the_format_of_the_file_name(tmp_path: Path, cache: Path, name: s
 def test_say_to_a_file_of_no_format(tmp_path: Path, cache: Path) -> None:
     result = run("say", "您好", "-o", str(tmp_path / "a.txt"), cache=cache)
     assert result.returncode == 2
-    assert "must end in .mp3, .opus, .aac, .flac, .wav, .pcm or .ogg" in result.stderr
+    assert "must end in .mp3, .opus, .aac, .flac, .wav, .pcm, .g722, .ogg, .alaw, .al, .ulaw or .ul." in result.stderr
+
+
+def test_say_for_a_telephone(tmp_path: Path, cache: Path) -> None:
+    wav, raw = tmp_path / "a.wav", tmp_path / "a.ulaw"
+    for target in (wav, raw):
+        result = run("say", "您好。", "-o", str(target), "--sample-rate", "8000", "--volume", "1.5", cache=cache)
+        assert result.returncode == 0, result.stderr
+    samples, rate = soundfile.read(wav)
+    assert rate == 8000
+    assert len(samples) == pytest.approx(raw.stat().st_size, abs=1)
+
+
+@pytest.mark.parametrize(
+    "arguments,says",
+    [
+        (
+            ("a.opus", "--sample-rate", "8000"),
+            "The sample rate of opus is 48000 Hz, not 8000. These formats can have it",
+        ),
+        (("a.wav", "--sample-rate", "11025"), "The sample rate of wav is 8000, 16000,"),
+        (("a.wav", "--pitch", "3"), "--pitch must be from 0.5 to 2."),
+        (("a.wav", "--volume", "-1"), "--volume must be from 0 to 2."),
+        (("a.wav", "--speed", "5"), "--speed must be from 0.25 to 4."),
+    ],
+)
+def test_say_in_an_impossible_way(tmp_path: Path, cache: Path, arguments: tuple[str, ...], says: str) -> None:
+    name, *options = arguments
+    result = run("say", "您好", "-o", str(tmp_path / name), *options, cache=cache)
+    assert (result.returncode, says in result.stderr) == (2, True), result.stderr
+    assert not (tmp_path / name).exists()
 
 
 def test_say_what_cannot_be_said(tmp_path: Path, cache: Path) -> None:
@@ -84,4 +114,4 @@ def test_many_at_once_on_an_empty_cache(tmp_path: Path) -> None:
     ]
     assert [each.wait(100) for each in started] == [0] * 4
     endings = sorted(path.suffix for path in (tmp_path / "tts-server").iterdir())
-    assert endings == [".bin", ".tflite", ".xml"]
+    assert endings == [".bin", ".tflite", ".txt", ".xml"]

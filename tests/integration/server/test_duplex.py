@@ -44,6 +44,9 @@ class Client:
     def finish(self, task_id: str = "task-1") -> None:
         self.act("finish-task", task_id, {"input": {}})
 
+    def cancel(self, task_id: str = "task-1") -> None:
+        self.act("finish-task", task_id, {"input": {"directive": "cancel"}})
+
     def act(self, action: str, task_id: str, payload: dict[str, Any]) -> None:
         self.socket.send(json.dumps({"header": {"action": action, "task_id": task_id}, "payload": payload}))
 
@@ -122,6 +125,13 @@ def test_an_unfinished_sentence_is_spoken_when_the_text_pauses(client: Client) -
     client.say("我想一想，价格是12")
     said = [client.until("sentence-begin")["payload"]["output"]["original_text"] for _ in range(3)]
     assert said == ["我想一想，", "价格是", "12"]
+
+
+def test_a_flush_speaks_at_once_what_is_there(client: Client) -> None:
+    client.run()
+    client.say("我想一想，价格是12")
+    client.act("continue-task", "task-1", {"input": {"flush": True}})
+    assert client.until("sentence-begin")["payload"]["output"]["original_text"] == "我想一想，价格是12"
 
 
 @pytest.mark.parametrize("name", ["mp3", "opus", "aac", "flac", "wav"])
@@ -209,7 +219,7 @@ def test_barge_in_drops_the_rest_and_says_where_it_stopped(server: Server, clien
     client.until("sentence-begin")
     while not client.audio:
         client.receive()
-    client.act("cancel-task", "task-1", {})
+    client.cancel()
     finished = client.until("task-finished")
     stopped = finished["payload"]["output"]["stopped"]
     assert stopped["time"] == len(client.audio) // 2 * 1000 // RATE
@@ -247,7 +257,7 @@ def test_a_client_that_does_not_read_holds_up_its_own_speech_only(start: Callabl
         wait_until(still)
         assert made() < 60  # of 1500 seconds
         assert server.speak("其他人照样说话").status_code == 200
-        client.act("cancel-task", "task-1", {})
+        client.cancel()
         stopped = client.until("task-finished")["payload"]["output"]["stopped"]
         assert stopped["time"] == len(client.audio) // 2 * 1000 // RATE
 

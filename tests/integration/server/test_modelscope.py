@@ -131,6 +131,10 @@ def test_voice_emotion_and_speed_change_the_sound_as_asked(server: Server) -> No
         changed = sound(server, "好好好好", speed=speed)
         assert len(changed) == pytest.approx(len(plain) / speed, rel=0.01)
         assert pitch(changed) == pytest.approx(height, abs=8)
+    for factor in (0.6, 1.5):
+        changed = sound(server, "好好好好", pitch=factor)
+        assert len(changed) == pytest.approx(len(plain), rel=0.01)
+        assert pitch(changed) == pytest.approx(factor * height, rel=0.03)
 
 
 def test_too_loud_a_voice_is_clipped_and_does_not_wrap(server: Server) -> None:

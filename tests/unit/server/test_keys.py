@@ -1,5 +1,6 @@
 import pytest
 
+from tts_server.apikeys import parse_api_keys
 from tts_server.auth.keys import Keys
 
 
@@ -19,9 +20,9 @@ from tts_server.auth.keys import Keys
     ],
 )
 def test_keys(keys: tuple[str, ...], probe: str, given: str, taken: bool) -> None:
-    assert Keys(keys, probe=probe).accept(given) is taken
+    assert Keys(parse_api_keys(" ".join(keys)), probe=probe).accept(given) is taken
 
 
 @pytest.mark.parametrize("key", ["eyJ.a.b", "a"])
 def test_what_is_let_in_by_a_key_is_let_in_for_good(key: str) -> None:
-    assert not Keys((key,)).may_expire(f"Bearer {key}")
+    assert not Keys(parse_api_keys(key)).may_expire(f"Bearer {key}")

@@ -91,6 +91,36 @@ def test_odd_texts_take_no_time(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text,spoken",
+    [
+        ("他还给我打了电话", "ta1 hai2 gei3 wo2 da3 le5 dian4 hua4"),
+        ("把书还给我", "ba3 shu1 huan2 gei2 wo3"),
+        ("他还不了解情况", "ta1 hai2 bu4 liao2 jie3 qing2 kuang4"),
+        ("我还要还他钱", "wo3 hai2 yao4 huan2 ta1 qian2"),
+        ("没收到货", "mei2 shou1 dao4 huo4"),
+        ("没收赌资", "mo4 shou1 du3 zi1"),
+        ("空着手来", "kong1 zhe5 shou3 lai2"),
+        ("墙倒了", "qiang2 dao3 le5"),
+        ("倒了一杯水", "dao4 le5 yi4 bei1 shui3"),
+        ("他得了感冒", "ta1 de2 le5 gan3 mao4"),
+        ("他教得很好", "ta1 jiao1 de5 hen2 hao3"),
+        ("华为和华先生", "hua2 wei2 he2 hua4 xian1 sheng5"),
+        ("您拨打的电话", "nin2 bo1 da3 de5 dian4 hua4"),
+        ("他打的去机场", "ta1 da3 di1 qu4 ji1 chang3"),
+        ("董事会长时间讨论", "dong3 shi4 hui4 chang2 shi2 jian1 tao3 lun4"),
+        ("奖金发了", "jiang3 jin1 fa1 le5"),
+        ("他说得有道理", "ta1 shuo1 de5 you3 dao4 li3"),
+        ("吃得多做得多", "chi1 de5 duo1 zuo4 de5 duo1"),
+        ("小王得去医院", "xiao3 wang2 dei3 qu4 yi1 yuan4"),
+        ("因为他为人民服务", "yin1 wei4 ta1 wei4 ren2 min2 fu2 wu4"),
+        ("一行十人走了一行又一行", "yi4 xing2 shi2 ren2 zou3 le5 yi4 hang2 you4 yi4 hang2"),
+    ],
+)
+def test_the_same_character_in_several_surroundings(text: str, spoken: str) -> None:
+    assert " ".join(read_aloud(text)) == spoken
+
+
+@pytest.mark.parametrize(
     "text,word",
     [
         ("会议定于十一月二十八日举行", "二十八日"),

@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tts_server.apikeys import parse_api_keys
 from tts_server.process.lifecycle import Lifecycle
 from tts_server.settings import Settings
 from tts_server.wsgi.app import create_app
@@ -130,7 +131,7 @@ def test_the_plain_api_refuses(client: FlaskClient, request_: dict[str, Any], st
 
 
 def test_keys(engine: FakeEngine) -> None:
-    client = served(engine, api_keys=("secret-1", "secret-2"))
+    client = served(engine, api_keys=parse_api_keys("secret-1 secret-2"))
     for header in (None, "Bearer wrong", "Bearer secret", "Basic secret-1", "Bearer ", "secret-1", "Bearer secret-1x"):
         headers = {"Authorization": header} if header else {}
         for path in (URL, "/api/tts"):

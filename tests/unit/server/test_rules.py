@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tts_server.text import RuleUse, normalise, normalise_with_trace
 from tts_server.text.rules import RULES, Rule
@@ -67,3 +69,43 @@ def test_share_of_numbers_read_as_expected(name: str, least: float) -> None:
         if plain(normalise(written)) not in {plain(spoken), *map(plain, spoken.split("/"))}
     ]
     assert len(wrong) <= (1 - least) * len(lines), wrong
+
+
+_PIECES = [
+    "1",
+    "2",
+    "2026",
+    "-",
+    "—",
+    "~",
+    "/",
+    ":",
+    ".",
+    ",",
+    "%",
+    "°",
+    "㎡",
+    "¥",
+    "$",
+    "k",
+    "W",
+    "kg",
+    "第",
+    "年",
+    "月",
+    "日",
+    "周一",
+]
+_PIECES += ["码", "转", "个", "比分", "No", "A", "x", "=", "+", " ", "\n", "①", "Ⅲ", "′", "銀", "好", "😀"]
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=12).map("".join))
+@settings(max_examples=300, deadline=None)
+def test_a_trace_fits_the_text_and_no_digit_is_left(written: str) -> None:
+    text, uses = normalise_with_trace(written)
+    assert not any(char in "0123456789" for char in text)
+    end = 0
+    for use in uses:
+        assert use.start >= end
+        end = use.start + len(use.spoken)
+        assert text[use.start : end] == use.spoken

@@ -80,7 +80,8 @@ def test_the_documentation_has_the_table_as_it_is() -> None:
 
 
 def test_a_list_of_names() -> None:
-    assert Settings.from_environ({"TTS_API_KEYS": "a, b\n c,"}).api_keys == ("a", "b", "c")
+    keys = Settings.from_environ({"TTS_API_KEYS": "a, b\n c,"}).api_keys
+    assert [(each.name, each.key) for each in keys] == [("key-1", "a"), ("key-2", "b"), ("key-3", "c")]
 
 
 def test_secrets_are_not_shown() -> None:

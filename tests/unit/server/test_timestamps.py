@@ -9,6 +9,8 @@ import webvtt
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tts_server.apikeys import ApiKey
+
 from .aligning import AligningFakeEngine
 from .conftest import FakeEngine
 from .test_responses import served
@@ -127,7 +129,7 @@ def test_an_engine_that_does_not_know_says_so(path: str, body: dict[str, Any]) -
 
 
 def test_keys_are_needed_as_for_speech(engine: AligningFakeEngine) -> None:
-    client = served(engine, api_keys=("secret",))
+    client = served(engine, api_keys=(ApiKey(name="key-1", key="secret"),))
     assert ask(client).status_code == 401
     assert client.post(URL, json={"input": TEXT}, headers={"Authorization": "Bearer secret"}).status_code == 200
     assert client.post(URL, data="text", headers={"Authorization": "Bearer secret"}).status_code == 415

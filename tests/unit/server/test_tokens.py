@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask.testing import FlaskClient
 
 from tts_operator.keyring import Keyring
+from tts_server.apikeys import parse_api_keys
 from tts_server.auth.keys import Keys
 from tts_server.auth.tokens import Tokens
 from tts_server.settings import decoded
@@ -25,7 +26,7 @@ PRIVATE = Ed25519PrivateKey.generate()
 
 
 def keys(public_key: str = OURS.public_key) -> Keys:
-    return Keys(("client",), tokens=Tokens(public_key, POD))
+    return Keys(parse_api_keys("client"), tokens=Tokens(public_key, POD))
 
 
 def text(data: bytes) -> str:
@@ -62,7 +63,7 @@ def test_the_operators_token_for_this_pod_is_taken() -> None:
 
 
 def test_a_server_without_the_public_key_takes_no_token() -> None:
-    assert not Keys(("client",)).accept(f"Bearer {OURS.token(POD, time.time())}")
+    assert not Keys(parse_api_keys("client")).accept(f"Bearer {OURS.token(POD, time.time())}")
 
 
 @pytest.mark.parametrize("late", [-25, 25, 55], ids=lambda late: f"{late} s")
@@ -158,7 +159,7 @@ def test_what_was_let_in_by_a_token_is_not_answered_again_by_it(
 
 
 def guarded(engine: FakeEngine) -> FlaskClient:
-    return served(engine, api_keys=("client",), probe_public_key=OURS.public_key, pod_uid=POD)
+    return served(engine, api_keys=parse_api_keys("client"), probe_public_key=OURS.public_key, pod_uid=POD)
 
 
 def bearer(keyring: Keyring) -> dict[str, str]:

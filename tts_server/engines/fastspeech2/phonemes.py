@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tts_server.engines.fastspeech2.latin import is_word, say_latin
 from tts_server.engines.fastspeech2.readings import divide, read
-from tts_server.engines.fastspeech2.readings.dictionary import PINYIN_DICT
+from tts_server.engines.fastspeech2.readings.dictionary import CHARACTERS
 from tts_server.text.script import split_erhua
 from tts_server.text.sentences import Span
 
@@ -35,7 +35,7 @@ _COUNTED_KINDS = frozenset({"q", "m", "mq", "t"})  # of jieba: measure words, nu
 _LONGEST_WORD = 18
 _TOKEN = re.compile(r"[A-Za-z]+(?:[-'’][A-Za-z]+)*|,|[^A-Za-z,]+")
 _PAUSE = ","
-_ERHUA_AFTER = frozenset("这那哪点会事玩味劲块份样边花孩头馅今明昨门球伴活词盘腿嘴鱼鸟猫圈眼绳妞")
+_ERHUA_AFTER = frozenset("这那哪点会事玩味劲块份样边花孩头馅今明昨门球伴活词盘腿嘴鱼鸟猫圈眼绳妞棍")
 LATIN = "latin"
 """The origin of a reading of Latin letters."""
 _NOT_ERHUA_BEFORE = frozenset("童子女科歌媳孙化")
@@ -188,7 +188,7 @@ class FrontEnd:
 
 
 def _is_hanzi(char: str) -> bool:
-    return not char.isascii() and ord(char) in PINYIN_DICT
+    return not char.isascii() and char in CHARACTERS
 
 
 def _chinese_words(text: str) -> list[str]:

@@ -21,9 +21,11 @@ def ordinal(match: re.Match[str]) -> str:
 
 @rule(r"(?<![A-Za-z])No\.? ?(?P<number>\d{1,8})(?![\d.])", {"No.1": "第一"}, flags=re.IGNORECASE)
 def number_of(match: re.Match[str]) -> str:
-    """``No.`` before a number. A long number is an identifier."""
+    """``No.`` before a number. A long number, or one with a leading zero, is an identifier."""
     number = match["number"]
-    return "第" + spell_cardinal(number) if len(number) < _LONGEST_NUMBER_OF else "编号" + spell_digits(number)
+    if number.startswith("0") or len(number) >= _LONGEST_NUMBER_OF:
+        return "编号" + spell_digits(number)
+    return "第" + spell_cardinal(number)
 
 
 @rule(r"(?<![\w.])(?P<number>\d{1,4})(?:st|nd|rd|th)(?![A-Za-z])", {"1st": "第一"}, flags=re.ASCII)
@@ -59,7 +61,7 @@ def number_sign(match: re.Match[str]) -> str:
 
 
 @rule(
-    rf"{NOT_AFTER_DIGIT}2(?=(?:到\d{{1,2}})?(?:{MEASURE_WORDS}))",
+    rf"(?<![A-Za-z]){NOT_AFTER_DIGIT}2(?=(?:到\d{{1,2}})?(?:{MEASURE_WORDS}))",
     {"2间房住2晚": "两间房住两晚", "2号": "二号", "2年级": "二年级", "12个": "十二个"},
 )
 def two(_: re.Match[str]) -> str:

@@ -143,9 +143,9 @@ def generation(match: re.Match[str]) -> str:
 
 
 @rule(
-    r"(?<=\d月)(?P<low>\d{1,2})[日号]? ?[-~] ?(?=\d{1,2}[日号])",
+    r"(?<=\d月)(?P<low>\d{1,2})(?P<unit>[日号]?) ?[-~] ?(?=\d{1,2}[日号])",
     {"5月1-3日": "五月一到三日"},
 )
 def days(match: re.Match[str]) -> str:
     """From one day of a month to another."""
-    return f"{spell_cardinal(match['low'])}到"
+    return f"{spell_cardinal(match['low'])}{match['unit']}到"

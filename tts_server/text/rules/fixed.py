@@ -22,7 +22,7 @@ def memorable_day(match: re.Match[str]) -> str:
 
 
 @rule(
-    rf"(?<![\d.])(?P<month>\d{{1,2}})\.(?P<day>\d{{1,2}})(?=(?:{_FESTIVALS}))",
+    rf"(?<![\d.])(?P<month>\d{{1,2}})[./](?P<day>\d{{1,2}})(?=(?:{_FESTIVALS}))",
     {"3.8节": "三八节", "6.18大促": "六一八大促"},
 )
 def festival(match: re.Match[str]) -> str:

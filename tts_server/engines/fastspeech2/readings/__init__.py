@@ -1,8 +1,8 @@
 """Chinese characters to pinyin as it is spoken: the readings of words, then the tones that neighbours change.
 
 The corpus has what the speaker said, so 你好 is ``ni2 hao3`` and 一万 ``yi2 wan4``. In order of precedence, a reading
-comes from a surname, from our own words (``words.txt``), from the surroundings of the character (``contexts.txt``),
-from pypinyin's phrases, or is the character's most frequent one.
+comes from a surname, from our own words (``words.txt``), from pypinyin's idioms, from the surroundings of the character
+(``contexts.txt``), from pypinyin's other phrases, or is the character's most frequent one.
 """
 
 from collections.abc import Mapping
@@ -11,18 +11,20 @@ from types import MappingProxyType
 
 from tts_server.engines.fastspeech2.readings.contexts import by_context
 from tts_server.engines.fastspeech2.readings.dictionary import (
+    CHARACTERS,
     OWN_WORDS,
+    PHRASES,
     Word,
-    character_syllable,
     divide,
     own_word,
     phrase,
-    phrase_syllables,
 )
 from tts_server.engines.fastspeech2.readings.names import surnames
 from tts_server.engines.fastspeech2.readings.sandhi import change_one_and_not, change_third_tones, read_particles
 
 __all__ = ["Reading", "divide", "read", "read_aloud"]
+
+_IDIOM = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ class Reading:
 
     ``pinyin`` is what is spoken (``hao3``), ``citation`` the same before neighbours changed its tone. ``origin`` tells
     where the citation form is from: ``pinned`` (by the caller), ``surname``, ``word`` (our own), ``context``,
-    ``particle``, ``phrase`` (pypinyin's) or ``character``.
+    ``particle``, ``phrase`` (pypinyin's), ``idiom`` (the same, of four characters and more, which surroundings do not
+    change) or ``character``.
     """
 
     character: str
@@ -60,7 +63,7 @@ def read(run: str, pinned: Mapping[int, str] = MappingProxyType({})) -> list[Rea
     for place in read_particles(run, words, origins):
         syllables[place], origins[place] = "de5", "particle"
     for place, (syllable, asked) in by_context(run).items():
-        if origins[place] == "character" or (asked and origins[place] != "word"):
+        if origins[place] == "character" or (asked and origins[place] not in {"word", "particle", "idiom"}):
             syllables[place], origins[place] = syllable, "context"
     for origin, given in (("surname", surnames(run, words)), ("pinned", pinned)):
         for place, syllable in given.items():
@@ -75,6 +78,7 @@ def read(run: str, pinned: Mapping[int, str] = MappingProxyType({})) -> list[Rea
 
 def _look_up(run: str, words: list[Word]) -> tuple[list[str], list[str]]:
     """Return the syllables that the dictionaries have for the run, and the origin of each."""
+    starts = frozenset(word.start for word in words)
     ends = frozenset(word.end for word in words)
     end_of_word = [word.end for word in words for _ in word.text]
     syllables: list[str] = []
@@ -83,10 +87,11 @@ def _look_up(run: str, words: list[Word]) -> tuple[list[str], list[str]]:
         within = run[: end_of_word[at]]
         if own := own_word(run, at):
             found, origin = OWN_WORDS[own], "word"
-        elif known := phrase(run, at, ends) or phrase(within, at, frozenset(range(at, len(within) + 1))):
-            found, origin = list(phrase_syllables(known)), "phrase"
+        # Across words only from the start of one: 拨打|的 is not 打的.
+        elif known := (at in starts and phrase(run, at, ends)) or phrase(within, at, frozenset(range(len(within) + 1))):
+            found, origin = PHRASES[known].split(), "idiom" if len(known) >= _IDIOM else "phrase"
         else:
-            found, origin = [character_syllable(run[at])], "character"
+            found, origin = [CHARACTERS[run[at]]], "character"
         syllables += found
         origins += [origin] * len(found)
     return syllables, origins

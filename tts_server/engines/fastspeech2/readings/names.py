@@ -2,7 +2,7 @@
 
 import re
 
-from tts_server.engines.fastspeech2.readings.dictionary import OWN_WORDS, PHRASES_DICT, Word, divide
+from tts_server.engines.fastspeech2.readings.dictionary import OWN_WORDS, PHRASES, Word, divide
 
 SURNAMES = {
     "查": "zha1", "仇": "qiu2", "曾": "zeng1", "任": "ren2", "单": "shan4", "解": "xie4", "区": "ou1", "朴": "piao2",
@@ -37,7 +37,7 @@ def surnames(run: str, words: list[Word]) -> dict[int, str]:
             found[word.start] = SURNAMES[first]  # a given name follows
         if first in SURNAMES and word.kind.startswith("nr") and 1 < len(word.text) <= _LONGEST_NAME:
             # No phrase of pypinyin's is a name, but jieba takes 华丽 and 朴素 for some.
-            if word.text in OWN_WORDS or word.text in PHRASES_DICT or (first in _VERBS and _is_word(word.text[1:])):
+            if word.text in OWN_WORDS or word.text in PHRASES or (first in _VERBS and _is_word(word.text[1:])):
                 continue
             found[word.start] = SURNAMES[first]
     return found

@@ -15,7 +15,13 @@ _DEGREE = frozenset("很也都最更挺太好还又再")
 _AFTER_GROUND = frozenset(
     "上下里面方区点址图铁球板位理产主带震势形道狱毯盘基税名段级质貌心窖瓜租暖库标域平头步支热砖痞雷勤皮块界大广处"
 )
+# Kinds of words that 得 follows as a particle: verbs, adjectives, states, idioms. Not 我得去, 还得去, 小王得去.
+_BEFORE_DE = frozenset("vabzilx")
 _THIRD = "3"
+
+
+# rjieba does not know them as pronouns.
+_PERSONS = frozenset({"您", "咱"})
 
 
 def read_particles(run: str, words: list[Word], origins: list[str]) -> list[int]:
@@ -24,16 +30,17 @@ def read_particles(run: str, words: list[Word], origins: list[str]) -> list[int]
     for index, word in enumerate(words):
         before = words[index - 1] if index else None
         if "得" in word.text and word.text != "得":
-            inner = word.text.find("得", 1, -1)
-            if inner > 0 and origins[word.start + inner] == "character":
-                found.append(word.start + inner)
+            place = word.start + word.text.find("得", 1)
+            if word.start < place < len(run) - 1 and origins[place] == "character":
+                found.append(place)
         elif word.text == "得" and before is not None and word.end < len(run):
-            found.append(word.start)
+            if before.kind[0] in _BEFORE_DE and before.text not in _PERSONS:
+                found.append(word.start)
         elif word.text[0] == "地" and before is not None and _describes(before):
             after = run[word.start + 1 : word.start + 2]
             if after and after not in _AFTER_GROUND and origins[word.start] != "word":
                 found.append(word.start)
-        elif word.text[-1] == "地" and len(word.text) > 1 and word.kind[0] in "zd":
+        elif word.text[-1] == "地" and word.kind[0] in "zd" and origins[word.end - 1] == "character":
             found.append(word.end - 1)
     return found
 
@@ -64,7 +71,7 @@ def _is_figure(run: str, index: int, before: str, after: str, ends_word: bool) -
     two_before = run[max(0, index - 2) : index]
     if two_before == "分之" or (before == "按" and after in _KEYS) or (before in _WEEK and two_before not in _WEEKS):
         return True
-    if after == "点":
+    if after == "点" and before not in _NUMERALS:
         return run[index + 2 : index + 3] in _DECIMALS  # one point five; but a little, and one o'clock
     return ends_word or before in _DIGITS or after in _ORDINAL_AFTER or run[index + 1 : index + 3] == "年级"
 
