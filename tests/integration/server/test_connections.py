@@ -4,7 +4,9 @@ import contextlib
 import http.client
 import json
 import socket
+import struct
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import requests
@@ -171,6 +173,41 @@ def test_exact_repeats_are_answered_alike(server: Server) -> None:
     names = [{name for name, _ in each.getheaders()} for each in answers]
     assert names[0] == names[1] == names[3]
     assert answers[1].getheader("Content-Length") == answers[3].getheader("Content-Length")
+
+
+@pytest.mark.parametrize(
+    "fields,kind,header",
+    [
+        ({"response_format": "wav", "sample_rate": 8000}, "audio/wav", (8000, 1)),
+        ({"response_format": "wav_mulaw", "sample_rate": 16_000}, "audio/wav", (16_000, 7)),
+        ({"response_format": "wav_alaw", "volume": 0.5, "pitch": 1.2}, "audio/wav", (8000, 6)),
+        ({"response_format": "pcm", "sample_rate": 16_000}, "audio/pcm;rate=16000", None),
+        ({"response_format": "pcm_alaw"}, "audio/PCMA;rate=8000", None),
+        ({"response_format": "g722"}, "audio/G722;rate=8000", None),
+    ],
+)
+def test_repeats_have_the_rate_of_the_first_answer(
+    server: Server, fields: dict[str, Any], kind: str, header: tuple[int, int] | None
+) -> None:
+    """The same with what the parser has seen and with what was recognized by its bytes. Others do not interfere."""
+    others = [{"input": "同样的话"}, {"input": "同样的话", "response_format": "wav"}]
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        answers = []
+        for each in (*others, *[{"input": "同样的话", **fields}] * 4, *others):
+            content = json.dumps(each).encode()
+            head = "POST /v1/audio/speech HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            connection.sendall(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
+            answers.append(answer(connection))
+    mine = answers[2:6]
+    assert [each.getheader("X-Cache") for each in mine[1:]] == ["hit"] * 3
+    assert {each.getheader("Content-Type") for each in mine} == {kind}
+    assert len({each.getheader("X-Audio-Seconds") for each in mine}) == 1
+    assert len({each.body for each in mine}) == 1  # type: ignore[attr-defined] # see answer
+    for repeat in mine if header else ():
+        data: bytes = repeat.body  # type: ignore[attr-defined] # see answer
+        assert struct.unpack_from("<I", data, 24) + struct.unpack_from("<H", data, 20) == header
+        assert struct.unpack_from("<I", data, 4) == (len(data) - 8,)
+    assert answers[-1].body == answers[1].body != mine[0].body  # type: ignore[attr-defined] # see answer
 
 
 def test_repeats_in_pieces_and_in_a_row(server: Server) -> None:

@@ -17,6 +17,7 @@ import pytest
 import requests
 import soundfile
 import websocket
+from G722 import G722
 
 from .conftest import STOP_SECONDS, Server, wait_until
 
@@ -143,6 +144,60 @@ def test_the_audio_of_a_task_is_one_stream(client: Client, name: str) -> None:
     rate, samples = decoded(name, client.audio)
     assert len(samples) / rate == pytest.approx(end, abs=0.06)
     assert np.sqrt(np.mean(samples**2)) > 0.01
+
+
+RAW = {"pcm": "PCM_16", "pcm_alaw": "ALAW", "pcm_mulaw": "ULAW"}
+
+
+@pytest.mark.parametrize(
+    "name,asked,rate",
+    [
+        ("pcm_alaw", None, 8000),
+        ("pcm_mulaw", 16_000, 16_000),
+        ("pcm", 8000, 8000),
+        ("wav", 16_000, 16_000),
+        ("wav_alaw", None, 8000),
+        ("flac", 48_000, 48_000),
+        ("g722", None, 16_000),
+    ],
+)
+def test_a_telephone_gets_its_format_and_rate(
+    server: Server, client: Client, name: str, asked: int | None, rate: int
+) -> None:
+    client.run(format=name, sample_rate=asked)
+    assert client.until("task-started")["payload"]["output"] == {"format": name, "sample_rate": rate}
+    client.say("请稍等。司机已经出发。")
+    client.finish()
+    client.until("task-finished")
+    if name in RAW:
+        raw = {"samplerate": rate, "channels": 1, "subtype": RAW[name], "format": "RAW"}
+        heard, found = soundfile.read(io.BytesIO(client.audio), **raw)
+    elif name == "g722":
+        heard, found = np.array(G722(16_000, 64_000).decode(client.audio)) / 32768, rate
+    else:
+        found, heard = decoded(name, client.audio)
+    assert found == rate
+    times = [each["payload"]["output"]["sentence"] for each in client.events[1:-1]]
+    assert len(heard) / rate == pytest.approx(times[-1]["end_time"] / 1000, abs=0.002)
+    # Both sentences are where the events say.
+    bounds = [(times[0]["begin_time"], times[1]["end_time"]), (times[2]["begin_time"], times[3]["end_time"])]
+    for (begin, end), text in zip(bounds, ("请稍等。", "司机已经出发。"), strict=True):
+        alone = np.frombuffer(server.speak(text, response_format="pcm").content, "<i2") / 32768
+        part = heard[begin * rate // 1000 : end * rate // 1000]
+        assert len(part) / rate == pytest.approx(len(alone) / RATE, abs=0.002)
+        assert np.sqrt(np.mean(part**2)) == pytest.approx(np.sqrt(np.mean(alone**2)), rel=0.1)
+
+
+def test_volume_and_pitch_are_those_of_http(server: Server, client: Client) -> None:
+    for volume, factor in ((100, 2.0), (50, 1.0), (25, 0.5), (0, 0.0)):
+        client.audio = b""
+        client.run(f"task-{volume}", volume=volume, pitch=1.2, rate=0.5)
+        client.say("声音大小。", f"task-{volume}")
+        client.finish(f"task-{volume}")
+        client.until("task-finished")
+        plain = server.speak("声音大小。", response_format="pcm", volume=factor, pitch=1.2, speed=0.5)
+        assert client.audio == plain.content
+        assert client.events[-2]["payload"]["output"]["sentence"]["end_time"] == round(len(client.audio) / 2 / 24)
 
 
 def decoded(name: str, data: bytes) -> tuple[int, npt.NDArray[np.float64]]:

@@ -30,11 +30,11 @@ class Speaker:
         self.engine = engine
         self.session: Session = engine.open_session()
 
-    def say(self, text: str, speed: float = 1.0, emotion: str = "neutral") -> list[Sound]:
+    def say(self, text: str, speed: float = 1.0, emotion: str = "neutral", pitch: float = 1.0) -> list[Sound]:
         """The sound of each sentence, without the pauses."""
         return [
             np.concatenate(list(self.session.synthesise(each))) / 32768
-            for each in self.engine.plan(plain_script(text, Delivery("baker", emotion, speed)))
+            for each in self.engine.plan(plain_script(text, Delivery("baker", emotion, speed, pitch)))
         ]
 
     def joined(self, text: str, speed: float = 1.0) -> Sound:

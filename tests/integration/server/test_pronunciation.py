@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import requests
 
 from .conftest import Server, wait_until
+from .test_fastspeech2 import pitch
 
 
 def samples(response: requests.Response) -> "np.ndarray[Any, np.dtype[np.int16]]":
@@ -49,6 +51,35 @@ def test_a_break_is_silence_of_its_length(server: Server) -> None:
 def test_prosody_is_that_of_the_request(server: Server) -> None:
     slow = samples(server.speak("您好，世界", speed=0.5))
     assert np.array_equal(slow, samples(server.speak('<speak><prosody rate="50%">您好，世界</prosody></speak>')))
+
+
+def test_pitch_and_volume_change_within_a_text(server: Server) -> None:
+    """The same words four times, between silences of 1 s: each time as the markup says."""
+    words, rate = "今天天气不错，我们去公园散步", 24_000
+    changes = ['pitch="+40%"', 'pitch="-4st"', 'volume="-6dB"', 'pitch="high" volume="+3dB"']
+    marked = "".join(f'<break time="1s"/><prosody {change}>{words}</prosody>' for change in changes)
+    text = f"<speak>{words}{marked}</speak>"
+    response = requests.post(server.url + "/v1/audio/timestamps", json={"input": text}, timeout=60)
+    heard, segments = samples(server.speak(text)) / 32_768, response.json()["segments"]
+    assert len(segments) == len(changes) + 1
+    # A voice rings on after its last word.
+    spoken = [heard[round(each["start"] * rate) : round((each["end"] + 0.1) * rate)] for each in segments]
+    hertz, level = ([measure(each) for each in spoken] for measure in (lambda part: pitch(part, rate), rms))
+    assert [each / hertz[0] for each in hertz[1:]] == pytest.approx([1.4, 2 ** (-4 / 12), 1, 1.14], rel=0.05)
+    assert level[3] / level[0] == pytest.approx(10 ** (-6 / 20), rel=0.02)
+    assert level[4] / level[0] == pytest.approx(10 ** (3 / 20), rel=0.2)  # a higher voice is not quite as loud
+    assert [each["end"] - each["start"] for each in segments] == pytest.approx(
+        [segments[0]["end"] - segments[0]["start"]] * len(segments), abs=0.02
+    )
+
+
+def test_prosody_is_that_of_the_fields(server: Server) -> None:
+    marked = '<speak><prosody pitch="+40%" volume="-20%">您好，世界</prosody></speak>'
+    assert np.array_equal(samples(server.speak(marked)), samples(server.speak("您好，世界", pitch=1.4, volume=0.8)))
+
+
+def rms(sound: "np.ndarray[Any, Any]") -> float:
+    return float(np.sqrt(np.mean(sound**2)))
 
 
 def test_every_element_at_once(server: Server) -> None:

@@ -23,9 +23,9 @@ def speaker(cache: Path) -> Iterator[Speaker]:
         yield Speaker(engine)
 
 
-def ending(speaker: Speaker, text: str) -> float:
-    """The median pitch of the end of a sentence, in Hz."""
-    sound: Sound = speaker.say(text)[-1]
+def ending(speaker: Speaker, text: str, factor: float = 1.0) -> float:
+    """The median pitch of the end of a sentence that is spoken at ``factor`` times the voice's pitch, in Hz."""
+    sound: Sound = speaker.say(text, pitch=factor)[-1]
     rate = speaker.engine.sample_rate
     return pitch(sound[-int(LAST_SECONDS * rate) :], rate)
 
@@ -39,3 +39,10 @@ def test_a_question_is_as_long_and_as_loud_as_the_same_words_as_a_statement(spea
     question, statement = speaker.say("您需要帮助吗?")[0], speaker.say("您需要帮助吗。")[0]
     assert len(question) == len(statement)
     assert np.sqrt(np.mean(question**2)) == pytest.approx(np.sqrt(np.mean(statement**2)), rel=0.2)
+
+
+@pytest.mark.parametrize("factor,rise", [(0.5, 1.08), (0.7, 1.08), (0.9, 1.08), (1.1, 1.02)])
+def test_a_question_rises_at_another_pitch_too(speaker: Speaker, factor: float, rise: float) -> None:
+    """At a high pitch less than usual, because the model's range ends."""
+    question, statement = (ending(speaker, "您需要帮助吗" + mark, factor) for mark in "?。")
+    assert question > rise * statement

@@ -37,6 +37,7 @@ def events(server: Server, text: str = TEXT, **body: Any) -> list[dict[str, Any]
 
 def samples_of(server: Server, text: str = TEXT, **body: Any) -> npt.NDArray[np.float64]:
     response = server.post({"input": text, "response_format": "pcm", **body})
+    assert response.status_code == 200, response.text
     return np.frombuffer(response.content, "<i2") / 32768
 
 
@@ -44,18 +45,23 @@ def rms(samples: npt.NDArray[np.float64]) -> float:
     return float(np.sqrt(np.mean(samples**2)))
 
 
-@pytest.mark.parametrize("speed", [0.5, 1, 2.5])
-def test_where_a_word_is_there_is_sound_and_between_sentences_there_is_none(server: Server, speed: float) -> None:
-    found = times(server, speed=speed).json()
-    samples = samples_of(server, speed=speed)
-    assert found["duration"] == pytest.approx(len(samples) / RATE, abs=0.001)
+@pytest.mark.parametrize(
+    "how", [{"speed": 0.5}, {}, {"speed": 2.5}, {"pitch": 0.6}, {"pitch": 1.8, "speed": 2.5}, {"sample_rate": 8000}]
+)
+def test_where_a_word_is_there_is_sound_and_between_sentences_there_is_none(
+    server: Server, how: dict[str, Any]
+) -> None:
+    speed, rate = how.get("speed", 1), how.get("sample_rate", RATE)
+    found = times(server, **how).json()
+    samples = samples_of(server, **how)
+    assert found["duration"] == pytest.approx(len(samples) / rate, abs=0.001)
     for segment in found["segments"]:
-        assert rms(samples[round(segment["start"] * RATE) : round(segment["end"] * RATE)]) > 0.02
+        assert rms(samples[round(segment["start"] * rate) : round(segment["end"] * rate)]) > 0.02
     for before, after in itertools.pairwise(found["segments"]):
-        end = round(after["start"] * RATE)
+        end = round(after["start"] * rate)
         assert after["start"] - before["end"] > 0.2 / speed
         # The last tenth of a second, because a voice rings on after a word.
-        assert rms(samples[end - round(0.1 / speed * RATE) : end - 240]) < 0.005
+        assert rms(samples[end - round(0.1 / speed * rate) : end - rate // 100]) < 0.005
     ordered = [time for word in found["words"] for time in (word["start"], word["end"])]
     assert ordered == sorted(ordered)
 
@@ -97,6 +103,23 @@ def test_events_come_with_the_audio_that_they_time(server: Server) -> None:
     assert audio == server.post({"input": TEXT, "response_format": "pcm"}).content
 
 
+def test_a_sample_rate_and_a_telephone_format_change_no_times(server: Server) -> None:
+    """The audio of each format has the length that the times are for."""
+    how: dict[str, Any] = {"pitch": 1.3, "volume": 0.5}
+    alone = times(server, **how).json()
+    assert times(server, sample_rate=8000, **how).json() == alone
+    for name, rate, asked in (("pcm_alaw", 8000, None), ("pcm_mulaw", 16_000, 16_000), ("g722", 8000, None)):
+        heard = events(
+            server, response_format=name, sample_rate=asked, timestamp_granularities=["segment", "word"], **how
+        )
+        timed = [each for each in heard if each["type"] == "speech.audio.timestamps"]
+        assert [word for each in timed for word in each["words"]] == alone["words"]
+        assert [segment for each in timed for segment in each["segments"]] == alone["segments"]
+        deltas = [each["audio"] for each in heard if each["type"] == "speech.audio.delta"]
+        bytes_ = sum(len(base64.b64decode(each)) for each in deltas)
+        assert bytes_ / rate == pytest.approx(alone["duration"], abs=0.002)  # a byte is two samples of G.722
+
+
 def test_the_mouth_is_closed_in_pauses_and_moves_in_words(server: Server) -> None:
     found = times(server, timestamp_granularities=["word", "viseme"]).json()
     shown = [*((each["start"], each["viseme_id"]) for each in found["visemes"]), (found["duration"], 0)]
@@ -115,7 +138,8 @@ def test_markup_and_lexicons_are_timed_as_they_are_spoken(server: Server) -> Non
     assert [each["phoneme"] for each in found["phonemes"][4:8]] == ["h", "ang2", "zh", "ang3"]
     [before, after] = [next(w for w in found["words"] if each in w["word"]) for each in ("好", "行")]
     assert after["start"] - before["end"] > 0.95
-    slow = times(server, ssml.replace("200%", "100%")).json()
+    # At 100 % it would be spoken in one go with what is before it.
+    slow = times(server, ssml.replace("200%", "101%")).json()
     assert slow["duration"] - found["duration"] > 0.3
 
 

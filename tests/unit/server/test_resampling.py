@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from tts_server.audio.encoding import SAMPLE_RATES
-from tts_server.audio.resampling import Resampler, transpose
+from tts_server.audio.resampling import Resampler, transpose, transposed_length
 
 Samples = npt.NDArray[np.float64]
 ENGINE_RATE = 24_000
@@ -83,4 +83,5 @@ def test_transposing_changes_pitch_and_length_by_the_same_factor(ratio: float) -
     tone = np.sin(2 * np.pi * 440 * np.arange(24_000) / ENGINE_RATE).astype(np.float32)
     heard = np.concatenate(list(transpose(iter(np.array_split(tone, 5)), ratio, sample_rate=ENGINE_RATE)))
     assert len(heard) == pytest.approx(len(tone) / ratio, abs=1)
+    assert len(heard) == transposed_length(len(tone), ratio, sample_rate=ENGINE_RATE)
     assert frequency(heard.astype(float), ENGINE_RATE) == pytest.approx(440 * ratio, rel=0.005)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, cast
 import gevent
 import pytest
 
-from tts_server.audio.encoding import FORMATS
+from tts_server.audio.encoding import FORMATS, at_rate
 from tts_server.cache.memory import AudioCache
+from tts_server.lexicon import read_lexicon
 from tts_server.observability.metrics import Metrics
 from tts_server.synthesis.service import NoTimestampsError, SpeechResult, SpeechService, Utterance
 
@@ -90,6 +91,37 @@ def test_audio_that_was_cached_without_times_is_made_again_when_somebody_asks(en
     assert plain.data == timed.data
     assert starts(timed) == EXPECTED
     assert [say(server, timed=each).cache_status for each in (True, False)] == ["hit", "hit"]
+
+
+def test_times_fit_the_audio_of_every_rate(engine: AligningFakeEngine) -> None:
+    """They are in samples of the engine, and are kept once for all formats."""
+    server = service(engine)
+    statuses = []
+    for name, rate, size in [("pcm", 16_000, 3600), ("pcm_alaw", None, 900), ("wav", 48_000, 10_800)] * 2:
+        result = server.speak(
+            Utterance(TEXT), output_format=at_rate(FORMATS[name], rate), timeout=20, whole=True, timed=True
+        )
+        assert (len(result.data or b""), starts(result)) == (size, EXPECTED)
+        statuses.append(result.cache_status)
+    assert statuses == ["miss"] + ["hit"] * 5
+    assert len(engine.said) == 2
+
+
+def test_a_lexicon_that_changes_leaves_no_rate_behind(engine: AligningFakeEngine) -> None:
+    server = service(engine)
+    wanted = at_rate(FORMATS["pcm"], 16_000)
+
+    def say_timed() -> SpeechResult:
+        return server.speak(Utterance(TEXT), output_format=wanted, timeout=20, whole=True, timed=True)
+
+    before = say_timed()
+    server.lexicon = read_lexicon({"们": "众人"}, origin="service_lexicon", syllables=(), max_entries=10)
+    assert server.cached(before.cache_key) is None
+    after = say_timed()
+    assert (before.cache_status, after.cache_status) == ("miss", "miss")
+    assert len(after.data or b"") > len(before.data or b"")
+    assert "众" in {word for word, _ in starts(after)}
+    assert say_timed().cache_status == "hit"
 
 
 def test_audio_without_times_takes_no_more_memory(engine: AligningFakeEngine) -> None:
