@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from tts_server.audio.encoding import FormatName
 from tts_server.engines import NEUTRAL
@@ -56,7 +56,14 @@ class Parameters(_Model):
     emotion: str = NEUTRAL
     volume: Literal[50] = 50
     pitch: Annotated[float, Field(ge=1, le=1)] = 1.0
-    enable_ssml: Literal[False] = False
+    enable_ssml: bool = False
+    """Whether the text may be SSML, which is then refused. Otherwise, it is spoken as plain text."""
+
+    @field_validator("format", mode="before")
+    @classmethod
+    def _default_format(cls, given: object) -> object:
+        """Accept what DashScope's SDK sends if its caller names no format."""
+        return "mp3" if given == "Default" else given
 
 
 class Input(_Model):
