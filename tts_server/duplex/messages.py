@@ -58,7 +58,20 @@ class Parameters(_Model):
     emotion: str = NEUTRAL
     volume: Annotated[int, Field(ge=0, le=100)] = _NORMAL_VOLUME
     pitch: Annotated[float, Field(ge=0.5, le=2.0, allow_inf_nan=False)] = 1.0
-    enable_ssml: Literal[False] = False
+    enable_ssml: bool = False
+    """Whether the text may be SSML, which is then refused. Otherwise, it is spoken as plain text."""
+
+    @field_validator("format", mode="before")
+    @classmethod
+    def _default_format(cls, given: object) -> object:
+        """Accept what DashScope's SDK sends if its caller names no format."""
+        return "mp3" if given == "Default" else given
+
+    @field_validator("sample_rate", mode="before")
+    @classmethod
+    def _default_rate(cls, given: object) -> object:
+        """Accept the rate that DashScope's SDK sends with its default format."""
+        return None if given == 0 else given
 
     @field_validator("sample_rate")
     @classmethod

@@ -199,6 +199,8 @@ class Task:
             self._changed.wait(TEXT_SECONDS - silent if self._collector.empty else PAUSE_SECONDS - silent)
         piece = self._pieces.popleft()
         self._waiting -= len(piece.text)
+        if self._parameters.enable_ssml and piece.text.startswith("<speak"):
+            raise TaskError("invalid_value", "SSML is not supported over a WebSocket. Send plain text.")
         return piece
 
     def _speak(self, piece: Piece) -> None:

@@ -313,6 +313,15 @@ def test_a_task_that_cannot_be_done_fails_alone(
     client.until("task-started")
 
 
+def test_markup_is_refused_where_it_is_announced(client: Client) -> None:
+    client.run(enable_ssml=True)
+    client.say("<speak>你好。</speak>")
+    assert "SSML" in client.until("task-failed")["header"]["error_message"]
+    client.run("task-2", enable_ssml=True)
+    client.say("你好。", "task-2")
+    client.until("sentence-end")
+
+
 def test_one_task_at_a_time(client: Client) -> None:
     client.run()
     client.run("task-2")

@@ -59,6 +59,11 @@ def test_everything_but_the_header_may_be_left_out() -> None:
     assert parse_message(with_()).payload.parameters.format == "mp3"
 
 
+def test_the_default_format_of_dashscopes_sdk() -> None:
+    message = parse_message(with_(payload={"parameters": {"format": "Default", "sample_rate": 0}}))
+    assert message.payload.parameters.format == "mp3"
+
+
 @pytest.mark.parametrize(
     "text,code,task_id,says",
     [
@@ -73,7 +78,7 @@ def test_everything_but_the_header_may_be_left_out() -> None:
         (with_(payload=[1]), "invalid_value", "a", "payload: "),
         (with_(payload={"input": {"text": 1}}), "invalid_value", "a", "payload.input.text: "),
         (with_(payload={"parameters": {"rate": "NaN"}}), "invalid_value", "a", "payload.parameters.rate: "),
-        (with_(payload={"parameters": {"enable_ssml": True}}), "invalid_value", "a", "payload.parameters.enable_ssml"),
+        (with_(payload={"parameters": {"enable_ssml": 1}}), "invalid_value", "a", "payload.parameters.enable_ssml"),
         (with_(payload={"parameters": {"volume": 101}}), "invalid_value", "a", "payload.parameters.volume: "),
         (with_(payload={"parameters": {"volume": -1}}), "invalid_value", "a", "payload.parameters.volume: "),
         (with_(payload={"parameters": {"pitch": 0.4}}), "invalid_value", "a", "payload.parameters.pitch: "),
