@@ -177,3 +177,13 @@ def test_silence_costs_nothing_and_teaches_nothing(client: FlaskClient, service:
     assert b"".join(job.stream.read(time.monotonic() + 20)) == bytes(2 * service.engine.sample_rate)
     assert scheduler.cost.seconds_per_syllable == 100.0
     assert scheduler.admission.backlog == 0
+
+
+def test_the_readings_of_a_request_with_pitch_volume_and_a_telephone_format(client: FlaskClient) -> None:
+    body = {"input": "你好", "pitch": 1.5, "volume": 0.5, "response_format": "pcm_alaw", "sample_rate": 16_000}
+    for fields in (body, {"input": '<speak><prosody pitch="+50%" volume="-50%">你好</prosody></speak>'}):
+        response = client.post("/v1/audio/phonemes", json=fields)
+        [sentence] = (response.json or {})["sentences"]
+        assert (sentence["speed"], sentence["pitch"], sentence["volume"]) == (1.0, 1.5, 0.5)
+    refused = client.post("/v1/audio/phonemes", json={**body, "pitch": 3})
+    assert (refused.status_code, (refused.json or {})["error"]["param"]) == (400, "pitch")
