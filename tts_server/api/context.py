@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from flask import current_app
 
 from tts_server.auth.keys import Keys
+from tts_server.auth.links import Links
 from tts_server.observability.metrics import Metrics
 from tts_server.observability.tracing import Tracing
 from tts_server.process.lifecycle import Lifecycle
@@ -24,6 +25,7 @@ class Context:
     metrics: Metrics
     model_name: str
     keys: Keys
+    links: Links
     tracing: Tracing | None
 
     def register(self, extensions: dict[str, object]) -> None:

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, jsonify
 
 from tts_server import __version__
 from tts_server.api.context import context
-from tts_server.api.schema import PlainRequest, SpeechRequest
+from tts_server.api.schema import LinkRequest, PlainRequest, SpeechRequest
 from tts_server.audio.encoding import FORMATS
 
 blueprint = Blueprint("openapi", __name__)
@@ -22,6 +22,7 @@ _ERROR_TEXTS = {
     500: "Internal server error.",
     503: "The model is loading, the server is overloaded, or the deadline passed. Retry after Retry-After seconds.",
 }
+_LINK_ERRORS = (400, 401, 408, 413, 415, 500)
 _NULLABLE_STRING = {"type": ["string", "null"]}
 _ERROR = {
     "type": "object",
@@ -52,10 +53,11 @@ def document(*, max_input_characters: int) -> dict[str, Any]:
     from pydantic.json_schema import models_json_schema  # noqa: PLC0415 - a tenth of a second of the server's start
 
     _, schemas = models_json_schema(
-        [(SpeechRequest, "validation"), (PlainRequest, "validation")], ref_template=_COMPONENTS + "{model}"
+        [(each, "validation") for each in (SpeechRequest, PlainRequest, LinkRequest)],
+        ref_template=_COMPONENTS + "{model}",
     )
     definitions = {**schemas["$defs"], "Error": _ERROR}
-    for name, field in (("SpeechRequest", "input"), ("PlainRequest", "text")):
+    for name, field in (("SpeechRequest", "input"), ("PlainRequest", "text"), ("LinkRequest", "text")):
         definitions[name]["properties"][field].update(minLength=1, maxLength=max_input_characters)
     return {
         "openapi": "3.1.0",
@@ -98,6 +100,7 @@ def _paths(plain: dict[str, Any]) -> dict[str, Any]:
                 "Speak a text, for curl and forms.", parameters=[fresh], requestBody={"content": form}
             ),
         },
+        "/api/tts/link": {"post": _link_operation()},
         "/v1/models": {"get": _read_operation("List the models.")},
         "/v1/models/{name}": {
             "get": _read_operation("Describe a model.", errors=missing)
@@ -134,6 +137,28 @@ def _speech_operation(summary: str, *, events: bool = False, **more: Any) -> dic
         "security": [{}, {"key": []}],
         "responses": responses | {str(status): _error(text) for status, text in _ERROR_TEXTS.items()},
         **more,
+    }
+
+
+def _link_operation() -> dict[str, Any]:
+    fields = {"schema": {"$ref": _COMPONENTS + "LinkRequest"}}
+    answer = {
+        "type": "object",
+        "required": ["url", "expires_at"],
+        "properties": {
+            "url": {"type": "string", "description": "A path and query of this server, for GET without a key."},
+            "expires_at": {"type": ["integer", "null"], "description": "Unix time. null if no key is needed."},
+        },
+    }
+    return {
+        "summary": "Sign a URL of /api/tts that works without a key until it expires.",
+        "security": [{}, {"key": []}],
+        "requestBody": {
+            "content": dict.fromkeys(("application/json", "application/x-www-form-urlencoded"), fields)
+            | {"text/plain": {"schema": {"type": "string"}}}
+        },
+        "responses": {"200": {"description": "The URL.", "content": {"application/json": {"schema": answer}}}}
+        | {str(status): _error(text) for status, text in _ERROR_TEXTS.items() if status in _LINK_ERRORS},
     }
 
 

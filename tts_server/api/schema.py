@@ -1,7 +1,8 @@
 """The fields of requests. The handlers validate with these models, and the OpenAPI document is generated from them."""
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -10,6 +11,9 @@ from tts_server.audio.encoding import FormatName
 
 Format = FormatName
 Speed = Annotated[float, Field(ge=0.25, le=4.0, allow_inf_nan=False)]
+MAX_LINK_SECONDS = 86_400
+_MAX_FORM_FIELDS = 100
+_Fields = TypeVar("_Fields", bound="PlainRequest")
 _TYPE_NAMES = {"string_type": "a string", "float_type": "a number", "dict_type": "an object"}
 
 
@@ -55,6 +59,14 @@ class PlainRequest(BaseModel):
     format: Format | None = Field(None, description="Defaults to mp3.")
 
 
+class LinkRequest(PlainRequest):
+    """The fields of ``/api/tts/link``: those of ``/api/tts``, and how long the link works."""
+
+    expires_in: int = Field(
+        300, ge=1, le=MAX_LINK_SECONDS, description="The seconds for which the link works. Defaults to 300."
+    )
+
+
 def parse_json(body: bytes) -> dict[str, Any]:
     """Return the JSON object in a request's body. Raises :class:`ApiError`."""
     try:
@@ -64,6 +76,17 @@ def parse_json(body: bytes) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ApiError(400, "The request body must be a JSON object.", code="invalid_json")
     return values
+
+
+def parse_form(body: bytes) -> dict[str, str]:
+    """Return the fields of a form (application/x-www-form-urlencoded). Raises :class:`ApiError`."""
+    try:
+        fields = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FORM_FIELDS)
+    except ValueError:  # UnicodeDecodeError is one
+        raise ApiError(
+            400, f"The form is not valid UTF-8, or has more than {_MAX_FORM_FIELDS} fields.", code="invalid_form"
+        ) from None
+    return dict(reversed(fields))  # of several fields with one name, the first counts
 
 
 def parse_speech_request(body: bytes) -> SpeechRequest:
@@ -77,9 +100,18 @@ def parse_speech_request(body: bytes) -> SpeechRequest:
 
 def parse_plain_request(values: dict[str, Any]) -> PlainRequest:
     """Validate the fields of a query, form or JSON object. Raises :class:`ApiError` for the first problem."""
+    return _parse_fields(PlainRequest, values)
+
+
+def parse_link_request(values: dict[str, Any]) -> LinkRequest:
+    """Validate the fields of a link, likewise."""
+    return _parse_fields(LinkRequest, values)
+
+
+def _parse_fields(model: type[_Fields], values: dict[str, Any]) -> _Fields:
     try:
         # An empty form field, or `&voice=`, counts as absent.
-        return PlainRequest.model_validate({name: value for name, value in values.items() if value != ""})
+        return model.model_validate({name: value for name, value in values.items() if value != ""})
     except ValidationError as error:
         raise _api_error(error) from None
 
@@ -100,6 +132,8 @@ def _message(param: str, kind: str, problem: Any) -> str:
         return "'voice' must be a string, or an object with a string 'id'."
     if kind == "literal_error":
         return f"{param!r} must be one of {details['expected']}."
+    if param == "expires_in":
+        return f"'expires_in' must be a whole number of seconds from 1 to {MAX_LINK_SECONDS}."
     if param == "speed":
         return "'speed' must be a number from 0.25 to 4."
     return f"{param!r} must be {_TYPE_NAMES.get(kind, 'a different type')}."

@@ -4,18 +4,19 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from tts_server.api.authorisation import check_key
+from tts_server.api.authorisation import check_key, check_key_or_link
 from tts_server.api.body import read_body
 from tts_server.api.errors import ApiError
 from tts_server.api.models import check_model
 from tts_server.api.responses import audio_response, check_text, event_response
-from tts_server.api.schema import parse_json, parse_plain_request, parse_speech_request
+from tts_server.api.schema import parse_form, parse_json, parse_plain_request, parse_speech_request
 from tts_server.audio.encoding import FORMATS
 from tts_server.engines import NEUTRAL
 from tts_server.synthesis.service import Utterance
 
 blueprint = Blueprint("speech", __name__)
 
+PLAIN_PATH = "/api/tts"
 _DEFAULT_FORMAT = "mp3"
 _FORM = "application/x-www-form-urlencoded"
 
@@ -42,11 +43,11 @@ def speech() -> Response:
     return audio_response(utterance, format_name, param="input", whole=whole)
 
 
-@blueprint.route("/api/tts", methods=["GET", "POST"])
+@blueprint.route(PLAIN_PATH, methods=["GET", "POST"])
 def plain() -> Response:
     """Speak the text of a query, a form, a JSON object or a plain-text body: for curl and browsers."""
-    check_key()
-    posted = _posted_fields() if request.method == "POST" else {}
+    check_key_or_link()
+    posted = posted_fields() if request.method == "POST" else {}
     parsed = parse_plain_request({**request.args.to_dict(), **posted})
     text = check_text(parsed.text, "text")
     format_name = parsed.format or _DEFAULT_FORMAT
@@ -58,11 +59,12 @@ def _utterance(text: str, voice: str | None, speed: float | None, emotion: str |
     return Utterance(text, voice or "", 1.0 if speed is None else speed, emotion or NEUTRAL)
 
 
-def _posted_fields() -> dict[str, Any]:
+def posted_fields() -> dict[str, Any]:
+    """Return the fields in the body of a request to ``/api/tts``. Raises :class:`ApiError`."""
     if request.is_json:
         return parse_json(read_body())
     if request.mimetype == _FORM:
-        return request.form.to_dict()
+        return parse_form(read_body())
     if request.mimetype in ("text/plain", ""):
         body = read_body()
         try:

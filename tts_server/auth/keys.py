@@ -25,7 +25,7 @@ class Keys:
     def accept(self, authorization: str) -> bool:
         """Return whether a request with this Authorization header may speak. Without keys, every request may."""
         key = _bearer(authorization)
-        given = _digest(key)
+        given = hashlib.sha256(bearer_bytes(authorization)).digest()
         matches = [hmac.compare_digest(given, each) for each in self._digests]
         if not matches or any(matches):
             return True
@@ -44,6 +44,15 @@ def _bearer(authorization: str) -> str:
 def _looks_like_token(key: str) -> bool:
     """Return whether to verify a signature at all, which ordinary API keys do not need."""
     return key.startswith(_JWT_PREFIX) and len(key) <= _MAX_TOKEN_CHARACTERS and key.count(".") == 2 and key.isascii()  # noqa: PLR2004 - header, payload, signature
+
+
+def bearer_bytes(authorization: str) -> bytes:
+    """Return the key in an Authorization header as the client has sent it: UTF-8, which WSGI passes as Latin-1."""
+    key = _bearer(authorization)
+    try:
+        return key.encode("latin-1")
+    except UnicodeEncodeError:  # not from a WSGI server
+        return key.encode()
 
 
 def _digest(key: str) -> bytes:

@@ -143,14 +143,16 @@ class SpeechService:
         whole: bool = False,
         span: Span | None = None,
         fresh: bool = False,
+        has_left: Callable[[], bool] = lambda: False,
     ) -> SpeechResult:
         """Return the audio within ``timeout`` seconds. For several sentences, the first chunk is enough by then.
 
         With ``whole`` the result is complete. With ``fresh`` the audio is synthesised for this request alone, whatever
-        the caches hold, and not cached. ``span`` gets a child per synthesised sentence.
+        the caches hold, and not cached. ``span`` gets a child per synthesised sentence. ``has_left`` returns whether
+        the client has closed its connection; then its work ends.
 
-        Raises NothingToSayError, UnknownVoiceError, UnknownEmotionError, OverloadedError and DeadlineError, and
-        EngineError before the engine is loaded.
+        Raises NothingToSayError, UnknownVoiceError, UnknownEmotionError, OverloadedError, DeadlineError and
+        ClientLeftError, and EngineError before the engine is loaded.
         """
         scheduler, voice = self._loaded_scheduler(), self._check(utterance)
         deadline = time.monotonic() + timeout
@@ -161,7 +163,7 @@ class SpeechService:
             job = new_job(self.engine.plan(utterance.text), on_abandoned=scheduler.cancel)
             scheduler.submit(job)
             stream = self._encoder.encode(None, output_format, job.stream) if output_format.codec else job.stream
-            return self._result("miss", ("", ""), stream, deadline, whole=whole)
+            return self._result("miss", ("", ""), stream.read(deadline, has_left), stream, whole=whole)
 
         request = _request_digest(utterance, voice)
         format_name = output_format.name if output_format.codec else _PCM
@@ -178,14 +180,20 @@ class SpeechService:
         if output_format.codec:
             running = self._encoder.in_progress(key, output_format)
             stream = running or self._encoder.encode(key, output_format, stream)
-        return self._result(cache_status, (key, format_name), stream, deadline, whole=whole)
+        return self._result(cache_status, (key, format_name), stream.read(deadline, has_left), stream, whole=whole)
 
     def _result(
-        self, cache_status: CacheStatus, key: tuple[str, str], stream: AudioStream, deadline: float, *, whole: bool
+        self,
+        cache_status: CacheStatus,
+        key: tuple[str, str],
+        chunks: Generator[bytes],
+        stream: AudioStream,
+        *,
+        whole: bool,
     ) -> SpeechResult:
-        """Count the request, then wait for its first chunk or for all of its audio."""
+        """Count the request, then wait for the first chunk of its stream or for all of its audio."""
         self._metrics.cache_events.labels(cache_status).inc()
-        return SpeechResult(cache_status, key, stream, _await_audio(stream, deadline, whole=whole))
+        return SpeechResult(cache_status, key, stream, _await_audio(stream, chunks, whole=whole))
 
     def _find_or_start(self, key: str, deadline: float, create: Callable[[], Job]) -> tuple[AudioStream, CacheStatus]:
         """Return the samples under this key: cached, being produced by a running job, or by a new one from now on."""
@@ -258,12 +266,11 @@ def _request_digest(utterance: Utterance, voice: str) -> bytes:
     return hashlib.sha256(f"{voice}\0{utterance.emotion}\0{utterance.speed}\0{utterance.text}".encode()).digest()
 
 
-def _await_audio(stream: AudioStream, deadline: float, *, whole: bool) -> Generator[bytes] | None:
+def _await_audio(stream: AudioStream, chunks: Generator[bytes], *, whole: bool) -> Generator[bytes] | None:
     """Wait for the first chunk, or with ``whole`` for all of them.
 
     Return the chunks, or None if the stream is complete. An error before the first chunk becomes the response.
     """
-    chunks = stream.read(deadline)
     first = next(chunks, b"")
     if whole and not stream.complete:
         for _ in chunks:

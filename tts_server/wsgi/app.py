@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from tts_server import __version__
-from tts_server.api import models, openapi, probes, speech
+from tts_server.api import links, models, openapi, probes, speech
 from tts_server.api.context import Context
 from tts_server.api.cors import register_cors
 from tts_server.api.errors import register_error_handlers
 from tts_server.api.instrumentation import instrument
 from tts_server.api.response_cache import ResponseCache
 from tts_server.auth.keys import Keys
+from tts_server.auth.links import Links
 from tts_server.cache.memory import AudioCache
 from tts_server.engines import Engine, create_engine
 from tts_server.observability.metrics import Metrics
@@ -58,13 +59,14 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
         metrics=metrics,
         model_name=settings.model_name or engine.name,
         keys=Keys(settings.api_keys, probe=settings.probe_key, tokens=_tokens(settings)),
+        links=Links(settings.api_keys),
         tracing=start_tracing(os.environ, __version__),
     )
     ctx.register(app.extensions)
     register_error_handlers(app)
     instrument(app)
     register_cors(app, settings.cors_origins)
-    for blueprint in (probes.blueprint, speech.blueprint, models.blueprint, openapi.blueprint, webui):
+    for blueprint in (probes.blueprint, speech.blueprint, links.blueprint, models.blueprint, openapi.blueprint, webui):
         app.register_blueprint(blueprint)
     response_cache = ResponseCache(app.wsgi_app, ctx)
     app.wsgi_app = response_cache  # type: ignore[method-assign] # as Flask's documentation does it
