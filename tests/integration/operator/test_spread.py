@@ -49,8 +49,13 @@ async def nodes(world: World, zones: Sequence[str | None]) -> AsyncIterator[None
             content_type="application/merge-patch+json",
         )
 
+    async def schedulable() -> bool:  # no longer tainted as not ready
+        found = [await world.client._request("GET", NODES.path(name=body["metadata"]["name"])) for body in made]
+        return all(len(body["spec"]["taints"]) == 1 for body in found)
+
     try:
         await asyncio.gather(*(make(body, SMALL if at else LARGE) for at, body in enumerate(made)))
+        await until(schedulable, "all nodes are schedulable")
         yield
     finally:
         for body in made:

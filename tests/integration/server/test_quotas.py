@@ -11,7 +11,7 @@ import redis
 import requests
 
 from .conftest import Server, wait_until
-from .test_duplex import connected
+from .duplex import connected
 from .test_redis import running_redis
 
 SHOP = {"Authorization": "Bearer sk-shop"}

@@ -318,6 +318,8 @@ class Wanderer(RuleBasedStateMachine):
         unheard = [pod for pod in serving if hash_of(pod) not in self.good]
         if self.simulation.phase == "CheckingInPlace":
             self.in_place |= {hash_of(pod.body()) for pod in self.simulation.pods.of(NAME)}
+            if live := self.simulation.live():  # its first new pod may come only after the status was lost
+                self.in_place.add(hash_of(live["spec"]["template"]))
         # Without room for a surge one new pod serves while it speaks, and until it is replaced again.
         allowed = all(hash_of(pod) in self.in_place for pod in unheard)
         names = [pod["metadata"]["name"] for pod in unheard]
