@@ -33,6 +33,8 @@ class AnalysisRequest:
     """True: check the speech of the pods. False: watch their live traffic."""
     ready: bool = True
     """Whether it may start. Once started, it continues even if a pod is no longer ready."""
+    in_place: bool = False
+    """Whether the pods have replaced old ones, and so serve clients."""
     present: Collection[str] = ()
     """The uids of all existing pods of the new revision, ready or not."""
     language: str = "zh-CN"

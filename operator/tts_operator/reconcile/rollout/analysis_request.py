@@ -32,6 +32,7 @@ def analysis_request(context: RolloutContext, state: RolloutState, pods: list[Po
         stable=pod_endpoints(others, PORT, context.stable.template),
         checks_speech=checks_speech,
         ready=not checks_speech or (bool(there) and all(map(is_ready, there))),
+        in_place=state.phase is Phase.CHECKING_IN_PLACE,
         present=frozenset(pod["metadata"]["uid"] for pod in there),
         language=language_of(asked.model),
         max_characters=asked.server.max_input_characters,

@@ -1,5 +1,6 @@
 """What is to be found out about pods on trial, and what speaks against them."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -142,6 +143,13 @@ def test_when_a_check_may_begin(pods: list[Pod], ready: bool, present: set[str])
     assert found is not None
     assert found.checks_speech
     assert (found.ready, set(found.present)) == (ready, present)
+
+
+@pytest.mark.parametrize("phase, serves", [(Phase.CHECKING, False), (Phase.CHECKING_IN_PLACE, True)])
+def test_pods_in_the_place_of_old_ones_serve_clients(phase: Phase, serves: bool) -> None:
+    found = analysis_request(situation(), replace(CHECKING, phase=phase), [pod("a", ready=True)])
+    assert found is not None
+    assert found.in_place is serves
 
 
 @pytest.mark.parametrize(
