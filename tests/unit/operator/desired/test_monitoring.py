@@ -8,7 +8,7 @@ from tests.unit.operator.worlds import DEFAULTS, everything, service
 from tts_operator.desired import children
 from tts_operator.desired.monitoring import SPEECH
 from tts_operator.json_object import Json
-from tts_server.api.openapi import document
+from tts_server.api.schema.openapi import document
 from tts_server.observability.metrics import Metrics
 
 BOTH: Json = {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}}
