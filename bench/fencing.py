@@ -18,7 +18,7 @@ import uvloop
 from bench.commandline import positive
 from bench.figures import Figure, table, write
 from devcluster.progress import Progress
-from tts_operator.desired.pod import PORT
+from tts_operator.desired.pod.template import PORT
 from tts_operator.fencing import Fence, Peers, Sight
 from tts_operator.json_object import Json
 from tts_operator.objects import Pod

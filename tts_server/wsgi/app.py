@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from tts_server import __version__
-from tts_server.api import duplex, links, models, openapi, phonemes, probes, speech
 from tts_server.api.context import Context
-from tts_server.api.cors import register_cors
+from tts_server.api.endpoints import duplex, links, models, openapi, phonemes, probes, speech
 from tts_server.api.errors import register_error_handlers
-from tts_server.api.instrumentation import instrument
-from tts_server.api.response_cache import ResponseCache
-from tts_server.api.usage import register_usage
+from tts_server.api.middleware.cors import register_cors
+from tts_server.api.middleware.instrumentation import instrument
+from tts_server.api.middleware.response_cache import ResponseCache
+from tts_server.api.middleware.usage import register_usage
 from tts_server.apikeys import ANONYMOUS, Limits
 from tts_server.auth.keys import Keys
 from tts_server.auth.links import Links

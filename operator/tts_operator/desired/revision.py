@@ -18,8 +18,8 @@ from tts_operator.api import Spec, TTSService
 from tts_operator.api.model import Model
 from tts_operator.api.quantity import quantity
 from tts_operator.desired.identity import manifest
-from tts_operator.desired.pod import pod_template
-from tts_operator.desired.spread import in_force, resolved
+from tts_operator.desired.pod.spread import in_force, resolved
+from tts_operator.desired.pod.template import pod_template
 from tts_operator.json_object import Json
 from tts_operator.keyring import Keyring
 from tts_operator.objects import RevisionData

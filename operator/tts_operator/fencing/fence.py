@@ -13,7 +13,7 @@ from typing import Self
 import aiohttp
 
 from tts_operator.desired.identity import NODE_UNREACHABLE
-from tts_operator.desired.pod import PORT
+from tts_operator.desired.pod.template import PORT
 from tts_operator.fencing.choose import (
     FencingContext,
     contesting,

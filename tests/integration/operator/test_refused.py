@@ -9,7 +9,7 @@ import pytest
 
 from devcluster.errors import DevclusterError
 from tests.integration.operator.world import World
-from tts_operator.api.crd import schema
+from tts_operator.api.generate.crd import schema
 from tts_operator.kube.errors import ApiError
 
 LONG = "n" * 51

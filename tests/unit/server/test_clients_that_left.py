@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tts_server.api.responses import HAS_LEFT
+from tts_server.api.endpoints.speech_responses import HAS_LEFT
 from tts_server.apikeys import ApiKey, Limits
 
 from .aligning import AligningFakeEngine

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from flask.testing import FlaskClient
 
-from tts_server.api.schema import PlainRequest
+from tts_server.api.schema.requests import PlainRequest
 from tts_server.apikeys import ApiKey, Limits
 from tts_server.auth.links import Links
 

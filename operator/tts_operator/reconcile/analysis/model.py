@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tts_operator.desired.probe import Admits, admits
+from tts_operator.desired.pod.probe import Admits, admits
 from tts_operator.json_object import Json
 from tts_operator.objects import Pod
 

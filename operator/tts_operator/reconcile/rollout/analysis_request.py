@@ -3,7 +3,7 @@
 import re
 
 from tts_operator.api.model import Model
-from tts_operator.desired.pod import PORT
+from tts_operator.desired.pod.template import PORT
 from tts_operator.objects import Pod
 from tts_operator.reconcile.analysis.model import AnalysisRequest, AnalysisResult, pod_endpoints
 from tts_operator.reconcile.observed.pods import has_ended, is_ready

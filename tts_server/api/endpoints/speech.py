@@ -5,13 +5,14 @@ from typing import Any, TypeVar
 
 from flask import Blueprint, Response, request
 
-from tts_server.api.authorisation import check_key, check_key_or_link
-from tts_server.api.body import read_body
 from tts_server.api.context import context
+from tts_server.api.endpoints.models import check_model
+from tts_server.api.endpoints.speech_responses import audio_response, check_text, event_response, speak_with_times
+from tts_server.api.endpoints.timestamps import check_granularities, timestamps_response
 from tts_server.api.errors import ApiError
-from tts_server.api.models import check_model
-from tts_server.api.responses import audio_response, check_text, event_response, speak_with_times
-from tts_server.api.schema import (
+from tts_server.api.middleware.authorisation import check_key, check_key_or_link
+from tts_server.api.middleware.body import read_body
+from tts_server.api.schema.requests import (
     PlainRequest,
     SpeechRequest,
     parse_form,
@@ -20,7 +21,6 @@ from tts_server.api.schema import (
     parse_speech_request,
     parse_timestamps_request,
 )
-from tts_server.api.timestamps import check_granularities, timestamps_response
 from tts_server.audio.encoding import FORMATS, Format, at_rate
 from tts_server.engines import NEUTRAL, Delivery
 from tts_server.synthesis.service import Utterance

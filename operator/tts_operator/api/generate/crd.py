@@ -1,4 +1,4 @@
-"""Write the CustomResourceDefinition: `python -m tts_operator.api.crd > crds/tts-operator.io_ttsservices.yaml`."""
+"""Write the CRD: `python -m tts_operator.api.generate.crd > crds/tts-operator.io_ttsservices.yaml`."""
 
 import sys
 from typing import Any

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from flask import Response, g, request
 
 from tts_server.api.context import Context, context
+from tts_server.api.endpoints.timestamps import TimestampEvents
 from tts_server.api.errors import ApiError, error_body
-from tts_server.api.response_cache import CachedResponse, cache_response
-from tts_server.api.schema import max_document_characters
-from tts_server.api.timestamps import TimestampEvents
-from tts_server.api.usage import charged
+from tts_server.api.middleware.response_cache import CachedResponse, cache_response
+from tts_server.api.middleware.usage import charged
+from tts_server.api.schema.requests import max_document_characters
 from tts_server.audio.encoding import FORMATS, Format
 from tts_server.engines import NothingToSayError
 from tts_server.process.lifecycle import State

@@ -4,12 +4,12 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, g, jsonify, request
 
-from tts_server.api.authorisation import check_key
 from tts_server.api.context import context
+from tts_server.api.endpoints.speech import PLAIN_PATH, format_of, posted_fields
+from tts_server.api.endpoints.speech_responses import check_text
 from tts_server.api.errors import ApiError
-from tts_server.api.responses import check_text
-from tts_server.api.schema import parse_link_request
-from tts_server.api.speech import PLAIN_PATH, format_of, posted_fields
+from tts_server.api.middleware.authorisation import check_key
+from tts_server.api.schema.requests import parse_link_request
 from tts_server.apikeys import OPERATOR
 from tts_server.auth.links import EXPIRES
 

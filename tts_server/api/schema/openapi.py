@@ -1,16 +1,17 @@
-"""``/openapi.json``, generated from the models with which the handlers validate requests."""
+"""The OpenAPI document, generated from the models with which the handlers validate requests."""
 
 from typing import Any
 
-from flask import Blueprint, Response, jsonify
-
 from tts_server import __version__
-from tts_server.api.context import context
-from tts_server.api.phonemes import RESPONSE_SCHEMA
-from tts_server.api.schema import LinkRequest, PlainRequest, SpeechRequest, TimestampsRequest, max_document_characters
+from tts_server.api.schema.requests import (
+    LinkRequest,
+    PlainRequest,
+    SpeechRequest,
+    TimestampsRequest,
+    max_document_characters,
+)
+from tts_server.api.schema.responses import ERROR, PHONEMES, TIMESTAMPS
 from tts_server.audio.encoding import FORMATS
-
-blueprint = Blueprint("openapi", __name__)
 
 _COMPONENTS = "#/components/schemas/"
 _ERROR_TEXTS = {
@@ -26,49 +27,6 @@ _ERROR_TEXTS = {
 }
 _TEXT_FIELDS = {"SpeechRequest": "input", "TimestampsRequest": "input", "PlainRequest": "text", "LinkRequest": "text"}
 _LINK_ERRORS = (400, 401, 408, 413, 415, 500)
-_NULLABLE_STRING = {"type": ["string", "null"]}
-_ERROR = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["message", "type", "param", "code"],
-            "properties": {
-                "message": {"type": "string"},
-                "type": {"enum": ["invalid_request_error", "server_error", "tokens", "requests", "insufficient_quota"]},
-                "param": _NULLABLE_STRING,
-                "code": {"type": "string"},
-            },
-        }
-    },
-}
-
-_SECONDS = {"type": "number", "minimum": 0}
-
-
-def _entries(**fields: dict[str, Any]) -> dict[str, Any]:
-    entry = {"type": "object", "required": list(fields), "properties": fields}
-    return {"type": "array", "items": entry}
-
-
-_TIMESTAMPS = {
-    "type": "object",
-    "required": ["duration"],
-    "properties": {
-        "duration": _SECONDS,
-        "segments": _entries(id={"type": "integer"}, start=_SECONDS, end=_SECONDS, text={"type": "string"}),
-        "words": _entries(word={"type": "string"}, start=_SECONDS, end=_SECONDS, segment={"type": "integer"}),
-        "phonemes": _entries(phoneme={"type": "string"}, start=_SECONDS, end=_SECONDS),
-        "visemes": _entries(viseme_id={"type": "integer", "minimum": 0, "maximum": 21}, start=_SECONDS),
-    },
-}
-
-
-@blueprint.get("/openapi.json")
-def openapi() -> Response:
-    """Return the OpenAPI document of this server."""
-    return jsonify(document(max_input_characters=context().settings.max_input_characters))
 
 
 def document(*, max_input_characters: int) -> dict[str, Any]:
@@ -79,7 +37,7 @@ def document(*, max_input_characters: int) -> dict[str, Any]:
         [(each, "validation") for each in (SpeechRequest, TimestampsRequest, PlainRequest, LinkRequest)],
         ref_template=_COMPONENTS + "{model}",
     )
-    definitions = {**schemas["$defs"], "Error": _ERROR, "Phonemes": RESPONSE_SCHEMA, "Timestamps": _TIMESTAMPS}
+    definitions = {**schemas["$defs"], "Error": ERROR, "Phonemes": PHONEMES, "Timestamps": TIMESTAMPS}
     for name, field in _TEXT_FIELDS.items():
         text = definitions[name]["properties"][field]
         text.update(minLength=1, maxLength=max_document_characters(max_input_characters))
