@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from tts_operator.desired.pod.probe import Admits, admits
 from tts_operator.json_object import Json
+from tts_operator.objects import Pod
 
 
 class PodEndpoint(NamedTuple):
@@ -68,7 +69,7 @@ class AnalysisResult:
 NO_RESULT = AnalysisResult()
 
 
-def pod_endpoints(pods: Sequence[Json], port: int, template: Json) -> dict[str, PodEndpoint]:
+def pod_endpoints(pods: Sequence[Pod], port: int, template: Json) -> dict[str, PodEndpoint]:
     """The endpoints of a template's pods, by name. Omits pods without an address."""
     by = admits(template)
     return {
