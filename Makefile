@@ -5,6 +5,8 @@ PYTHON ?= python3
 PY := .venv/bin/python
 STAMP := .venv/.synced
 PYTEST_ARGS ?=
+# Where it is set, each server and each command that a test starts would compile all its modules again.
+unexport PYTHONDONTWRITEBYTECODE
 RUN := PYTHONPATH=operator:. $(PY)
 
 .PHONY: help demo test lint test-unit test-random test-integration test-e2e cluster-up cluster-down images bench-operator bench-server bench-readings bench-drift bench-fencing bench-outage soak-fencing generate lock format

@@ -1,13 +1,14 @@
 """The real server: ``python -m tts_server serve``, gunicorn, gevent, LiteRT and the voice, on a port of its own."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,10 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "timed out"
         pause.wait(0.01)
+
+
+def wait_until_ready(server: "Server") -> None:
+    wait_until(lambda: server.status("/ready") == 200, START_SECONDS)
 
 
 def free_port() -> int:
@@ -84,9 +89,9 @@ class Server:
 def running(
     cache: Path, python: str = sys.executable, program: str = "-mtts_server", **settings: str
 ) -> Iterator[Server]:
-    """Start a server with these ``TTS_*`` settings, without waiting for anything; end it afterwards.
+    """Start a server with these ``TTS_*`` settings, without waiting for anything; kill it afterwards.
 
-    ``program`` is a file in the place of the server's own module.
+    ``program`` is a file in the place of the server's own module. Tests of how a server stops stop it themselves.
     """
     port = free_port()
     environ = {
@@ -98,7 +103,9 @@ def running(
         **settings,
     }
     command = [python, program, "serve"]
-    process = subprocess.Popen(command, env=environ, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, env=environ, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     server = Server(process, port, environ)
     stderr = process.stderr
     assert stderr is not None
@@ -107,43 +114,41 @@ def running(
     try:
         yield server
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)  # gunicorn's worker too
             process.wait()
         reader.join(STOP_SECONDS)
         stderr.close()
 
 
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the patched model goes, once for all servers of the run."""
-    return tmp_path_factory.mktemp("cache")
+@pytest.fixture
+def start_together(cache: Path) -> Iterator[Callable[..., list[Server]]]:
+    """Start one server for each mapping of settings, all at once, ready unless told otherwise."""
+    with ExitStack() as stack:
+
+        def begin(*each: Mapping[str, str], ready: bool = True) -> list[Server]:
+            servers = [stack.enter_context(running(cache, **settings)) for settings in each]
+            for server in servers if ready else ():
+                wait_until_ready(server)
+            return servers
+
+        yield begin
 
 
 @pytest.fixture
-def start(cache: Path) -> Iterator[Callable[..., Server]]:
+def start(start_together: Callable[..., list[Server]]) -> Callable[..., Server]:
     """Start servers of the test's own, ready unless told otherwise."""
-    with_exit: list[Any] = []
 
     def begin(*, ready: bool = True, **settings: str) -> Server:
-        context = running(cache, **settings)
-        server = context.__enter__()
-        with_exit.append(context)
-        if ready:
-            wait_until(lambda: server.status("/ready") == 200, START_SECONDS)
+        [server] = start_together(settings, ready=ready)
         return server
 
-    yield begin
-    for context in reversed(with_exit):
-        context.__exit__(None, None, None)
+    return begin
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(cache: Path) -> Iterator[Server]:
-    """A server that the tests of a module share. Two threads, and room for all that they ask."""
+    """A server that all modules share. Two threads, and room for all that they ask."""
     with running(cache, TTS_THREADS="2", TTS_QUEUE_SECONDS="60", TTS_LOG_LEVEL="debug") as made:
-        wait_until(lambda: made.status("/ready") == 200, START_SECONDS)
+        wait_until_ready(made)
         yield made

@@ -1,14 +1,16 @@
 """Requests that do not end well: the engine fails, the deadline passes, or the client has left."""
 
+import contextlib
 import json
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 import requests
 
-from .conftest import START_SECONDS, Server, running, wait_until
+from .conftest import Server, running, wait_until, wait_until_ready
 
 PROGRAM = str(Path(__file__).with_name("failing.py"))
 SPEECH = "/v1/audio/speech"
@@ -19,7 +21,7 @@ def failing(cache: Path) -> Iterator[Server]:
     """A server whose engine fails or is slow when a text says so."""
     settings = {"TTS_THREADS": "1", "TTS_QUEUE_SECONDS": "60", "TTS_REQUEST_TIMEOUT_SECONDS": "2"}
     with running(cache, program=PROGRAM, PYTHONPATH=str(Path(__file__).parents[3]), **settings) as made:
-        wait_until(lambda: made.status("/ready") == 200, START_SECONDS)
+        wait_until_ready(made)
         yield made
 
 
@@ -86,13 +88,22 @@ def test_another_client_keeps_what_one_has_left(start: Callable[..., Server]) ->
     assert len(whole.content) > 24_000 * 2 * 20
 
 
-@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "application/json", "text/plain"])
-def test_a_body_that_does_not_arrive_has_a_deadline(server: Server, kind: str) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
-        head = f"POST /api/tts HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: 100\r\n\r\ntext="
-        connection.sendall(head.encode())
-        wait_until(lambda: connection.recv(1 << 16, socket.MSG_PEEK).count(b"\r\n\r\n") > 0)
-        assert b" 408 " in connection.recv(1 << 16)
+def test_a_body_that_does_not_arrive_has_a_deadline(server: Server) -> None:
+    with contextlib.ExitStack() as stack:
+        waiting = []
+        for kind in ("application/x-www-form-urlencoded", "application/json", "text/plain"):
+            connection = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+            waiting.append(stack.enter_context(connection))
+            head = f"POST /api/tts HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: 100\r\n\r\ntext="
+            connection.sendall(head.encode())
+        for connection in waiting:
+            wait_until(partial(has_head, connection))
+            assert b" 408 " in connection.recv(1 << 16)
+
+
+def has_head(connection: socket.socket) -> bool:
+    """Whether the head of a response has come. Waits until anything has."""
+    return connection.recv(1 << 16, socket.MSG_PEEK).count(b"\r\n\r\n") > 0
 
 
 @pytest.mark.parametrize(

@@ -4,25 +4,26 @@ import http.client
 import json
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from .conftest import Server, wait_until
+from .conftest import Server, running, wait_until, wait_until_ready
 
 SPEECH = "/v1/audio/speech"
 JSON = {"Content-Type": "application/json"}
 
 
-def body(text: str, response_format: str = "wav", stream_format: str | None = None) -> bytes:
-    return json.dumps({"input": text, "response_format": response_format, "stream_format": stream_format}).encode()
+def body(text: str, response_format: str = "wav", **fields: Any) -> bytes:
+    return json.dumps({"input": text, "response_format": response_format, **fields}).encode()
 
 
-def raw(text: str, response_format: str = "wav", *more: str, stream_format: str | None = None) -> bytes:
+def raw(text: str, response_format: str = "wav", *more: str, **fields: Any) -> bytes:
     """A whole request in one piece, as a proxy sends it."""
-    data = body(text, response_format, stream_format)
+    data = body(text, response_format, **fields)
     head = ["POST /v1/audio/speech HTTP/1.1", "Host: x", "Content-Type: application/json", *more]
     return "\r\n".join([*head, f"Content-Length: {len(data)}", "", ""]).encode() + data
 
@@ -76,39 +77,51 @@ def open_files(server: Server) -> float:
     return float(line.split()[1])
 
 
+LARGE: dict[str, Any] = {"sample_rate": 48_000}
+"""Twice the bytes for the same speech: more than the buffers of a connection hold."""
+
+
+@pytest.fixture(scope="module")
+def impatient(cache: Path) -> Iterator[Server]:
+    """A server that soon cuts off who does not read."""
+    settings = {"TTS_THREADS": "2", "TTS_SEND_TIMEOUT_SECONDS": "1", "TTS_QUEUE_SECONDS": "60"}
+    with running(cache, **settings) as made:
+        wait_until_ready(made)
+        yield made
+
+
 @pytest.mark.parametrize("stream_format", [None, "audio", "sse"])
-def test_a_client_that_never_reads_is_cut_off(start: Callable[..., Server], stream_format: str | None) -> None:
-    server = start(TTS_THREADS="2", TTS_SEND_TIMEOUT_SECONDS="1", TTS_QUEUE_SECONDS="60")
-    before = min(open_files(server) for _ in range(5))
-    text = "他要了很多，却一个字也不读，" * 35
+def test_a_client_that_never_reads_is_cut_off(impatient: Server, stream_format: str | None) -> None:
+    before = min(open_files(impatient) for _ in range(5))
+    text = f"{stream_format}：" + "他要了很多，却一个字也不读，" * 18  # another one each time: not from the cache
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.connect(("127.0.0.1", server.port))
-        connection.sendall(raw(text, "wav", stream_format=stream_format))
-        wait_until(lambda: open_files(server) > before)
-        wait_until(lambda: open_files(server) <= before, 60)
+        connection.connect(("127.0.0.1", impatient.port))
+        connection.sendall(raw(text, stream_format=stream_format, **LARGE))
+        wait_until(lambda: open_files(impatient) > before)
+        wait_until(lambda: open_files(impatient) <= before, 60)
 
 
 def test_a_slow_client_gets_all(start: Callable[..., Server]) -> None:
     server = start(TTS_THREADS="2", TTS_SEND_TIMEOUT_SECONDS="5", TTS_QUEUE_SECONDS="60")
-    text = "他读得很慢，但是他读，" * 45
-    whole = server.speak(text).content
+    text = "他读得很慢，但是他读，" * 23
+    whole = server.speak(text, **LARGE).content
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", server.port))
-        connection.sendall(raw(text))
+        connection.sendall(raw(text, **LARGE))
         response = http.client.HTTPResponse(connection)
         response.begin()
         assert b"".join(iter(lambda: response.read(20_000), b"")) == whole
 
 
-def test_a_long_text_in_a_url(start: Callable[..., Server]) -> None:
-    server = start()
+def test_a_long_text_in_a_url(server: Server) -> None:
     text = "请" + "您稍等，" * 122 + "吧"
     assert len(text) == 490
-    response = requests.get(server.url + "/api/tts", params={"text": text, "format": "opus"}, timeout=60)
-    assert response.status_code == 200
-    assert response.content.startswith(b"OggS")
+    asked = {"text": text, "format": "opus"}
+    with requests.get(server.url + "/api/tts", params=asked, timeout=60, stream=True) as response:
+        assert response.status_code == 200
+        assert next(response.iter_content(4)) == b"OggS"
 
 
 @pytest.mark.parametrize(

@@ -1,30 +1,38 @@
 """Who may speak, over HTTP: keys of any alphabet, and pages of other origins."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import pytest
 import requests
 
-from .conftest import Server, wait_until
+from .conftest import Server, running, wait_until, wait_until_ready
 
 
-def test_a_key_of_any_alphabet(start: Callable[..., Server]) -> None:
-    server = start(TTS_API_KEYS="钥匙-ключ-é")
+@pytest.fixture(scope="module")
+def locked(cache: Path) -> Iterator[Server]:
+    """A server that asks for a key, and that pages of one other origin may use."""
+    settings = {"TTS_API_KEYS": "right 钥匙-ключ-é", "TTS_CORS_ORIGINS": "https://shop.example"}
+    with running(cache, TTS_MAX_INPUT_CHARACTERS="5000", **settings) as made:
+        wait_until_ready(made)
+        yield made
 
+
+def test_a_key_of_any_alphabet(locked: Server) -> None:
     def status(key: bytes) -> int:
         headers = {"Authorization": b"Bearer " + key, "Content-Type": b"text/plain"}
-        return requests.post(server.url + "/api/tts", data="好".encode(), headers=headers, timeout=30).status_code
+        return requests.post(locked.url + "/api/tts", data="好".encode(), headers=headers, timeout=30).status_code
 
     assert status("钥匙-ключ-é".encode()) == 200
     assert status("钥匙-ключ-e".encode()) == 401
     assert status(b"\xff\xfe") == 401
 
 
-def test_a_page_with_the_client_of_openai(start: Callable[..., Server]) -> None:
-    server = start(TTS_CORS_ORIGINS="https://shop.example")
+def test_a_page_with_the_client_of_openai(locked: Server) -> None:
     asked = "authorization,content-type,x-stainless-lang,x-stainless-retry-count,X-Stainless-OS,x-other"
     response = requests.options(
-        server.url + "/v1/audio/speech",
+        locked.url + "/v1/audio/speech",
         headers={
             "Origin": "https://shop.example",
             "Access-Control-Request-Method": "POST",
@@ -41,9 +49,9 @@ def test_a_page_with_the_client_of_openai(start: Callable[..., Server]) -> None:
 HEADERS = {"Authorization": "Bearer right"}
 
 
-def test_a_signed_link_plays_without_a_key(start: Callable[..., Server]) -> None:
-    server, replica = start(TTS_API_KEYS="right other"), start(TTS_API_KEYS="newer,right")
-    stranger = start(TTS_API_KEYS="another")
+def test_a_signed_link_plays_without_a_key(start_together: Callable[..., list[Server]]) -> None:
+    lists = ("right other", "newer,right", "another")
+    server, replica, stranger = start_together(*({"TTS_API_KEYS": each} for each in lists))
     fields = {"text": "您好，带签名的链接。", "format": "wav", "speed": 1.5, "expires_in": 60}
     made = requests.post(server.url + "/api/tts/link", json=fields, headers=HEADERS, timeout=30)
     assert made.status_code == 200
@@ -58,13 +66,12 @@ def test_a_signed_link_plays_without_a_key(start: Callable[..., Server]) -> None
     assert requests.get(server.url + "/api/tts?text=x", timeout=30).status_code == 401
 
 
-def test_a_link_that_was_changed_or_has_expired(start: Callable[..., Server]) -> None:
-    server = start(TTS_API_KEYS="right")
+def test_a_link_that_was_changed_or_has_expired(locked: Server) -> None:
     ask = {"text": "好", "expires_in": 1}
-    url = requests.post(server.url + "/api/tts/link", json=ask, headers=HEADERS, timeout=30).json()["url"]
+    url = requests.post(locked.url + "/api/tts/link", json=ask, headers=HEADERS, timeout=30).json()["url"]
     longer = {"text": "好", "expires_in": 100}
-    other = requests.post(server.url + "/api/tts/link", data=longer, headers=HEADERS, timeout=30).json()["url"]
-    assert requests.get(server.url + other, timeout=30).status_code == 200
+    other = requests.post(locked.url + "/api/tts/link", data=longer, headers=HEADERS, timeout=30).json()["url"]
+    assert requests.get(locked.url + other, timeout=30).status_code == 200
     at = other.index("signature=")
     for changed in (
         other + "&speed=2",
@@ -75,18 +82,16 @@ def test_a_link_that_was_changed_or_has_expired(start: Callable[..., Server]) ->
         other[:at] + "signature=%FF%E5%A5%BD",
         other.replace("expires=", "expires=%C2%B2"),
     ):
-        refused = requests.get(server.url + changed, timeout=30)
+        refused = requests.get(locked.url + changed, timeout=30)
         assert refused.status_code == 401
         assert refused.json()["error"]["code"] == "invalid_link"
-    assert requests.post(server.url + other, timeout=30).status_code == 401
-    wait_until(lambda: requests.get(server.url + url, timeout=30).status_code == 401)
+    assert requests.post(locked.url + other, timeout=30).status_code == 401
+    wait_until(lambda: requests.get(locked.url + url, timeout=30).status_code == 401)
 
 
-def test_who_may_have_a_link_and_for_what(start: Callable[..., Server]) -> None:
-    server, free = start(TTS_API_KEYS="right", TTS_MAX_INPUT_CHARACTERS="5000"), start()
-
+def test_who_may_have_a_link_and_for_what(locked: Server, server: Server) -> None:
     def ask(fields: dict[str, object], headers: dict[str, str] = HEADERS) -> requests.Response:
-        return requests.post(server.url + "/api/tts/link", json=fields, headers=headers, timeout=30)
+        return requests.post(locked.url + "/api/tts/link", json=fields, headers=headers, timeout=30)
 
     assert ask({"text": "好"}, {}).status_code == 401
     refusals: tuple[tuple[dict[str, object], str, str], ...] = (
@@ -101,5 +106,5 @@ def test_who_may_have_a_link_and_for_what(start: Callable[..., Server]) -> None:
         refused = ask(fields)
         assert refused.status_code == 400
         assert (refused.json()["error"]["code"], refused.json()["error"]["param"]) == (code, param)
-    answer = requests.post(free.url + "/api/tts/link", json={"text": "好"}, timeout=30).json()
+    answer = requests.post(server.url + "/api/tts/link", json={"text": "好"}, timeout=30).json()
     assert answer == {"url": "/api/tts?text=%E5%A5%BD", "expires_at": None}

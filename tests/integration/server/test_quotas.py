@@ -87,11 +87,11 @@ def test_streams_end_with_their_tasks(start: Callable[..., Server]) -> None:
     wait_until(lambda: speak(server).status_code == 200)  # the client has gone, and its task with it
 
 
-def test_servers_share_quotas_through_redis(start: Callable[..., Server], tmp_path: Path) -> None:
+def test_servers_share_quotas_through_redis(start_together: Callable[..., list[Server]], tmp_path: Path) -> None:
     with running_redis(tmp_path) as (process, port), redis.Redis(port=port) as client:
         settings = {"TTS_REDIS_URL": f"redis://127.0.0.1:{port}/0", "TTS_THREADS": "1", "TTS_QUEUE_SECONDS": "60"}
         limits = keys(charactersPerMinute=100, charactersPerDay=1000, streams=8)
-        servers = [start(**settings, TTS_API_KEYS=limits) for _ in range(2)]
+        servers = start_together(*[{**settings, "TTS_API_KEYS": limits}] * 2)
         with ThreadPoolExecutor(8) as pool:
             statuses = list(pool.map(lambda number: speak(servers[number % 2]).status_code, range(16)))
         # 100 at once, and perhaps ten that have come back meanwhile.

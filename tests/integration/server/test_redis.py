@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pytest
 import redis
 
 from devcluster.host.debian import Requirement, ensure
@@ -43,10 +42,10 @@ def source(server: Server, text: str, **more: str) -> str:
     return server.speak(text, **more).headers["X-Cache"]
 
 
-def test_a_sound_is_shared_and_checked(start: Callable[..., Server], tmp_path: Path) -> None:
+def test_a_sound_is_shared_and_checked(start_together: Callable[..., list[Server]], tmp_path: Path) -> None:
     with running_redis(tmp_path) as (_, port), redis.Redis(port=port) as client:
-        url = f"redis://127.0.0.1:{port}/0"
-        first, second = (start(TTS_REDIS_URL=url, TTS_THREADS="1") for _ in range(2))
+        settings = {"TTS_REDIS_URL": f"redis://127.0.0.1:{port}/0", "TTS_THREADS": "1"}
+        first, second, third = start_together(*[settings] * 3)
         said = first.speak(TEXT)
         assert said.headers["X-Cache"] == "miss"
         wait_until(lambda: client.dbsize() == 1)
@@ -57,7 +56,6 @@ def test_a_sound_is_shared_and_checked(start: Callable[..., Server], tmp_path: P
         # What is damaged in Redis is made again.
         [key] = client.keys()
         client.setrange(key, 5000, b"damaged")
-        third = start(TTS_REDIS_URL=url, TTS_THREADS="1")
         again = third.speak(TEXT)
         assert (again.headers["X-Cache"], again.content) == ("miss", said.content)
 
@@ -109,10 +107,12 @@ def figure(server: Server, name: str) -> float:
     return next((float(line.split()[-1]) for line in lines if line.startswith(name + " ")), 0.0)
 
 
-def test_no_other_tenant_of_a_redis_decides_what_is_heard(start: Callable[..., Server], tmp_path: Path) -> None:
+def test_no_other_tenant_of_a_redis_decides_what_is_heard(
+    start_together: Callable[..., list[Server]], tmp_path: Path
+) -> None:
     with running_redis(tmp_path) as (_, port), redis.Redis(port=port) as client:
         settings = {"TTS_REDIS_URL": f"redis://127.0.0.1:{port}/0", "TTS_THREADS": "1", "TTS_CACHE_SIZE_MIB": "0"}
-        server, neighbour = (start(**settings, **each) for each in (TENANT, NEIGHBOUR))
+        server, neighbour = start_together(settings | TENANT, settings | NEIGHBOUR)
         said = server.speak(TEXT)
         wait_until(lambda: client.dbsize() == 1)
         [name] = names(client)
@@ -133,13 +133,10 @@ def test_no_other_tenant_of_a_redis_decides_what_is_heard(start: Callable[..., S
         assert source(neighbour, TEXT) == "hit"
 
 
-@pytest.mark.parametrize("mine", [{}, TENANT], ids=["with a checksum", "signed"])
-def test_servers_with_the_same_settings_share(
-    start: Callable[..., Server], tmp_path: Path, mine: dict[str, str]
-) -> None:
+def test_servers_of_a_tenant_share(start_together: Callable[..., list[Server]], tmp_path: Path) -> None:
     with running_redis(tmp_path) as (_, port), redis.Redis(port=port) as client:
-        settings = {"TTS_REDIS_URL": f"redis://127.0.0.1:{port}/0", "TTS_THREADS": "1", **mine}
-        first, second = (start(**settings) for _ in range(2))
+        settings = {"TTS_REDIS_URL": f"redis://127.0.0.1:{port}/0", "TTS_THREADS": "1", **TENANT}
+        first, second = start_together(*[settings] * 2)
         entry_of(client, lambda: first.speak(TEXT))
         assert source(second, TEXT) == "hit"
 

@@ -10,23 +10,17 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.integration.server.conftest import ROOT, START_SECONDS, Server, running, wait_until
+from tests.integration.server.conftest import ROOT, Server, running, wait_until_ready
 
 FAULTY = ROOT / "tests" / "e2e" / "faults" / "faulty.py"
 SETTINGS = {"TTS_THREADS": "1", "TTS_QUEUE_SECONDS": "60", "TTS_LOG_LEVEL": "warning", "PYTHONPATH": str(ROOT)}
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the patched model goes, once for all servers of the run."""
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="session")
 def good(cache: Path) -> Iterator[Server]:
     """The server as it is."""
     with running(cache, **SETTINGS) as server:
-        wait_until(lambda: server.status("/ready") == 200, START_SECONDS)
+        wait_until_ready(server)
         yield server
 
 
@@ -38,7 +32,7 @@ def faulty(cache: Path) -> Iterator[Callable[..., Server]]:
         def start(fault: str, *, ready: bool = True) -> Server:
             server = stack.enter_context(running(cache, sys.executable, str(FAULTY), TTS_FAULT=fault, **SETTINGS))
             if ready:
-                wait_until(lambda: server.status("/ready") == 200, START_SECONDS)
+                wait_until_ready(server)
             return server
 
         yield start

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.integration.server.conftest import START_SECONDS, Server, running, wait_until
+from tests.integration.server.conftest import Server, running, wait_until_ready
 from tts_operator.desired.pod.probe import Admits
 from tts_operator.keyring import Keyring
 from tts_operator.reconcile.analysis.credentials import credential
@@ -36,7 +36,7 @@ def pods(cache: Path) -> Iterator[Callable[[dict[str, str]], Server]]:
             key = str(environment)
             if key not in made:
                 made[key] = stack.enter_context(running(cache, **SETTINGS, **environment))
-                wait_until(lambda: made[key].status("/ready") == 200, START_SECONDS)
+                wait_until_ready(made[key])
             return made[key]
 
         yield pod

@@ -7,21 +7,15 @@ import pytest
 
 from devcluster.host import debian
 from devcluster.progress import Progress
-from tests.integration.server.conftest import START_SECONDS, Server, running, wait_until
+from tests.integration.server.conftest import Server, running, wait_until_ready
 from tests.integration.webui.browser import REQUIREMENTS, Browser, chromium
-
-
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the patched model goes, once for all servers of the run."""
-    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="session")
 def server(cache: Path) -> Iterator[Server]:
     """A server with room for all that the tests ask."""
     with running(cache, TTS_THREADS="1", TTS_QUEUE_SECONDS="60", TTS_MAX_INPUT_CHARACTERS="600") as made:
-        wait_until(lambda: made.status("/ready") == 200, START_SECONDS)
+        wait_until_ready(made)
         yield made
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from devcluster.host import debian
 from devcluster.progress import Progress
-from tests.integration.server.conftest import ROOT, START_SECONDS, running, wait_until
+from tests.integration.server.conftest import ROOT, running, wait_until_ready
 from tests.integration.webui.browser import REQUIREMENTS, Browser, chromium
 
 FOLDER = ROOT / "docs" / "images"
@@ -69,7 +69,7 @@ def main() -> None:
         running(Path(folder), TTS_THREADS="2", TTS_QUEUE_SECONDS="60") as server,
         chromium(Path(folder)) as browser,
     ):
-        wait_until(lambda: server.status("/ready") == 200, START_SECONDS)
+        wait_until_ready(server)
         for picture in PICTURES:
             print(take(browser, server.url, picture))  # noqa: T201 - a command says what it has written
 

@@ -10,7 +10,7 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from tests.integration.server.conftest import START_SECONDS, Server, running, wait_until
+from tests.integration.server.conftest import Server, running, wait_until_ready
 from tests.integration.webui.browser import Browser
 
 SENTENCE = "您好，欢迎使用语音合成服务。"
@@ -22,7 +22,7 @@ AUTHORISED = {"Authorization": f"Bearer {KEY}"}
 def strict_server(cache: Path) -> Iterator[Server]:
     """A server that wants a key and lets hardly anybody wait."""
     with running(cache, TTS_THREADS="1", TTS_QUEUE_SECONDS="0.1", TTS_API_KEYS=KEY) as made:
-        wait_until(lambda: made.status("/ready") == 200, START_SECONDS)
+        wait_until_ready(made)
         yield made
 
 
