@@ -133,10 +133,10 @@ class Connection:
         if head:
             self._repeats.offer(head, request, environ)
         body: Iterable[bytes] = worker.wsgi(environ, response.start_response)
-        if worker.is_already_handled(body) or not _write(response, body) or response.should_close():
+        if worker.is_already_handled(body) or not _write(response, body):
             return False
         if self._read_rest():
-            return True
+            return not response.should_close()
         self._discard()
         return False
 

@@ -153,6 +153,46 @@ def test_a_body_that_is_not_valid_gets_one_answer(server: Server) -> None:
     assert received.count(b"HTTP/1.1") == 1
 
 
+@pytest.mark.parametrize(
+    "chunks,status,code",
+    [
+        (b"zz\r\n{}\r\n0\r\n\r\n", 400, "invalid_http"),
+        (b"2\r\n{}--0\r\n\r\n", 400, "invalid_http"),
+        (b"-2\r\n{}\r\n0\r\n\r\n", 400, "invalid_http"),
+        (b"0\r\nno trailer\r\n\r\n", 400, "invalid_http"),
+        (b"20000\r\n%b\r\nzz\r\n" % bytes(0x20000), 413, "body_too_large"),
+    ],
+)
+def test_a_chunked_body_that_is_malformed(server: Server, chunks: bytes, status: int, code: str) -> None:
+    head = f"POST {SPEECH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(head.encode() + chunks)
+        response = answer(connection)
+        assert (response.status, json.loads(response.body)["error"]["code"]) == (status, code)  # type: ignore[attr-defined]
+        assert connection.recv(1) == b""  # nobody knows where the next request begins
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 100\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\nA0\r\n"])
+def test_a_body_that_ends_too_early_is_not_spoken(server: Server, framing: str) -> None:
+    head = f"POST /api/tts HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n{framing}"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(head.encode() + "您好".encode())
+        connection.shutdown(socket.SHUT_WR)
+        response = answer(connection)
+    assert response.status == 400
+    assert json.loads(response.body)["error"]["code"] == "incomplete_body"  # type: ignore[attr-defined] # see answer
+
+
+def test_a_body_that_nobody_reads_does_not_reset_the_connection(server: Server) -> None:
+    """The reset might overtake the response."""
+    data = bytes(500_000)
+    head = f"POST /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(data)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(head.encode() + data)
+        assert answer(connection).status == 404
+        assert connection.recv(1) == b""
+
+
 def test_what_is_logged_of_bad_http_holds_none_of_it(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         connection.sendall(b"GET /api/tts?text=secret\x01words HTTP/1.1\r\nHost: x\r\n\r\n")
