@@ -71,9 +71,13 @@ def test_a_response_under_way_when_a_drain_begins_closes_its_connection(start: C
         assert answer(connection).getheader("Connection") == "close"
 
 
-def open_files(server: Server) -> float:
-    line = next(line for line in server.get("/metrics").text.splitlines() if line.startswith("process_open_fds "))
+def metric(server: Server, name: str) -> float:
+    line = next(line for line in server.get("/metrics").text.splitlines() if line.startswith(name + " "))
     return float(line.split()[1])
+
+
+def open_files(server: Server) -> float:
+    return metric(server, "process_open_fds")
 
 
 @pytest.mark.parametrize("stream_format", [None, "audio", "sse"])
@@ -87,6 +91,26 @@ def test_a_client_that_never_reads_is_cut_off(start: Callable[..., Server], stre
         connection.sendall(raw(text, "wav", stream_format=stream_format))
         wait_until(lambda: open_files(server) > before)
         wait_until(lambda: open_files(server) <= before, 60)
+
+
+@pytest.mark.parametrize("response_format", ["wav", "mp3"])
+def test_synthesis_waits_for_a_client_that_stops_reading(start: Callable[..., Server], response_format: str) -> None:
+    server = start(TTS_THREADS="2", TTS_MAX_INPUT_CHARACTERS="1000", TTS_SEND_TIMEOUT_SECONDS="300")
+    text = "他听得很慢，一句一句慢慢地听。" * 60  # about three minutes
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(60)
+        connection.connect(("127.0.0.1", server.port))
+        connection.sendall(raw(text, response_format, stream_format="audio"))
+        wait_until(lambda: metric(server, "tts_audio_seconds_total") > 15)
+        wait_until(lambda: metric(server, "tts_queue_seconds") == 0)
+        assert metric(server, "tts_audio_seconds_total") < 80
+        assert server.speak("别人不用等").headers["X-Cache"] == "miss"
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        assert len(response.read()) > 160 * (8000 if response_format == "mp3" else 48_000)
+    assert metric(server, "tts_audio_seconds_total") > 160
+    assert server.speak(text, response_format=response_format).headers["X-Cache"] == "hit"
 
 
 def test_a_slow_client_gets_all(start: Callable[..., Server]) -> None:
