@@ -189,7 +189,8 @@ class Connection:
 def _write(response: Response, body: Iterable[bytes]) -> bool:
     """Write the body of a response. Return whether it is complete. Raises OSError if the client has left."""
     try:
-        for piece in body:
+        # The body of a stream would be made only to be dropped.
+        for piece in body if response.req.method != "HEAD" else ():
             response.write(piece)
         response.close()
     except OSError:
