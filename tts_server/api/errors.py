@@ -1,10 +1,12 @@
 """Errors in the format of OpenAI's API: ``{"error": {"message", "type", "param", "code"}}``, always with all four."""
 
+import contextlib
 import logging
 from http import HTTPStatus
 
 import gevent
 from flask import Flask, Response, jsonify, request
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from tts_server.api.context import context
@@ -102,7 +104,8 @@ def _discard_body() -> None:
     To close a connection with unread data resets it, and the client would see the reset instead of the response.
     """
     stream = request.environ["wsgi.input"]
-    with gevent.Timeout(_DISCARD_SECONDS, False):
+    # What follows may be malformed, or missing. The response says already what is wrong.
+    with gevent.Timeout(_DISCARD_SECONDS, False), contextlib.suppress(ParseException, OSError):
         for _ in range(_DISCARD_CHUNKS):
             if not stream.read(_DISCARD_CHUNK_BYTES):
                 break

@@ -53,17 +53,25 @@ class Outbox:
         self._filled = Event()
         self._emptier = Event()
 
-    def put(self, message: Outgoing) -> None:
-        """Add a message. Wait for room if it is audio."""
-        size = message.audio_bytes
-        while size and not self._has_room(size):
+    def has_room(self, size: int) -> bool:
+        """Return whether so many bytes of audio may be added. The first ones may always."""
+        if not self._audio_bytes:
+            return True
+        return self._audio_bytes + size <= _MAX_AUDIO_BYTES and len(self._queue) < _MAX_AUDIO_MESSAGES
+
+    def wait_for_room(self, size: int) -> None:
+        """Wait until there is room for so many bytes of audio."""
+        while not self.has_room(size):
             self._emptier.clear()
             self._emptier.wait()
+
+    def put(self, message: Outgoing) -> None:
+        """Add a message, at once. For audio, wait for room before."""
         if len(self._queue) >= _MAX_MESSAGES:
             self.overflowing = True
             return
         self._queue.append(message)
-        self._audio_bytes += size
+        self._audio_bytes += message.audio_bytes
         self._filled.set()
 
     def get(self) -> Outgoing:
@@ -75,16 +83,12 @@ class Outbox:
         self._free(message.audio_bytes)
         return message
 
-    def drop(self, task_id: str) -> None:
-        """Drop what waits of this task."""
+    def drop(self, task_id: str) -> bool:
+        """Drop what waits of this task. Return whether anything did."""
         dropped = [each for each in self._queue if each.task_id == task_id]
         self._queue = deque(each for each in self._queue if each.task_id != task_id)
         self._free(sum(each.audio_bytes for each in dropped))
-
-    def _has_room(self, size: int) -> bool:
-        if not self._audio_bytes:
-            return True
-        return self._audio_bytes + size <= _MAX_AUDIO_BYTES and len(self._queue) < _MAX_AUDIO_MESSAGES
+        return bool(dropped)
 
     def _free(self, size: int) -> None:
         self._audio_bytes -= size

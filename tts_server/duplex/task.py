@@ -96,6 +96,8 @@ class Task:
         self._sentences = 0
         self._encoder = service.open_encoder(self._format)
         self._greenlet: Any = None
+        self._stopped = False
+        """Whether the greenlet is being killed. It may still run once before it is."""
 
     def start(self) -> None:
         """Begin to speak. Raises :class:`TaskError` if the parameters cannot be satisfied."""
@@ -139,8 +141,10 @@ class Task:
         """Stop at once, drop what was not sent, and say where the speech has stopped."""
         if self.result not in ("running", "finished"):
             return
+        waited = self._outbox.drop(self.id)
+        if self.result == "finished" and not waited:
+            return  # its last event is on its way
         self._stop("canceled")
-        self._outbox.drop(self.id)
         self._put(lambda: event("task-finished", self.id, self._finished()), self._ended)
 
     def fail(self, error: TaskError) -> None:
@@ -159,6 +163,7 @@ class Task:
     def _stop(self, result: str) -> None:
         self.result = result
         if self._greenlet is not None and self._greenlet is not gevent.getcurrent():
+            self._stopped = True
             self._greenlet.kill(block=False)
 
     def _append(self, pieces: list[Piece]) -> None:
@@ -269,8 +274,10 @@ class Task:
         self._put(lambda: event(name, self.id, payload))
 
     def _put(self, data: bytes | Callable[[], str], sent: Callable[[], None] = _ignore) -> None:
-        if self._greenlet is gevent.getcurrent() and self.result in ("canceled", "abandoned"):
-            raise gevent.GreenletExit  # stopped a moment ago
+        if isinstance(data, bytes) and data:
+            self._outbox.wait_for_room(len(data))
+        if self._stopped and self._greenlet is gevent.getcurrent():
+            raise gevent.GreenletExit
         if data:
             self._outbox.put(Outgoing(self.id, data, sent))
 

@@ -33,6 +33,14 @@ _ATTRIBUTES: dict[str, frozenset[str]] = {
     "emphasis": frozenset({"level"}),
 }
 """The elements, and the attributes of each."""
+_ENDS_EARLY = frozenset(
+    expat.errors.codes[each]
+    for each in (
+        expat.errors.XML_ERROR_NO_ELEMENTS,
+        expat.errors.XML_ERROR_UNCLOSED_TOKEN,
+        expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION,
+    )
+)
 _REPLACED = frozenset({"phoneme", "say-as", "sub"})
 """Elements whose text is read in another way. They hold nothing but text."""
 
@@ -251,7 +259,7 @@ class _Reader:
             return "This is not valid XML. Write & as &amp; and < as &lt; in text, and quote the values of attributes."
         if error.code == expat.errors.codes[expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]:
             return "Nothing may follow </speak>."
-        if self._open:
+        if error.code in _ENDS_EARLY and self._open:
             return f"The document ends, but <{self._open[-1].name}> is open."
         return f"This is not valid XML: {expat.ErrorString(error.code)}."
 

@@ -74,6 +74,10 @@ class Admission:
             raise OverloadedError(max(1, math.ceil(excess)))
         self._outstanding += syllables
 
+    def resume(self, syllables: float) -> None:
+        """Count work again that was admitted, and released because it had to wait for its client."""
+        self._outstanding += syllables
+
     def release(self, syllables: float) -> None:
         """Subtract work that is done or cancelled."""
         remaining = self._outstanding - syllables

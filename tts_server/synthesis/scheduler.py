@@ -54,6 +54,8 @@ class Job:
         """When the job was admitted, in monotonic time; 0 before that."""
         self.started = 0
         """The number of sentences that a thread has taken, which happens in order."""
+        self.paused = False
+        """Whether the job waits for its readers. Then its work is not among what is admitted."""
         self.timed = False
         """Whether a request wants to know when words sound."""
         self.alignments: dict[int, Alignment] = {}
@@ -124,7 +126,8 @@ class Scheduler:
         """Drop the sentences that no thread has taken. Those in progress run to their end and are discarded."""
         if job.stream.ended:
             return
-        self.admission.release(sum(job.work[job.started :]))
+        if not job.paused:
+            self.admission.release(sum(job.work[job.started :]))
         job.stream.fail(error or AbandonedError())
 
     def _work(self, session: Session) -> None:
@@ -155,12 +158,18 @@ class Scheduler:
             self.admission.release(job.work[index])
 
     def _next_sentence(self) -> tuple[Job, int]:
-        """Wait for a sentence, and return its job and its index. Jobs past their deadline are cancelled."""
+        """Wait for a sentence, and return its job and its index.
+
+        Jobs past their deadline are cancelled, and those far ahead of their readers are paused.
+        """
         while True:
             while self._queue:
                 job = self._queue.popleft()
                 now = time.monotonic()
                 if not job.pending:
+                    continue
+                if job.stream.far_ahead:
+                    self._pause(job)
                     continue
                 if now >= job.deadline:
                     self.cancel(job, DeadlineError())
@@ -174,6 +183,23 @@ class Scheduler:
                 return job, index
             self._queued.clear()
             self._queued.wait()
+
+    def _pause(self, job: Job) -> None:
+        """Take no more sentences of the job until its readers have read on. Its deadline waits too."""
+        job.paused = True
+        self.admission.release(sum(job.work[job.started :]))
+        gevent.spawn(self._resume, job)
+
+    def _resume(self, job: Job) -> None:
+        paused = time.monotonic()
+        job.stream.wait_for_readers()
+        if job.stream.ended:
+            return
+        job.paused = False
+        job.deadline += time.monotonic() - paused
+        self.admission.resume(sum(job.work[job.started :]))
+        self._queue.append(job)
+        self._queued.set()
 
     def _measure(self, job: Job, index: int, size: int, seconds: float) -> None:
         silent = not job.work[index]

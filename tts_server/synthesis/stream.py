@@ -20,6 +20,8 @@ class AbandonedError(Exception):
     """Every reader has left."""
 
 
+MAX_AHEAD_SECONDS = 15.0
+"""How much audio is made ahead of the readers. More would be work for clients that may never listen to it."""
 # A reader learns this soon that its client has left, also while its text waits for a thread.
 _CHECK_SECONDS = 0.25
 
@@ -41,10 +43,15 @@ class AudioStream:
         Call ``on_abandoned`` when the last reader leaves before that.
         """
         self._chunks: list[bytes] = []
+        self._ends: list[float] = []
+        """The length of the audio up to the end of each chunk, in seconds."""
         self._whole: bytes | None = None
         self._error: Exception | None = None
         self._changed = Event()
         self._readers = 0
+        self._taken = 0.0
+        """The length of what the reader has got that is furthest, in seconds."""
+        self._read_on = Event()
         self._on_end = on_end
         self._on_abandoned = on_abandoned
         self.complete = False
@@ -73,6 +80,12 @@ class AudioStream:
         return self.complete or self.failed
 
     @property
+    def far_ahead(self) -> bool:
+        """Whether the writer should wait for the reader that is furthest."""
+        # Only what a reader could get counts: an encoder may hold back many seconds of silence.
+        return not self.ended and bool(self._ends) and self._ends[-1] - self._taken > MAX_AHEAD_SECONDS
+
+    @property
     def chunks(self) -> int:
         """The number of chunks so far."""
         return len(self._chunks)
@@ -92,6 +105,7 @@ class AudioStream:
         self.seconds += seconds
         if chunk:
             self._chunks.append(chunk)
+            self._ends.append(self.seconds)
             self._notify()
 
     def finish(self, whole: bytes | None = None) -> None:
@@ -109,14 +123,17 @@ class AudioStream:
         """Yield the chunks as they arrive.
 
         Raises DeadlineError at ``deadline`` (monotonic), ClientLeftError once ``has_left`` returns true, or the
-        writer's error.
+        writer's error. The time in which the caller does not ask for the next chunk does not count.
         """
         self._readers += 1
         try:
             position = 0
             while True:
                 if position < len(self._chunks):
+                    self._take(self._ends[position])
+                    yielded = time.monotonic()
                     yield self._chunks[position]
+                    deadline += time.monotonic() - yielded
                     position += 1
                 elif self._error is not None:
                     raise self._error
@@ -129,10 +146,22 @@ class AudioStream:
             if not self._readers and not self.ended:
                 self._on_abandoned()
 
+    def wait_for_readers(self) -> None:
+        """Wait until the stream is not :attr:`far_ahead` any more. Only for its one writer."""
+        while self.far_ahead:
+            self._read_on.clear()
+            self._read_on.wait()
+
+    def _take(self, seconds: float) -> None:
+        if seconds > self._taken:
+            self._taken = seconds
+            self._read_on.set()
+
     def _end(self) -> None:
         self._on_end()
         # The callbacks refer back to this stream. Such a cycle would keep the audio in memory until garbage collection.
         self._on_end = self._on_abandoned = _ignore
+        self._read_on.set()
         self._notify()
 
     def _notify(self) -> None:

@@ -129,6 +129,8 @@ class StreamEncoder:
                     finished = source.complete and number == source.chunks and start + step >= len(chunk)
                     data = thread.call(_encode, thread.encoder, part, finish=finished)
                     encoded.append(data, len(part) / BYTES_PER_SAMPLE / self._sample_rate)
+                    if not finished:
+                        encoded.wait_for_readers()
             if not finished:
                 encoded.append(thread.call(thread.encoder.finish), 0.0)
         except Exception as error:

@@ -133,10 +133,10 @@ class Connection:
         if head:
             self._repeats.offer(head, request, environ)
         body: Iterable[bytes] = worker.wsgi(environ, response.start_response)
-        if worker.is_already_handled(body) or not _write(response, body) or response.should_close():
+        if worker.is_already_handled(body) or not _write(response, body):
             return False
         if self._read_rest():
-            return True
+            return not response.should_close()
         self._discard()
         return False
 
@@ -189,7 +189,8 @@ class Connection:
 def _write(response: Response, body: Iterable[bytes]) -> bool:
     """Write the body of a response. Return whether it is complete. Raises OSError if the client has left."""
     try:
-        for piece in body:
+        # The body of a stream would be made only to be dropped.
+        for piece in body if response.req.method != "HEAD" else ():
             response.write(piece)
         response.close()
     except OSError:

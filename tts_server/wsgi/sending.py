@@ -6,6 +6,7 @@ import struct
 
 PIECE_BYTES = 64 * 1024
 _TCP_USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux
+_TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -14,9 +15,16 @@ class SendTimeoutError(OSError):
 
 
 def limit_unread_data(connection: socket.socket, seconds: float) -> None:
-    """Let the kernel drop what it holds for a client that has accepted nothing for this time. Raises OSError."""
-    if _TCP_USER_TIMEOUT is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
+    """Let the kernel hold little for a client that does not read, and drop it if it reads nothing for this time.
+
+    Otherwise the kernel would take megabytes, and a slow client would look like a fast one. Raises OSError.
+    """
+    if connection.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    if _TCP_USER_TIMEOUT is not None:
         connection.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, max(1, round(seconds * 1000)))
+    if _TCP_NOTSENT_LOWAT is not None:
+        connection.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, PIECE_BYTES)
 
 
 def send(connection: socket.socket, data: bytes, seconds: float) -> None:

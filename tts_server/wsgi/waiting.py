@@ -47,4 +47,8 @@ class AwaitRequest(AbstractContextManager["AwaitRequest"]):
     def end(self) -> None:
         """Close the connection, as if the keep-alive timeout had passed."""
         # Through the hub: `throw` would switch to the other greenlet and never return here.
-        self._greenlet.kill(self._timeout, block=False)
+        gevent.get_hub().loop.run_callback(self._end_if_waiting)
+
+    def _end_if_waiting(self) -> None:
+        if self in self._awaiting:  # otherwise a request has arrived meanwhile
+            self._greenlet.throw(self._timeout)

@@ -1,5 +1,7 @@
 """gunicorn's gevent worker. On SIGTERM it also reports that it is draining, and closes idle connections."""
 
+import os
+import signal
 import socket
 import time
 from typing import Any
@@ -23,6 +25,11 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
         super().__init__(*args, **kwargs)
         self.awaiting: set[AwaitRequest] = set()
 
+    def init_process(self) -> None:
+        """Handle SIGTERM from the beginning. gunicorn would lose it until it has patched the standard library."""
+        signal.signal(signal.SIGTERM, self.handle_exit)
+        super().init_process()
+
     def await_request(self) -> AwaitRequest:
         """Return the context in which a connection waits for its next request."""
         return AwaitRequest(self.awaiting, self.cfg.keepalive)
@@ -33,6 +40,8 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """On SIGTERM, become not ready. Then gunicorn accepts nothing new and finishes running requests."""
+        if not hasattr(self, "wsgi"):
+            os._exit(0)  # there is no application yet, so there is nothing to finish
         lifecycle = self.wsgi.config.get("LIFECYCLE")
         if isinstance(lifecycle, Lifecycle):
             lifecycle.stop()

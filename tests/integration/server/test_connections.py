@@ -72,9 +72,13 @@ def test_a_response_under_way_when_a_drain_begins_closes_its_connection(start: C
         assert answer(connection).getheader("Connection") == "close"
 
 
-def open_files(server: Server) -> float:
-    line = next(line for line in server.get("/metrics").text.splitlines() if line.startswith("process_open_fds "))
+def metric(server: Server, name: str) -> float:
+    line = next(line for line in server.get("/metrics").text.splitlines() if line.startswith(name + " "))
     return float(line.split()[1])
+
+
+def open_files(server: Server) -> float:
+    return metric(server, "process_open_fds")
 
 
 LARGE: dict[str, Any] = {"sample_rate": 48_000}
@@ -102,6 +106,26 @@ def test_a_client_that_never_reads_is_cut_off(impatient: Server, stream_format: 
         wait_until(lambda: open_files(impatient) <= before, 60)
 
 
+@pytest.mark.parametrize("response_format", ["wav", "mp3"])
+def test_synthesis_waits_for_a_client_that_stops_reading(start: Callable[..., Server], response_format: str) -> None:
+    server = start(TTS_THREADS="2", TTS_MAX_INPUT_CHARACTERS="1000", TTS_SEND_TIMEOUT_SECONDS="300")
+    text = "他听得很慢，一句一句慢慢地听。" * 60  # about three minutes
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(60)
+        connection.connect(("127.0.0.1", server.port))
+        connection.sendall(raw(text, response_format, stream_format="audio"))
+        wait_until(lambda: metric(server, "tts_audio_seconds_total") > 15)
+        wait_until(lambda: metric(server, "tts_queue_seconds") == 0)
+        assert metric(server, "tts_audio_seconds_total") < 80
+        assert server.speak("别人不用等").headers["X-Cache"] == "miss"
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        assert len(response.read()) > 160 * (8000 if response_format == "mp3" else 48_000)
+    assert metric(server, "tts_audio_seconds_total") > 160
+    assert server.speak(text, response_format=response_format).headers["X-Cache"] == "hit"
+
+
 def test_a_slow_client_gets_all(start: Callable[..., Server]) -> None:
     server = start(TTS_THREADS="2", TTS_SEND_TIMEOUT_SECONDS="5", TTS_QUEUE_SECONDS="60")
     text = "他读得很慢，但是他读，" * 23
@@ -122,6 +146,16 @@ def test_a_long_text_in_a_url(server: Server) -> None:
     with requests.get(server.url + "/api/tts", params=asked, timeout=60, stream=True) as response:
         assert response.status_code == 200
         assert next(response.iter_content(4)) == b"OggS"
+
+
+def test_a_head_request_makes_no_more_than_the_beginning(start: Callable[..., Server]) -> None:
+    server = start(TTS_THREADS="1")
+    with requests.Session() as session:
+        response = session.head(server.url + "/api/tts", params={"text": "请您稍等，" * 90}, timeout=60)
+        assert (response.status_code, response.headers["Content-Type"]) == (200, "audio/mpeg")
+        wait_until(lambda: metric(server, "tts_queue_seconds") == 0)
+        assert metric(server, "tts_audio_seconds_total") < 50  # the whole has more than a minute
+        assert session.get(server.url + "/health").json() == {"status": "ok"}  # on the same connection
 
 
 @pytest.mark.parametrize(
@@ -164,6 +198,46 @@ def test_a_body_that_is_not_valid_gets_one_answer(server: Server) -> None:
         received = b"".join(iter(lambda: connection.recv(1 << 16), b""))
     assert received.startswith(b"HTTP/1.1 404 ")
     assert received.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize(
+    "chunks,status,code",
+    [
+        (b"zz\r\n{}\r\n0\r\n\r\n", 400, "invalid_http"),
+        (b"2\r\n{}--0\r\n\r\n", 400, "invalid_http"),
+        (b"-2\r\n{}\r\n0\r\n\r\n", 400, "invalid_http"),
+        (b"0\r\nno trailer\r\n\r\n", 400, "invalid_http"),
+        (b"20000\r\n%b\r\nzz\r\n" % bytes(0x20000), 413, "body_too_large"),
+    ],
+)
+def test_a_chunked_body_that_is_malformed(server: Server, chunks: bytes, status: int, code: str) -> None:
+    head = f"POST {SPEECH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(head.encode() + chunks)
+        response = answer(connection)
+        assert (response.status, json.loads(response.body)["error"]["code"]) == (status, code)  # type: ignore[attr-defined]
+        assert connection.recv(1) == b""  # nobody knows where the next request begins
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 100\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\nA0\r\n"])
+def test_a_body_that_ends_too_early_is_not_spoken(server: Server, framing: str) -> None:
+    head = f"POST /api/tts HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n{framing}"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(head.encode() + "您好".encode())
+        connection.shutdown(socket.SHUT_WR)
+        response = answer(connection)
+    assert response.status == 400
+    assert json.loads(response.body)["error"]["code"] == "incomplete_body"  # type: ignore[attr-defined] # see answer
+
+
+def test_a_body_that_nobody_reads_does_not_reset_the_connection(server: Server) -> None:
+    """The reset might overtake the response."""
+    data = bytes(500_000)
+    head = f"POST /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(data)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(head.encode() + data)
+        assert answer(connection).status == 404
+        assert connection.recv(1) == b""
 
 
 def test_what_is_logged_of_bad_http_holds_none_of_it(server: Server) -> None:

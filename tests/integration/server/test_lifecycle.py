@@ -31,6 +31,15 @@ def test_health_before_ready(start: Callable[..., Server]) -> None:
     assert server.status("/health") == 200
 
 
+def test_sigterm_during_the_start_ends_the_server(start: Callable[..., Server]) -> None:
+    server = start(ready=False)
+    wait_until(lambda: any("Booting worker" in line for line in server.log))
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(STOP_SECONDS) == 0
+    assert not any('"message": "ready"' in line for line in server.log)
+    assert not any("SIGKILL" in line or "Traceback" in line for line in server.log)
+
+
 def test_sigterm_under_load_finishes_what_it_took(start: Callable[..., Server]) -> None:
     server = start(TTS_QUEUE_SECONDS="60", TTS_THREADS="2")
     with ThreadPoolExecutor(8) as pool:

@@ -9,6 +9,11 @@ pytestmark = pytest.mark.timeout(30)
 CHUNK = bytes(16 * 1024)
 
 
+def put_audio(outbox: Outbox, data: bytes) -> None:
+    outbox.wait_for_room(len(data))
+    outbox.put(Outgoing("a", data))
+
+
 def test_in_order() -> None:
     outbox = Outbox()
     waiting = gevent.spawn(outbox.get)
@@ -25,7 +30,7 @@ def test_audio_waits_for_room_and_events_do_not() -> None:
 
     def write() -> None:
         for number in range(100):
-            outbox.put(Outgoing("a", CHUNK))
+            put_audio(outbox, CHUNK)
             written.append(number)
 
     writer = gevent.spawn(write)
@@ -43,7 +48,7 @@ def test_audio_in_small_messages_is_bounded_too() -> None:
 
     def write() -> None:
         for _ in range(1000):
-            outbox.put(Outgoing("a", b"x"))
+            put_audio(outbox, b"x")
 
     writer = gevent.spawn(write)
     gevent.idle()
@@ -57,7 +62,7 @@ def test_audio_in_small_messages_is_bounded_too() -> None:
 
 def test_a_message_larger_than_the_room_passes_alone() -> None:
     outbox = Outbox()
-    outbox.put(Outgoing("a", bytes(1 << 20)))
+    put_audio(outbox, bytes(1 << 20))
     assert outbox.get().audio_bytes == 1 << 20
 
 
@@ -67,10 +72,11 @@ def test_what_a_task_leaves_is_dropped_and_the_rest_stays() -> None:
         outbox.put(Outgoing("a", CHUNK))
     other = Outgoing("b", lambda: "other")
     outbox.put(other)
-    outbox.drop("a")
+    assert outbox.drop("a")
+    assert not outbox.drop("a")
     assert outbox.get() is other
     for _ in range(4):
-        outbox.put(Outgoing("b", CHUNK))  # there is room again
+        put_audio(outbox, CHUNK)  # there is room again
 
 
 def test_a_client_that_provokes_messages_without_end() -> None:

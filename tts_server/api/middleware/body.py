@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import gevent
 from flask import request
-from werkzeug.exceptions import RequestEntityTooLarge
+from gunicorn.http.errors import ParseException
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from tts_server.api.errors import ApiError
 
@@ -23,13 +24,24 @@ def read_in_time(read: Callable[[], bytes]) -> bytes | None:
 
 def read_body() -> bytes:
     """Return the body. Raises :class:`ApiError` if it does not arrive in time, and RequestEntityTooLarge."""
-    early = request.environ.get(EARLY_BODY, b"")
-    body = read_in_time(lambda: request.get_data(cache=False)) if early is not None else None
+    early, length = request.environ.get(EARLY_BODY, b""), request.content_length
+    try:
+        body = read_in_time(lambda: request.get_data(cache=False)) if early is not None else None
+    except ParseException:
+        raise ApiError(400, "The request body is not valid chunked coding (RFC 9112).", code="invalid_http") from None
+    except ClientDisconnected:
+        raise _incomplete() from None
     if body is None:
         raise ApiError(
             408, f"The request body did not arrive within {_BODY_SECONDS:g} seconds.", code="request_timeout"
         )
+    if length is not None and len(body) < length:
+        raise _incomplete()
     # Werkzeug silently truncates a body without Content-Length at the limit.
-    if request.content_length is None and len(body) >= (request.max_content_length or 0):
+    if length is None and len(body) >= (request.max_content_length or 0):
         raise RequestEntityTooLarge
     return body
+
+
+def _incomplete() -> ApiError:
+    return ApiError(400, "The request body ended before it was complete.", code="incomplete_body")
