@@ -189,8 +189,7 @@ class Connection:
 def _write(response: Response, body: Iterable[bytes]) -> bool:
     """Write the body of a response. Return whether it is complete. Raises OSError if the client has left."""
     try:
-        # The body of a stream would be made only to be dropped.
-        for piece in body if response.req.method != "HEAD" else ():
+        for piece in body:
             response.write(piece)
         response.close()
     except OSError:

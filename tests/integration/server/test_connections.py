@@ -148,16 +148,6 @@ def test_a_long_text_in_a_url(server: Server) -> None:
         assert next(response.iter_content(4)) == b"OggS"
 
 
-def test_a_head_request_makes_no_more_than_the_beginning(start: Callable[..., Server]) -> None:
-    server = start(TTS_THREADS="1")
-    with requests.Session() as session:
-        response = session.head(server.url + "/api/tts", params={"text": "请您稍等，" * 90}, timeout=60)
-        assert (response.status_code, response.headers["Content-Type"]) == (200, "audio/mpeg")
-        wait_until(lambda: metric(server, "tts_queue_seconds") == 0)
-        assert metric(server, "tts_audio_seconds_total") < 50  # the whole has more than a minute
-        assert session.get(server.url + "/health").json() == {"status": "ok"}  # on the same connection
-
-
 @pytest.mark.parametrize(
     "request_,status,code,says",
     [
