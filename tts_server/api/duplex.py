@@ -39,7 +39,7 @@ class _Switching(Response):
         self._subprotocol = subprotocol
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Run the session on the socket of the request. Does not return: gunicorn must send nothing."""
+        """Run the session on the socket of the request. Does not return, because there is nothing more to send."""
         del environ, start_response
         try:
             self._websocket.accept([("X-Request-Id", self._surroundings.request_id)], self._subprotocol)
@@ -50,7 +50,7 @@ class _Switching(Response):
             log.exception("session failed", extra={"request_id": self._surroundings.request_id})
         finally:
             self.close()
-        # With this, gunicorn closes the connection without a response of its own.
+        # With this, the connection closes without a response.
         raise StopIteration
 
 

@@ -14,8 +14,6 @@ from wsproto.events import (
     CloseConnection,
     Message,
     Ping,
-    Pong,
-    RejectConnection,
     TextMessage,
 )
 from wsproto.frame_protocol import CloseReason
@@ -33,7 +31,7 @@ _READ_BYTES = 16 * 1024
 
 
 class HandshakeError(Exception):
-    """The request is no valid WebSocket handshake. ``version`` says whether it asks for an unsupported version."""
+    """The request is no valid WebSocket handshake. The message says why."""
 
 
 class ClosedError(Exception):
@@ -145,8 +143,6 @@ class WebSocket:
             if answer:
                 self._write(event.response)
             raise ClosedError
-        elif isinstance(event, (Pong, RejectConnection)):
-            return
 
     def _assemble(self, event: "Message[Any]") -> Generator[str]:
         if isinstance(event, BytesMessage):
