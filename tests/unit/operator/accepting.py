@@ -26,7 +26,7 @@ def no_session() -> NoReturn:
 
 
 class Api(Client):
-    """Notes each request; `answers` by kind are raised, one at a time and then no more, or for ever if they are one."""
+    """Records each request. Raises the `answers` for its kind: each of a list once, or a single one every time."""
 
     def __init__(self) -> None:
         super().__init__(no_session, "https://api.example")

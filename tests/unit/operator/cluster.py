@@ -143,7 +143,7 @@ def _still(live: Json) -> Json:
 
 
 def _replicas(live: Json | None, found: Json) -> None:
-    """Who has `spec.replicas`: we, the autoscaler, some of them, or nobody, so that it falls back to 1."""
+    """Who owns `spec.replicas`: we, the autoscaler, several managers, or nobody, so that it falls back to 1."""
     entries = live["metadata"]["managedFields"] if live else []
     others = [entry for entry in entries if entry["manager"] != FIELD_MANAGER]
     if "replicas" not in found["spec"]:

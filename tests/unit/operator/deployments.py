@@ -151,7 +151,7 @@ class Pods:
         return any(self.now - since >= TRAFFIC_SECONDS for since in born)
 
     def bodies(self, versions: Iterator[int]) -> list[Json]:
-        """As a watch tells of them: a new version where anything is new."""
+        """As a watch reports them: with a new version if anything has changed."""
         found = []
         for pod in self.alive:
             body = pod.body()
@@ -255,7 +255,7 @@ def _roll(name: str, spec: Json, pods: Pods, now: int) -> None:
 
 
 def _scale(name: str, spec: Json, pods: Pods, now: int) -> None:
-    """A paused one has as many pods as it is to have, of whatever template."""
+    """A paused one has the desired number of pods, of any template."""
     mine = pods.of(name)
     old = [pod for pod in mine if pod.template != spec["template"]]
     for _ in range(spec["replicas"] - len(mine)):

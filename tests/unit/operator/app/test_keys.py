@@ -1,4 +1,4 @@
-"""Where the operator's keys come from: one Secret for all replicas, and what else where there is none to be had."""
+"""Where the operator's keys come from: one Secret for all replicas, or temporary keys without one."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""What becomes of a TTSService that wants what the policy does not allow, and of one that stops to."""
+"""A TTSService that violates the policy, and one that no longer does."""
 
 import copy
 from typing import Any

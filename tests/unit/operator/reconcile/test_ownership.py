@@ -1,4 +1,4 @@
-"""Whose an object is that bears the name of a child, and what becomes of it."""
+"""Who owns an object with the name of a child, and what happens to it."""
 
 import copy
 from collections.abc import Callable

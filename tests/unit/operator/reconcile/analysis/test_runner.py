@@ -1,4 +1,4 @@
-"""What the pods of a service are asked to say, and what their live traffic says of them."""
+"""The speech check of a service's pods, and the analysis of their live traffic."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

@@ -63,7 +63,7 @@ def test_replicas(spec: Json, live: int | None, ours: bool, foreign: Json | None
 
 
 def planned(asked: TTSService, live: Json) -> tuple[Json, Json | None]:
-    """The Deployment that is to be applied where `live` is there, and what another manager of ours is to have."""
+    """The Deployment to apply over `live`, and what our other field manager must own."""
     todo = plan(asked, world(asked, live=[live]), DEFAULTS, now=NOW, policy=OPEN)
     (found,) = (each for each in todo.apply if each["kind"] == "Deployment")
     return found, todo.kept.get(address(found))

@@ -1,4 +1,4 @@
-"""What is remembered of rollouts, and for how long a command counts: what nobody may get past the speech check with."""
+"""What rollouts remember, and how long a command counts: nobody may bypass the speech check with either."""
 
 from typing import Any
 
