@@ -28,7 +28,7 @@ from tts_operator.reconcile import Reconciler
 from tts_operator.runtime import Key
 
 USER = "tts-operator-test"
-"""The API server's audit log has every request of this user, and of nobody else here."""
+"""The user whose requests the API server records in its audit log."""
 IMAGE = "tts-server.example/speech:v9"
 PATIENCE = 30.0
 _FIELDS = (

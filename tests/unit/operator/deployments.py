@@ -68,7 +68,7 @@ class Pod:
         return self.kind == "fall" or now - self.asked_at < FAINT_SECONDS
 
     def body(self) -> Json:
-        """As the API server tells of it."""
+        """The object as the API server returns it."""
         crash = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 1}}}
         container = {"name": "server", **(crash if self.crashed else {"state": {"running": {}}})}
         turned = timestamp(self.born if self.turned is None else self.turned)
@@ -115,7 +115,7 @@ class Pods:
             self.alive.remove(pod)
 
     def gone(self, owners: set[str]) -> None:
-        """What has lost its owner is collected."""
+        """Collect garbage: objects that have lost their owner."""
         self.remove(pod for pod in self.alive if pod.owner not in owners)
 
     def live(self, now: int) -> None:
@@ -211,7 +211,7 @@ def _was_complete(before: Json, mine: list[Pod], new: list[Pod]) -> bool:
 
 
 def timestamp(second: int) -> str:
-    """A second of the simulation, in RFC 3339."""
+    """A second of the simulation as an RFC 3339 time."""
     return (
         f"{datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=second):%Y-%m-%dT%H:%M:%SZ}"
     )

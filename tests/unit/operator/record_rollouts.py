@@ -29,7 +29,7 @@ Begin = Callable[..., Awaitable[Simulation]]
 
 
 def frozen(simulation: Simulation, seconds: float) -> Json:
-    """All that outlives the operator; `seconds` is the time of its loop."""
+    """All state that outlives the operator. `seconds` is the time of its loop."""
     return {
         "seconds": seconds,
         "now": simulation.now,

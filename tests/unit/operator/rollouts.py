@@ -127,7 +127,7 @@ class Simulation:
     rollouts: list[str] = field(default_factory=list)
     """Those that there have been, as commands name them."""
     seen: list[str] = field(default_factory=list)
-    """Phases, with the step where there is one, each once per turn."""
+    """The phases, with the step if there is one, without consecutive repeats."""
 
     def __post_init__(self) -> None:
         """The service exists, and has not been reconciled."""

@@ -29,7 +29,7 @@ from tts_operator.reconcile.status.writer import StatusWriter
 LEAST = 3
 """So many pods the service has at the least."""
 SOON = 60
-"""Seconds after which what was taken away has been made anew, where the service is ready."""
+"""Seconds after which removed objects exist again, if the service is ready."""
 TAGS = ["fine-b", "fine-c", "fine-d", "mute-e", "crash-f", "failing-g", "never-h", "faint-i", "fall-j"]
 DELETED = ["Service", "PodDisruptionBudget", "HorizontalPodAutoscaler", "ServiceAccount", "HTTPRoute", "Ingress"]
 TAKEN = [("HorizontalPodAutoscaler", NAME), ("Service", SECOND), ("PodDisruptionBudget", SECOND), ("Ingress", SECOND)]
@@ -375,6 +375,6 @@ NGINX = "nginx.ingress.kubernetes.io/canary-weight"
 
 
 def as_written(live: Json) -> Json:
-    """Without what controllers write: the status, and the version that comes with it."""
+    """Without what controllers write: the status, and the resource version."""
     kept = {name: value for name, value in live["metadata"].items() if name != "resourceVersion"}
     return copy.deepcopy({**live, "metadata": kept, "status": None})

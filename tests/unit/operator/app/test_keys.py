@@ -24,7 +24,7 @@ def refusal(status: int) -> ApiError:
 
 @dataclass
 class ApiServer:
-    """It keeps one Secret, and fails first as often as told."""
+    """Keeps one Secret, and fails a given number of times first."""
 
     body: Json | None = None
     failures: list[Exception] = field(default_factory=list)

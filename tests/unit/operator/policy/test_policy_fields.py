@@ -1,4 +1,4 @@
-"""What a spec's own fields may ask for."""
+"""What the policy allows in a spec's own fields."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is asked of the API server, and when."""
+"""Which requests the reconciler sends, and when."""
 
 import asyncio
 from collections.abc import Callable

@@ -198,7 +198,7 @@ async def test_where_many_hang_the_first_is_given_up() -> None:
 
 
 async def test_under_load_what_is_slow_keeps_its_place() -> None:
-    """The more passes there are at a time, the slower each is, as where an API server is busy."""
+    """The more concurrent passes there are, the slower each is, as with a busy API server."""
     queue, most, done, left = WorkQueue(PLACES), 0, asyncio.Event(), set(WELL)
 
     async def slow(key: Key) -> float | None:

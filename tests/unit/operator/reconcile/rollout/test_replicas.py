@@ -1,4 +1,4 @@
-"""How many replicas are written, from a fixed number to an autoscaler and back."""
+"""Which replicas are written, from a fixed number to an autoscaler and back."""
 
 import pytest
 
@@ -94,7 +94,7 @@ def test_more_replicas_under_an_autoscaler_are_applied_to_what_was_seen_only() -
 
 
 def test_a_second_set_that_no_autoscaler_scales_keeps_its_replicas() -> None:
-    """Left out once, they would be wanted again and left out again, for ever."""
+    """If they were omitted once, they would be set and omitted alternately, forever."""
     live = deployment(service(AUTO), 4)
     second = {**live, "metadata": {**live["metadata"], "name": candidate_name(service(AUTO))}}
     observed = Observed(children={address(each): each for each in (live, second)})
