@@ -12,6 +12,10 @@ from tts_operator.app.settings import ListenAddress
 from tts_operator.fencing import MAX_NODES, PEERS_PATH
 from tts_operator.json_object import Json
 
+MAX_LINE_BYTES = 32 << 10
+"""Maximum length of a request line: a query about MAX_NODES nodes with names of 253 characters. With aiohttp's default
+of 8190, replicas would not answer each other in a large outage, and each would act as if it were alone."""
+
 
 @asynccontextmanager
 async def serve(
@@ -45,7 +49,9 @@ async def serve(
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", page)
     app.router.add_get(PEERS_PATH, view)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
+    runner = web.AppRunner(
+        app, access_log=None, handle_signals=False, shutdown_timeout=0.5, max_line_size=MAX_LINE_BYTES
+    )
     await runner.setup()
     try:
         try:

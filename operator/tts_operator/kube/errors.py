@@ -1,8 +1,8 @@
 """Errors of the API server."""
 
+import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any
 
 import aiohttp
 
@@ -17,6 +17,8 @@ TRANSIENT = {
     HTTPStatus.GATEWAY_TIMEOUT,
 }
 """Statuses that a retry may cure: an expired token, a conflict, too many requests, a server in trouble."""
+
+_SECONDS = re.compile("[0-9]{1,5}")
 
 
 class NotLeadingError(aiohttp.ClientError):
@@ -53,15 +55,24 @@ class ApiError(Exception):
         return self.status == HTTPStatus.GONE or self.reason == "Expired"
 
     @classmethod
-    def of(cls, status: int, body: Mapping[str, Any] | str, retry_after: str | None = None) -> "ApiError":
-        """Create the error from a metav1.Status, or from a proxy's text."""
-        seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
-        if isinstance(body, str):
-            return cls(status=status, reason="Unknown", message=body[:1000], retry_after=seconds)
+    def of(cls, status: int, body: object, retry_after: str | None = None) -> "ApiError":
+        """Create the error from a metav1.Status, or from a proxy's text or JSON. Never raises."""
+        seconds = float(retry_after) if retry_after and _SECONDS.fullmatch(retry_after) else None
+        if not isinstance(body, Mapping):
+            return cls(status=status, reason="Unknown", message=str(body)[:1000], retry_after=seconds)
+        code = body.get("code")
         return cls(
-            status=int(body.get("code") or status),
+            status=code if isinstance(code, int) and code else status,
             reason=str(body.get("reason") or "Unknown"),
             message=str(body.get("message") or ""),
             retry_after=seconds,
-            causes=[cause.get("reason", "") for cause in (body.get("details") or {}).get("causes") or ()],
+            causes=_causes(body.get("details")),
         )
+
+
+def _causes(details: object) -> list[str]:
+    """The reasons of the causes in a metav1.StatusDetails."""
+    causes = details.get("causes") if isinstance(details, Mapping) else None
+    if not isinstance(causes, list):
+        return []
+    return [str(cause.get("reason", "")) for cause in causes if isinstance(cause, Mapping)]

@@ -1,4 +1,4 @@
-"""A way to the API server that a test can cut: a real proxy, through which the operator's requests go."""
+"""A real proxy between the operator and the API server, which a test can interrupt."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOP = {"connection", "transfer-encoding", "content-length", "content-encoding", 
 
 
 class Gateway:
-    """Passes requests on. Its watches can be cut, and answered once each with 410 Gone; writes can be held back."""
+    """Forwards requests. A test can end its watches, have each answered once with 410 Gone, and delay writes."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -36,26 +36,26 @@ class Gateway:
         """How many writes of a Lease have come in."""
 
     def hold(self) -> None:
-        """Hold all writes back but those of a Lease, like an API server that is slow at them."""
+        """Delay all writes except those of a Lease, like an API server whose writes are slow."""
         self._flowing.clear()
 
     def release(self) -> None:
-        """Let writes pass, also those that wait."""
+        """Forward writes again, including the delayed ones."""
         self._flowing.set()
 
     def cut(self) -> None:
-        """End all watches, and let no other be opened."""
+        """End all watches, and reject new ones."""
         self._cut = True
         for task in self._watches:
             task.cancel()
 
     def mend(self) -> None:
-        """Let watches be opened again, after each path has been told once that its version is too old."""
+        """Accept watches again, after answering 410 Gone once for each path."""
         self._cut, self._stale = False, set()
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[Access]:
-        """Answer while the block runs; yields how to come in."""
+        """Serve while the block runs. Yields the access to it."""
         app = web.Application(client_max_size=10**8)
         app.router.add_route("*", "/{path:.*}", self._pass)
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.1)

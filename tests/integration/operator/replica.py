@@ -1,4 +1,4 @@
-"""The operator as a process of its own, as a replica of several."""
+"""The operator as a separate process: one of several replicas."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ KEY = NamespacedName("tts-operator-system", "tts-operator-key")
 
 @dataclass
 class Replica:
-    """One process. Its name is the beginning of its identity, which is in the user agent of all it asks for."""
+    """One process. Its identity starts with its name and is part of the user agent of its requests."""
 
     name: str
     process: asyncio.subprocess.Process
     log: Path
 
     def lines(self) -> list[Json]:
-        """What it has logged."""
+        """Its log."""
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
     def said(self, words: str) -> bool:
-        """Whether it has logged these words."""
+        """Whether its log contains these words."""
         return any(words in line["message"] for line in self.lines())
 
     async def page(self, path: str) -> tuple[int, str]:
-        """Status and text of its HTTP endpoint; 0 while there is none."""
+        """Status and text of its HTTP endpoint; status 0 if it does not respond."""
         told = [line["message"] for line in self.lines() if "probes and metrics" in line["message"]]
         if not told:
             return 0, ""
@@ -69,17 +69,17 @@ class Replica:
         await until(leading, f"replica {self.name} leads", patience=patience)
 
     async def ended(self, seconds: float) -> int:
-        """Its exit code. Raises TimeoutError where it does not end in time."""
+        """Its exit code. Raises TimeoutError if it does not exit in time."""
         return await asyncio.wait_for(self.process.wait(), seconds)
 
     def made(self, events: list[Json]) -> list[Json]:
-        """Of entries of the audit log, those of this replica."""
+        """The entries of the audit log that are this replica's."""
         return [event for event in events if f"({self.name}-" in event.get("userAgent", "")]
 
 
 @asynccontextmanager
 async def replica(world: World, name: str, folder: Path, *more: str) -> AsyncIterator[Replica]:
-    """Run the operator in the world's namespace; it is killed where it has not ended when the block does."""
+    """Run the operator in the world's namespace. Kill it if it still runs when the block ends."""
     kubeconfig = world.product.provider.kubeconfig().parent / "operator-test.kubeconfig"
     words = ["--namespace", world.namespace, "--lease", "/".join(LEASE), "--server-image", IMAGE]
     words += ["--http-address", "127.0.0.1:0", *more]

@@ -1,4 +1,4 @@
-"""The chart's ValidatingAdmissionPolicy on a real API server: what is not allowed is refused, and told what is."""
+"""The chart's ValidatingAdmissionPolicy on a real API server: it rejects violations and says what is allowed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from tts_operator.kube.resources import TTSSERVICES
 
 
 def rendered(helm: Path, values: Path) -> list[Json]:
-    """The ValidatingAdmissionPolicy and its binding, of a release for the test's namespaces only."""
+    """The ValidatingAdmissionPolicy and its binding, from a release for only the test's namespaces."""
     text = run(
         helm, "template", "bounds", ROOT / "charts/tts-operator", "--namespace=default", "--kube-version=1.36.0",
         "--show-only=templates/admission.yaml", "--values", values,
@@ -60,7 +60,7 @@ def service(namespace: str, spec: Json, *, name: str = "narrator", **metadata: A
 
 @pytest.fixture(scope="module")
 def bounded(helm: Path, installed: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """The policy in force, and TTSServices `old` and `leaving` that were there before and violate it."""
+    """The policy, and TTSServices `old` and `leaving` that violate it because they are older than it."""
     namespaces = [BANK, OPEN, SHOWN]
     made = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in namespaces]
     installed.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(made))
@@ -94,14 +94,14 @@ async def client(bounded: Product) -> AsyncIterator[AdminClient]:
 
 
 async def apply(client: AdminClient, namespace: str, spec: Json, *, name: str = "narrator") -> Json:
-    """What the API server says to a TTSService of this spec; it is not stored."""
+    """The API server's response to a dry run with this spec."""
     path = TTSSERVICES.path(namespace)
     params = {"dryRun": "All", "fieldValidation": "Strict"}
     return await client._request("POST", path, params=params, body=service(namespace, spec, name=name))
 
 
 async def refusal(client: AdminClient, namespace: str, spec: Json) -> str:
-    """The message by which it is refused. It is never that of an expression that failed."""
+    """The message of the rejection. Fails if a CEL expression of the policy failed."""
     with pytest.raises(ApiError) as caught:
         await apply(client, namespace, spec)
     assert caught.value.status == 403

@@ -180,7 +180,7 @@ ATTACKS: list[tuple[str, Json, str]] = [
 
 
 async def refused(world: World) -> str:
-    """Wait until a TTSService is refused; the message."""
+    """Wait until a TTSService is rejected. Returns the message."""
 
     async def told() -> bool:
         return (await world.condition(NAME, "Stalled")).get("reason") == "PolicyViolation"
@@ -277,7 +277,7 @@ async def test_what_runs_is_left_alone_and_a_corrected_spec_is_rolled_out(world:
 
 @pytest.mark.parametrize("depth", [900, 9_900])
 async def test_a_service_that_is_nested_deep_holds_up_nobody(world: World, depth: int) -> None:
-    """What of it the API server takes, the operator must be able to read: its watch is everybody's."""
+    """The operator must be able to read whatever the API server accepts: all tenants share its watch."""
     begin = '{"apiVersion":"tts-operator.io/v1alpha1","kind":"TTSService","metadata":{"name":"deep"},"spec":'
     text = begin + '{"podTemplate":{"spec":{"affinity":' + '{"a":' * depth + "{}" + "}" * (depth + 4)
     async with world.operator(policy=Policy(), namespaced=True):

@@ -1,4 +1,4 @@
-"""What the chart makes of its values: the policy, the features that are turned off, the namespaces that are served."""
+"""What the chart renders from its values: the policy, disabled features, and watched namespaces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every kind of child on a real API server: made, changed, fields taken out, and put right whatever others do to it."""
+"""Every kind of child on a real API server: created, changed, fields removed, and drift repaired."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ ALWAYS = {SERVICE_ACCOUNTS, CONTROLLER_REVISIONS, SERVICES, POD_DISRUPTION_BUDGE
 
 @dataclass(frozen=True)
 class Kind:
-    """What is done to the children of one kind, by changes of the spec and by others."""
+    """Changes to the children of one kind, through the spec and by other clients."""
 
     resource: Resource
     edit: Json
@@ -204,7 +204,7 @@ async def served(world: World) -> AsyncIterator[World]:
 
 
 async def newest(world: World, resource: Resource) -> Json:
-    """The child; of the revisions the newest one."""
+    """The child; for ControllerRevisions, the newest one."""
     found = sorted(await world.children(NAME, resource), key=lambda body: body.get("revision", 0))
     assert found, f"there is no {resource.kind}"
     return found[-1]
@@ -227,7 +227,7 @@ async def test_it_follows_the_spec(served: World, kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.resource.kind)
 async def test_it_outlives_what_others_do_to_it(served: World, kind: Kind) -> None:
-    """An edit is undone, a foreign label kept; what is deleted is made again."""
+    """An edit is reverted, a foreign label is kept, and a deleted child is created again."""
     before = await newest(served, kind.resource)
     name, label = before["metadata"]["name"], {"metadata": {"labels": {"example.com/theirs": "1"}}}
     await served.client.merge(kind.resource, served.namespace, name, label)
@@ -277,7 +277,7 @@ async def test_all_are_owned_and_nothing_is_asked_at_rest(served: World) -> None
 
 
 def _content(body: Json) -> Json:
-    """An object without what its creation and every write give it, and without what others put on it."""
+    """An object without the metadata of its creation and writes, and without others' fields."""
     metadata = body["metadata"]
     labels = {key: value for key, value in metadata["labels"].items() if key != "example.com/theirs"}
     spec = copy.deepcopy({key: value for key, value in body.get("spec", {}).items() if key not in GIVEN})

@@ -1,4 +1,4 @@
-"""Whoever deletes or edits a child finds it back as it was; what is not ours stays as they left it."""
+"""Deleted and edited children are restored; fields that are not ours stay as others set them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SERVER_CONTAINER = {"name": "server"}
 
 @dataclass(frozen=True)
 class Edit:
-    """A merge patch that somebody makes to a child."""
+    """A merge patch to a child by another client."""
 
     resource: Resource
     what: str
@@ -77,7 +77,7 @@ async def test_an_edited_child_is_as_it_was(world: World, edit: Edit) -> None:
 
 
 async def test_the_traffic_distribution_is_set_healed_and_removed(world: World) -> None:
-    """The field of the Service is ours only where the spec has it."""
+    """We own this field of the Service only if the spec sets it."""
 
     async def distribution() -> Any:
         found = await world.get(SERVICES, "narrator")
@@ -110,7 +110,7 @@ async def test_the_traffic_distribution_is_set_healed_and_removed(world: World) 
 
 
 async def test_what_is_not_ours_stays(world: World) -> None:
-    """Foreign labels, annotations, a sidecar, a second port and a rollout restart outlive a repair of our fields."""
+    """Foreign labels, annotations, a sidecar, a second port, and a rollout restart survive a repair of our fields."""
     async with world.operator():
         await world.apply("narrator")
         await world.settled("narrator")
@@ -159,7 +159,7 @@ async def test_what_is_not_ours_stays(world: World) -> None:
 
 
 def _essence(body: dict[str, Any]) -> dict[str, Any]:
-    """An object without what every write changes."""
+    """An object without the fields that every write changes."""
     changing = {"resourceVersion", "generation", "managedFields", "annotations"}
     metadata = {name: value for name, value in body["metadata"].items() if name not in changing}
     annotations = dict(body["metadata"].get("annotations", {}))

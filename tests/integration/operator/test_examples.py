@@ -1,4 +1,4 @@
-"""Every file in examples/ is what a user may apply as it stands."""
+"""Every file in examples/ can be applied as it is."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_example_says_what_it_is_and_how_to_apply_it(example: Path) -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_the_example_names_the_rule_that_it_needs(example: Path) -> None:
-    """What the default policy refuses, the example says how to allow; and no example says so for nothing."""
+    """An example says how to allow it if, and only if, the default policy rejects it."""
     text = example.read_text()
     for body in yaml.safe_load_all(text):
         if body["kind"] != KIND:

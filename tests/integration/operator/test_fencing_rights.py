@@ -1,4 +1,4 @@
-"""What the right to patch pods/status is good for, told by the API server under the chart's own policy."""
+"""What the permission to patch pods/status allows under the chart's own policy, on a real API server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the one to the other without a dip: replicas, ways into the service, volumes, and versions of the operator."""
+"""Handovers without an interruption: replicas, routes, volumes, and versions of the operator."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ AUTOSCALED = "the autoscaler has scaled"
 
 @asynccontextmanager
 async def replicas_seen(world: World, name: str = NAME) -> AsyncIterator[list[int]]:
-    """Every value that the Deployment's replicas have while the block runs."""
+    """Every value of the Deployment's replicas while the block runs."""
     items, version = await world.client.list(DEPLOYMENTS, namespace=world.namespace)
     seen = [body["spec"]["replicas"] for body in items if body["metadata"]["name"] == name]
 
@@ -107,7 +107,7 @@ async def test_a_new_service_with_an_autoscaler_begins_with_its_minimum(world: W
 
 
 async def test_an_edit_is_undone_before_while_and_after_an_autoscaler_writes(world: World) -> None:
-    """Whoever comes first, the replicas are nothing but what they were, and what the autoscaler writes."""
+    """Whoever writes first, the replicas only ever have their old value or the autoscaler's."""
     names = [f"{NAME}-{number}" for number in range(8)]
 
     async def edit(name: str) -> None:
@@ -213,7 +213,7 @@ async def test_an_ingress_goes_only_when_the_gateway_has_taken_over(world: World
 
 
 async def _accept(world: World) -> None:
-    """Answer to the route as a Gateway's controller does."""
+    """Report on the route as a Gateway's controller does."""
     route = await world.get(HTTP_ROUTES, NAME)
     assert route is not None
     common = {
@@ -261,7 +261,7 @@ async def _reason(world: World, reason: str) -> bool:
 
 @asynccontextmanager
 async def _turns(world: World) -> AsyncIterator[list[tuple[int, str]]]:
-    """When the Deployment has got rid of its old pods, and when the claim is deleted, as resource versions."""
+    """The resource versions at which the Deployment's old pods are gone, and at which the claim is deleted."""
     told: list[tuple[int, str]] = []
     _, since = await world.client.list(DEPLOYMENTS, namespace=world.namespace)
 

@@ -23,7 +23,7 @@ ROUNDS = 3
 
 
 class Webhook:
-    """A server that takes connections, and says nothing: the API server waits for it as long as it may."""
+    """A server that accepts connections and never responds, so that the API server waits for its time-out."""
 
     def __init__(self) -> None:
         self.hanging: set[int] = set()
@@ -60,7 +60,7 @@ class Webhook:
 
 @asynccontextmanager
 async def other_namespace(world: World) -> AsyncIterator[World]:
-    """A second one, of the same operator."""
+    """A second namespace of the same operator."""
     name = f"{world.namespace}-hung"
     await world.client._request("POST", NAMESPACES.path(), body={"metadata": {"name": name}})
     try:
@@ -71,7 +71,7 @@ async def other_namespace(world: World) -> AsyncIterator[World]:
 
 @asynccontextmanager
 async def hung(world: World) -> AsyncIterator[Webhook]:
-    """While the block runs, no write in the namespace ends, but by its time-out."""
+    """While the block runs, every write in the namespace hangs until its time-out."""
     webhook = Webhook()
     async with webhook.serve() as url:
         rule = {"apiGroups": ["", "apps", "policy"], "apiVersions": ["*"], "resources": ["*"]}
@@ -94,7 +94,7 @@ async def hung(world: World) -> AsyncIterator[Webhook]:
 
 
 async def ready_and_changed(world: World, name: str) -> None:
-    """Wait until a new service is ready, and then for one more change of it."""
+    """Wait until a new service is ready, and then until another change of it is applied."""
     await world.apply(name, {"rollout": UNHEARD})
     await world.ready(name)
     changed = await world.apply(name, {"replicas": 4, "rollout": UNHEARD})

@@ -1,4 +1,4 @@
-"""The API server goes away, its watches break, kinds come and go: afterwards everything is as it should be."""
+"""The API server becomes unavailable, watches break, and kinds come and go; the operator recovers."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ async def test_a_kind_that_comes_late_and_goes_again(world: World) -> None:
 
 
 async def test_kinds_that_are_missing_cost_nothing(world: World) -> None:
-    """Beside the watches, whatever the operator asks for while such a kind is away is none of the kind's."""
+    """While such a kind is missing, the operator sends no requests for it, apart from watches."""
     missing = HTTP_ROUTES.crd
     definitions = [body for body in crds.definitions(world.product.progress) if body["metadata"]["name"] == missing]
     world.product.kubectl("delete", "crd", missing, "--wait=true", timeout=60)

@@ -1,4 +1,4 @@
-"""From a TTSService to its children and back to nothing."""
+"""From a TTSService to its children, and to their deletion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects that bear a child's name and are somebody else's, on a real API server: no request changes them."""
+"""Foreign objects with a child's name, on a real API server: the operator never changes them."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ KINDS = [
 
 
 def theirs(world: World, kind: str) -> Json:
-    """What a user has made, with just the values that the operator would give it, and nothing that says it is ours."""
+    """A user's object with exactly the values that the operator would set, and no mark of ownership."""
     metadata = {"name": NAME, "namespace": world.namespace, "uid": "none"}
     service = TTSService.parse({"metadata": metadata, "spec": SPEC})
     (manifest,) = (each for each in children(service, Defaults(image="example.com/speech:v1")) if each["kind"] == kind)
@@ -38,7 +38,7 @@ def theirs(world: World, kind: str) -> Json:
 
 
 def written(live: Json | None) -> Json:
-    """What people and field managers have written; not what controllers tell in the status."""
+    """What users and field managers have written, without the status."""
     assert live is not None
     metadata = {
         name: value for name, value in live["metadata"].items() if name not in ("resourceVersion", "managedFields")

@@ -1,4 +1,4 @@
-"""What people may do to TTSServices: Kubernetes' own roles have it from the chart's."""
+"""What users may do to TTSServices: the chart extends Kubernetes' own roles."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def people(installed: Product) -> Iterator[Product]:
 
 
 def may(product: Product, user: str, right: tuple[str, str, str], namespace: str = NAMESPACE) -> bool:
-    """What the API server says to a SelfSubjectAccessReview of this user."""
+    """The API server's response to a SelfSubjectAccessReview of this user."""
     resource, sub, verb = right
     asked = ("auth", "can-i", verb, f"{resource}.tts-operator.io", *([f"--subresource={sub}"] if sub else []))
     said = product.kubectl(*asked, f"--as={user}", "-n", namespace, check=False).strip()

@@ -1,4 +1,4 @@
-"""kubectl tts, run as users run it: through kubectl, against a real API server.
+"""kubectl tts as users run it: through kubectl, against a real API server.
 
 The test writes the status as the operator would, so that each state of a rollout stays as long as it is looked at.
 """
@@ -30,7 +30,7 @@ NAME = "narrator"
 
 @dataclass(frozen=True)
 class Ran:
-    """What one run has said."""
+    """The result of one run."""
 
     code: int
     out: str
@@ -215,7 +215,7 @@ async def test_a_watch_ends_at_its_time_out(plugin: Plugin) -> None:
 
 
 async def test_a_write_of_the_operator_in_between_is_no_obstacle(plugin: Plugin, tmp_path: Path) -> None:
-    """The first annotate comes too late: a kubectl in front of the genuine one touches the service before it."""
+    """The first annotate comes too late: a wrapper around kubectl changes the service before it."""
     await plugin.canary()
     await in_between(plugin, tmp_path, '"$real" label ttsservices.tts-operator.io narrator touched=yes -n')
     ran = await plugin.run("promote", NAME)
@@ -237,7 +237,7 @@ async def test_a_step_that_ends_in_between_is_not_promoted(plugin: Plugin, tmp_p
 
 
 async def in_between(plugin: Plugin, tmp_path: Path, command: str) -> None:
-    """Have something happen right before the first annotate, once."""
+    """Run something once, right before the first annotate."""
     real = (tmp_path / "kubectl").resolve()
     front = tmp_path / "front"
     front.mkdir()

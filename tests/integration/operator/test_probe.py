@@ -22,7 +22,7 @@ def listening() -> Iterator[Target]:
 
 @pytest.fixture
 def silent() -> Iterator[Target]:
-    """A server whose queue of connections is full: the kernel drops whoever knocks."""
+    """A server whose accept queue is full, so that the kernel drops new connections."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server, ExitStack() as stack:
         address = server.getsockname()
         for _ in range(4):

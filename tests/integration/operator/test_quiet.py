@@ -1,4 +1,4 @@
-"""An unchanged world costs nothing, told by the API server's own audit log."""
+"""An unchanged cluster causes no requests, according to the API server's audit log."""
 
 from __future__ import annotations
 

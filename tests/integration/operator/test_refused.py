@@ -1,4 +1,4 @@
-"""Bad input is refused by the API server itself, with a message that says what to write."""
+"""The API server itself rejects bad input, with a message that says what to write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two processes, one lease: who works, who follows when, and that never two write."""
+"""Two processes and one lease: which one works, when the other takes over, and that never both write."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ async def pair(world: World, folder: Path) -> AsyncIterator[tuple[Replica, Repli
 
 
 async def changed(world: World, replicas: int) -> None:
-    """Change the spec and wait until that has been done."""
+    """Change the spec, and wait until it is applied."""
     applied = await world.apply(NAME, {"replicas": replicas})
     await world.ready(NAME, generation=applied["metadata"]["generation"])
 
 
 def writers(world: World, mark: int, *replicas: Replica) -> list[str]:
-    """Who has written, in the order of the requests, each turn once."""
+    """Which replicas have written, in order, without consecutive repeats."""
     events = sorted(world.requests(mark), key=lambda event: str(event["requestReceivedTimestamp"]))
     writes = [event for event in events if event["verb"] not in READING]
     names = [next(each.name for each in replicas if each.made([event])) for event in writes]

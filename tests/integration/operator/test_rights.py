@@ -1,4 +1,4 @@
-"""What the operator may do is what it does: no less, in either mode, and no more."""
+"""The operator's permissions are exactly those that it needs, in both modes."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def narrow(helm: Path, world: World, request: pytest.FixtureRequest) -> Iterator
 
 
 def refused(operator: Operator) -> list[str]:
-    """The lines of its metrics that count requests which it had no right to."""
+    """The lines of its metrics that count forbidden requests."""
     page = operator._metrics.page().decode()
     return [line for line in page.splitlines() if 'code="403"' in line or 'code="401"' in line]
 

@@ -1,4 +1,4 @@
-"""Rollouts on a real API server: its Deployment controller, its autoscaler, its rules; only the pods are fake."""
+"""Rollouts on a real API server with real controllers; only the pods are fake."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def status(world: World) -> Json:
 
 
 async def rolled_out(world: World, generation: int) -> None:
-    """Wait until the newest revision runs, and nothing else."""
+    """Wait until only the newest revision runs."""
 
     async def done() -> bool:
         told = await status(world)
@@ -199,7 +199,7 @@ async def test_a_switch_under_an_autoscaler_loses_no_replica(world: World) -> No
 
 @asynccontextmanager
 async def working(world: World, name: str, folder: Path) -> AsyncIterator[Replica]:
-    """An operator process that holds the lease, whoever has held it before."""
+    """An operator process that has taken the lease from any earlier holder."""
     try:
         await world.client._request("DELETE", LEASES.path(*LEASE))
     except ApiError as error:

@@ -1,4 +1,4 @@
-"""Pods on nodes with zones, with one, and with none, as the real scheduler places them."""
+"""How the real scheduler places pods on nodes with several zones, one zone, and none."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def nodes(world: World, zones: Sequence[str | None]) -> AsyncIterator[None
 
 
 def spec(world: World, zone_spread: dict[str, str]) -> dict[str, Any]:
-    """Nothing but what leads to the nodes of the test, and how to spread."""
+    """A spec with only the placement on the test's nodes, and the spread."""
     return {
         "placement": {
             "nodeSelector": {"spread-test": world.namespace},

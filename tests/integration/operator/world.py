@@ -28,7 +28,7 @@ from tts_operator.reconcile import Reconciler
 from tts_operator.runtime import Key
 
 USER = "tts-operator-test"
-"""The API server's audit log has every request of this user, and of nobody else here."""
+"""The user whose requests the API server records in its audit log."""
 IMAGE = "tts-server.example/speech:v9"
 PATIENCE = 30.0
 _FIELDS = (
@@ -63,7 +63,7 @@ class World:
         return await self.client.patch(TTSSERVICES, body, manager="user")
 
     async def get(self, resource: Resource, name: str) -> Json | None:
-        """One object, None where there is none."""
+        """One object; None if it does not exist."""
         try:
             return await self.client.get(resource, self.namespace, name)
         except ApiError as error:
@@ -78,13 +78,13 @@ class World:
         return found
 
     async def condition(self, name: str, kind: str) -> Json:
-        """One condition of a TTSService; empty where it is not set."""
+        """One condition of a TTSService; empty if it is not set."""
         body = await self.get(TTSSERVICES, name)
         conditions = (body or {}).get("status", {}).get("conditions", [])
         return next((condition for condition in conditions if condition["type"] == kind), {})
 
     async def ready(self, name: str, *, generation: int | None = None, patience: float = PATIENCE) -> None:
-        """Wait until a TTSService is Ready, at a generation where one is given."""
+        """Wait until a TTSService is Ready, at a generation if one is given."""
 
         async def is_ready() -> bool:
             condition = await self.condition(name, "Ready")
@@ -162,7 +162,7 @@ class World:
                 await asyncio.wait_for(running, timeout=PATIENCE)
 
     def requests(self, since: int = 0) -> list[Json]:
-        """What the operator has asked the API server for in this namespace, other than watches, from the audit log."""
+        """The operator's requests in this namespace except watches, from the audit log."""
         return [
             event
             for event in self.asked(since)
@@ -170,22 +170,22 @@ class World:
         ]
 
     def asked(self, since: int = 0) -> list[Json]:
-        """What the operator has asked for, wherever, from the audit log."""
+        """All requests of the operator, from the audit log."""
         events = map(json.loads, self._audited()[since:])
         return [event for event in events if event["user"]["username"] == USER]
 
     def audit_mark(self) -> int:
-        """The place in the audit log where the next entry will be."""
+        """The current end of the audit log."""
         return len(self._audited())
 
     def _audited(self) -> list[str]:
-        """The audit log's lines; of the last one the end may not be written yet."""
+        """The audit log's lines. The last one may be incomplete."""
         log = claims.existing("integration").state / "logs" / "audit.log"
         return log.read_text().split("\n")[:-1]
 
 
 class AdminClient(Client):
-    """What only tests do to an API server; all that is listed and watched is read whole."""
+    """Requests that only tests make. Lists and watches return whole objects."""
 
     async def list(self, *asked: Any, **how: Any) -> tuple[list[Json], str]:
         items, version = await super().list(*asked, **how)
@@ -196,7 +196,7 @@ class AdminClient(Client):
             yield {"type": event["type"], "object": fully_read(event["object"])}
 
     async def patch(self, resource: Resource, body: Json, *, manager: str) -> Json:
-        """Server-side apply as somebody else."""
+        """Server-side apply as another field manager."""
         path = resource.path(body["metadata"]["namespace"], body["metadata"]["name"])
         return await self._request(
             "PATCH",
@@ -228,7 +228,7 @@ def access(kubeconfig: Path) -> Access:
 
 
 async def until(condition: Callable[[], Awaitable[bool]], what: str, *, patience: float = PATIENCE) -> None:
-    """Wait until a condition holds. Fails, saying what was waited for, after `patience` seconds."""
+    """Wait until a condition holds. Fails after `patience` seconds with the name of the condition."""
     deadline = time.monotonic() + patience
     while not await condition():
         assert time.monotonic() < deadline, f"not within {patience:.0f} s: {what}"

@@ -26,7 +26,7 @@ def no_session() -> NoReturn:
 
 
 class Api(Client):
-    """Notes each request; `answers` by kind are raised, one at a time and then no more, or for ever if they are one."""
+    """Records each request. Raises the `answers` for its kind: each of a list once, or a single one every time."""
 
     def __init__(self) -> None:
         super().__init__(no_session, "https://api.example")
@@ -108,7 +108,7 @@ class World:
         )
 
     async def reconcile(self) -> float | None:
-        """One pass; over a new service all until its first status is due."""
+        """Run one pass; for a new service, all passes until its first status is due."""
         again = await self.reconciler.reconcile(KEY)
         while not self.begun and again is not None and again <= FIRST_SECONDS:
             self.begun = again > 0
@@ -134,7 +134,7 @@ class World:
 
 
 async def converged(spec: Json | None = None) -> World:
-    """A service whose pods are ready, its status written, nothing asked since."""
+    """A service with ready pods and a written status, and no requests since."""
     world = World(body(spec))
     await world.reconcile()
     world.deployment(**counts(wanted=3))

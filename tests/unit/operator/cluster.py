@@ -1,4 +1,4 @@
-"""An API server in memory: what is applied is kept, with owners of fields as far as `replicas` go."""
+"""An API server in memory. It keeps what is applied, and records field ownership only for `replicas`."""
 
 import copy
 import itertools
@@ -19,7 +19,7 @@ def no_session() -> NoReturn:
 
 
 class Cluster(Client):
-    """The API server: keeps what is applied, with owners of fields as far as `replicas` go."""
+    """The API server: keeps what is applied, and records field ownership only for `replicas`."""
 
     def __init__(self) -> None:
         super().__init__(no_session, "https://api.example")
@@ -85,7 +85,7 @@ class Cluster(Client):
         return as_lazy_object(found)
 
     def _keep(self, live: Json | None, manifest: Json, manager: str) -> LazyObject:
-        """Another manager of ours has the replicas as well, where they are still the same."""
+        """Our other field manager shares the replicas, if they have not changed."""
         same = live is not None and live["metadata"]["uid"] == manifest["metadata"]["uid"]
         if live is None or not same or live["spec"]["replicas"] != manifest["spec"]["replicas"]:
             raise ApiError(status=409, reason="Conflict", message="somebody else has them")
@@ -125,7 +125,7 @@ class Cluster(Client):
 
 
 def _check(live: Json | None, manifest: Json) -> None:
-    """What is asked of exactly one object, or one version of it, is refused where it is another.
+    """Reject a request that is bound to another object, or to another version of it.
 
     Source: `Store.Update` of k8s.io/apiserver/pkg/registry/generic/registry, and its patch handler. A version is not
     asked for where there is no object.
@@ -143,7 +143,7 @@ def _still(live: Json) -> Json:
 
 
 def _replicas(live: Json | None, found: Json) -> None:
-    """Who has `spec.replicas`: we, the autoscaler, some of them, or nobody, so that it falls back to 1."""
+    """Who owns `spec.replicas`: we, the autoscaler, several managers, or nobody, so that it falls back to 1."""
     entries = live["metadata"]["managedFields"] if live else []
     others = [entry for entry in entries if entry["manager"] != FIELD_MANAGER]
     if "replicas" not in found["spec"]:
@@ -154,7 +154,7 @@ def _replicas(live: Json | None, found: Json) -> None:
 
 
 def scale(live: Json, count: int) -> None:
-    """What an autoscaler does: it takes the field over."""
+    """Write the replicas as an autoscaler does, which takes over the field."""
     live["spec"] = {**live["spec"], "replicas": count}
     entries = copy.deepcopy([each for each in live["metadata"]["managedFields"] if each["manager"] == FIELD_MANAGER])
     for entry in entries:

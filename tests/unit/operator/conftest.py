@@ -20,7 +20,7 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 
 @pytest.fixture
 async def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[], float]:
-    """The time of the loop, which is also what the code gets for `time.monotonic()`."""
+    """The time of the loop, which `time.monotonic()` returns too."""
     now = asyncio.get_running_loop().time
     monkeypatch.setattr(time, "monotonic", now)
     return now

@@ -68,7 +68,7 @@ class Pod:
         return self.kind == "fall" or now - self.asked_at < FAINT_SECONDS
 
     def body(self) -> Json:
-        """As the API server tells of it."""
+        """The object as the API server returns it."""
         crash = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 1}}}
         container = {"name": "server", **(crash if self.crashed else {"state": {"running": {}}})}
         turned = timestamp(self.born if self.turned is None else self.turned)
@@ -115,7 +115,7 @@ class Pods:
             self.alive.remove(pod)
 
     def gone(self, owners: set[str]) -> None:
-        """What has lost its owner is collected."""
+        """Collect garbage: objects that have lost their owner."""
         self.remove(pod for pod in self.alive if pod.owner not in owners)
 
     def live(self, now: int) -> None:
@@ -151,7 +151,7 @@ class Pods:
         return any(self.now - since >= TRAFFIC_SECONDS for since in born)
 
     def bodies(self, versions: Iterator[int]) -> list[Json]:
-        """As a watch tells of them: a new version where anything is new."""
+        """As a watch reports them: with a new version if anything has changed."""
         found = []
         for pod in self.alive:
             body = pod.body()
@@ -211,7 +211,7 @@ def _was_complete(before: Json, mine: list[Pod], new: list[Pod]) -> bool:
 
 
 def timestamp(second: int) -> str:
-    """A second of the simulation, in RFC 3339."""
+    """A second of the simulation as an RFC 3339 time."""
     return (
         f"{datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=second):%Y-%m-%dT%H:%M:%SZ}"
     )
@@ -255,7 +255,7 @@ def _roll(name: str, spec: Json, pods: Pods, now: int) -> None:
 
 
 def _scale(name: str, spec: Json, pods: Pods, now: int) -> None:
-    """A paused one has as many pods as it is to have, of whatever template."""
+    """A paused one has the desired number of pods, of any template."""
     mine = pods.of(name)
     old = [pod for pod in mine if pod.template != spec["template"]]
     for _ in range(spec["replicas"] - len(mine)):

@@ -1,4 +1,4 @@
-"""What Flux, Helm and Argo CD make of an object, in the order in which kstatus decides.
+"""How Flux, Helm, and Argo CD judge an object: the checks of kstatus, in its order.
 
 Source: https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/status/generic.go, core.go and status.go
 """
@@ -7,7 +7,7 @@ from tts_operator.json_object import Json
 
 
 def kstatus(body: Json) -> str:
-    """The verdict: Terminating, InProgress, Failed or Current."""
+    """The status of kstatus: Terminating, InProgress, Failed, or Current."""
     metadata, status = body["metadata"], body.get("status", {})
     if metadata.get("deletionTimestamp"):
         return "Terminating"

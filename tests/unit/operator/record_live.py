@@ -1,4 +1,4 @@
-"""Record what a real API server makes of an object, and of what others do to it: `live/*.json`.
+"""Record what a real API server returns for an object, and after others' edits: `live/*.json`.
 
     KUBECONFIG=... python tests/unit/operator/record_live.py path/to/kubectl
 
@@ -72,7 +72,7 @@ EDITS: dict[str, tuple[str, ...]] = {
 
 
 def main() -> None:
-    """Make each edit to a fresh object, and write down what it is then."""
+    """Apply each edit to a fresh object, and record the result."""
 
     def kubectl(*arguments: str, given: str | None = None) -> str:
         command = [sys.argv[1], "--namespace=unit-lab", *arguments]

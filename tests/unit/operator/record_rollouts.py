@@ -1,4 +1,4 @@
-"""Write down rollouts on their way, as this version of the operator leaves them, for later versions to go on with.
+"""Record rollouts in progress as this version of the operator leaves them, for later versions to continue.
 
     PYTHONPATH=operator:. .venv/bin/python -m tests.unit.operator.record_rollouts v0.1.0
 
@@ -29,7 +29,7 @@ Begin = Callable[..., Awaitable[Simulation]]
 
 
 def frozen(simulation: Simulation, seconds: float) -> Json:
-    """All that outlives the operator; `seconds` is the time of its loop."""
+    """All state that outlives the operator. `seconds` is the time of its loop."""
     return {
         "seconds": seconds,
         "now": simulation.now,

@@ -25,7 +25,7 @@ _BY_NAME = {case.name: case for case in CASES}
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fixture:
-    """A TTSService, and what Argo CD is to show of it."""
+    """A TTSService, and the health that Argo CD must show for it."""
 
     body: Json
     health: str
@@ -87,7 +87,7 @@ def _reported(name: str) -> Json:
 
 
 def reported(case: Case) -> Json:
-    """The TTSService of a situation, with the status that the operator gives it."""
+    """The TTSService in a situation, with the status that the operator writes."""
     asked = service(case.spec)
     return body(case.spec, status=told(asked, case, EARLIER))
 
@@ -126,7 +126,7 @@ def files() -> dict[Path, str]:
 
 
 def main() -> None:
-    """Write all of them, and remove fixtures that are no more."""
+    """Write all fixtures, and remove obsolete ones."""
     wanted = files()
     for stale in set((CHECK / "testdata").glob("*")) - wanted.keys():
         stale.unlink()

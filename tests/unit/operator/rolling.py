@@ -117,7 +117,7 @@ def guard(simulation: Simulation, strategy: str) -> Guard:
 
 
 async def promoted(simulation: Simulation, strategy: str) -> None:
-    """Say the word where the strategy waits for it, and wait for the end."""
+    """Promote if the strategy waits for it, and wait for the end."""
     if strategy == "blue/green with a preview":
         await simulation.until(lambda: simulation.phase == "Previewing", "it waits for a word")
         simulation.annotate("promote", f"{simulation.rollout}/preview")
@@ -135,7 +135,7 @@ def is_done(simulation: Simulation, tag: str) -> bool:
 
 
 async def ends_at(simulation: Simulation, tag: str) -> None:
-    """The rollout ends at an image; nothing is left of it, and nobody writes any more."""
+    """The rollout ends with an image, leaves nothing behind, and nothing more is written."""
     await simulation.until(lambda: is_done(simulation, tag), f"{tag} runs")
     await simulation.settled()
     assert_alone(simulation, tag)
@@ -146,7 +146,7 @@ async def ends_at(simulation: Simulation, tag: str) -> None:
 
 
 def assert_alone(simulation: Simulation, tag: str) -> None:
-    """Only this image runs, and it has all of the traffic."""
+    """Only this image runs, and it receives all traffic."""
     assert simulation.tag() == tag
     assert not simulation.leftovers()
     assert not simulation.weight()
@@ -163,7 +163,7 @@ def assert_alone(simulation: Simulation, tag: str) -> None:
 
 
 async def rolls_back(simulation: Simulation, reason: str, *, to: str = "fine-a") -> None:
-    """The stable one is alone again, and the status says why."""
+    """Only the stable revision is left, and the status says why."""
     await simulation.until(lambda: simulation.phase.startswith("RolledBack"), "it is rolled back", seconds=900)
     await simulation.settled()
     assert_alone(simulation, to)

@@ -1,4 +1,4 @@
-"""A small cluster in which rollouts go on: the real reconciler, simple rules for everybody else, and virtual seconds.
+"""A simulated cluster for rollouts: the real reconciler, simple controllers, and virtual time.
 
 The rules are those of Kubernetes as far as a rollout can tell: the Deployment controller with surge, unavailability,
 minReadySeconds, pause and progress deadline; an autoscaler that takes `replicas` over; server-side apply; watches that
@@ -35,12 +35,12 @@ from tts_operator.runtime.workers import RetryError
 KEY = NAMESPACE, NAME
 SECOND = f"{NAME}-candidate"
 SPEAKING_SECONDS = 2
-"""How long an examiner needs."""
+"""How long an analysis takes."""
 READING = {"get"}
 
 
 class Listener:
-    """Finds out about pods as their image says; forgets all with its process."""
+    """Analyzes pods according to their image. Its results are lost with its process."""
 
     def __init__(self, simulation: "Simulation") -> None:
         self._simulation = simulation
@@ -88,7 +88,7 @@ class Listener:
         self.news = bool(self._found)
 
     def _heard(self, wanted: AnalysisRequest) -> AnalysisResult:
-        """What the pods that were asked have said: those that are gone, nothing."""
+        """The responses of the checked pods. Pods that are gone do not respond."""
         kinds = {self._simulation.pods.kind_of(uid) for uid in self.asked}
         if kinds & {"mute", "faint", ""}:
             rollback_reason = RollbackReason(reason="SpeechCheckFailed", message="silence")
@@ -127,16 +127,16 @@ class Simulation:
     rollouts: list[str] = field(default_factory=list)
     """Those that there have been, as commands name them."""
     seen: list[str] = field(default_factory=list)
-    """Phases, with the step where there is one, each once per turn."""
+    """The phases, with the step if there is one, without consecutive repeats."""
 
     def __post_init__(self) -> None:
-        """The service exists; nobody has looked at it."""
+        """The service exists, and has not been reconciled."""
         self.api.service = body(self.spec)
         self.now = int(self.clock())
         self.restart()
 
     def restart(self) -> None:
-        """Another process, which knows only what the API server tells."""
+        """Another process, which knows only what the API server has."""
         self.listener = Listener(self)
         self.services = Store(key_of=lambda _: KEY)
         self.children = {resource: Store(key_of=lambda _: KEY, trim=trim) for resource in CHILDREN}
@@ -187,13 +187,13 @@ class Simulation:
 
     @property
     def phase(self) -> str:
-        """Phase, and step where there is one; empty without a rollout."""
+        """The phase, and the step if there is one; empty without a rollout."""
         told = self.status.get("rollout", {})
         phase: str = told.get("phase", "")
         return f"{phase} {told['step']}" if "step" in told else phase
 
     def condition(self, kind: str = "Ready") -> Json:
-        """One condition; empty where it is not told."""
+        """One condition; empty if it is not reported."""
         return next((each for each in self.status.get("conditions", ()) if each["type"] == kind), {})
 
     def live(self, name: str = NAME) -> Json | None:
@@ -201,13 +201,13 @@ class Simulation:
         return self.api.find(DEPLOYMENTS, name)
 
     def tag(self, name: str = NAME) -> str:
-        """The image's tag of a Deployment; empty where there is none."""
+        """The tag of a Deployment's image; empty if there is no Deployment."""
         live = self.live(name)
         image: str = live["spec"]["template"]["spec"]["containers"][0]["image"] if live else ""
         return image.rpartition(":")[2]
 
     def selected(self) -> list[Json]:
-        """Ready pods to which the Service leads."""
+        """The ready pods behind the Service."""
         live = self.api.find(SERVICES)
         selector = live["spec"]["selector"] if live else {"no": "service"}
         return [pod for pod in self.pods.ready() if selector.items() <= pod["metadata"]["labels"].items()]
@@ -221,7 +221,7 @@ class Simulation:
         return int(backends[1]["weight"]) if len(backends) > 1 else 0
 
     def revision(self, tag: str) -> str:
-        """Name of the newest revision with an image's tag; empty where there is none."""
+        """The name of the newest revision with this image tag; empty if there is none."""
         found = [
             body
             for body in self.api.of(CONTROLLER_REVISIONS)
@@ -243,13 +243,13 @@ class Simulation:
         return f"{self.revision(to)}@{name}/{number}"
 
     def leftovers(self) -> list[tuple[str, str]]:
-        """What exists for a candidate alone."""
+        """The objects that exist only for a candidate."""
         return [at for at in self.api.objects if at[1] == SECOND]
 
     # Time.
 
     async def second(self) -> None:
-        """One second: the controllers work, their news come, and the operator looks where there are some."""
+        """One second: the controllers act, their events arrive, and the operator reconciles if there are any."""
         await asyncio.sleep(1)
         self.now += 1
         for live in self.api.of(DEPLOYMENTS):
@@ -266,7 +266,7 @@ class Simulation:
             await self.reconcile()
 
     async def reconcile(self) -> None:
-        """Passes until none is due at once."""
+        """Run passes until none is due immediately."""
         for _ in range(20):
             self.passes += 1
             if self.passes in self.restart_at:
@@ -300,7 +300,7 @@ class Simulation:
         raise AssertionError(f"it never comes to rest: {self.api.requests[-10:]}")
 
     async def quiet(self, seconds: int = 60) -> None:
-        """Nothing is written for so long, whoever looks."""
+        """Check that nothing is written for this long."""
         self.api.requests.clear()
         for number in range(seconds):
             await self.second()
@@ -311,7 +311,7 @@ class Simulation:
         assert not [request for request in self.api.requests if request[0] not in READING]
 
     def _news(self) -> bool:
-        """What the watches tell."""
+        """The events of the watches."""
         if self.now < self.deaf_until:
             return False
         told = [bool(self.services.put(self.api.service))]
@@ -331,7 +331,7 @@ class Simulation:
                 self.api.touch(live)
 
     def _accept(self) -> None:
-        """A Gateway takes each route as it is."""
+        """A Gateway accepts every route."""
         route = self.api.find(HTTP_ROUTES)
         if route is None or route.get("status", {}).get("seen") == route["metadata"]["generation"]:
             return

@@ -1,4 +1,4 @@
-"""The linter of the CRD: each convention finds what breaks it, and the CRD breaks none."""
+"""The linter of the CRD: each rule finds violations, and the CRD has none."""
 
 import pytest
 

@@ -23,7 +23,7 @@ SAME_VERDICT = {"Failed": "Degraded", "Current": "Healthy", "InProgress": "Progr
 
 
 def health(obj: Json, script: str = SCRIPT) -> dict[str, Any]:
-    """What the script answers."""
+    """The result of the script."""
     lua = lua51.LuaRuntime(register_eval=False, register_builtins=False)
     variables = lua.globals()
     for library in NOT_OPENED:

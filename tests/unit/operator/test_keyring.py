@@ -1,4 +1,4 @@
-"""What is derived from the operator's secret, where it ends, and how pods are asked with it."""
+"""What is derived from the operator's secret, where each key goes, and how requests to pods use it."""
 
 import time
 

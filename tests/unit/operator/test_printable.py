@@ -1,4 +1,4 @@
-"""What others write is shown without what steers a terminal."""
+"""Untrusted text is shown without terminal control characters."""
 
 import pytest
 

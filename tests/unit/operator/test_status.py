@@ -1,4 +1,4 @@
-"""The conditions of a status have the form that the API server wants, whatever a kubelet or a runtime says."""
+"""Conditions are valid for the API server, whatever a kubelet or container runtime reports."""
 
 import re
 

@@ -8,7 +8,7 @@ START = 1000.0
 
 
 class _Selector(selectors.DefaultSelector):
-    """Waits for nothing: the time that it was to wait has passed at once."""
+    """Never waits: the time advances immediately instead."""
 
     passed = START
 

@@ -1,4 +1,4 @@
-"""Rollouts in which anything may happen next: people, failures, restarts, clocks; and what must hold all the same.
+"""Rollouts with random events: users, failures, restarts, and clock jumps; and their invariants.
 
 A state machine of hypothesis over the small cluster of rollouts.py. A step is one of its rules.
 """
@@ -29,7 +29,7 @@ from tts_operator.reconcile.status.writer import StatusWriter
 LEAST = 3
 """So many pods the service has at the least."""
 SOON = 60
-"""Seconds after which what was taken away has been made anew, where the service is ready."""
+"""Seconds after which removed objects exist again, if the service is ready."""
 TAGS = ["fine-b", "fine-c", "fine-d", "mute-e", "crash-f", "failing-g", "never-h", "faint-i", "fall-j"]
 DELETED = ["Service", "PodDisruptionBudget", "HorizontalPodAutoscaler", "ServiceAccount", "HTTPRoute", "Ingress"]
 TAKEN = [("HorizontalPodAutoscaler", NAME), ("Service", SECOND), ("PodDisruptionBudget", SECOND), ("Ingress", SECOND)]
@@ -213,7 +213,7 @@ class Wanderer(RuleBasedStateMachine):
         self.jumped += seconds
 
     def teardown(self) -> None:
-        """It always ends: once nothing happens any more, the newest good spec is what runs."""
+        """It always ends: after the last event, the newest good spec runs."""
         if not hasattr(self, "simulation"):
             return
         try:
@@ -285,7 +285,7 @@ class Wanderer(RuleBasedStateMachine):
                 self.disturbed = None
 
     def is_at_rest(self) -> bool:
-        """Whether the service is ready, and not only said so before something happened."""
+        """Whether the service is ready now, and not only according to an outdated status."""
         live, ready = self.simulation.live(), self.simulation.condition()
         if live is None or ready.get("status") != "True" or self.simulation.phase:
             return False
@@ -309,7 +309,7 @@ class Wanderer(RuleBasedStateMachine):
             assert self.simulation.rollout not in self.rolled_back, f"{self.simulation.rollout} was rolled back"
 
     def _what_speaks_not_serves_not(self) -> None:
-        """No revision serves that has not spoken, as long as one that has could."""
+        """No revision serves without a passed speech check while another one that has passed could."""
         self.good |= self.simulation.spoken_hashes
         ready = self.simulation.pods.ready()
         able = [pod for pod in ready if hash_of(pod) in self.good]
@@ -375,6 +375,6 @@ NGINX = "nginx.ingress.kubernetes.io/canary-weight"
 
 
 def as_written(live: Json) -> Json:
-    """Without what controllers write: the status, and the version that comes with it."""
+    """Without what controllers write: the status, and the resource version."""
     kept = {name: value for name, value in live["metadata"].items() if name != "resourceVersion"}
     return copy.deepcopy({**live, "metadata": kept, "status": None})

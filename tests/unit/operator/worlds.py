@@ -1,4 +1,4 @@
-"""Small worlds to decide in: a TTSService, its live children as the operator left them, its pods."""
+"""Inputs for decisions: a TTSService, its children as the operator left them, and its pods."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -54,7 +54,7 @@ def body(
     uid: str = UID,
     **metadata: str,
 ) -> Json:
-    """A TTSService as the API server tells of it."""
+    """A TTSService as the API server returns it."""
     return {
         "apiVersion": "tts-operator.io/v1alpha1",
         "kind": "TTSService",

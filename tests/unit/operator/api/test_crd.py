@@ -1,4 +1,4 @@
-"""The schema as the API server gets it. What its CEL rules say and refuse is tested against a real one."""
+"""The schema as the API server gets it. Integration tests check its CEL rules."""
 
 import re
 from collections.abc import Iterator

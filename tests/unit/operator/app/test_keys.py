@@ -1,4 +1,4 @@
-"""Where the operator's keys come from: one Secret for all replicas, and what else where there is none to be had."""
+"""Where the operator's keys come from: one Secret for all replicas, or temporary keys without one."""
 
 import asyncio
 import base64
@@ -24,7 +24,7 @@ def refusal(status: int) -> ApiError:
 
 @dataclass
 class ApiServer:
-    """It keeps one Secret, and fails first as often as told."""
+    """Keeps one Secret, and fails a given number of times first."""
 
     body: Json | None = None
     failures: list[Exception] = field(default_factory=list)

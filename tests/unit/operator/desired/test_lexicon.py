@@ -1,4 +1,4 @@
-"""The lexicon of a service: a ConfigMap in its pods."""
+"""The lexicon of a service: a ConfigMap mounted in its pods."""
 
 from tests.unit.operator.worlds import DEFAULTS, plan, service
 from tts_operator.desired import children

@@ -1,4 +1,4 @@
-"""The alerts speak of what the server really measures."""
+"""The alerts use only metrics that the server exports."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""How strictly pods are spread over zones, and that pods which run stay as they are when zones come or go."""
+"""How strictly pods are spread over zones. Running pods stay when zones are added or removed."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

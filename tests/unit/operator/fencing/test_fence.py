@@ -1,4 +1,4 @@
-"""Fencing from the first unanswered probe to the condition of a pod, on virtual time."""
+"""Fencing, from the first unanswered probe to a pod's condition, in virtual time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NODES = "a0", "b0", "c0"
 
 @dataclass
 class Cluster:
-    """Nodes that may fall silent, their pods, and the API server; also the other replica of the operator."""
+    """Nodes that may stop responding, their pods, the API server, and the operator's other replica."""
 
     clock: Clock
     pods: list[Pod] = field(default_factory=list)
@@ -286,7 +286,7 @@ async def test_pods_that_have_never_answered_are_fenced_only_with_their_kubelet(
 
 
 async def test_a_hundred_nodes_behind_a_firewall_are_tried_a_few_at_a_time(cluster: Cluster) -> None:
-    """Each way takes a socket, of which a process may have a thousand; all pods have been heard in the end."""
+    """Each target takes a socket, and a process may have a thousand. In the end, all pods have answered."""
     pods = cluster.pods
     for number in range(1600):
         pod = copy.deepcopy(pods[0])
@@ -319,7 +319,7 @@ async def test_a_node_that_comes_while_another_falls_silent_has_not_answered_yet
 
 
 async def test_who_does_not_hold_the_lease_acts_later(cluster: Cluster) -> None:
-    """Two replicas that cannot reach each other must not fence for each other at the same time."""
+    """Two replicas that cannot reach each other must not both fence."""
     cluster.leading, cluster.peer = False, lambda: [Peer(node="c0", view=None)]
     async with cluster.fencing():
         begun = cluster.clock()

@@ -1,4 +1,4 @@
-"""Which pods leave their Service when a node does not answer, and who decides it."""
+"""Which pods are fenced when a node does not respond, and which replica decides."""
 
 from __future__ import annotations
 

@@ -52,9 +52,15 @@ STATUS = {"kind": "Status", "code": 422, "reason": "Invalid", "message": "spec.r
         (500, {}, (500, "Unknown", "")),
         (500, {"code": None, "reason": None, "message": None}, (500, "Unknown", "")),
         (502, "<html>Bad Gateway</html>", (502, "Unknown", "<html>Bad Gateway</html>")),
+        # JSON of a proxy, which is no metav1.Status.
+        (429, {"code": "RATE_LIMITED", "message": "slow down"}, (429, "Unknown", "slow down")),
+        (502, {"code": [1], "details": "upstream"}, (502, "Unknown", "")),
+        (502, {"details": {"causes": "upstream"}}, (502, "Unknown", "")),
+        (502, ["Bad Gateway"], (502, "Unknown", "['Bad Gateway']")),
+        (502, None, (502, "Unknown", "None")),
     ],
 )
-def test_of(status: int, body: Mapping[str, Any] | str, expected: tuple[int, str, str]) -> None:
+def test_of(status: int, body: object, expected: tuple[int, str, str]) -> None:
     found = ApiError.of(status, body)
     assert (found.status, found.reason, found.message) == expected
     assert str(found) == f"{expected[0]} {expected[1]}: {expected[2]}"
@@ -65,7 +71,16 @@ def test_a_page_of_a_proxy_is_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    "header, seconds", [(None, None), ("", None), ("7", 7.0), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None)]
+    "header, seconds",
+    [
+        (None, None),
+        ("", None),
+        ("7", 7.0),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ("-1", None),
+        ("²", None),
+        ("9" * 400, None),
+    ],
 )
 def test_retry_after(header: str | None, seconds: float | None) -> None:
     assert ApiError.of(429, {}, header).retry_after == seconds

@@ -51,7 +51,7 @@ async def test_a_request_that_is_given_up_leaves_its_turn(after: float, clock: C
 
 
 async def test_under_load_slow_answers_keep_their_turns() -> None:
-    """The more requests there are at a time, the later each is answered, as where an API server is busy."""
+    """The more concurrent requests there are, the later each is answered, as by a busy API server."""
     turns, under_way, most = Turns(16), 0, 0
 
     async def ask(number: int) -> None:

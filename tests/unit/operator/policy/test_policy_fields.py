@@ -1,4 +1,4 @@
-"""What a spec's own fields may ask for."""
+"""What the policy allows in a spec's own fields."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ POLICY = Policy.model_validate(
 
 
 def told(spec: Json, policy: Policy = POLICY) -> str:
-    """What is said of a spec in the namespace `bank`; empty where it is allowed."""
+    """The violations of a spec in the namespace `bank`; empty if it is allowed."""
     found = spec_violations(Spec.model_validate(spec), policy.for_namespace("bank", IMAGE))
     return message(found, "bank") if found else ""
 

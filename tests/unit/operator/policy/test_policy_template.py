@@ -1,4 +1,4 @@
-"""What else a final pod template must not contain, and templates of any shape."""
+"""Other violations in final pod templates, and templates of any shape."""
 
 from typing import Any
 

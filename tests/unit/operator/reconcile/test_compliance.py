@@ -1,4 +1,4 @@
-"""What becomes of a TTSService that wants what the policy does not allow, and of one that stops to."""
+"""A TTSService that violates the policy, and one that no longer does."""
 
 import copy
 from typing import Any
@@ -170,7 +170,7 @@ async def test_a_revision_that_somebody_has_spoilt_breaks_no_pass(data: Json | N
 
 
 async def test_a_template_that_an_older_operator_has_made_can_be_made_anew() -> None:
-    """As one with a plain sidecar, from before sidecars got a securityContext."""
+    """Like a service with a plain sidecar from before sidecars got a securityContext."""
     sidecar = {"podTemplate": {"spec": {"containers": [{"name": "more", "image": "a"}]}}}
     world = await converged(sidecar)
     edit_revision(world, lambda live: live["data"]["template"]["spec"]["containers"][1].pop("securityContext"))

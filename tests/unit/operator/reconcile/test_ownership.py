@@ -1,4 +1,4 @@
-"""Whose an object is that bears the name of a child, and what becomes of it."""
+"""Who owns an object with the name of a child, and what happens to it."""
 
 import copy
 from collections.abc import Callable
@@ -21,7 +21,7 @@ Clock = Callable[[], float]
 
 
 def theirs(manifest: Json, *, labelled: bool, controlled: bool = False) -> Json:
-    """What a user's own `kubectl apply` has made, with the same values as ours."""
+    """What a user's own `kubectl apply` has created, with the same values as ours."""
     live = applied(manifest, version="50")
     live["metadata"]["managedFields"] = [{"manager": "kubectl", "operation": "Apply", "fieldsV1": {"f:spec": {}}}]
     del live["metadata"]["ownerReferences"]
@@ -39,7 +39,7 @@ def put(api: Cluster, live: Json) -> Json:
 
 
 def as_written(live: Json) -> Json:
-    """Without what controllers write: the status, and the version that comes with it."""
+    """Without what controllers write: the status, and the resource version."""
     kept = {name: value for name, value in live["metadata"].items() if name != "resourceVersion"}
     return copy.deepcopy({**live, "metadata": kept, "status": None})
 

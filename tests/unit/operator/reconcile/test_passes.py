@@ -1,4 +1,4 @@
-"""When a service is looked at again, and what its first pass does."""
+"""When a service is reconciled again, and what its first pass does."""
 
 import asyncio
 
@@ -99,7 +99,7 @@ async def test_an_autoscaler_without_figures_is_looked_at_again() -> None:
 
 
 async def test_what_an_autoscaler_says_is_news_for_the_status_alone() -> None:
-    """It says something every fifteen seconds, and its generation does not count what is asked of it: it has none."""
+    """It reports every fifteen seconds, and has no generation that would show changes of its spec."""
     world = await converged({"autoscaling": {"minReplicas": 3}})
     await world.reconcile()
     scalers = world.children[HORIZONTAL_POD_AUTOSCALERS]

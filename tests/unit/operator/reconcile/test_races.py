@@ -1,4 +1,4 @@
-"""What happens at the same time, or in an unlucky order."""
+"""Concurrent events, and events in an unlucky order."""
 
 import asyncio
 from typing import Any
@@ -168,7 +168,7 @@ async def test_a_command_that_comes_while_the_status_is_written_is_seen_at_once(
 
 
 async def test_who_decides_on_an_old_status_changes_nothing(begin: Any) -> None:
-    """A new leader may have the lease before its own watch tells what the last one has decided."""
+    """A new leader may acquire the lease before its watch shows what the last one decided."""
     simulation = await at_phase(begin, "canary by pods", "Stepping 0")
     old = simulation.services.get(*KEY)
     assert old is not None

@@ -1,4 +1,4 @@
-"""What is asked of the API server, and when."""
+"""Which requests the reconciler sends, and when."""
 
 import asyncio
 from collections.abc import Callable
@@ -245,7 +245,7 @@ async def test_what_is_no_longer_wanted_is_deleted() -> None:
 
 
 async def test_what_was_needed_until_its_successor_is_made_goes_without_waiting_for_news() -> None:
-    """The news of the successor may be no news: the answer to our own apply has told it already."""
+    """The successor may cause no event: the answer to our own apply is already in the cache."""
     world = await converged({"gateway": {"parentRefs": [{"name": "public"}]}})
     spec = {"ingress": {"host": "speech.example.com"}}
     world.api.spec, world.api.generation, world.api.version = spec, 2, world.api.version + 1

@@ -27,7 +27,7 @@ def event(kind: str, name: str, version: int) -> Json:
 
 
 class Script:
-    """A source that plays lists and watches in turn, and notes when and from where it was asked.
+    """A source that replays lists and watches, and records when and from which version each was requested.
 
     An exception is raised. A watch that has no more events stays open.
     """

@@ -1,4 +1,4 @@
-"""Resources that must not be read."""
+"""Resources that the operator may not read."""
 
 import asyncio
 import itertools

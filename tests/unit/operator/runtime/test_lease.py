@@ -1,4 +1,4 @@
-"""Two or more who want the lease, on a store that behaves like the API server: refused where it has changed."""
+"""Several candidates for the lease, on a store that rejects outdated writes as the API server does."""
 
 import asyncio
 import datetime
@@ -317,7 +317,7 @@ async def test_a_lease_that_somebody_else_has_written_is_lost_at_once(clock: Clo
 
 
 async def test_a_process_that_slept_does_not_write_any_more(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stopped by a signal: the clock goes on, none of its tasks runs."""
+    """Suspended by a signal: the clock continues, but none of its tasks runs."""
     _, a, _ = pair()
     async with running(clock, a):
         assert a.leads

@@ -26,7 +26,7 @@ A, B, C, D = (("n", name) for name in "abcd")
 
 
 def taken(queue: WorkQueue) -> list[Key]:
-    """All keys that can be had now, in order."""
+    """All keys that the queue hands out now, in order."""
     keys = []
     while queue.depth:
         getting = queue.get()

@@ -1,4 +1,4 @@
-"""Keys that fail or hang, beside those that are well."""
+"""Failing and hanging keys beside healthy ones."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -22,7 +22,7 @@ A, B, C = (("n", name) for name in "abc")
 
 
 class Sickroom:
-    """Reconciles 300 keys that are well, and others that hang or fail."""
+    """Reconciles 300 healthy keys, and others that hang or fail."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -60,7 +60,7 @@ class Sickroom:
             self._done.set()
 
     async def round(self, lane: Lane, first: Iterable[Key] = ()) -> float:
-        """Seconds until all that are well are done, where these others come first."""
+        """Seconds until all healthy keys are done, if these others come first."""
         self._owed, begun = set(WELL), self._clock()
         self._done.clear()
         for key in (*first, *WELL):
@@ -198,7 +198,7 @@ async def test_where_many_hang_the_first_is_given_up() -> None:
 
 
 async def test_under_load_what_is_slow_keeps_its_place() -> None:
-    """The more passes there are at a time, the slower each is, as where an API server is busy."""
+    """The more concurrent passes there are, the slower each is, as with a busy API server."""
     queue, most, done, left = WorkQueue(PLACES), 0, asyncio.Event(), set(WELL)
 
     async def slow(key: Key) -> float | None:

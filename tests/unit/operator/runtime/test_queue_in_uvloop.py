@@ -11,7 +11,7 @@ A: Key = ("n", "a")
 
 
 def test_wishes_for_at_once() -> None:
-    """uvloop gives a handle of another kind for what is due at once."""
+    """uvloop returns another kind of handle for a call that is due immediately."""
 
     async def wish() -> Key:
         queue = WorkQueue()

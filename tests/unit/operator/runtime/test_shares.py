@@ -1,4 +1,4 @@
-"""Who gets the next place, and who has to give one back."""
+"""Which namespace gets the next place, and which job must yield one."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,12 +12,12 @@ Clock = Callable[[], float]
 
 
 def checks() -> Shares:
-    """As the examiner's."""
+    """Like the shares of the analysis."""
     return Shares(places=4, each=2, patience=30, late=4)
 
 
 class Jobs:
-    """Jobs that take some time, and what became of them."""
+    """Jobs that take some time, and their results."""
 
     def __init__(self, shares: Shares, clock: Clock) -> None:
         self.shares = shares

@@ -1,4 +1,4 @@
-"""What is listed and watched: per kind and namespace, and nothing of what the operator does without."""
+"""What is listed and watched: per kind and namespace, without disabled kinds."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""Live traffic: counters to rates, and what speaks against a version."""
+"""Live traffic: from counters to rates, and reasons against a revision."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ QUICK = LiveLimits(max_p99_seconds=2)
 
 
 def traffic(requests: float, *, errors: float = 0, busy: float = 0, seconds: float = 0.1) -> Traffic:
-    """All of them answered within the same bucket of half the width."""
+    """All were answered within the same bucket, which is half as wide."""
     return Traffic(requests, errors, busy, ((seconds / 2, 0.0), (seconds, requests), (math.inf, requests)))
 
 

@@ -1,4 +1,4 @@
-"""What Prometheus answers, held against a threshold."""
+"""Prometheus' responses, compared with a threshold."""
 
 from __future__ import annotations
 

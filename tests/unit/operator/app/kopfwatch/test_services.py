@@ -1,4 +1,4 @@
-"""What becomes of the cache of TTSServices when kopf tells it something, and when it does not."""
+"""The cache of TTSServices: with kopf's events, and without events that it misses."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -39,7 +39,7 @@ def no_session() -> NoReturn:
 
 
 class Api(Client):
-    """Has what a test puts into it; `failure` is raised instead."""
+    """Has what a test puts into it. Raises `failure` instead, if set."""
 
     def __init__(self, *bodies: Json) -> None:
         super().__init__(no_session, "https://api.example")
@@ -79,7 +79,7 @@ class Api(Client):
 
 @asynccontextmanager
 async def comparing(api: Api) -> AsyncIterator[tuple[Services, list[tuple[str, Lane]]]]:
-    """Filled by what kopf has told, and at rest."""
+    """Filled by kopf's events, and idle."""
     queued: list[tuple[str, Lane]] = []
 
     def queue(key: Key, lane: Lane) -> None:
@@ -119,7 +119,7 @@ async def test_an_operator_that_comes_before_the_crd_waits(caplog: pytest.LogCap
 
 @asynccontextmanager
 async def filling(api: Api) -> AsyncIterator[tuple[Services, "asyncio.Task[None]"]]:
-    """Listed; kopf has told nothing yet."""
+    """Listed; kopf has not reported anything yet."""
     services = Services(api, (), lambda *_: None)
     await services.list_names()
     task = asyncio.create_task(services.filled())
@@ -176,7 +176,7 @@ async def test_what_kopf_does_not_tell_at_the_start_is_looked_for_in_the_end(cap
 
 
 async def test_a_second_list_of_kopf_during_the_first_is_a_sign_too() -> None:
-    """Its watch broke while it still told: what was deleted meanwhile it never tells."""
+    """Its watch broke during the initial reports: it never reports what was deleted meanwhile."""
     api = Api(one("a"), one("b"), one("c"))
     async with filling(api) as (services, done):
         services.take(None, one("a"))

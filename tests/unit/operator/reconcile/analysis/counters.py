@@ -4,6 +4,6 @@ from tts_operator.speech.live import Counters
 
 
 def answers(requests: float, *, seconds: float) -> Counters:
-    """So many, all within so long, but not within half of it."""
+    """This many requests, all answered within this time, but not within half of it."""
     buckets = {("/api/tts", seconds / 2): 0.0, ("/api/tts", seconds): requests, ("/api/tts", float("inf")): requests}
     return Counters({("/api/tts", "200"): requests}, buckets)

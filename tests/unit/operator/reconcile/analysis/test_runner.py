@@ -1,4 +1,4 @@
-"""What the pods of a service are asked to say, and what their live traffic says of them."""
+"""The speech check of a service's pods, and the analysis of their live traffic."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -102,7 +102,7 @@ CHECK_SECONDS = 10.0
 
 @dataclass
 class Servers:
-    """The pods, as far as they can be asked: they speak well, and answer one request a second."""
+    """The pods' HTTP API: they pass the speech check, and serve one request per second."""
 
     errors: float = 0.0
     """Share of the requests that fail."""

@@ -1,4 +1,4 @@
-"""The objects in `live/` are genuine: record_live.py took them from an API server."""
+"""The objects in `live/` come from a real API server, recorded by record_live.py."""
 
 import copy
 import functools

@@ -1,4 +1,4 @@
-"""What was applied of an object is found again in it. The objects in `live/` are genuine, as in test_difference.py."""
+"""Extract from an object what was applied. The objects in `live/` come from a real API server."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whose output is repeated in a status."""
+"""Which containers' output a status may contain."""
 
 from typing import cast
 

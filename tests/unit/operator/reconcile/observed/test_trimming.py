@@ -1,4 +1,4 @@
-"""What is kept of objects, as the API server sends them and as they are open. Those in `live/` are genuine."""
+"""What the caches keep of objects. Those in `live/` come from a real API server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to be found out about pods on trial, and what speaks against them."""
+"""What to analyze about new pods, and reasons to roll them back."""
 
 from dataclasses import replace
 from typing import Any, cast

@@ -1,4 +1,4 @@
-"""How many replicas are written, from a fixed number to an autoscaler and back."""
+"""Which replicas are written, from a fixed number to an autoscaler and back."""
 
 import pytest
 
@@ -63,7 +63,7 @@ def test_replicas(spec: Json, live: int | None, ours: bool, foreign: Json | None
 
 
 def planned(asked: TTSService, live: Json) -> tuple[Json, Json | None]:
-    """The Deployment that is to be applied where `live` is there, and what another manager of ours is to have."""
+    """The Deployment to apply over `live`, and what our other field manager must own."""
     todo = plan(asked, world(asked, live=[live]), DEFAULTS, now=NOW, policy=OPEN)
     (found,) = (each for each in todo.apply if each["kind"] == "Deployment")
     return found, todo.kept.get(address(found))
@@ -94,7 +94,7 @@ def test_more_replicas_under_an_autoscaler_are_applied_to_what_was_seen_only() -
 
 
 def test_a_second_set_that_no_autoscaler_scales_keeps_its_replicas() -> None:
-    """Left out once, they would be wanted again and left out again, for ever."""
+    """If they were omitted once, they would be set and omitted alternately, forever."""
     live = deployment(service(AUTO), 4)
     second = {**live, "metadata": {**live["metadata"], "name": candidate_name(service(AUTO))}}
     observed = Observed(children={address(each): each for each in (live, second)})

@@ -1,4 +1,4 @@
-"""Rollouts from their beginning to their end, in a small cluster (rollouts.py), with every strategy."""
+"""Rollouts from start to end with every strategy, in a simulated cluster (rollouts.py)."""
 
 from typing import Any
 

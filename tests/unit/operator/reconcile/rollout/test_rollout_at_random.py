@@ -1,4 +1,4 @@
-"""Rollouts to which anything may happen (wanderer.py): a short walk at each run, each time another one.
+"""Rollouts with random events (wanderer.py): each run takes another short walk.
 
 `make test-random STEPS=50000` takes a long one. A failure prints its seed; `SEED=` repeats it.
 """

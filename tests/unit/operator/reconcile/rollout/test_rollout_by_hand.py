@@ -1,4 +1,4 @@
-"""What people do to a rollout: abort, promote, undo, pause, another spec, at every phase."""
+"""What users do to a rollout in every phase: abort, promote, undo, pause, and change the spec."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is remembered of rollouts, and for how long a command counts: what nobody may get past the speech check with."""
+"""What rollouts remember, and how long a command counts: nobody may bypass the speech check with either."""
 
 from typing import Any
 
@@ -97,7 +97,7 @@ async def test_a_spec_that_is_not_understood_for_a_while_in_the_middle(begin: An
 
 
 def forget(simulation: Simulation) -> None:
-    """Take the status away, as a restore from a backup does, and what the operator remembers with it."""
+    """Remove the status, as a restore from a backup does, and with it what the operator remembers."""
     simulation.api.service = {**simulation.api.service, "status": {"observedGeneration": -1}}
     simulation.api.touch(simulation.api.service)
     simulation.restart()
@@ -127,7 +127,7 @@ async def test_a_status_that_is_lost_in_the_middle(begin: Any, strategy: str, ph
 
 
 async def test_what_serves_only_in_part_is_protected_too(begin: Any) -> None:
-    """A first revision of which one pod finds no node is never rolled out in full, but it serves."""
+    """A first revision with one unschedulable pod is never rolled out completely, but it serves."""
     simulation = await begin("rolling")
     simulation.api.service = {**simulation.api.service, "status": {"observedGeneration": 1, "targetRevision": "x"}}
     simulation.api.touch(simulation.api.service)

@@ -1,4 +1,4 @@
-"""Rollouts that an earlier version of the operator has begun end as they would have, and nothing is restarted for them.
+"""Rollouts that an earlier version of the operator started continue after an upgrade, without restarting a pod.
 
 The files in `upgrade/` are what that version left: record_rollouts.py took them.
 """
@@ -37,7 +37,7 @@ def _all(version: str) -> Json:
 
 @pytest.fixture
 def upgraded(begin: Any, clock: Callable[[], float]) -> Callable[[str, str], Simulation]:
-    """The operator of today, over what that of a version has left."""
+    """Today's operator in the state that an earlier version left."""
     del begin  # which sets the clock that people read
 
     def made(version: str, name: str) -> Simulation:
@@ -138,7 +138,7 @@ def _asked_of_zones(revision: Json) -> str:
 
 @pytest.mark.parametrize("name", [name for name in ON_THEIR_WAY if not name.endswith("Promoting")])
 async def test_a_command_of_before_is_heard(upgraded: Any, version: str, name: str) -> None:
-    """One that was given right before the upgrade, in the words of that version's plugin."""
+    """A command from right before the upgrade, in the form of that version's plugin."""
     simulation = upgraded(version, name)
     started = simulation.status["rollout"].get("startTime")
     revision = simulation.status["rollout"]["revision"]

@@ -1,4 +1,4 @@
-"""What the status says of the parts that a service has only when it is asked for them."""
+"""The conditions of optional parts of a service."""
 
 import dataclasses
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The fields of a status beside its conditions, and the times of transitions."""
+"""The fields of a status other than conditions, and transition times."""
 
 from typing import Any
 
