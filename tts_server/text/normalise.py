@@ -98,7 +98,8 @@ def _say_vulgar_fraction(match: re.Match[str]) -> str:
 def _say_superscript(match: re.Match[str]) -> str:
     digits = "".join(SUPERSCRIPTS[char] for char in match[1])
     if digits in {"2", "3"}:
-        return "平方" if digits == "2" else "立方"
+        power = "平方" if digits == "2" else "立方"
+        return f"的{power}" if match.string[: match.start()].rstrip(" ")[-1:].isdigit() else power
     number = digits.replace("-", "")
     if not number:
         return digits

@@ -6,7 +6,7 @@ from tts_server.text.numbers import spell_cardinal
 from tts_server.text.rules.rule import NOT_BEFORE_DIGIT, rule
 from tts_server.text.units import COUNTED
 
-_ROMAN = {"I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6, "VII": 7, "VIII": 8, "IX": 9, "X": 10}
+_ROMAN = {"": 0, "I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6, "VII": 7, "VIII": 8, "IX": 9}
 
 
 @rule(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d)", {"1,234.5": "一千二百三十四点五"})
@@ -40,9 +40,11 @@ def range_dash(_: re.Match[str]) -> str:
 
 
 @rule(
-    r"(?<![A-Za-z])(?P<roman>VIII|VII|III|VI|IV|IX|II|I|V|X)(?=[章节卷期级型册]|部分)",
-    {"第II章": "第二章", "III期": "三期"},
+    r"(?<![A-Za-z])(?P<tens>X{0,3})(?P<ones>VIII|VII|III|VI|IV|IX|II|I|V|)"
+    r"(?<=[IVX])(?=[章节卷期级型册]|部分|(?<=第[IVX])[届次代集]|(?<=第[IVX]{2})[届次代集]|(?<=第[IVX]{3})[届次代集]"
+    r"|(?<=第[IVX]{4})[届次代集])",
+    {"第II章": "第二章", "III期": "三期", "第XII届": "第十二届"},
 )
 def roman_numeral(match: re.Match[str]) -> str:
-    """Roman numerals of chapters, volumes, stages, types and levels."""
-    return spell_cardinal(str(_ROMAN[match["roman"]]))
+    """Roman numerals of chapters, volumes, stages, types, levels and sessions."""
+    return spell_cardinal(str(10 * len(match["tens"]) + _ROMAN[match["ones"]]))

@@ -104,6 +104,17 @@ def internet_address(match: re.Match[str]) -> str:
     return host + (f"端口{spell_digits(match['port'])}" if match["port"] else "")
 
 
+@rule(
+    r"(?<![\d.])(?<!\w-)\d{2,32}(?=@|\.(?:com|cn|net|org|edu|gov|top|vip|cc|io)(?![A-Za-z]))"
+    r"|(?<=www\.)\d{1,32}(?=[.A-Za-z])",
+    {"www.12306.cn": "www点一二三零六点cn", "12345678@qq.com": "一二三四五六七八艾特qq点com"},
+    flags=re.IGNORECASE,
+)
+def address(match: re.Match[str]) -> str:
+    """Digits in the address of a web site or a mailbox."""
+    return spell_digits(match[0])
+
+
 @rule(r"(?<![\d.])\d+(?:\.\d+){2,}(?!\d)", {"版本1.2.3": "版本一点二点三"})
 def version(match: re.Match[str]) -> str:
     """A version of three or more numbers."""

@@ -25,6 +25,12 @@ def per(_: re.Match[str]) -> str:
     return "每"
 
 
+@rule(r"(?P<sign>[#*])(?P<mark>号?)(?=键)", {"按#号键": "按井号键", "按*键": "按星号键"})
+def telephone_key(match: re.Match[str]) -> str:
+    """The two keys of a telephone that are no digits."""
+    return ("井" if match["sign"] == "#" else "星") + "号"
+
+
 @rule(r"(?<=[A-Za-z])#(?![\w#])", {"C#": "C井"})
 def sharp(_: re.Match[str]) -> str:
     """A number sign after a letter."""

@@ -31,16 +31,18 @@ def festival(match: re.Match[str]) -> str:
 
 
 @rule(
-    rf"(?<![A-Za-z\d.])(?<![共有达约价到比于=+*/、-])(?:996|007|985|211|618|911){NOT_COUNTED}",
-    {"996": "九九六", "985和211": "九八五和二一一"},
+    rf"(?<![A-Za-z\d.])(?:(?<![共有达约价到比于=+*/、-])(?:996|007|985|211|618|911){NOT_COUNTED}"
+    r"|(?:520|521|1314|5201314)(?=快乐|[表告]白|情人|礼[物盒]|红包|我爱你)"
+    r"|315(?=投诉|打假|曝光|维权|行动|消费)|(?:58(?=同城|到家)|360(?=安全|浏览器|搜索|杀毒|公司|手机)))",
+    {"996": "九九六", "985和211": "九八五和二一一", "520快乐": "五二零快乐", "58同城": "五八同城"},
 )
 def catchword(match: re.Match[str]) -> str:
-    """Working hours (996), programmes for universities (985, 211), a sale (618), an attack (911)."""
+    """Working hours (996), programmes for universities (985, 211), sales and days (618, 520), brands (58同城)."""
     return spell_digits(match[0])
 
 
 @rule(
-    r"(?<![\d.])\d{3}(?=(?:事件|大促|晚会|活动|工作制|高校|院校|大学|工程|中学|医院|大楼|大厦|国道|省道|高速|部队|高地|厂(?!家)))",
+    r"(?<![\d.])\d{3}(?=(?:事件|大促|晚会|活动|工作制|高校|院校|大学|工程|计划|专案|中学|医院|大楼|大厦|国道|省道|高速|部队|高地|厂(?!家)))",
     {"911事件": "九一一事件", "985高校": "九八五高校", "318国道": "三一八国道"},
 )
 def numbered_institution(match: re.Match[str]) -> str:
@@ -63,6 +65,12 @@ def http_status(match: re.Match[str]) -> str:
 def round_the_clock(match: re.Match[str]) -> str:
     """All day, every day."""
     return "七乘二十四" + ("小时" if match["hours"] else "")
+
+
+@rule(r"(?<![\d./])80/20(?=法则|原则|定律|规则)", {"80/20法则": "八十二十法则"})
+def pareto(_: re.Match[str]) -> str:
+    """The rule that a fifth of the causes makes four fifths of the effects."""
+    return "八十二十"
 
 
 @rule(r"(?<![\d.-])7-11(?![\d.:-]|[月日号天个])", {"7-11便利店": "七十一便利店"})

@@ -44,6 +44,12 @@ def minus(_: re.Match[str]) -> str:
     return "减"
 
 
+@rule(r"(?<=满)(?P<least>\d{1,6}) ?- ?(?=\d{1,6}(?![\d元%-]))", {"满300-50": "满三百减五十"})
+def reduction(match: re.Match[str]) -> str:
+    """What a price is reduced by, from a sum on."""
+    return f"{match['least']}减"
+
+
 @rule(r"(?<![\w.)\]-])-(?=\d)|(?<=[是为到至约于达=])-(?=\d)", {"-5": "负五", "气温是-5": "气温是负五"})
 def negative(_: re.Match[str]) -> str:
     """A minus sign before a number: at the start, after a space, or after a verb."""

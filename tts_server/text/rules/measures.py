@@ -1,6 +1,7 @@
 """Numbers with a unit: temperatures, angles, lengths, and the short forms k and w for thousands and ten thousands."""
 
 import re
+from decimal import Decimal
 
 from tts_server.text.numbers import spell_amount, spell_cardinal, spell_decimal, spell_digits
 from tts_server.text.rules.rule import HANZI, NOT_AFTER_DIGIT, NUMBER, UNIT_NAMES, any_of, rule
@@ -28,6 +29,15 @@ def temperature_range(match: re.Match[str]) -> str:
     low = ("零下" if match["low_sign"] else "") + spell_decimal(match["low"])
     high = ("零下" if match["high_sign"] else "") + spell_decimal(match["high"])
     return f"{low}到{high}{'华氏度' if match['scale'] == 'F' else '摄氏度'}"
+
+
+@rule(
+    r"(?<=温)-(?=\d{1,3}(?:\.\d)?(?:度|[到至~-]-?\d))",
+    {"气温-5度": "气温零下五度", "气温-5到3度": "气温零下五到三度"},
+)
+def below_zero(_: re.Match[str]) -> str:
+    """A minus sign after a word for temperatures."""
+    return "零下"
 
 
 @rule(
@@ -82,6 +92,22 @@ def mobile_network(match: re.Match[str]) -> str:
 
 
 @rule(
+    rf"(?P<low>{NUMBER})(?P<unit>[kKwW]?) ?[-~到至] ?(?P<high>\d+(?:\.\d+)?)(?P<scale>[kKwW])"
+    rf"(?![A-Za-z\d]|{_VIDEO}|灯|功率|快充|充电|电)",
+    {"15K-20K": "一万五千到两万", "20-30w": "二十万到三十万"},
+)
+def range_of_thousands(match: re.Match[str]) -> str | None:
+    """A range of k or w, as of incomes."""
+    if match["unit"].casefold() not in {"", match["scale"].casefold()}:
+        return None
+    factor = 1000 if match["scale"] in "kK" else 10_000
+    low, high = (Decimal(match[bound]) * factor for bound in ("low", "high"))
+    if low != int(low) or high != int(high):
+        return None
+    return f"{spell_cardinal(str(int(low)))}到{spell_cardinal(str(int(high)))}"
+
+
+@rule(
     rf"(?P<number>{NUMBER})(?:(?<!功率\d)(?<!功率\d\d)w(?![A-Za-z\d]|灯|功率|快充|充电|电)|W(?=\+|{_TEN_THOUSANDS}))",
     {"10w元": "十万元", "10W+": "十万加"},
 )
@@ -103,12 +129,15 @@ def thousands(match: re.Match[str]) -> str | None:
 
 
 @rule(
-    rf"(?P<label>(?:{_INCOME})[了约是为:]? ?)(?P<number>\d+(?:\.\d+)?)W(?![A-Za-z\d])",
-    {"粉丝20W": "粉丝二十万"},
+    rf"(?P<label>(?:{_INCOME})[了约是为:]? ?)(?P<number>\d+(?:\.\d+)?)(?P<scale>[WK])(?![A-Za-z\d]|{_VIDEO})",
+    {"粉丝20W": "粉丝二十万", "月薪15K": "月薪一万五千"},
 )
-def ten_thousands_of_income(match: re.Match[str]) -> str:
-    """W for 万 after a word for incomes or audiences."""
-    return f"{match['label']}{spell_amount(match['number'])}万"
+def thousands_of_income(match: re.Match[str]) -> str:
+    """W for 万 and K for thousands after a word for incomes or audiences."""
+    thousands = Decimal(match["number"]) * 1000
+    if match["scale"] == "K" and thousands == int(thousands):
+        return f"{match['label']}{spell_cardinal(str(int(thousands)))}"
+    return f"{match['label']}{spell_amount(match['number'])}{'万' if match['scale'] == 'W' else 'K'}"
 
 
 @rule(

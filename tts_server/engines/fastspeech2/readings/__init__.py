@@ -14,6 +14,7 @@ from tts_server.engines.fastspeech2.readings.dictionary import (
     CHARACTERS,
     OWN_WORDS,
     PHRASES,
+    SUPERSEDED,
     Word,
     divide,
     own_word,
@@ -86,12 +87,14 @@ def _look_up(run: str, words: list[Word]) -> tuple[list[str], list[str]]:
     while (at := len(syllables)) < len(run):
         within = run[: end_of_word[at]]
         if own := own_word(run, at):
-            found, origin = OWN_WORDS[own], "word"
+            syllables += OWN_WORDS[own]
+            origins += ["word"] * len(own)
+            continue
         # Across words only from the start of one: 拨打|的 is not 打的.
-        elif known := (at in starts and phrase(run, at, ends)) or phrase(within, at, frozenset(range(len(within) + 1))):
+        if known := (at in starts and phrase(run, at, ends)) or phrase(within, at, frozenset(range(len(within) + 1))):
             found, origin = PHRASES[known].split(), "idiom" if len(known) >= _IDIOM else "phrase"
         else:
             found, origin = [CHARACTERS[run[at]]], "character"
-        syllables += found
+        syllables += [SUPERSEDED.get(each, each[1]) for each in zip(run[at : at + len(found)], found, strict=True)]
         origins += [origin] * len(found)
     return syllables, origins

@@ -42,6 +42,10 @@ def lines(name: str) -> Iterator[str]:
             yield line
 
 
+def _superseded() -> dict[tuple[str, str], str]:
+    return {(char, old): new for char, old, new in map(str.split, lines("superseded.txt"))}
+
+
 def _own_words() -> dict[str, list[str]]:
     entries = (line.split() for line in lines("words.txt"))
     return {word: syllables for word, *syllables in entries}
@@ -54,6 +58,8 @@ PHRASES = _TABLES.phrases
 """The syllables of each phrase of pypinyin's, separated by spaces."""
 OWN_WORDS = _own_words()
 """The syllables of each of our own words."""
+SUPERSEDED = _superseded()
+"""The reading that replaces one of pypinyin's, by the character and the latter."""
 # For each beginning of an own word, the longest one first.
 _OWN_BY_FIRST: dict[str, list[str]] = {}
 for _word in sorted(OWN_WORDS, key=len, reverse=True):

@@ -7,9 +7,9 @@ from tts_server.engines.fastspeech2.readings.dictionary import OWN_WORDS, PHRASE
 SURNAMES = {
     "查": "zha1", "仇": "qiu2", "曾": "zeng1", "任": "ren2", "单": "shan4", "解": "xie4", "区": "ou1", "朴": "piao2",
     "华": "hua4", "盖": "ge3", "乐": "yue4", "尹": "yin3", "覃": "qin2", "葛": "ge3", "翟": "zhai2", "缪": "miao4",
-    "燕": "yan1", "纪": "ji4", "繁": "po2", "种": "chong2", "员": "yun4", "那": "na1", "召": "shao4", "折": "she2",
-    "黑": "he4", "洗": "xian3", "冼": "xian3", "宓": "mi4", "牟": "mou4", "谌": "chen2", "秘": "bi4", "盛": "sheng4",
-    "应": "ying1", "宿": "su4", "撒": "sa4", "卜": "bu3", "过": "guo1", "句": "gou1", "哈": "ha3", "晟": "cheng2",
+    "燕": "yan1", "纪": "ji4", "繁": "po2", "种": "chong2", "员": "yun4", "召": "shao4", "折": "she2",
+    "洗": "xian3", "冼": "xian3", "宓": "mi4", "牟": "mou4", "谌": "chen2", "秘": "bi4", "盛": "sheng4",
+    "应": "ying1", "宿": "su4", "卜": "bu3", "过": "guo1", "肖": "xiao1", "句": "gou1", "晟": "cheng2",
     "少": "shao4", "都": "du1", "祭": "zhai4", "臧": "zang1", "訾": "zi1", "乜": "nie4", "逄": "pang2", "靳": "jin4",
     "贾": "jia3", "于": "yu2", "车": "che1", "石": "shi2", "叶": "ye4", "沈": "shen3", "樊": "fan2", "俞": "yu2",
     "参": "shen1", "相": "xiang4", "隗": "wei3", "郇": "xun2", "郗": "xi1", "郝": "hao3", "褚": "chu3", "阚": "kan4",
@@ -22,6 +22,8 @@ _BEFORE_TITLE = re.compile(rf"(?:^|(?<=[的和与是请找叫给对跟向为让]
 # These are verbs more often, if what follows is a word: 查余额, 解方程.
 _VERBS = frozenset("查解盖过折种洗撒应少参相")
 _LONGEST_NAME = 4
+# With one of these, it is the name of a foreigner, and the first character no surname: 查普曼.
+_FOREIGN = frozenset("普韦茨茅曼逊姆弗斯")
 
 
 def surnames(run: str, words: list[Word]) -> dict[int, str]:
@@ -35,7 +37,12 @@ def surnames(run: str, words: list[Word]) -> dict[int, str]:
             and [each.kind for each in words[index + 1 : index + 2]] == ["nrfg"]
         ):
             found[word.start] = SURNAMES[first]  # a given name follows
-        if first in SURNAMES and word.kind.startswith("nr") and 1 < len(word.text) <= _LONGEST_NAME:
+        if (
+            first in SURNAMES
+            and word.kind.startswith("nr")
+            and 1 < len(word.text) <= _LONGEST_NAME
+            and not _FOREIGN & {*word.text}
+        ):
             # No phrase of pypinyin's is a name, but jieba takes 华丽 and 朴素 for some.
             if word.text in OWN_WORDS or word.text in PHRASES or (first in _VERBS and _is_word(word.text[1:])):
                 continue

@@ -17,6 +17,7 @@ _AFTER_GROUND = frozenset(
 )
 # Kinds of words that 得 follows as a particle: verbs, adjectives, states, idioms. Not 我得去, 还得去, 小王得去.
 _BEFORE_DE = frozenset("vabzilx")
+_NAME_OR_STATE = 2
 _THIRD = "3"
 
 
@@ -36,7 +37,7 @@ def read_particles(run: str, words: list[Word], origins: list[str]) -> list[int]
         elif word.text == "得" and before is not None and word.end < len(run):
             if before.kind[0] in _BEFORE_DE and before.text not in _PERSONS:
                 found.append(word.start)
-        elif word.text[0] == "地" and before is not None and _describes(before):
+        elif word.text[0] == "地" and before is not None and _describes(before, words[index + 1 : index + 2]):
             after = run[word.start + 1 : word.start + 2]
             if after and after not in _AFTER_GROUND and origins[word.start] != "word":
                 found.append(word.start)
@@ -45,8 +46,10 @@ def read_particles(run: str, words: list[Word], origins: list[str]) -> list[int]
     return found
 
 
-def _describes(word: Word) -> bool:
-    """Whether 地 may make an adverb of the word."""
+def _describes(word: Word, after: list[Word]) -> bool:
+    """Whether 地 may make an adverb of the word. rjieba takes 安静 and 文静 for names."""
+    if word.kind == "nr":
+        return len(word.text) == _NAME_OR_STATE and [each.kind[0] for each in after] == ["v"]
     return len(word.text) > 1 and (word.kind[0] in "abdzvilm" or word.kind == "n")
 
 
