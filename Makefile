@@ -22,7 +22,7 @@ lint: $(STAMP) ## ruff, mypy --strict, import contracts, conventions of the API
 	.venv/bin/ruff check
 	.venv/bin/mypy
 	@PYTHONPATH=operator:. .venv/bin/lint-imports --no-logo 2>/dev/null || PYTHONPATH=operator:. .venv/bin/lint-imports
-	$(RUN) -m tts_operator.api.lint
+	$(RUN) -m tts_operator.api.generate.lint
 
 test-unit: $(STAMP) ## pure functions, no I/O
 	$(PY) -m pytest tests/unit -n auto $(PYTEST_ARGS)
@@ -75,8 +75,8 @@ bench-drift: $(STAMP) ## how quickly a deleted or edited child is repaired; tabl
 	@$(RUN) -m bench.drift $(BENCH_ARGS)
 
 generate: $(STAMP) ## crds/, docs/api.md, the table of settings, install.yaml and integrations/argocd/ from their sources
-	$(RUN) -m tts_operator.api.crd > crds/tts-operator.io_ttsservices.yaml
-	$(RUN) -m tts_operator.api.docs examples/busy.yaml > docs/api.md
+	$(RUN) -m tts_operator.api.generate.crd > crds/tts-operator.io_ttsservices.yaml
+	$(RUN) -m tts_operator.api.generate.docs examples/busy.yaml > docs/api.md
 	$(RUN) tests/unit/operator/regenerate_argocd.py
 	$(RUN) -m tts_server.settings docs/server.md
 	HELM=$$($(RUN) -m devcluster bin helm) charts/render > install.yaml

@@ -18,9 +18,10 @@ import uvloop
 from bench.commandline import positive
 from bench.figures import Figure, table, write
 from devcluster.progress import Progress
-from tts_operator.desired.pod import PORT
+from tts_operator.desired.pod.template import PORT
 from tts_operator.fencing import Fence, Peers, Sight
 from tts_operator.json_object import Json
+from tts_operator.objects import Pod
 
 OUTPUT = Path("build/bench/fencing.json")
 ZONES = 3
@@ -46,7 +47,7 @@ class NoWrites:
         return patch
 
 
-def pods_of(services: int, nodes: int) -> list[Json]:
+def pods_of(services: int, nodes: int) -> list[Pod]:
     """Return three ready pods of each service, spread over the nodes. Their addresses are loopback addresses."""
     return [
         {

@@ -15,25 +15,16 @@ from pathlib import Path
 
 from bench.figures import Figure, quantile, table, write
 from bench.machine import describe, yardstick
+from bench.server import slowspells
 from bench.server.latencyplot import plot
 from bench.server.serverprocess import ROOT, Server, floor_server, import_seconds, server
 from bench.server.speechclient import Answer, Client, closed_loop, good, open_loop, refused, request, speak
+from bench.server.texts import take_text, texts
 
 OUTPUT = Path("build/bench/server.json")
 PLOT = Path("build/bench/server.svg")
-_CHARACTERS = "春眠不觉晓处闻啼鸟夜来风雨声花落知多少今天气温上海北京欢迎致电客户服务中心请问有什么可以帮您订单已经发货"
 _SIZES = (5, 20, 100, 500)
 _MIB = "64"
-
-
-def texts(characters: int, seed: int) -> Iterator[str]:
-    """Yield different texts of a number of characters. Long ones contain commas and full stops."""
-    chosen = random.Random(seed)  # noqa: S311 - not a secret
-    while True:
-        made = chosen.choices(_CHARACTERS, k=characters)
-        for at in range(11, characters - 1, 12):
-            made[at] = "。" if at % 36 == 35 else "，"  # noqa: PLR2004 - every third
-        yield "".join(made)
 
 
 def p(answers: Sequence[Answer], share: float) -> float:
@@ -55,15 +46,14 @@ def throughput(seconds: float) -> tuple[list[Figure], float]:
     """Measure throughput over HTTP and of the engine alone, alternately, so that both see the same machine."""
     lines = "\n".join(take_text(20, 1, 400))
     alone, served = [], []
-    environ = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # as in the server
+    environ = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}  # as there
     for turn in range(3):
         command = [sys.executable, "-m", "bench.server.enginealone", str(seconds)]
         done = subprocess.run(command, input=lines, env=environ, stdout=-1, text=True, check=True, cwd=ROOT)
         alone.append(float(done.stdout.split()[-1]))
         with server(TTS_CACHE_SIZE_MIB="0", TTS_QUEUE_SECONDS="60") as instance:
-            stream = requests(instance, 20, 1)
-            asyncio.run(_closed(instance.port, stream, 4, 2.0))
-            served.append(len(good(asyncio.run(_closed(instance.port, stream, 4, seconds)))) / seconds)
+            asyncio.run(_closed(instance.port, requests(instance, 20, 101), 4, 2.0))
+            served.append(rate(instance, requests(instance, 20, 1), 4, seconds))
         say(f"turn {turn + 1}: engine {alone[-1]:.2f}/s, server {served[-1]:.2f}/s")
     ratio = sum(served) / sum(alone)
     return [
@@ -73,10 +63,11 @@ def throughput(seconds: float) -> tuple[list[Figure], float]:
     ], sum(served) / 3
 
 
-def take_text(characters: int, seed: int, count: int) -> list[str]:
-    """Return the first `count` texts."""
-    stream = texts(characters, seed)
-    return [next(stream) for _ in range(count)]
+def rate(instance: Server, stream: Iterator[bytes], clients: int, seconds: float) -> float:
+    """Return the good responses per second of a closed loop, with the time until the last one has arrived."""
+    begin = time.perf_counter()
+    answers = asyncio.run(_closed(instance.port, stream, clients, seconds))
+    return len(good(answers)) / (time.perf_counter() - begin)
 
 
 async def _closed(port: int, stream: Iterator[bytes], clients: int, seconds: float) -> list[Answer]:
@@ -98,7 +89,7 @@ def steady(seconds: float) -> tuple[list[Figure], float]:
     with server(TTS_CACHE_SIZE_MIB=_MIB, TTS_QUEUE_SECONDS="60") as instance:
         stream = requests(instance, 12, 2)
         asyncio.run(_closed(instance.port, stream, 4, 2.0))
-        most = len(good(asyncio.run(_closed(instance.port, stream, 4, 8.0)))) / 8.0
+        most = rate(instance, stream, 4, 8.0)
         answers = asyncio.run(_open(instance.port, take(stream, int(seconds * most * 0.7)), most * 0.7))
     mean = sum(answer.total for answer in answers) / len(answers)
     return [
@@ -338,9 +329,11 @@ def measure(scale: float, only: str) -> tuple[list[Figure], dict[str, list[float
     def part(name: str, run: Callable[[], list[Figure]]) -> None:
         if not only or name in only.split(","):
             say(name)
-            found = run()
+            with slowspells.watched() as machine:
+                found = run()
+            found.append(Figure(f"{name}: share of the time in which the machine was slow", machine.share, ""))
             figures.extend(found)
-            say("\n" + table(found))
+            say(f"{machine}\n{table(found)}")
 
     def with_rate(result: tuple[list[Figure], float]) -> list[Figure]:
         nonlocal most

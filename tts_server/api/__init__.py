@@ -1,1 +1,1 @@
-"""The HTTP API: OpenAI's speech endpoints, probes and metrics."""
+"""The HTTP API: endpoints, what surrounds each request, and the schema of requests and responses."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from flask import current_app
 
 from tts_server.auth.keys import Keys
+from tts_server.auth.links import Links
 from tts_server.duplex.sockets import Sockets
 from tts_server.observability.metrics import Metrics
 from tts_server.observability.tracing import Tracing
@@ -26,6 +27,7 @@ class Context:
     metrics: Metrics
     model_name: str
     keys: Keys
+    links: Links
     tracing: Tracing | None
     sockets: Sockets
     quotas: Quotas

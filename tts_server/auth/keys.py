@@ -34,7 +34,7 @@ class Keys:
         if not self._keys:
             return ANONYMOUS
         key = _bearer(authorization)
-        given = _digest(key)
+        given = hashlib.sha256(_sent_bytes(key)).digest()
         matches = [each for digest, each in self._keys if hmac.compare_digest(given, digest)]
         if matches:
             return matches[0]
@@ -52,12 +52,21 @@ class Keys:
 
 def _bearer(authorization: str) -> str:
     scheme, _, given = authorization.partition(" ")
-    return given.strip() if scheme.lower() == "bearer" else ""
+    # Not all white space, which in Latin-1 may be the last byte of a character.
+    return given.strip(" \t") if scheme.lower() == "bearer" else ""
 
 
 def _looks_like_token(key: str) -> bool:
     """Return whether to verify a signature at all, which ordinary API keys do not need."""
     return key.startswith(_JWT_PREFIX) and len(key) <= _MAX_TOKEN_CHARACTERS and key.count(".") == 2 and key.isascii()  # noqa: PLR2004 - header, payload, signature
+
+
+def _sent_bytes(key: str) -> bytes:
+    """Return the key as the client has sent it: UTF-8, which WSGI passes as Latin-1."""
+    try:
+        return key.encode("latin-1")
+    except UnicodeEncodeError:  # not from a WSGI server
+        return key.encode()
 
 
 def _digest(key: str) -> bytes:

@@ -6,6 +6,8 @@ import math
 _EPSILON = 1e-4
 # The model works in blocks of audio, so a greeting costs as much as a phrase of this many syllables.
 _MIN_SYLLABLES = 8
+# Up to this speed, less audio is produced. Beyond it, the engine shortens audio that it has produced at this speed.
+_MAX_SYNTHESIS_SPEED = 2.0
 # Up to four phrases per thread are always admitted, whatever a syllable seems to cost. Otherwise a server that is
 # starved of CPU for a moment, as by pods that start beside it, would refuse a handful of greetings.
 _ALWAYS_ADMITTED_SYLLABLES = 4 * _MIN_SYLLABLES
@@ -21,7 +23,7 @@ class OverloadedError(Exception):
 
 def work(syllables: int, speed: float) -> float:
     """Return the work of a sentence, in syllables at normal speed. Slower speech means more audio to produce."""
-    return max(_MIN_SYLLABLES, syllables / speed)
+    return max(_MIN_SYLLABLES, syllables / min(speed, _MAX_SYNTHESIS_SPEED))
 
 
 class CostModel:

@@ -182,15 +182,16 @@ class SpeechService:
         span: Span | None = None,
         fresh: bool = False,
         timed: bool = False,
+        has_left: Callable[[], bool] = lambda: False,
     ) -> SpeechResult:
         """Return the audio within ``timeout`` seconds. For several sentences, the first chunk is enough by then.
 
         With ``whole`` the result is complete. With ``fresh`` the audio is synthesised for this request alone, whatever
         the caches hold, and not cached. With ``timed`` the result says when words sound. ``span`` gets a child per
-        synthesised sentence.
+        synthesised sentence. ``has_left`` returns whether the client has closed its connection; then its work ends.
 
         Raises NothingToSayError, ScriptError, UnknownVoiceError, UnknownEmotionError, NoTimestampsError,
-        OverloadedError and DeadlineError, and EngineError before the engine is loaded.
+        OverloadedError, DeadlineError and ClientLeftError, and EngineError before the engine is loaded.
         """
         scheduler = self._loaded_scheduler()
         if timed and not scheduler.aligns:
@@ -202,7 +203,7 @@ class SpeechService:
             job = new_job(self.engine.plan(self.script(utterance)), on_abandoned=scheduler.cancel)
             scheduler.submit(job)
             stream = self._encoder.encode(None, output_format, job.stream) if encodes else job.stream
-            return self._result("miss", ("", ""), stream, deadline, whole=whole)
+            return self._result("miss", ("", ""), stream.read(deadline, has_left), stream, whole=whole)
 
         request = _request_digest(utterance, self.check(utterance.delivery))
         payload = output_format.payload(self.engine.sample_rate)
@@ -222,14 +223,20 @@ class SpeechService:
             if running is None or (timed and running.timing is not stream.timing):
                 running = self._encoder.encode(key, output_format, stream)
             stream = running
-        return self._result(cache_status, (key, payload), stream, deadline, whole=whole)
+        return self._result(cache_status, (key, payload), stream.read(deadline, has_left), stream, whole=whole)
 
     def _result(
-        self, cache_status: CacheStatus, key: tuple[str, str], stream: AudioStream, deadline: float, *, whole: bool
+        self,
+        cache_status: CacheStatus,
+        key: tuple[str, str],
+        chunks: Generator[bytes],
+        stream: AudioStream,
+        *,
+        whole: bool,
     ) -> SpeechResult:
-        """Count the request, then wait for its first chunk or for all of its audio."""
+        """Count the request, then wait for the first chunk of its stream or for all of its audio."""
         self._metrics.cache_events.labels(cache_status).inc()
-        return SpeechResult(cache_status, key, stream, _await_audio(stream, deadline, whole=whole), stream.timing)
+        return SpeechResult(cache_status, key, stream, _await_audio(stream, chunks, whole=whole), stream.timing)
 
     def _find_or_start(
         self, key: str, deadline: float, create: Callable[[], Job], *, timed: bool
@@ -339,12 +346,11 @@ def _request_digest(utterance: Utterance, delivery: Delivery) -> bytes:
     return hashlib.sha256(json.dumps(inputs).encode()).digest()
 
 
-def _await_audio(stream: AudioStream, deadline: float, *, whole: bool) -> Generator[bytes] | None:
+def _await_audio(stream: AudioStream, chunks: Generator[bytes], *, whole: bool) -> Generator[bytes] | None:
     """Wait for the first chunk, or with ``whole`` for all of them.
 
     Return the chunks, or None if the stream is complete. An error before the first chunk becomes the response.
     """
-    chunks = stream.read(deadline)
     first = next(chunks, b"")
     if whole and not stream.complete:
         for _ in chunks:

@@ -12,12 +12,24 @@ class DeadlineError(Exception):
     """The request's deadline passed before its audio was complete."""
 
 
+class ClientLeftError(Exception):
+    """The client for whom the stream is read has closed its connection."""
+
+
 class AbandonedError(Exception):
     """Every reader has left."""
 
 
+# A reader learns this soon that its client has left, also while its text waits for a thread.
+_CHECK_SECONDS = 0.25
+
+
 def _ignore() -> None:
     """Do nothing."""
+
+
+def _never() -> bool:
+    return False
 
 
 class AudioStream:
@@ -70,7 +82,10 @@ class AudioStream:
         """All bytes so far. Once the stream is complete, the finished file."""
         if self._whole is not None:
             return self._whole
-        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        if self.complete:
+            self._whole = data  # once: a long text is tens of megabytes, and each request for it asks
+        return data
 
     def append(self, chunk: bytes, seconds: float) -> None:
         """Add a chunk that holds ``seconds`` of audio."""
@@ -90,8 +105,12 @@ class AudioStream:
         self._error = error
         self._end()
 
-    def read(self, deadline: float) -> Generator[bytes]:
-        """Yield the chunks as they arrive. Raises DeadlineError at ``deadline`` (monotonic), or the writer's error."""
+    def read(self, deadline: float, has_left: Callable[[], bool] = _never) -> Generator[bytes]:
+        """Yield the chunks as they arrive.
+
+        Raises DeadlineError at ``deadline`` (monotonic), ClientLeftError once ``has_left`` returns true, or the
+        writer's error.
+        """
         self._readers += 1
         try:
             position = 0
@@ -103,8 +122,8 @@ class AudioStream:
                     raise self._error
                 elif self.complete:
                     return
-                elif not self._changed.wait(max(0.0, deadline - time.monotonic())) and time.monotonic() >= deadline:
-                    raise DeadlineError
+                else:
+                    _wait(self._changed, deadline, has_left)
         finally:
             self._readers -= 1
             if not self._readers and not self.ended:
@@ -120,3 +139,14 @@ class AudioStream:
         # A new event each time wakes everyone who waits for the old one, and nobody has to clear it.
         changed, self._changed = self._changed, Event()
         changed.set()
+
+
+def _wait(changed: Event, deadline: float, has_left: Callable[[], bool]) -> None:
+    """Wait for the event. Raises what :meth:`AudioStream.read` raises."""
+    while True:
+        if has_left():
+            raise ClientLeftError
+        if changed.wait(min(_CHECK_SECONDS, max(0.0, deadline - time.monotonic()))):
+            return
+        if time.monotonic() >= deadline:
+            raise DeadlineError

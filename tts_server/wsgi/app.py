@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from tts_server import __version__
-from tts_server.api import duplex, models, openapi, phonemes, probes, speech
 from tts_server.api.context import Context
-from tts_server.api.cors import register_cors
+from tts_server.api.endpoints import duplex, links, models, openapi, phonemes, probes, speech
 from tts_server.api.errors import register_error_handlers
-from tts_server.api.instrumentation import instrument
-from tts_server.api.response_cache import ResponseCache
-from tts_server.api.usage import register_usage
+from tts_server.api.middleware.cors import register_cors
+from tts_server.api.middleware.instrumentation import instrument
+from tts_server.api.middleware.response_cache import ResponseCache
+from tts_server.api.middleware.usage import register_usage
 from tts_server.apikeys import ANONYMOUS, Limits
 from tts_server.auth.keys import Keys
+from tts_server.auth.links import Links
 from tts_server.cache.memory import AudioCache
 from tts_server.duplex.sockets import Sockets
 from tts_server.engines import Engine, create_engine
@@ -65,6 +66,7 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
         metrics=metrics,
         model_name=settings.model_name or engine.name,
         keys=Keys(settings.api_keys, probe=settings.probe_key, tokens=_tokens(settings)),
+        links=Links(settings.api_keys),
         tracing=start_tracing(os.environ, __version__),
         sockets=Sockets(),
         quotas=Quotas(metrics, settings.api_keys or (ANONYMOUS,), _shared_usage(settings, metrics)),
@@ -78,6 +80,7 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
     for blueprint in (
         probes.blueprint,
         speech.blueprint,
+        links.blueprint,
         phonemes.blueprint,
         duplex.blueprint,
         models.blueprint,

@@ -3,15 +3,17 @@
 import contextlib
 import errno
 import logging
+import select
 import socket
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import gevent
+from gevent.monkey import get_original
 from gunicorn import http
 from gunicorn.http import wsgi
-from gunicorn.http.errors import NoMoreData
+from gunicorn.http.errors import NoMoreData, ParseException
 
 from tts_server.wsgi.response import Response
 from tts_server.wsgi.sending import PIECE_BYTES, SendTimeoutError, limit_unread_data, reset, send
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_HAS_LEFT = "tts_server.has_left"
 _LEFT = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ETIMEDOUT, errno.EBADF)
 # The rest of a request that nobody wants. See _discard.
 _DISCARD_SECONDS = 2.0
@@ -124,6 +127,7 @@ class Connection:
             response_args=(self._send_seconds,),
         )
         environ["wsgi.multithread"] = True
+        environ[_HAS_LEFT] = self._has_left
         if not worker.alive:
             response.force_close()
         if head:
@@ -131,10 +135,24 @@ class Connection:
         body: Iterable[bytes] = worker.wsgi(environ, response.start_response)
         if worker.is_already_handled(body) or not _write(response, body) or response.should_close():
             return False
-        if self._parser.finish_body(deadline=time.monotonic() + _DISCARD_SECONDS):
+        if self._read_rest():
             return True
         self._discard()
         return False
+
+    def _read_rest(self) -> bool:
+        """Read what the application has left of the body. Return whether the next request begins after it."""
+        try:
+            return bool(self._parser.finish_body(deadline=time.monotonic() + _DISCARD_SECONDS))
+        except ParseException:  # the response has been sent, so an error would answer a request that nobody has made
+            return False
+
+    def _has_left(self) -> bool:
+        """Return whether the client has closed the connection, or its side of it."""
+        # gevent's own poll would switch to other greenlets.
+        poll = get_original("select", "poll")()
+        poll.register(self._client.fileno(), select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     def _send(self, pieces: list[bytes]) -> None:
         if sum(map(len, pieces)) <= PIECE_BYTES:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from gunicorn import SERVER
 
-from tts_server.api.response_cache import REMEMBER, CachedResponse, ResponseCache
+from tts_server.api.middleware.response_cache import REMEMBER, CachedResponse, ResponseCache
 
 _METHOD = b"POST "
 _END = b"\r\n\r\n"

@@ -26,11 +26,11 @@ class ModelClaim(ApiModel):
                 " && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)"
                 " && self.accessModes == oldSelf.accessModes",
                 "storageClassName and accessModes of a claim cannot change: remove model.storage, wait until the "
-                "TTSService is Ready, then set it anew",
+                "TTSService is Ready, then set it again",
             ),
             rule(
                 "quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) >= 0",
-                "model.storage.persistentVolumeClaim.size can only grow: set it to at least what it was",
+                "model.storage.persistentVolumeClaim.size can only grow: set it to at least its previous value",
             ),
         )
     }
@@ -71,8 +71,8 @@ class Model(ApiModel):
         "json_schema_extra": rules(
             rule(
                 "self.engine == 'fastspeech2' || (has(self.name) && has(self.revision))",
-                "model.engine modelscope needs model.name and model.revision: write the id of the model on the hub and "
-                "the revision that is to run, such as v1.0.1",
+                "model.engine modelscope needs model.name and model.revision: set the model's id on the hub, and the "
+                "revision to run, such as v1.0.1",
             ),
             rule(
                 "self.engine != 'fastspeech2' || !(has(self.revision) || has(self.storage))",

@@ -39,11 +39,11 @@ class Canary(ApiModel):
             rule(
                 "!has(self.steps) || (self.steps.map(s, s.weight).isSorted()"
                 " && self.steps.all(a, self.steps.exists_one(b, b.weight == a.weight)))",
-                "the weights of rollout.canary.steps must rise from step to step, as in 10, 50",
+                "the weights in rollout.canary.steps must increase from step to step, for example 10, 50",
             ),
             rule(
                 "!has(self.steps) || self.steps.all(s, s.weight < 100)",
-                "a weight in rollout.canary.steps must be below 100: after the last step all traffic follows by itself",
+                "a weight in rollout.canary.steps must be below 100: after the last step, all traffic follows",
             ),
         )
     }
@@ -107,7 +107,7 @@ class PrometheusQuery(ApiModel):
         "json_schema_extra": rules(
             rule(
                 "has(self.max) || has(self.min)",
-                "each query of rollout.analysis.prometheus needs max, min, or both: the limits of a good result",
+                "each query of rollout.analysis.prometheus needs max, min, or both, the range of acceptable results",
             ),
         )
     }
@@ -163,7 +163,7 @@ class Rollout(ApiModel):
         "json_schema_extra": rules(
             rule(
                 "!(string(self.maxSurge) in ['0', '0%'] && string(self.maxUnavailable) in ['0', '0%'])",
-                "rollout.maxSurge and rollout.maxUnavailable cannot both be 0: nothing could ever be replaced; "
+                "rollout.maxSurge and rollout.maxUnavailable cannot both be 0, or no pod could ever be replaced: "
                 "set maxSurge: 1",
             ),
             rule(

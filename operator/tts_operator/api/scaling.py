@@ -94,8 +94,8 @@ class Metric(ApiModel):
                 " && (self.type == 'ContainerResource') == has(self.containerResource)"
                 " && (self.type == 'Pods') == has(self.pods) && (self.type == 'Object') == has(self.object)"
                 " && (self.type == 'External') == has(self.external)",
-                "a metric of autoscaling.metrics has exactly the field that its type names: resource, "
-                "containerResource, pods, object or external",
+                "each metric in autoscaling.metrics must set exactly the field that its type names: resource, "
+                "containerResource, pods, object, or external",
             ),
         )
     }
@@ -155,12 +155,12 @@ class Autoscaling(ApiModel):
         "json_schema_extra": rules(
             rule(
                 "self.minReplicas <= self.maxReplicas",
-                "autoscaling.minReplicas must not be above autoscaling.maxReplicas: lower the one or raise the other",
+                "autoscaling.minReplicas must not exceed autoscaling.maxReplicas: lower the one, or raise the other",
             ),
             rule(
                 "self.targetCPUUtilizationPercentage > 0 || (has(self.metrics) && self.metrics.size() > 0)",
-                "autoscaling.targetCPUUtilizationPercentage: 0 turns CPU off, so autoscaling.metrics must name another "
-                "metric to scale by",
+                "autoscaling.targetCPUUtilizationPercentage: 0 disables scaling by CPU, so autoscaling.metrics must "
+                "name another metric",
             ),
         )
     }

@@ -15,11 +15,11 @@ class Image(ApiModel):
         "json_schema_extra": rules(
             rule(
                 "!(has(self.tag) && has(self.digest))",
-                "set either image.tag or image.digest, not both: a digest already says which image it is",
+                "set either image.tag or image.digest, not both: a digest already identifies the image",
             ),
             rule(
                 "!(has(self.tag) || has(self.digest)) || has(self.repository)",
-                "image.tag and image.digest need image.repository, the image that they belong to",
+                "image.tag and image.digest need image.repository",
             ),
         )
     }

@@ -41,8 +41,8 @@ class Spec(ApiModel):
         "json_schema_extra": rules(
             rule(
                 f"!has(self.autoscaling) || self.replicas == {DEFAULT_REPLICAS}",
-                "replicas and autoscaling exclude each other: remove replicas, since autoscaling.minReplicas and "
-                "autoscaling.maxReplicas bound the number of pods, or remove autoscaling",
+                "replicas and autoscaling are mutually exclusive: remove replicas, because autoscaling.minReplicas and "
+                "autoscaling.maxReplicas limit the number of pods, or remove autoscaling",
             ),
             rule(
                 f"!({_HAS_INTEGER_MINIMUM}) || has(self.autoscaling)"
@@ -58,21 +58,21 @@ class Spec(ApiModel):
             ),
             rule(
                 f"!({_ONE_NODE_CLAIM}) || (!has(self.autoscaling) && self.replicas <= 1)",
-                "a volume of accessModes ReadWriteOnce serves pods of one node only: set "
+                "a ReadWriteOnce volume serves the pods of one node only: set "
                 "model.storage.persistentVolumeClaim.accessModes: [ReadWriteMany], or replicas: 1",
             ),
             rule(
                 "!has(self.rollout.speechCheck.texts) || self.rollout.speechCheck.texts.all(t,"
                 " size(t) <= self.server.maxInputCharacters)",
-                "a text of rollout.speechCheck.texts is longer than server.maxInputCharacters: no pod would speak it; "
-                "shorten it",
+                "a text in rollout.speechCheck.texts is longer than server.maxInputCharacters, so every pod would "
+                "reject it: shorten it",
             ),
             rule(
                 f"{_SHARED_BY_WEIGHT} || !has(self.rollout.canary) || !has(self.rollout.canary.steps)"
                 f" || self.rollout.canary.steps.all(s, s.weight <= {MOST_BY_PODS})",
-                "without gateway, and without an ingress whose className begins with nginx, the share of a canary is "
-                "made by the number of its pods, and 99 % would take 99 times the present ones: set the weights of "
-                f"rollout.canary.steps to {MOST_BY_PODS} or less",
+                "without gateway, or an ingress whose className begins with nginx, the number of pods sets the share "
+                "of a canary, and 99 % would take 99 times the present pods: set the weights in rollout.canary.steps "
+                f"to {MOST_BY_PODS} or less",
             ),
         )
     }

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
+from typing import cast
 
 import aiohttp
 
@@ -14,6 +15,7 @@ from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import EVENTS, PODS
 from tts_operator.kube.source import ApiSource
+from tts_operator.objects import Pod
 from tts_operator.reconcile.observed.trimming import service_of, trim_pod
 from tts_operator.reconcile.status.events import pod_event
 from tts_operator.runtime import Informer, Key, Lane, Store
@@ -45,10 +47,10 @@ class Fencing:
         port = settings.http.port if settings.http is not None else 0
         self.fence = Fence(
             client,
-            pods=pods,
+            pods=cast("Iterable[Pod]", pods),
             changes=lambda: pods.changes,
             zones=zones,
-            peers=Peers(lambda: own, own_name=settings.pod_name, port=port),
+            peers=Peers(lambda: cast("Iterable[Pod]", own), own_name=settings.pod_name, port=port),
             leading=leading,
             seen=self._take,
             tell=self._tell,
@@ -74,7 +76,7 @@ class Fencing:
         for key in self._pods.put(pod):
             self._changed(key, Lane.SLOW)
 
-    def _tell(self, pod: Json, reason: str, note: str) -> None:
+    def _tell(self, pod: Pod, reason: str, note: str) -> None:
         """Create an event on the TTSService: best effort, in the background."""
         key = service_of(pod)
         body = self._services.get(*key) if key is not None else None

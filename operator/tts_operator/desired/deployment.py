@@ -2,7 +2,7 @@
 
 from tts_operator.api import TTSService
 from tts_operator.desired.identity import candidate_labels, candidate_name, manifest, selector_labels
-from tts_operator.desired.pod import as_candidate
+from tts_operator.desired.pod.template import as_candidate
 from tts_operator.desired.workloads import Candidate, DesiredWorkloads
 from tts_operator.json_object import Json
 

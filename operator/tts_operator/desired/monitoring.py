@@ -26,7 +26,7 @@ def pod_monitor(service: TTSService) -> Json:
 
 
 def prometheus_rule(service: TTSService) -> Json:
-    """The PrometheusRule, with alerts for what clients notice."""
+    """The PrometheusRule, with alerts for what clients notice, and for a lexicon that is wrong."""
     asked = service.spec.monitoring.prometheus_rule
     group = {"name": f"tts-operator.{service.namespace}.{service.name}", "rules": _alerts(service)}
     return manifest(
@@ -72,6 +72,13 @@ def _alerts(service: TTSService) -> list[Json]:
             minutes=10,
             severity="warning",
             summary=f"1 % of the requests to {name} take longer than {longest} s",
+        ),
+        _alert(
+            "TTSServiceLexiconReloadFailed",
+            f"min(tts_lexicon_last_reload_successful{{{ours}}}) == 0",
+            minutes=5,
+            severity="warning",
+            summary=f"Pods of {name} cannot read its lexicon, and use an older one or none; their logs say why",
         ),
     ]
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, TypeGuard
 
 from pydantic import ValidationError
 
@@ -18,10 +18,11 @@ from tts_operator.api import Spec, TTSService
 from tts_operator.api.model import Model
 from tts_operator.api.quantity import quantity
 from tts_operator.desired.identity import manifest
-from tts_operator.desired.pod import pod_template
-from tts_operator.desired.spread import in_force, resolved
+from tts_operator.desired.pod.spread import in_force, resolved
+from tts_operator.desired.pod.template import pod_template
 from tts_operator.json_object import Json
 from tts_operator.keyring import Keyring
+from tts_operator.objects import RevisionData
 
 PARTS = {"model", "image", "resources", "server", "placement", "pod_template"}
 """The fields of the spec that affect the pods."""
@@ -235,7 +236,7 @@ def _amount(value: Any) -> str:
         return str(value)
 
 
-def _holds_revision(data: Any) -> bool:
+def _holds_revision(data: Any) -> TypeGuard[RevisionData]:
     """Whether data has the shape of a revision. Others may write ControllerRevisions too."""
     if not isinstance(data, dict) or not all(isinstance(data.get(name), dict) for name in ("inputs", "template")):
         return False
@@ -244,7 +245,7 @@ def _holds_revision(data: Any) -> bool:
 
 
 def _revision(body: Json) -> Revision:
-    data = body["data"]
+    data: RevisionData = body["data"]
     return Revision(
         name=body["metadata"]["name"],
         number=body["revision"],

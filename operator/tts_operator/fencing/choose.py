@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tts_operator.desired.identity import INSTANCE_LABEL, NAME_LABEL, NODE_UNREACHABLE
-from tts_operator.json_object import Json
+from tts_operator.objects import Condition, Pod
 from tts_operator.runtime import version_of
 
 
@@ -12,7 +12,7 @@ from tts_operator.runtime import version_of
 class FencingContext:
     """The input of a fencing decision."""
 
-    pods: Collection[Json]
+    pods: Collection[Pod]
     unreachable: Mapping[str, float]
     """Nodes that all replicas consider lost, with the time of their first missed probe."""
     reachable: Collection[str]
@@ -24,7 +24,7 @@ class FencingContext:
     """Uids of pods that have never answered, and whose kubelet has not either. Their silence says nothing."""
 
 
-def to_fence(now: FencingContext) -> list[Json]:
+def to_fence(now: FencingContext) -> list[Pod]:
     """The ready pods to fence.
 
     Of each set of pods behind a Service: those of one zone out of several, or one pod, or a third of all, but never the
@@ -36,12 +36,12 @@ def to_fence(now: FencingContext) -> list[Json]:
     return [pod for pods in _sets(now.pods) for pod in _of_set(pods, lost, now)]
 
 
-def to_restore(now: FencingContext) -> list[Json]:
+def to_restore(now: FencingContext) -> list[Pod]:
     """The fenced pods whose nodes respond again."""
     return [pod for pod in now.pods if is_fenced(pod) and node_of(pod) in now.reachable]
 
 
-def contesting(pods: Iterable[Json], fenced: Mapping[str, int], unreachable: Collection[str]) -> set[str]:
+def contesting(pods: Iterable[Pod], fenced: Mapping[str, int], unreachable: Collection[str]) -> set[str]:
     """Unreachable nodes on which a fenced pod has become ready again.
 
     `fenced` maps the uids of fenced pods to their resource versions at that time. Only a kubelet, or a person, sets a
@@ -57,29 +57,29 @@ def contesting(pods: Iterable[Json], fenced: Mapping[str, int], unreachable: Col
     }
 
 
-def is_fenced(pod: Json) -> bool:
+def is_fenced(pod: Pod) -> bool:
     """Whether the operator has fenced a pod."""
     return _ready(pod).get("reason") == NODE_UNREACHABLE
 
 
-def is_ready(pod: Json) -> bool:
+def is_ready(pod: Pod) -> bool:
     """Whether a pod receives traffic from its Service."""
     return _ready(pod).get("status") == "True"
 
 
-def node_of(pod: Json) -> str:
+def node_of(pod: Pod) -> str:
     """The node of a pod; empty if it has none yet."""
     return pod.get("spec", {}).get("nodeName") or ""
 
 
-def _ready(pod: Json) -> Json:
+def _ready(pod: Pod) -> Condition:
     conditions = pod.get("status", {}).get("conditions", ())
-    return next((condition for condition in conditions if condition["type"] == "Ready"), {})
+    return next((condition for condition in conditions if condition["type"] == "Ready"), Condition())
 
 
-def _sets(pods: Iterable[Json]) -> Iterator[list[Json]]:
+def _sets(pods: Iterable[Pod]) -> Iterator[list[Pod]]:
     """Group the pods that serve together. A candidate without traffic cannot replace the others."""
-    found: dict[tuple[str, ...], list[Json]] = {}
+    found: dict[tuple[str, ...], list[Pod]] = {}
     for pod in pods:
         if "deletionTimestamp" in pod["metadata"] or not (is_ready(pod) or is_fenced(pod)):
             continue
@@ -89,10 +89,10 @@ def _sets(pods: Iterable[Json]) -> Iterator[list[Json]]:
     return iter(found.values())
 
 
-def _of_set(pods: list[Json], lost: Mapping[str, float], now: FencingContext) -> list[Json]:
+def _of_set(pods: list[Pod], lost: Mapping[str, float], now: FencingContext) -> list[Pod]:
     out = [pod for pod in pods if is_fenced(pod)]
     left = len(pods) - len(out)
-    chosen: list[Json] = []
+    chosen: list[Pod] = []
     # The longest silence first, then by name, so that all replicas choose the same.
     silent = [pod for pod in pods if not is_fenced(pod) and node_of(pod) in lost]
     due = [pod for pod in silent if pod["metadata"]["uid"] not in now.unheard]
@@ -106,6 +106,6 @@ def _of_set(pods: list[Json], lost: Mapping[str, float], now: FencingContext) ->
     return chosen
 
 
-def _zones(pods: Iterable[Json], zones: Mapping[str, str]) -> int:
+def _zones(pods: Iterable[Pod], zones: Mapping[str, str]) -> int:
     """The number of zones of these pods. Each node without a zone counts as its own zone."""
     return len({zones.get(node_of(pod), f"node {node_of(pod)}") for pod in pods})

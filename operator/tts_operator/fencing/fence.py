@@ -13,7 +13,7 @@ from typing import Self
 import aiohttp
 
 from tts_operator.desired.identity import NODE_UNREACHABLE
-from tts_operator.desired.pod import PORT
+from tts_operator.desired.pod.template import PORT
 from tts_operator.fencing.choose import (
     FencingContext,
     contesting,
@@ -30,6 +30,7 @@ from tts_operator.json_object import Json
 from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import PODS
+from tts_operator.objects import Pod
 from tts_operator.runtime import version_of
 
 ROUND_SECONDS = 1.0
@@ -67,13 +68,13 @@ class Fence:
         self,
         client: Client,
         *,
-        pods: Iterable[Json],
+        pods: Iterable[Pod],
         changes: Callable[[], object] = object,
         zones: Mapping[str, str],
         peers: Peers,
         leading: Callable[[], bool],
         seen: Callable[[Json], object] = lambda _: None,
-        tell: Callable[[Json, str, str], None] = lambda *_: None,
+        tell: Callable[[Pod, str, str], None] = lambda *_: None,
         knock: Callable[..., Awaitable[set[Target]]] = probe,
     ) -> None:
         """`pods` are those of all TTSServices. `zones` maps nodes to zones. `client` writes even without the lease.
@@ -217,7 +218,7 @@ class Fence:
         self._tries = tries
         return due
 
-    def _is_heard(self, pod: Json) -> bool:
+    def _is_heard(self, pod: Pod) -> bool:
         """Whether a pod's silence is meaningful: it, or its kubelet, has answered before.
 
         Otherwise, a tenant could get others fenced. If a firewall hides a node's kubelet, and a NetworkPolicy another
@@ -274,7 +275,7 @@ class Fence:
         least = 0.0 if self._leading() else STANDBY_SECONDS
         return {node: since for node, since in lost.items() if time.monotonic() - since >= least}
 
-    async def _fence(self, pod: Json) -> None:
+    async def _fence(self, pod: Pod) -> None:
         node = node_of(pod)
         text = f"node {node} does not respond; the pod gets no traffic until it does"
         written = await self._set_ready(pod, ready=False, message=text)
@@ -287,7 +288,7 @@ class Fence:
                 f"pod {pod['metadata']['name']} gets no traffic: its node {node} does not respond",
             )
 
-    async def _restore(self, pod: Json) -> None:
+    async def _restore(self, pod: Pod) -> None:
         """Restore a pod if it says that it is ready. Its kubelet would do so too, but later."""
         if not await self._answers(pod):
             return
@@ -297,7 +298,7 @@ class Fence:
             note = f"pod {pod['metadata']['name']} gets traffic again: its node {node_of(pod)} responds"
             self._tell(pod, RESTORED, note)
 
-    async def _answers(self, pod: Json) -> bool:
+    async def _answers(self, pod: Pod) -> bool:
         assert self._session is not None  # noqa: S101 - for the type checker
         address = pod["status"].get("podIP", "")
         host = f"[{address}]" if ":" in address else address
@@ -310,7 +311,7 @@ class Fence:
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
             return False
 
-    async def _set_ready(self, pod: Json, *, ready: bool, message: str) -> Json | None:
+    async def _set_ready(self, pod: Pod, *, ready: bool, message: str) -> Json | None:
         """Write the condition to the exact version that was decided on. Returns the pod, or None if not written.
 
         A conflict means that the pod has changed, so that the next round decides again.
@@ -339,7 +340,7 @@ class Fence:
         self._seen(written)
         return written
 
-    def _complain(self, pod: Json, problem: str) -> None:
+    def _complain(self, pod: Pod, problem: str) -> None:
         """Log a failed write, but rarely: without an API server, each pod of a lost node fails four times a second."""
         if time.monotonic() >= self._complaint_due:
             self._complaint_due = time.monotonic() + COMPLAIN_SECONDS
@@ -350,7 +351,7 @@ def _is_kubelet(target: Target) -> bool:
     return target.port == KUBELET_PORT
 
 
-def targets_by_node(pods: Iterable[Json]) -> dict[str, list[Target]]:
+def targets_by_node(pods: Iterable[Pod]) -> dict[str, list[Target]]:
     """Return the targets on each node that has pods of TTSServices: the pods, then the kubelet.
 
     Pods come first, because clients use them too, and because a kubelet logs connections without a request.
@@ -375,5 +376,5 @@ def _targets(by_namespace: Mapping[str, list[str]], host: str) -> list[Target]:
     return [*pods, Target(host, KUBELET_PORT)] if host else pods
 
 
-def _where(pod: Json) -> dict[str, str]:
+def _where(pod: Pod) -> dict[str, str]:
     return {"namespace": pod["metadata"]["namespace"], "object": pod["metadata"]["name"]}

@@ -8,8 +8,10 @@ from typing import Any
 
 import aiohttp
 
+from tts_operator.fencing.choose import node_of
 from tts_operator.fencing.views import Peer, Sight, View
 from tts_operator.json_object import Json
+from tts_operator.objects import Pod
 
 PEERS_PATH = "/nodes"
 ANSWER_SECONDS = 0.5
@@ -21,7 +23,7 @@ MAX_NODES = 100
 class Peers:
     """Queries the other replicas."""
 
-    def __init__(self, pods: Callable[[], Iterable[Json]], *, own_name: str, port: int) -> None:
+    def __init__(self, pods: Callable[[], Iterable[Pod]], *, own_name: str, port: int) -> None:
         """`pods` are the operator's pods, including this one. They answer on `port`."""
         self._pods = pods
         self._own_name = own_name
@@ -39,11 +41,11 @@ class Peers:
             for uid, view in zip(uids, views, strict=True)
         }
         return [
-            Peer(node=pod["spec"]["nodeName"], view=view, unanswered=self._unanswered[uid])
+            Peer(node=node_of(pod), view=view, unanswered=self._unanswered[uid])
             for pod, uid, view in zip(pods, uids, views, strict=True)
         ]
 
-    def _counts(self, pod: Json) -> bool:
+    def _counts(self, pod: Pod) -> bool:
         metadata, status = pod["metadata"], pod.get("status", {})
         other = metadata["name"] != self._own_name and "deletionTimestamp" not in metadata
         return bool(other and status.get("phase") == "Running" and status.get("podIP") and pod["spec"].get("nodeName"))

@@ -4,12 +4,13 @@ Half of an object's text is `managedFields`, and most of the rest is only compar
 times as long, for each event of each watch.
 """
 
-from typing import Any, TypedDict
+from typing import Any
 
 import msgspec
 from msgspec import Raw
 
 from tts_operator.json_object import Json
+from tts_operator.objects import ObjectMeta
 
 
 class LazyObject(dict[str, Any]):
@@ -17,39 +18,6 @@ class LazyObject(dict[str, Any]):
 
     The text is a view of the whole response. Copy what you keep.
     """
-
-
-class Entry(TypedDict, total=False):
-    """An entry of `managedFields`. Its `fieldsV1` stays text."""
-
-    manager: str
-    operation: str
-    apiVersion: str
-    time: str
-    fieldsType: str
-    fieldsV1: Raw
-    subresource: str
-
-
-class Metadata(TypedDict, total=False):
-    """The fields of ObjectMeta that the operator reads.
-
-    Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/
-    """
-
-    name: str
-    namespace: str
-    uid: str
-    resourceVersion: str
-    generation: int
-    creationTimestamp: str | None
-    """Null in a bookmark, as older API servers write it."""
-    deletionTimestamp: str
-    labels: dict[str, str]
-    annotations: dict[str, str]
-    ownerReferences: list[Json]
-    finalizers: list[str]
-    managedFields: list[Entry]
 
 
 class _ListMetadata(msgspec.Struct, rename="camel"):
@@ -72,7 +40,7 @@ class Event(msgspec.Struct):
 
 
 _top = msgspec.json.Decoder(dict[str, Raw])
-_metadata = msgspec.json.Decoder(Metadata)
+_metadata = msgspec.json.Decoder(ObjectMeta)
 read_page = msgspec.json.Decoder(Page).decode
 read_event = msgspec.json.Decoder(Event).decode
 read_whole = msgspec.json.Decoder().decode

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from tts_operator.api import TTSService
 from tts_operator.desired import Defaults
-from tts_operator.desired.pod import image_reference
+from tts_operator.desired.pod.template import image_reference
 from tts_operator.desired.revision import Revision, wanted_revision
 from tts_operator.json_object import Json
 from tts_operator.kube.client import FIELD_MANAGER

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from http import HTTPStatus
+from typing import cast
 
 import aiohttp
 
@@ -15,6 +16,7 @@ from tts_operator.json_object import Json
 from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import OPTIONAL, Resource
+from tts_operator.objects import Pod
 from tts_operator.policy import Bounds, Policy
 from tts_operator.reconcile.analysis.model import NO_RESULT
 from tts_operator.reconcile.analysis.runner import AnalysisRunner
@@ -215,7 +217,7 @@ class Reconciler:
         key = service.namespace, service.name
         return Observed(
             children=self._kept(key),
-            pods=self._pods.of(key),
+            pods=cast("list[Pod]", self._pods.of(key)),
             zones=self._zones,
             nodes=self._nodes,
             unserved=_unserved(tuple(map(self._served, OPTIONAL))),

@@ -1,7 +1,8 @@
 """The cache: the last seen objects of one resource, indexed by the key that they belong to."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from tts_operator.json_object import Json
 
@@ -124,6 +125,6 @@ def _address(body: Json) -> Key:
     return metadata.get("namespace", ""), metadata["name"]
 
 
-def version_of(body: Json) -> int:
-    """The resource version as a number: the larger of two versions is the later one (KEP-5504)."""
+def version_of(body: Mapping[str, Any]) -> int:
+    """The resource version of an object as a number: the larger of two versions is the later one (KEP-5504)."""
     return int(body["metadata"]["resourceVersion"])

@@ -1,6 +1,7 @@
 """The speech check: every new pod speaks every text, and each recording is judged.
 
-The requests to a pod run one at a time, so an idle server never has a reason to refuse one:
+The requests to a pod run one at a time, so an idle server never has a reason to refuse one. Only a pod that already
+serves clients may be busy (503 with Retry-After), and is asked again:
 
 1. Each text `attempts` times. Each recording is judged, and compared with the stable version's if there is one.
 2. `repeats` short texts, all different. A server that fails 10 % of its requests fails at least one of 50 with a
@@ -31,6 +32,9 @@ _GRACE_SECONDS = 2.0
 """Extra wait beyond the time limit, to tell a late response from a missing one."""
 _CONNECT_TRIES = 4
 _CONNECT_PAUSE_SECONDS = 0.5
+_BUSY_TRIES = 4
+_BUSY_PAUSE_SECONDS = (0.5, 3.0)
+"""Shortest and longest pause before a busy pod is asked again."""
 _SHOWN_TEXT = 12
 
 
@@ -58,6 +62,8 @@ class SpeechPlan:
     language: str = "zh-CN"
     """BCP 47 language of the short texts."""
     api_key: str | None = field(default=None, repr=False)
+    serves_clients: bool = False
+    """Whether the pods serve clients during the check."""
     stable: Target | None = None
     """A pod of the stable version to compare with. Its own failures never count against the new version."""
 
@@ -210,8 +216,8 @@ class _Pod:
             return replace(judged, cached=answer.cached)
 
     async def _ask(self, text: str) -> Spoken | Problem:
-        """Speak. Retries while the pod has never been reached."""
-        refused = 0
+        """Speak. Retries while the pod has never been reached, or is busy with clients."""
+        refused = busy = 0
         while True:
             answer = await speak(
                 self._session,
@@ -230,6 +236,9 @@ class _Pod:
             # The network of a new pod may lag behind its readiness. A pod that has answered once is reachable.
             if answer.kind == "connection" and not self._answered and (refused := refused + 1) < _CONNECT_TRIES:
                 await asyncio.sleep(_CONNECT_PAUSE_SECONDS)
+            elif self._plan.serves_clients and answer.retry_after is not None and (busy := busy + 1) < _BUSY_TRIES:
+                shortest, longest = _BUSY_PAUSE_SECONDS
+                await asyncio.sleep(min(max(answer.retry_after, shortest), longest))
             else:
                 return answer
 

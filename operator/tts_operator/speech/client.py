@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -22,6 +23,7 @@ MAX_METRICS_BYTES = 512 << 10
 MOST_PIECES = 20_000
 """Maximum number of chunks in a body: each costs the event loop a few microseconds, even with a single byte."""
 _SHOWN = 160
+_SECONDS = re.compile("[0-9]{1,4}")
 _LOOKED_AT = 4096
 """Bytes of an error's body that are read."""
 _PLAIN = {"Accept-Encoding": "identity"}
@@ -67,6 +69,8 @@ class Problem:
     seconds: float
     status: int = 0
     """HTTP status; 0 without a response."""
+    retry_after: float | None = None
+    """Seconds after which a busy server (503) wants another try; None if it named no number."""
 
 
 async def speak(
@@ -184,7 +188,8 @@ def _refusal(
     request = f" (request {identity})" if identity else ""
     clock = _clock(response.headers.get("Date", "")) if status == HTTPStatus.UNAUTHORIZED else ""
     message = f"it answers {status}{f': {said}' if said else ''}{clock}{request}"
-    return Problem(message, "status", seconds, status)
+    again = response.headers.get("Retry-After", "") if status == HTTPStatus.SERVICE_UNAVAILABLE else ""
+    return Problem(message, "status", seconds, status, float(again) if _SECONDS.fullmatch(again) else None)
 
 
 def _told(body: bytearray) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.integration.operator.test_children import EVERYTHING
 from tests.integration.operator.world import UNHEARD, World, until
-from tts_operator.desired.pod import pod_template
+from tts_operator.desired.pod.template import pod_template
 from tts_operator.json_object import Json
 from tts_operator.kube.client import FIELD_MANAGER, REPLICAS_MANAGER
 from tts_operator.kube.errors import ApiError

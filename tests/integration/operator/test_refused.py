@@ -9,7 +9,7 @@ import pytest
 
 from devcluster.errors import DevclusterError
 from tests.integration.operator.world import World
-from tts_operator.api.crd import schema
+from tts_operator.api.generate.crd import schema
 from tts_operator.kube.errors import ApiError
 
 LONG = "n" * 51
@@ -38,7 +38,7 @@ BAD = [
     ({"image": {"tag": "v1"}}, "need image.repository"),
     ({"server": {"lexicon": {"configMapKeyRef": {"name": "w", "key": "a/b"}}}}, "lexicon.configMapKeyRef.key"),
     ({"rollout": {"maxSurge": 0}}, "set maxSurge: 1"),
-    ({"rollout": {"maxSurge": "0%", "maxUnavailable": "0%"}}, "nothing could ever be replaced"),
+    ({"rollout": {"maxSurge": "0%", "maxUnavailable": "0%"}}, "or no pod could ever be replaced"),
     ({"disruption": {"minAvailable": 1, "maxUnavailable": 1}}, "not both"),
     ({"disruption": {"minAvailable": 3}}, "set disruption.maxUnavailable: 1"),
     ({"server": {"maxInputCharacters": 0}}, "should be greater than or equal to 1"),
@@ -46,11 +46,11 @@ BAD = [
     ({"placement": {"zoneSpread": {"maxSkew": 0}}}, "should be greater than or equal to 1"),
     ({"disruption": {"maxUnavailable": 0}}, "would block every drain of a node"),
     ({"resources": {"limits": {"memory": "1Gi"}}}, "resources.limits.memory must be at least"),
-    ({"replicas": 5, "autoscaling": {}}, "replicas and autoscaling exclude each other: remove replicas"),
+    ({"replicas": 5, "autoscaling": {}}, "replicas and autoscaling are mutually exclusive: remove replicas"),
     ({"disruption": {"minAvailable": 2}, "autoscaling": {}}, "must be below autoscaling.minReplicas"),
-    ({"autoscaling": {"minReplicas": 5, "maxReplicas": 4}}, "minReplicas must not be above autoscaling.maxReplicas"),
+    ({"autoscaling": {"minReplicas": 5, "maxReplicas": 4}}, "minReplicas must not exceed autoscaling.maxReplicas"),
     ({"autoscaling": {"targetCPUUtilizationPercentage": 0}}, "autoscaling.metrics must name another metric"),
-    ({"autoscaling": {"metrics": [{"type": "Pods"}]}}, "exactly the field that its type names"),
+    ({"autoscaling": {"metrics": [{"type": "Pods"}]}}, "must set exactly the field that its type names"),
     ({"autoscaling": {"metrics": [{"type": "Carrier", "pods": {}}]}}, "supported values"),
     ({"model": {"engine": "modelscope"}}, "needs model.name and model.revision"),
     ({"model": {"revision": "v1"}}, "have no effect with engine fastspeech2"),
@@ -59,7 +59,7 @@ BAD = [
         {"model": {**HUB, "storage": {"emptyDir": {}, "persistentVolumeClaim": {}}}},
         "or model.storage.persistentVolumeC",
     ),
-    ({"model": {**HUB, "storage": {"persistentVolumeClaim": ONE_NODE}}}, "serves pods of one node only"),
+    ({"model": {**HUB, "storage": {"persistentVolumeClaim": ONE_NODE}}}, "serves the pods of one node only"),
     ({"ingress": {"tls": {"secretName": "tls"}}}, "ingress.tls needs ingress.host"),
     ({"ingress": {"host": "a.example", "tls": {}}}, "set either ingress.tls.secretName"),
     ({"ingress": {"host": "Not A Host"}}, "spec.ingress.host"),
@@ -72,11 +72,11 @@ BAD = [
     ({"placement": {"affinity": {"nodeAfinity": {}}}}, "field not declared in schema"),
     ({"rollout": {"strategy": "Bold"}}, 'supported values: "Rolling"'),
     ({"podTemplate": "text"}, "spec.podTemplate"),
-    (_canary(50, 10), "the weights of rollout.canary.steps must rise from step to step"),
-    (_canary(10, 10), "the weights of rollout.canary.steps must rise from step to step"),
+    (_canary(50, 10), "the weights in rollout.canary.steps must increase from step to step"),
+    (_canary(10, 10), "the weights in rollout.canary.steps must increase from step to step"),
     (_canary(10, 100), "a weight in rollout.canary.steps must be below 100"),
-    (_canary(10, 81), "set the weights of rollout.canary.steps to 80 or less"),
-    ({**_canary(81), "ingress": {"className": "traefik"}}, "set the weights of rollout.canary.steps to 80 or less"),
+    (_canary(10, 81), "set the weights in rollout.canary.steps to 80 or less"),
+    ({**_canary(81), "ingress": {"className": "traefik"}}, "set the weights in rollout.canary.steps to 80 or less"),
     (_canary(0), "should be greater than or equal to 1"),
     (_canary(), "should have at least 1 items"),
     (_canary(*range(1, 22)), "must have at most 20 items"),
@@ -89,7 +89,7 @@ BAD = [
     ({"rollout": {"speechCheck": {"texts": [""]}}}, "should be at least 1 chars long"),
     (
         {"server": {"maxInputCharacters": 5}, "rollout": {"speechCheck": {"texts": ["a", "longer"]}}},
-        "a text of rollout.speechCheck.texts is longer than server.maxInputCharacters",
+        "a text in rollout.speechCheck.texts is longer than server.maxInputCharacters",
     ),
     (_query(), "each query of rollout.analysis.prometheus needs max, min, or both"),
     (_query(max="much"), "rollout.analysis.prometheus.queries[0].max"),

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from tests.integration.server.conftest import START_SECONDS, Server, running, wait_until
-from tts_operator.desired.probe import Admits
+from tts_operator.desired.pod.probe import Admits
 from tts_operator.keyring import Keyring
 from tts_operator.reconcile.analysis.credentials import credential
 from tts_operator.reconcile.analysis.model import PodEndpoint

@@ -131,7 +131,7 @@ async def moves(_: web.Request) -> web.Response:
 
 
 async def is_full(_: web.Request) -> web.Response:
-    return web.json_response({"error": {"message": "full"}}, status=503, headers={"Retry-After": "2"})
+    return web.json_response({"error": {"message": "full"}}, status=503, headers={"Retry-After": "1"})
 
 
 async def breaks_off(request: web.Request) -> web.StreamResponse:
@@ -231,6 +231,32 @@ async def test_every_pod_is_asked_and_one_that_fails_is_named(session: aiohttp.C
     assert result.summary.startswith("pod-2 failed the speech check. “欢迎使用语音合成服务。”: it answers 503: full")
     assert [bool(each.findings) for each in result.pods] == [False, True, False]
     assert [each.requests for each in result.pods] == [2, 1, 2]
+
+
+@pytest.mark.parametrize("serves_clients", [True, False])
+async def test_a_pod_that_serves_clients_may_be_busy_for_a_moment(
+    session: aiohttp.ClientSession, *, serves_clients: bool
+) -> None:
+    asked = 0
+
+    async def busy_every_other_time(request: web.Request) -> web.StreamResponse:
+        nonlocal asked
+        asked += 1
+        return await (is_full(request) if asked % 2 else hello(request))
+
+    async with serving(busy_every_other_time) as url:
+        plan = SpeechPlan(texts=[TEXT], attempts=2, repeats=0, serves_clients=serves_clients)
+        result = await check(session, [Target("pod", url)], plan)
+    assert result.passed is serves_clients
+    assert asked == (4 if serves_clients else 1)
+
+
+async def test_a_pod_that_is_always_busy_fails(session: aiohttp.ClientSession) -> None:
+    async with serving(is_full) as url:
+        plan = SpeechPlan(texts=[TEXT], repeats=0, serves_clients=True)
+        result = await check(session, [Target("pod", url)], plan)
+    assert "it answers 503: full" in result.summary
+    assert result.pods[0].requests == 4
 
 
 async def test_a_stable_pod_that_fails_is_not_held_against_the_new(session: aiohttp.ClientSession) -> None:

@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tests.unit.operator.worlds import DEFAULTS, KEYRING, NAMESPACE, UID, pod, service
 from tts_operator.desired import Defaults
-from tts_operator.desired.pod import pod_template
-from tts_operator.desired.probe import Admits, admits
+from tts_operator.desired.pod.probe import Admits, admits
+from tts_operator.desired.pod.template import pod_template
 from tts_operator.desired.revision import revisions_of, wanted_revision
 from tts_operator.json_object import Json
 from tts_operator.keyring import Keyring, new_secret

@@ -8,7 +8,7 @@ import copy
 import datetime
 import time
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -22,6 +22,7 @@ from tts_operator.desired.identity import CANDIDATE, NAME_LABEL
 from tts_operator.desired.revision import TEMPLATE_LABEL
 from tts_operator.json_object import Json
 from tts_operator.kube.resources import CONTROLLER_REVISIONS, DEPLOYMENTS
+from tts_operator.objects import Deployment
 from tts_operator.reconcile.observed.deployments import is_complete
 from tts_operator.reconcile.status.writer import StatusWriter
 
@@ -289,7 +290,11 @@ class Wanderer(RuleBasedStateMachine):
         if live is None or ready.get("status") != "True" or self.simulation.phase:
             return False
         current = ready["observedGeneration"] == self.simulation.api.service["metadata"]["generation"]
-        return current and is_complete(live) and len(self.simulation.pods.alive) == live["spec"]["replicas"]
+        return (
+            current
+            and is_complete(cast("Deployment", live))
+            and len(self.simulation.pods.alive) == live["spec"]["replicas"]
+        )
 
     def _nothing_of_others_changes(self) -> None:
         for at, before in self.foreign.items():

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -14,6 +14,7 @@ from tts_operator.desired.workloads import DesiredWorkloads
 from tts_operator.json_object import Json
 from tts_operator.keyring import Keyring
 from tts_operator.kube.client import FIELD_MANAGER
+from tts_operator.objects import Pod
 from tts_operator.policy import Policy
 from tts_operator.reconcile.observed.snapshot import Observed, address
 from tts_operator.reconcile.plan import Plan, compare, decide
@@ -144,7 +145,7 @@ def world(
     asked: TTSService,
     *,
     deployment: Json | None = None,
-    pods: Sequence[Json] = (),
+    pods: Sequence[Pod] = (),
     zones: Mapping[str, str] | None = None,
     without: str | None = None,
     live: Sequence[Json] = (),
@@ -175,10 +176,10 @@ def pod(
     created: str = EARLIER,
     deleted: bool = False,
     **status: Any,
-) -> Json:
+) -> Pod:
     """A pod as the cache holds it."""
     metadata = {"namespace": NAMESPACE, "name": name, "uid": name, "resourceVersion": "1", "creationTimestamp": created}
-    return {
+    found = {
         "metadata": metadata | ({"deletionTimestamp": NOW} if deleted else {}),
         "spec": {"nodeName": node},
         "status": {
@@ -188,6 +189,7 @@ def pod(
             **status,
         },
     }
+    return cast("Pod", found)
 
 
 def container(state: Json | None = None, *, last: Json | None = None, name: str = "server") -> Json:

@@ -1,6 +1,6 @@
 import pytest
 
-from tts_server.apikeys import parse_api_keys
+from tts_server.apikeys import ApiKey, parse_api_keys
 from tts_server.auth.keys import Keys
 
 
@@ -21,6 +21,18 @@ from tts_server.auth.keys import Keys
 )
 def test_keys(keys: tuple[str, ...], probe: str, given: str, taken: bool) -> None:
     assert Keys(parse_api_keys(" ".join(keys)), probe=probe).accept(given) is taken
+
+
+@pytest.mark.parametrize("key", ["钥匙-ключ-é", "à", "Ѕ"])
+def test_a_key_of_any_alphabet_arrives_as_latin_1(key: str) -> None:
+    """The last byte of "à" and of "Ѕ" in UTF-8 is white space in Latin-1."""
+    keys = Keys((ApiKey("other", "b"), ApiKey("shop", key)))
+    sent = key.encode().decode("latin-1")
+    found = keys.identify(f"Bearer {sent}")
+    assert found is not None
+    assert found.name == "shop"
+    assert keys.identify(f"Bearer {sent[:-1]}") is None
+    assert keys.identify("Bearer \xff\xfe") is None
 
 
 @pytest.mark.parametrize("key", ["eyJ.a.b", "a"])

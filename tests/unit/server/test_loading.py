@@ -66,7 +66,7 @@ _AT_ONCE = """
 import sys, threading, numpy
 from pathlib import Path
 from tts_server.engines.fastspeech2.vocoder import WINDOW_FRAMES, Vocoder
-vocoder = Vocoder(Path(sys.argv[1]))
+vocoder = Vocoder(Path(sys.argv[1]), 2)
 calls = [vocoder.open() for _ in range(2)]
 mel, go = numpy.zeros((WINDOW_FRAMES, 80), numpy.float32), []
 def call(run):
@@ -102,4 +102,4 @@ def test_the_converted_vocoder_sounds_the_same(tmp_path: Path) -> None:
     convert(source, target)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["vocoder.bin", "vocoder.xml"]
     mel = np.random.default_rng(1).normal(size=(WINDOW_FRAMES, 80)).astype(np.float32)
-    assert np.array_equal(Vocoder(source).open()(mel), Vocoder(target).open()(mel))
+    assert np.array_equal(Vocoder(source, 1).open()(mel), Vocoder(target, 1).open()(mel))

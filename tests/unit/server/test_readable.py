@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tts_server.api.phonemes import described
+from tts_server.api.endpoints.phonemes import described
 from tts_server.cache.memory import AudioCache
 from tts_server.engines.fastspeech2.engine import FastSpeech2
 from tts_server.engines.fastspeech2.phonemes import FrontEnd

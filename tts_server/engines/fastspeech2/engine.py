@@ -23,6 +23,7 @@ from tts_server.engines.fastspeech2.vocoder import (
     vocode,
 )
 from tts_server.engines.protocol import EngineError, NothingToSayError, Session, SpokenSyllable, Voice
+from tts_server.process.cpu import cpu_limit
 from tts_server.settings import Settings
 from tts_server.text import Sentence, plan_sentences
 from tts_server.text.delivery import NEUTRAL
@@ -60,7 +61,9 @@ class FastSpeech2:
     voices = _VOICES
     emotions = tuple(EMOTIONS)
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 1) -> None:
+        """``threads`` is the number of sessions that will be used at the same time."""
+        self._threads = threads
         self._files: assets.Assets | None = None
         self._front_end: FrontEnd | None = None
         self._vocoder: Vocoder | None = None
@@ -75,7 +78,7 @@ class FastSpeech2:
         files = assets.locate()
         # The vocoder first, because its compiler runs in parallel with Python.
         try:
-            self._vocoder = Vocoder(files.vocoder)
+            self._vocoder = Vocoder(files.vocoder, self._threads)
         except (OSError, RuntimeError, ImportError) as error:
             raise EngineError(f"OpenVINO cannot run the vocoder {files.vocoder}: {error}") from error
         from tts_server.engines.fastspeech2.phonemes import FrontEnd  # noqa: PLC0415 - a third of a second
@@ -133,9 +136,9 @@ class FastSpeech2:
         return self._front_end
 
 
-def create(_: Settings) -> FastSpeech2:
-    """Return the engine. It has no settings: the model and its one voice are part of the installation."""
-    return FastSpeech2()
+def create(settings: Settings) -> FastSpeech2:
+    """Return the engine. Its only setting is the number of threads: model and voice are part of the installation."""
+    return FastSpeech2(settings.threads or cpu_limit())
 
 
 class FastSpeech2Session:

@@ -16,8 +16,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tts_server.process.cpu import cpu_limit
-
 Mel = npt.NDArray[np.float32]
 Samples = npt.NDArray[np.float32]
 
@@ -107,8 +105,11 @@ def _read(core: Any, path: Path) -> Any:
 class Vocoder:
     """The compiled network. All sessions share its weights."""
 
-    def __init__(self, path: Path) -> None:
-        """Compile the output of :func:`convert`, or the TFLite file, which takes longer. Raises RuntimeError."""
+    def __init__(self, path: Path, threads: int) -> None:
+        """Compile the output of :func:`convert`, or the TFLite file, which takes longer. Raises RuntimeError.
+
+        ``threads`` is the number of sessions that will be used at the same time.
+        """
         # Imported here so that a process that only needs the front end saves 24 MB.
         import openvino  # noqa: PLC0415 - see above
 
@@ -117,7 +118,6 @@ class Vocoder:
         _ = openvino.Tensor(np.zeros(1, np.float32)).data
         core = openvino.Core()
         model = _read(core, path)
-        threads = cpu_limit()
         # One stream of one thread per session. f32, because bf16, the default on CPUs that have it, leaves only 25 dB.
         self._compiled: Any = core.compile_model(
             model,
@@ -129,6 +129,11 @@ class Vocoder:
                 "ENABLE_CPU_PINNING": False,
             },
         )
+
+    @property
+    def streams(self) -> int:
+        """How many sessions can run at the same time."""
+        return int(self._compiled.get_property("NUM_STREAMS"))
 
     def open(self) -> MelToSamples:
         """Return a function with working memory of its own, for one thread at a time."""

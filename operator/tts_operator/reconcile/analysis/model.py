@@ -4,8 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tts_operator.desired.probe import Admits, admits
+from tts_operator.desired.pod.probe import Admits, admits
 from tts_operator.json_object import Json
+from tts_operator.objects import Pod
 
 
 class PodEndpoint(NamedTuple):
@@ -32,6 +33,8 @@ class AnalysisRequest:
     """True: check the speech of the pods. False: watch their live traffic."""
     ready: bool = True
     """Whether it may start. Once started, it continues even if a pod is no longer ready."""
+    in_place: bool = False
+    """Whether the pods have replaced old ones, and so serve clients."""
     present: Collection[str] = ()
     """The uids of all existing pods of the new revision, ready or not."""
     language: str = "zh-CN"
@@ -68,7 +71,7 @@ class AnalysisResult:
 NO_RESULT = AnalysisResult()
 
 
-def pod_endpoints(pods: Sequence[Json], port: int, template: Json) -> dict[str, PodEndpoint]:
+def pod_endpoints(pods: Sequence[Pod], port: int, template: Json) -> dict[str, PodEndpoint]:
     """The endpoints of a template's pods, by name. Omits pods without an address."""
     by = admits(template)
     return {

@@ -285,6 +285,7 @@ def speech_plan(service: TTSService, request: AnalysisRequest, keyring: Keyring)
         texts=tuple(texts) or default_texts(request.language, max_characters=longest),
         language=request.language,
         max_seconds=float(asked.timeout_seconds),
+        serves_clients=request.in_place,
         stable=stable if asked.compare_with_stable else None,
     )
 

@@ -44,6 +44,6 @@ def _still_needed(service: TTSService, observed: Observed, live: Json) -> bool:
         case "HTTPRoute":
             return spec.ingress is not None and not observed.has("networking.k8s.io/v1", "Ingress", service.name)
         case "PersistentVolumeClaim":  # pods of the old revision cannot restart without it
-            return not rolled_out(observed.child("apps/v1", "Deployment", service.name), claim=service.name)
+            return not rolled_out(observed.deployment(service.name), claim=service.name)
         case _:
             return False

@@ -2,7 +2,10 @@
 
 import datetime
 
-from tts_operator.json_object import Json
+from tts_operator.objects import Certificate, Condition, Deployment, HorizontalPodAutoscaler, Pod
+
+Observable = Certificate | Deployment | HorizontalPodAutoscaler | Pod
+"""Objects with conditions."""
 
 
 def seconds_between(earlier: str, later: str) -> float:
@@ -10,7 +13,7 @@ def seconds_between(earlier: str, later: str) -> float:
     return (datetime.datetime.fromisoformat(later) - datetime.datetime.fromisoformat(earlier)).total_seconds()
 
 
-def condition_of(live: Json | None, kind: str) -> Json:
+def condition_of(live: Observable | None, kind: str) -> Condition:
     """The condition of this type of a live object; empty if it has none."""
-    conditions = (live or {}).get("status", {}).get("conditions", ())
-    return next((condition for condition in conditions if condition["type"] == kind), {})
+    conditions = live.get("status", {}).get("conditions", ()) if live is not None else ()
+    return next((condition for condition in conditions if condition["type"] == kind), Condition())

@@ -4,6 +4,7 @@
 its result again changes nothing.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ import msgspec
 from tts_operator.json_object import Json
 
 
-def fields_of(body: Json, manager: str) -> Json:
+def fields_of(body: Mapping[str, Any], manager: str) -> Json:
     """The fields (fieldsV1) that `manager` owns through server-side apply; empty if it never applied."""
     for entry in body["metadata"].get("managedFields", ()):
         if entry["manager"] == manager and entry["operation"] == "Apply" and not entry.get("subresource"):
@@ -20,7 +21,7 @@ def fields_of(body: Json, manager: str) -> Json:
     return {}
 
 
-def extract(live: Json, owned: Json) -> Json:
+def extract(live: Mapping[str, Any], owned: Json) -> Json:
     """Return the fields of `live` that `owned` (fieldsV1) names."""
     return {name: _value(live[name], inner) for key, inner in owned.items() if (name := key.removeprefix("f:")) in live}
 

@@ -1,13 +1,13 @@
 """Why pods are not ready, and what to do about it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from tts_operator.desired.identity import CANDIDATE, NAME_LABEL, NODE_UNREACHABLE
 from tts_operator.json_object import Json
+from tts_operator.objects import ContainerStatus, Pod
 from tts_operator.printable import one_line
-from tts_operator.reconcile.observed.conditions import seconds_between
+from tts_operator.reconcile.observed.conditions import condition_of, seconds_between
 
 MESSAGE_MAX = 600
 """Maximum characters of a container's message in the status. Its end is kept, which is the most informative part."""
@@ -63,39 +63,39 @@ class Failure:
         return {name: value for name, value in fields.items() if value is not None}
 
 
-def is_ready(pod: Json) -> bool:
+def is_ready(pod: Pod) -> bool:
     """Whether a pod is ready and not being deleted."""
-    return "deletionTimestamp" not in pod["metadata"] and _condition(pod, "Ready").get("status") == "True"
+    return "deletionTimestamp" not in pod["metadata"] and condition_of(pod, "Ready").get("status") == "True"
 
 
-def is_fenced(pod: Json) -> bool:
+def is_fenced(pod: Pod) -> bool:
     """Whether a pod gets no traffic because its node does not respond."""
-    return _condition(pod, "Ready").get("reason") == NODE_UNREACHABLE
+    return condition_of(pod, "Ready").get("reason") == NODE_UNREACHABLE
 
 
-def is_candidate(pod: Json) -> bool:
+def is_candidate(pod: Pod) -> bool:
     """Whether a pod belongs to the candidate."""
     return bool(pod["metadata"].get("labels", {}).get(NAME_LABEL) == CANDIDATE)
 
 
-def seconds_unready(pod: Json, now: str) -> float:
+def seconds_unready(pod: Pod, now: str) -> float:
     """Seconds since the pod was last ready, or was created; 0 if it is ready. `now` is an RFC 3339 time."""
-    since = _condition(pod, "Ready").get("lastTransitionTime") or pod["metadata"].get("creationTimestamp", now)
+    since = condition_of(pod, "Ready").get("lastTransitionTime") or pod["metadata"].get("creationTimestamp") or now
     return 0.0 if is_ready(pod) else seconds_between(since, now)
 
 
-def has_ended(pod: Json) -> bool:
+def has_ended(pod: Pod) -> bool:
     """Whether a pod has terminated for good, as evicted ones have. Such pods remain long after their replacement."""
     return pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
 
 
-def ready_zones(pods: Iterable[Json], zones: dict[str, str] | Any) -> list[str]:
+def ready_zones(pods: Iterable[Pod], zones: Mapping[str, str]) -> list[str]:
     """The zones in which a pod is ready, sorted."""
-    nodes = {pod.get("spec", {}).get("nodeName") for pod in pods if is_ready(pod)}
+    nodes = {pod.get("spec", {}).get("nodeName") or "" for pod in pods if is_ready(pod)}
     return sorted({zones[node] for node in nodes if node in zones})
 
 
-def last_failure(pods: Iterable[Json]) -> Failure | None:
+def last_failure(pods: Iterable[Pod]) -> Failure | None:
     """The failure of the newest failing pod. Deterministic, so that the status does not flap."""
     present = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
     running = [pod for pod in present if not has_ended(pod)]
@@ -107,16 +107,16 @@ def last_failure(pods: Iterable[Json]) -> Failure | None:
     return next((failure for pod in newest_first if not is_ready(pod) and (failure := _failure(pod))), None)
 
 
-def _failure(pod: Json) -> Failure | None:
+def _failure(pod: Pod) -> Failure | None:
     name = pod["metadata"]["name"]
-    scheduled = _condition(pod, "PodScheduled")
+    scheduled = condition_of(pod, "PodScheduled")
     if scheduled.get("status") == "False" and scheduled.get("reason") != "SchedulingGated":
         said = _end(scheduled.get("message", ""))
         unbound = UNBOUND_CLAIM in said.lower()
         reason = "VolumeNotBound" if unbound else scheduled.get("reason", "Unschedulable")
         return Failure(pod=name, reason=reason, message=said)
     if is_fenced(pod):
-        said = _condition(pod, "Ready").get("message", "")
+        said = condition_of(pod, "Ready").get("message", "")
         return Failure(pod=name, reason=NODE_UNREACHABLE, message=_end(said))
     for container in _containers(pod):
         if failure := _container_failure(name, container):
@@ -127,7 +127,7 @@ def _failure(pod: Json) -> Failure | None:
     return None
 
 
-def _container_failure(pod: str, container: Json) -> Failure | None:
+def _container_failure(pod: str, container: ContainerStatus) -> Failure | None:
     """The failure of a container. For a crash, it is how the container ended, not the kubelet's back-off."""
     state = container.get("state", {})
     ended = state.get("terminated") or container.get("lastState", {}).get("terminated")
@@ -147,15 +147,10 @@ def _container_failure(pod: str, container: Json) -> Failure | None:
     return Failure(pod=pod, container=container["name"], reason=reason, message=_end(waiting.get("message", "")))
 
 
-def _containers(pod: Json) -> Iterator[Json]:
+def _containers(pod: Pod) -> Iterator[ContainerStatus]:
     status = pod.get("status", {})
     yield from status.get("initContainerStatuses", ())
     yield from status.get("containerStatuses", ())
-
-
-def _condition(pod: Json, kind: str) -> Json:
-    conditions = pod.get("status", {}).get("conditions", ())
-    return next((condition for condition in conditions if condition["type"] == kind), {})
 
 
 def _end(message: str) -> str:

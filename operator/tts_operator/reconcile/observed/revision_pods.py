@@ -1,12 +1,12 @@
 """The pods of a revision."""
 
 from tts_operator.desired.revision import TEMPLATE_LABEL, Revision
-from tts_operator.json_object import Json
+from tts_operator.objects import Pod
 from tts_operator.reconcile.observed.pods import is_candidate, is_ready
 from tts_operator.reconcile.observed.snapshot import Observed
 
 
-def pods_of(observed: Observed, revision: Revision, *, in_place: bool, ready: bool = False) -> list[Json]:
+def pods_of(observed: Observed, revision: Revision, *, in_place: bool, ready: bool = False) -> list[Pod]:
     """The pods of a revision: in the candidate's Deployment, or with `in_place` in the stable one."""
     return [
         pod

@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from tts_operator.api import TTSService
 from tts_operator.json_object import Json
-from tts_operator.kube.resources import CONTROLLER_REVISIONS
+from tts_operator.kube.resources import CONTROLLER_REVISIONS, DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS
+from tts_operator.objects import Deployment, HorizontalPodAutoscaler, Pod
 from tts_operator.reconcile.observed.ownership import owned_by
 
 Address = tuple[str, str, str]
@@ -23,7 +25,7 @@ class Observed:
 
     children: Mapping[Address, Json] = field(default_factory=dict)
     """Live objects that belong to the service, or have a child's name."""
-    pods: Sequence[Json] = ()
+    pods: Sequence[Pod] = ()
     zones: Mapping[str, str] = field(default_factory=dict)
     """Zone of each node, by the node's name."""
     nodes: Iterable[Mapping[str, str]] = ()
@@ -37,6 +39,15 @@ class Observed:
     def child(self, api_version: str, kind: str, name: str) -> Json | None:
         """A live child, or None."""
         return self.children.get((api_version, kind, name))
+
+    def deployment(self, name: str) -> Deployment | None:
+        """A live Deployment, or None."""
+        return cast("Deployment | None", self.child(DEPLOYMENTS.api_version, DEPLOYMENTS.kind, name))
+
+    def autoscaler(self, name: str) -> HorizontalPodAutoscaler | None:
+        """A live HorizontalPodAutoscaler, or None."""
+        resource = HORIZONTAL_POD_AUTOSCALERS
+        return cast("HorizontalPodAutoscaler | None", self.child(resource.api_version, resource.kind, name))
 
     def has(self, api_version: str, kind: str, name: str) -> bool:
         """Whether such a child exists and is not being deleted."""

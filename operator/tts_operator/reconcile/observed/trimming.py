@@ -10,6 +10,7 @@ from tts_operator.desired.identity import INSTANCE_LABEL, MANAGED_BY, MANAGED_BY
 from tts_operator.json_object import Json
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.kube.lazy_object import LazyObject, as_lazy_object, read_whole
+from tts_operator.objects import PodSpec, PodStatus, ScaleTargetRef
 from tts_operator.reconcile.observed.pod_output import MayShow, hide_output
 from tts_operator.runtime.store import Key, Store
 
@@ -35,44 +36,7 @@ class ChildSpec(TypedDict, total=False):
     """The fields that every pass reads."""
 
     replicas: int
-    scaleTargetRef: Json
-
-
-class PodSpec(TypedDict, total=False):
-    """The fields of a pod's spec that the operator reads."""
-
-    nodeName: str
-
-
-class PodCondition(TypedDict, total=False):
-    """A condition of a pod."""
-
-    type: str
-    status: str
-    lastTransitionTime: str
-    reason: str
-    message: str
-
-
-class PodContainer(TypedDict, total=False):
-    """The status of a container."""
-
-    name: str
-    state: Json
-    lastState: Json
-
-
-class PodStatus(TypedDict, total=False):
-    """The fields of a pod's status that the operator reads."""
-
-    phase: str
-    reason: str
-    message: str
-    podIP: str
-    hostIP: str
-    conditions: list[PodCondition]
-    initContainerStatuses: list[PodContainer]
-    containerStatuses: list[PodContainer]
+    scaleTargetRef: ScaleTargetRef
 
 
 _child_spec = msgspec.json.Decoder(ChildSpec)

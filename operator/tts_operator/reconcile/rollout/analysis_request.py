@@ -3,8 +3,8 @@
 import re
 
 from tts_operator.api.model import Model
-from tts_operator.desired.pod import PORT
-from tts_operator.json_object import Json
+from tts_operator.desired.pod.template import PORT
+from tts_operator.objects import Pod
 from tts_operator.reconcile.analysis.model import AnalysisRequest, AnalysisResult, pod_endpoints
 from tts_operator.reconcile.observed.pods import has_ended, is_ready
 from tts_operator.reconcile.observed.revision_pods import pods_of
@@ -16,7 +16,7 @@ CHECKED_PODS = 5
 """Maximum number of new pods whose speech is checked."""
 
 
-def analysis_request(context: RolloutContext, state: RolloutState, pods: list[Json]) -> AnalysisRequest | None:
+def analysis_request(context: RolloutContext, state: RolloutState, pods: list[Pod]) -> AnalysisRequest | None:
     """What to analyze in a state about these pods; None if nothing."""
     checks_speech = state.phase in (Phase.CHECKING, Phase.CHECKING_IN_PLACE)
     if checks_speech and not context.service.spec.rollout.speech_check.enabled:
@@ -32,6 +32,7 @@ def analysis_request(context: RolloutContext, state: RolloutState, pods: list[Js
         stable=pod_endpoints(others, PORT, context.stable.template),
         checks_speech=checks_speech,
         ready=not checks_speech or (bool(there) and all(map(is_ready, there))),
+        in_place=state.phase is Phase.CHECKING_IN_PLACE,
         present=frozenset(pod["metadata"]["uid"] for pod in there),
         language=language_of(asked.model),
         max_characters=asked.server.max_input_characters,

@@ -8,7 +8,7 @@ from tts_operator.desired.deployment import REVISION_ANNOTATION
 from tts_operator.desired.identity import candidate_name
 from tts_operator.desired.ingress import splits_by_weight
 from tts_operator.desired.revision import Revision
-from tts_operator.json_object import Json
+from tts_operator.objects import Deployment
 from tts_operator.reconcile.analysis.model import AnalysisResult
 from tts_operator.reconcile.observed.deployments import is_seen
 from tts_operator.reconcile.observed.ownership import owned_by
@@ -35,17 +35,17 @@ class RolloutContext:
     """Whether a rollback is impossible: the stable revision is lost, and its Deployment already has the new one."""
 
     @property
-    def stable_deployment(self) -> Json | None:
+    def stable_deployment(self) -> Deployment | None:
         """The Deployment with the service's name."""
         return self._ours(self.service.name)
 
     @property
-    def candidate_deployment(self) -> Json | None:
+    def candidate_deployment(self) -> Deployment | None:
         """The candidate's Deployment."""
         return self._ours(candidate_name(self.service))
 
-    def _ours(self, name: str) -> Json | None:
-        found = self.observed.child("apps/v1", "Deployment", name)
+    def _ours(self, name: str) -> Deployment | None:
+        found = self.observed.deployment(name)
         return found if found is not None and owned_by(found, self.service) else None
 
     @property
@@ -53,8 +53,7 @@ class RolloutContext:
         """The desired number of pods in the stable Deployment."""
         live = self.stable_deployment
         if live is not None and is_autoscaled(self.service, self.observed):
-            count: int = live["spec"].get("replicas", 1)
-            return count
+            return live["spec"].get("replicas", 1)
         return self.service.spec.replicas
 
     @property
@@ -98,7 +97,7 @@ class RolloutContext:
             return not self.waits_for_promotion or self.is_promoted(state)
         return state.phase in (Phase.CHECKING, Phase.CHECKING_IN_PLACE, Phase.SCALING)
 
-    def runs_update(self, live: Json | None) -> bool:
+    def runs_update(self, live: Deployment | None) -> bool:
         """Whether a Deployment has the update revision, and its controller has seen that."""
         if live is None or "deletionTimestamp" in live["metadata"]:
             return False

@@ -16,6 +16,7 @@ from tts_operator.desired.deployment import initial_replicas
 from tts_operator.desired.identity import candidate_name
 from tts_operator.json_object import Json
 from tts_operator.kube.resources import HORIZONTAL_POD_AUTOSCALERS
+from tts_operator.objects import Deployment
 from tts_operator.reconcile.observed.ownership import owned_by, we_set_replicas
 from tts_operator.reconcile.observed.snapshot import Address, Observed, address
 
@@ -25,10 +26,10 @@ def replicas(service: TTSService, observed: Observed, *, takes_over: bool = Fals
 
     With `takes_over`, it is about to take over a candidate's traffic, and needs at least as many pods as that one.
     """
-    live = observed.child("apps/v1", "Deployment", service.name)
+    live = observed.deployment(service.name)
     if live is None or not is_autoscaled(service, observed):
         return initial_replicas(service)
-    current: int = live["spec"].get("replicas", 1)
+    current = live["spec"].get("replicas", 1)
     if takes_over and (load := _scaled_candidate(service, observed)) > current:
         return load
     if not we_set_replicas(live):
@@ -41,21 +42,21 @@ def replicas(service: TTSService, observed: Observed, *, takes_over: bool = Fals
 def _scaled_candidate(service: TTSService, observed: Observed) -> int:
     """The replicas of the candidate if the autoscaler targets it; otherwise 0."""
     name = candidate_name(service)
-    scaler = observed.child(HORIZONTAL_POD_AUTOSCALERS.api_version, HORIZONTAL_POD_AUTOSCALERS.kind, service.name)
-    live = observed.child("apps/v1", "Deployment", name)
+    scaler = observed.autoscaler(service.name)
+    live = observed.deployment(name)
     if scaler is None or live is None or scaler["spec"]["scaleTargetRef"]["name"] != name:
         return 0
-    return int(live["spec"].get("replicas", 1))
+    return live["spec"].get("replicas", 1)
 
 
-def candidate_replicas(live: Json | None, wanted: int, *, scaled: bool) -> int | None:
+def candidate_replicas(live: Deployment | None, wanted: int, *, scaled: bool) -> int | None:
     """The replicas of a candidate's Deployment, `live`, which starts with `wanted`.
 
     None to omit them, because the autoscaler owns them. `scaled` says that the autoscaler targets the candidate.
     """
     if not scaled or live is None:
         return wanted
-    return int(live["spec"].get("replicas", 1)) if we_set_replicas(live) else None
+    return live["spec"].get("replicas", 1) if we_set_replicas(live) else None
 
 
 def leave_to_autoscaler(

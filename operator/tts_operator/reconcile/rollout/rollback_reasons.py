@@ -5,7 +5,7 @@ To add a reason, add a function here and list it in `AUTOMATIC`. The first check
 
 from collections.abc import Callable, Sequence
 
-from tts_operator.json_object import Json
+from tts_operator.objects import Deployment, Pod
 from tts_operator.reconcile.analysis.model import RollbackReason
 from tts_operator.reconcile.observed.conditions import condition_of, seconds_between
 from tts_operator.reconcile.observed.deployments import deployment_problem, is_complete
@@ -67,14 +67,14 @@ def _replaces_in_place(state: RolloutState) -> bool:
     return state.phase in (Phase.CHECKING_IN_PLACE, Phase.PROMOTING)
 
 
-def _new_pods(context: RolloutContext, state: RolloutState) -> list[Json]:
+def _new_pods(context: RolloutContext, state: RolloutState) -> list[Pod]:
     pods = pods_of(context.observed, context.update_revision, in_place=False)
     if _replaces_in_place(state):
         pods += pods_of(context.observed, context.update_revision, in_place=True)
     return pods
 
 
-def _crash(pods: list[Json]) -> RollbackReason | None:
+def _crash(pods: list[Pod]) -> RollbackReason | None:
     """A container that crashes repeatedly."""
     for pod in pods:
         for container in pod.get("status", {}).get("containerStatuses", ()):
@@ -86,7 +86,7 @@ def _crash(pods: list[Json]) -> RollbackReason | None:
     return None
 
 
-def _overdue(live: Json | None, pods: list[Json]) -> RollbackReason | None:
+def _overdue(live: Deployment | None, pods: list[Pod]) -> RollbackReason | None:
     """A Deployment that makes no progress for longer than the spec allows."""
     if live is None or condition_of(live, "Progressing").get("reason") != "ProgressDeadlineExceeded":
         return None
@@ -94,7 +94,7 @@ def _overdue(live: Json | None, pods: list[Json]) -> RollbackReason | None:
     return _late(live, failure.describe() if failure else "")
 
 
-def stuck(live: Json | None, pods: list[Json], now: str) -> RollbackReason | None:
+def stuck(live: Deployment | None, pods: list[Pod], now: str) -> RollbackReason | None:
     """Pods that are not ready for longer than the spec allows, in a Deployment that was complete before.
 
     Its controller no longer applies the progress deadline, neither if a pod becomes unready nor if it is scaled up
@@ -113,7 +113,7 @@ def stuck(live: Json | None, pods: list[Json], now: str) -> RollbackReason | Non
     return None
 
 
-def _late(live: Json, cause: str) -> RollbackReason:
+def _late(live: Deployment, cause: str) -> RollbackReason:
     seconds = live["spec"].get("progressDeadlineSeconds", "")
     text = f"its pods were not ready within rollout.progressDeadlineSeconds ({seconds} s)"
     return RollbackReason(reason="ProgressDeadlineExceeded", message=f"{text}: {cause}" if cause else text)

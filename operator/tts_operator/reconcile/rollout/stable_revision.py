@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from tts_operator.api import TTSService
 from tts_operator.desired.deployment import REVISION_ANNOTATION
 from tts_operator.desired.revision import Revision
-from tts_operator.json_object import Json
 from tts_operator.kube.client import FIELD_MANAGER
+from tts_operator.objects import Deployment
 from tts_operator.reconcile.observed.deployments import is_complete
 from tts_operator.reconcile.observed.managed_fields import extract, fields_of
 from tts_operator.reconcile.observed.ownership import owned_by
@@ -23,7 +23,7 @@ def stable_revision(service: TTSService, observed: Observed, revisions: Mapping[
     told = revisions.get(service.status.get("currentRevision", ""))
     if told is not None:
         return told
-    live = observed.child("apps/v1", "Deployment", service.name)
+    live = observed.deployment(service.name)
     given = _given(live, revisions) if live is not None and owned_by(live, service) else None
     if live is None or given is None or is_complete(live):
         return given
@@ -43,7 +43,7 @@ def is_lost(service: TTSService, revisions: Mapping[str, Revision]) -> bool:
     return current is not None and current not in revisions
 
 
-def _given(live: Json, revisions: Mapping[str, Revision]) -> Revision | None:
+def _given(live: Deployment, revisions: Mapping[str, Revision]) -> Revision | None:
     """The revision last applied to a Deployment; without its ControllerRevision, as much as the Deployment shows."""
     name = live["metadata"].get("annotations", {}).get(REVISION_ANNOTATION, "")
     if not name or name in revisions:

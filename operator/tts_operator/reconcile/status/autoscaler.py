@@ -1,8 +1,7 @@
 """The condition AutoscalingReady."""
 
 from tts_operator.api import TTSService
-from tts_operator.json_object import Json
-from tts_operator.kube.resources import HORIZONTAL_POD_AUTOSCALERS
+from tts_operator.objects import Condition
 from tts_operator.reconcile.observed.conditions import condition_of, seconds_between
 from tts_operator.reconcile.observed.snapshot import Observed
 from tts_operator.reconcile.status.conditions import ConditionState
@@ -30,7 +29,7 @@ def autoscaler(service: TTSService, observed: Observed, now: str) -> ConditionSt
         reason = failing["reason"]
         cure = CURES.get(reason, f"see kubectl describe hpa {service.name}")
         return ConditionState(ready=False, reason=reason, message=f"the number of pods stays as it is: {cure}")
-    if condition_of(_live(service, observed), "ScalingActive").get("status") == "True":
+    if condition_of(observed.autoscaler(service.name), "ScalingActive").get("status") == "True":
         return ConditionState(ready=True, reason="ScalingActive", message="the number of pods follows the load")
     return ConditionState(ready=None, reason="Pending", message="the autoscaler has no metrics yet")
 
@@ -45,12 +44,7 @@ def seconds_until_it_counts(service: TTSService, observed: Observed, now: str) -
     return left if left > 0 else None
 
 
-def _failing(service: TTSService, observed: Observed) -> Json | None:
+def _failing(service: TTSService, observed: Observed) -> Condition | None:
     """The condition that says why the autoscaler does not work; None if it does."""
-    conditions = [condition_of(_live(service, observed), kind) for kind in ("AbleToScale", "ScalingActive")]
+    conditions = [condition_of(observed.autoscaler(service.name), kind) for kind in ("AbleToScale", "ScalingActive")]
     return next((condition for condition in conditions if condition.get("status") == "False"), None)
-
-
-def _live(service: TTSService, observed: Observed) -> Json | None:
-    resource = HORIZONTAL_POD_AUTOSCALERS
-    return observed.child(resource.api_version, resource.kind, service.name)

@@ -1,14 +1,14 @@
 """The conditions WorkloadReady, Available, and ModelReady."""
 
 from tts_operator.api.model import Model
-from tts_operator.json_object import Json
+from tts_operator.objects import Deployment
 from tts_operator.reconcile.observed.conditions import condition_of
 from tts_operator.reconcile.observed.deployments import deployment_problem, is_complete, is_seen
 from tts_operator.reconcile.observed.pods import Failure
 from tts_operator.reconcile.status.conditions import ConditionState
 
 
-def workload(live: Json | None, failure: Failure | None) -> ConditionState:
+def workload(live: Deployment | None, failure: Failure | None) -> ConditionState:
     """Whether what runs matches the spec. `live` is the Deployment."""
     if live is None or "deletionTimestamp" in live["metadata"]:
         return ConditionState(ready=False, reason="Creating", message="the Deployment does not exist yet")
@@ -31,7 +31,7 @@ def workload(live: Json | None, failure: Failure | None) -> ConditionState:
     return ConditionState(ready=False, reason=failure.reason if failure else "PodsNotReady", message=text)
 
 
-def availability(live: Json | None) -> ConditionState:
+def availability(live: Deployment | None) -> ConditionState:
     """Whether the service can serve now, at any revision."""
     available = (live or {}).get("status", {}).get("availableReplicas", 0)
     if available:

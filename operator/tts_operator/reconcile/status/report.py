@@ -12,6 +12,7 @@ from tts_operator.api.status import condition_message, condition_reason
 from tts_operator.desired.identity import selector_labels
 from tts_operator.desired.service import url
 from tts_operator.json_object import Json
+from tts_operator.objects import DeploymentStatus
 from tts_operator.reconcile.children.changes import Applied
 from tts_operator.reconcile.observed.deployments import is_seen
 from tts_operator.reconcile.observed.pods import is_candidate, is_fenced, last_failure, ready_zones
@@ -30,8 +31,8 @@ Conditions = dict[str, ConditionState]
 
 def compute_status(service: TTSService, observed: Observed, plan: Plan, applied: Applied, now: str) -> Json:
     """Build the whole status. `now` is an RFC 3339 time, for conditions that have changed."""
-    live = observed.child("apps/v1", "Deployment", service.name)
-    counts: Json = live.get("status", {}) if live else {}
+    live = observed.deployment(service.name)
+    counts = live.get("status", DeploymentStatus()) if live else DeploymentStatus()
     failure = last_failure([pod for pod in observed.pods if not is_candidate(pod)])
     rollout = rollout_report(service, observed, plan)
     missing = [manifest["kind"] for manifest in plan.missing]
@@ -99,7 +100,7 @@ def counts_are_stale(service: TTSService, observed: Observed) -> bool:
 
     Any change to a Deployment raises its generation, and its controller processes it a moment later.
     """
-    live = observed.child("apps/v1", "Deployment", service.name)
+    live = observed.deployment(service.name)
     return live is not None and not is_seen(live)
 
 

@@ -1,8 +1,11 @@
 """The conditions RouteReady and CertificateReady."""
 
+from typing import cast
+
 from tts_operator.api import TTSService
 from tts_operator.json_object import Json
 from tts_operator.kube.resources import CERTIFICATES, INGRESSES, Resource
+from tts_operator.objects import Certificate
 from tts_operator.reconcile.observed.conditions import condition_of
 from tts_operator.reconcile.observed.routes import unaccepted_route
 from tts_operator.reconcile.observed.snapshot import Observed
@@ -23,7 +26,7 @@ def certificate(service: TTSService, observed: Observed) -> ConditionState | Non
     tls = service.spec.ingress.tls if service.spec.ingress else None
     if tls is None or tls.issuer_ref is None:
         return None
-    live = _live(service, observed, CERTIFICATES)
+    live = cast("Certificate | None", _live(service, observed, CERTIFICATES))
     ready = condition_of(live, "Ready")
     issuer = f"{tls.issuer_ref.kind} {tls.issuer_ref.name}"
     if ready.get("status") == "True":

@@ -8,8 +8,8 @@ import pytest
 from pydantic import Field
 
 from tests.unit.operator.api.test_crd import NODES, RULES, Outer
-from tts_operator.api.crd import columns
-from tts_operator.api.docs import Links, anchor, kind_of, limits, main, objects, section
+from tts_operator.api.generate.crd import columns
+from tts_operator.api.generate.docs import Links, anchor, kind_of, limits, main, objects, section
 from tts_operator.api.schema import structural
 from tts_operator.json_object import Json
 

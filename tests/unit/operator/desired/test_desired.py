@@ -11,7 +11,7 @@ from tts_operator.api import Spec
 from tts_operator.api.quantity import quantity
 from tts_operator.api.server import Image
 from tts_operator.desired import Defaults, children
-from tts_operator.desired.pod import DRAIN_SECONDS, GRACE_SECONDS, image_reference
+from tts_operator.desired.pod.template import DRAIN_SECONDS, GRACE_SECONDS, image_reference
 from tts_operator.desired.pod_disruption_budget import pod_disruption_budget
 from tts_operator.desired.service import url
 from tts_operator.json_object import Json

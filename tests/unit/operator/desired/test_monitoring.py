@@ -8,7 +8,7 @@ from tests.unit.operator.worlds import DEFAULTS, everything, service
 from tts_operator.desired import children
 from tts_operator.desired.monitoring import SPEECH
 from tts_operator.json_object import Json
-from tts_server.api.openapi import document
+from tts_server.api.schema.openapi import document
 from tts_server.observability.metrics import Metrics
 
 BOTH: Json = {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}}
@@ -48,7 +48,7 @@ def test_the_endpoints_of_the_alerts_are_those_of_the_server() -> None:
 )
 def test_that_no_pod_speaks_is_told_only_where_it_would_be_news(spec: Json, told: bool) -> None:
     assert ("TTSServiceDown" in {alert["alert"] for alert in alerts(spec)}) is told
-    assert len(alerts(spec)) == 3 + told
+    assert len(alerts(spec)) == 4 + told
 
 
 @pytest.mark.parametrize("limit, seconds", [({}, "1.2"), ({"maxP99Milliseconds": 8000}, "8")])

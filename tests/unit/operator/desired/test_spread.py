@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.unit.operator.worlds import DEFAULTS, applied, service
+from tts_operator.desired.pod.spread import HOSTNAME, in_force, resolved
 from tts_operator.desired.revision import Revision, revisions_of, wanted_revision
-from tts_operator.desired.spread import HOSTNAME, in_force, resolved
 from tts_operator.json_object import Json
 from tts_operator.reconcile.observed.trimming import NodeLabels
 from tts_operator.runtime import Store

@@ -2,7 +2,7 @@ import copy
 
 import pytest
 
-from tts_operator.desired.strategic_merge import merged
+from tts_operator.desired.pod.strategic_merge import merged
 from tts_operator.json_object import Json
 
 BASE: Json = {

@@ -17,6 +17,7 @@ from tts_operator.fencing.probe import Target
 from tts_operator.fencing.views import Peer, Sight, View
 from tts_operator.json_object import Json
 from tts_operator.kube.errors import ApiError
+from tts_operator.objects import Condition, Pod
 
 pytestmark = pytest.mark.usefixtures("clock")
 Clock = Callable[[], float]
@@ -28,7 +29,7 @@ class Cluster:
     """Nodes that may fall silent, their pods, and the API server; also the other replica of the operator."""
 
     clock: Clock
-    pods: list[Json] = field(default_factory=list)
+    pods: list[Pod] = field(default_factory=list)
     silent: set[str] = field(default_factory=set)
     conflicts: int = 0
     hanging: int = 0
@@ -66,7 +67,7 @@ class Cluster:
         await asyncio.sleep(0.001 if len(answers) == len(set(targets)) else seconds)
         return answers
 
-    async def patch_status(self, _: object, patch: Json) -> Json:
+    async def patch_status(self, _: object, patch: Json) -> Pod:
         await asyncio.sleep(0.01)
         if self.hanging:
             self.hanging -= 1
@@ -87,7 +88,7 @@ class Cluster:
             next(pod for pod in self.pods if pod["spec"]["nodeName"] == node), {"type": "Ready", "status": "True"}
         )
 
-    def change(self, pod: Json, condition: Json) -> None:
+    def change(self, pod: Pod, condition: Condition) -> None:
         version = int(pod["metadata"]["resourceVersion"]) + 1
         pod["metadata"] = {**pod["metadata"], "resourceVersion": str(version)}
         pod["status"] = {**pod["status"], "conditions": [condition]}
@@ -98,7 +99,7 @@ class Cluster:
 
     @asynccontextmanager
     async def fencing(
-        self, pods: Iterable[Json] | None = None, changes: Callable[[], object] = object
+        self, pods: Iterable[Pod] | None = None, changes: Callable[[], object] = object
     ) -> AsyncIterator[Fence]:
         fence = Fence(
             self,  # type: ignore[arg-type]
@@ -111,7 +112,7 @@ class Cluster:
             knock=self.knock,
         )
 
-        async def answers(pod: Json) -> bool:
+        async def answers(pod: Pod) -> bool:
             return pod["metadata"]["name"] not in self.unready
 
         fence._answers = answers  # type: ignore[method-assign]
@@ -131,7 +132,7 @@ def cluster(clock: Clock) -> Cluster:
     return Cluster(clock)
 
 
-def a_new_pod(cluster: Cluster) -> Json:
+def a_new_pod(cluster: Cluster) -> Pod:
     """On a node that had none."""
     new = copy.deepcopy(cluster.pods[0])
     new["metadata"] |= {"name": "pod-d0", "uid": "uid-d0"}
@@ -356,8 +357,8 @@ async def test_new_nodes_are_found_while_another_is_silent(cluster: Cluster) -> 
 async def test_pods_are_looked_through_only_when_they_have_changed(cluster: Cluster) -> None:
     looked = 0
 
-    class Pods(list[Json]):
-        def __iter__(self) -> Iterator[Json]:
+    class Pods(list[Pod]):
+        def __iter__(self) -> Iterator[Pod]:
             nonlocal looked
             looked += 1
             return super().__iter__()

@@ -15,14 +15,16 @@ from tts_operator.fencing.fence import TARGETS, targets_by_node
 from tts_operator.fencing.peers import as_json, read_view
 from tts_operator.fencing.probe import Target
 from tts_operator.fencing.views import PATIENCE, Nodes, Peer, Sight, View, agreed, is_to_act
-from tts_operator.json_object import Json
+from tts_operator.objects import Condition, Pod
 
 ZONES = {f"{zone}{number}": zone for zone in "abc" for number in range(3)}
 LABELS = {"app.kubernetes.io/instance": "voice", "app.kubernetes.io/name": "tts-server"}
 
 
-def pod(name: str, node: str, *, ready: bool = True, fenced: bool = False, labels: Json | None = None) -> Json:
-    condition = {"type": "Ready", "status": "True" if ready and not fenced else "False"}
+def pod(name: str, node: str, *, ready: bool = True, fenced: bool = False, labels: dict[str, str] | None = None) -> Pod:
+    condition = Condition(type="Ready", status="True" if ready and not fenced else "False")
+    if fenced:
+        condition["reason"] = "NodeUnreachable"
     return {
         "metadata": {
             "namespace": "speech",
@@ -35,12 +37,12 @@ def pod(name: str, node: str, *, ready: bool = True, fenced: bool = False, label
         "status": {
             "podIP": f"10.0.0.{sum(name.encode()) % 250}",
             "hostIP": "192.168.0.1",
-            "conditions": [condition | ({"reason": "NodeUnreachable"} if fenced else {})],
+            "conditions": [condition],
         },
     }
 
 
-def chosen(pods: list[Json], *lost: str, **more: Any) -> list[str]:
+def chosen(pods: list[Pod], *lost: str, **more: Any) -> list[str]:
     unreachable = {node: float(number) for number, node in enumerate(lost)}
     now = FencingContext(pods=pods, unreachable=unreachable, reachable=(), zones=ZONES, **more)
     return [each["metadata"]["name"] for each in to_fence(now)]
@@ -102,7 +104,7 @@ THREE = [pod("x", "a0"), pod("y", "b0"), pod("z", "c0")]
         ),
     ],
 )
-def test_which_pods_leave(pods: list[Json], lost: list[str], out: list[str]) -> None:
+def test_which_pods_leave(pods: list[Pod], lost: list[str], out: list[str]) -> None:
     assert chosen(pods, *lost) == out
 
 

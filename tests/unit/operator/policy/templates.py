@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.unit.operator.worlds import ALL, DEFAULTS, NAME, service
-from tts_operator.desired.pod import pod_template
+from tts_operator.desired.pod.template import pod_template
 from tts_operator.json_object import Json
 from tts_operator.policy import Policy, message, template_violations
 

@@ -14,7 +14,7 @@ from tests.unit.operator.policy.templates import (
     volume,
 )
 from tests.unit.operator.worlds import DEFAULTS, NAME, OPEN, service
-from tts_operator.desired.pod import pod_template
+from tts_operator.desired.pod.template import pod_template
 from tts_operator.json_object import Json
 
 CONTROLS: list[tuple[str, Json, Json, str]] = [

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.unit.operator.policy.templates import AT, BOUNDS, RESTRICTED, SERVER, container, pod, told, volume
 from tests.unit.operator.worlds import ALL, DEFAULTS, NAME, NOW, OPEN, applied, plan, service, world
-from tts_operator.desired.pod import pod_template
+from tts_operator.desired.pod.template import pod_template
 from tts_operator.json_object import Json
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.policy import Policy, message, misshapen, template_violations

@@ -10,7 +10,7 @@ from tests.unit.operator.rolling import assert_alone, at_phase
 from tests.unit.operator.worlds import DEFAULTS, applied, body, service
 from tts_operator.api.server import Image
 from tts_operator.desired import children
-from tts_operator.desired.pod import image_reference
+from tts_operator.desired.pod.template import image_reference
 from tts_operator.json_object import Json
 from tts_operator.kube import Resource
 from tts_operator.kube.client import FIELD_MANAGER

@@ -10,7 +10,7 @@ from tests.unit.operator.reconcile.analysis.counters import answers
 from tests.unit.operator.worlds import KEYRING, NAME, NAMESPACE, service
 from tts_operator.api import TTSService
 from tts_operator.api.rollout import PrometheusQuery
-from tts_operator.desired.probe import Admits
+from tts_operator.desired.pod.probe import Admits
 from tts_operator.json_object import Json
 from tts_operator.keyring import Keyring
 from tts_operator.reconcile.analysis import runner

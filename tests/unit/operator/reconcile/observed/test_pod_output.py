@@ -1,10 +1,14 @@
 """Whose output is repeated in a status."""
 
+from typing import cast
+
 import pytest
 
 from tests.unit.operator.worlds import DEFAULTS, NAMESPACE, container, pod
 from tts_operator.json_object import Json
+from tts_operator.objects import Pod
 from tts_operator.policy import Policy
+from tts_operator.reconcile.observed.pod_output import MayShow
 from tts_operator.reconcile.observed.pods import last_failure
 from tts_operator.reconcile.observed.trimming import trim_pod
 
@@ -16,6 +20,10 @@ def may_show(namespace: str, image: str) -> bool:
     return Policy().for_namespace(namespace, DEFAULTS.image).has_image(image)
 
 
+def trimmed(body: Json, may_show: MayShow) -> Pod:
+    return cast("Pod", trim_pod(body, may_show=may_show))
+
+
 def said(container_: Json, *, init: bool = False, last: bool = False) -> str:
     """The message of the last failure of a pod with this container."""
     ended = {"terminated": {"exitCode": 1, "message": SECRET}}
@@ -25,10 +33,10 @@ def said(container_: Json, *, init: bool = False, last: bool = False) -> str:
         if last
         else container(ended, name=name)
     )
-    found = pod(init=[status] if init else [], containers=[] if init else [status])
+    found = dict(pod(init=[status] if init else [], containers=[] if init else [status]))
     kind = "initContainers" if init else "containers"
     found |= {"apiVersion": "v1", "kind": "Pod", "spec": {"nodeName": "n", kind: [container_]}}
-    failure = last_failure([trim_pod(found, may_show=may_show)])
+    failure = last_failure([trimmed(found, may_show=may_show)])
     assert failure is not None
     assert failure.as_status()["message"] == failure.message
     return failure.describe()
@@ -70,8 +78,8 @@ def test_what_anybody_else_says_is_not(container_: Json, init: bool, last: bool)
 
 def test_what_the_kubelet_says_is_repeated() -> None:
     status = container({"waiting": {"reason": "ImagePullBackOff", "message": "no such tag"}})
-    found = pod(containers=[status]) | {"spec": {"containers": [{**SERVER, "image": "evil.example/a"}]}}
-    failure = last_failure([trim_pod(found, may_show=lambda *_: False)])
+    found = dict(pod(containers=[status])) | {"spec": {"containers": [{**SERVER, "image": "evil.example/a"}]}}
+    failure = last_failure([trimmed(found, may_show=lambda *_: False)])
     assert failure is not None
     assert failure.message == "no such tag"
 

@@ -5,6 +5,7 @@ import pytest
 
 from tests.unit.operator.worlds import condition, container, pod
 from tts_operator.json_object import Json
+from tts_operator.objects import Pod
 from tts_operator.reconcile.observed.pods import (
     CURES,
     MESSAGE_MAX,
@@ -88,7 +89,7 @@ def test_a_pod_without_status_is_no_failure() -> None:
     assert last_failure([{"metadata": {"name": "a"}}]) is None
 
 
-def crashed(name: str, created: str, code: int) -> Json:
+def crashed(name: str, created: str, code: int) -> Pod:
     return pod(name, created=created, containers=[container(ended(code))])
 
 
@@ -101,7 +102,7 @@ def crashed(name: str, created: str, code: int) -> Json:
         ([crashed("a", "2026-01-01T00:00:00Z", 1), pod("b", created="2026-01-02T00:00:00Z")], 1),
     ],
 )
-def test_the_newest_failing_pod_counts_in_whatever_order_they_come(pods: Sequence[Json], code: int) -> None:
+def test_the_newest_failing_pod_counts_in_whatever_order_they_come(pods: Sequence[Pod], code: int) -> None:
     for order in (pods, pods[::-1]):
         found = last_failure(order)
         assert found is not None
@@ -164,7 +165,7 @@ def test_as_status(failure: Failure, status: Json) -> None:
         ({"metadata": {"name": "a"}, "status": {}}, False),
     ],
 )
-def test_is_ready(body: Json, ready: bool) -> None:
+def test_is_ready(body: Pod, ready: bool) -> None:
     assert is_ready(body) is ready
 
 
@@ -183,5 +184,5 @@ ZONES = {"n1": "zone-b", "n2": "zone-a", "n3": "zone-a"}
         ([pod(ready=True, node=None)], []),
     ],
 )
-def test_ready_zones(pods: Sequence[Json], zones: list[str]) -> None:
+def test_ready_zones(pods: Sequence[Pod], zones: list[str]) -> None:
     assert ready_zones(pods, ZONES) == zones

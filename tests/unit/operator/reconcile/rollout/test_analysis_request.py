@@ -1,12 +1,14 @@
 """What is to be found out about pods on trial, and what speaks against them."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
 from tests.unit.operator.worlds import DEFAULTS, EARLIER, NAME, NOW, condition, container, counts, pod, service
 from tts_operator.desired.revision import Revision, wanted_revision
 from tts_operator.json_object import Json
+from tts_operator.objects import Deployment, DeploymentStatus, Pod
 from tts_operator.reconcile.analysis.model import NO_RESULT, AnalysisResult
 from tts_operator.reconcile.observed.snapshot import Observed
 from tts_operator.reconcile.rollout.analysis_request import analysis_request, still_counts
@@ -25,7 +27,7 @@ def revision(**spec: Any) -> Revision:
     return wanted_revision(service(spec), DEFAULTS.image, ())
 
 
-def situation(*pods: Json, update_revision: Revision | None = None, **spec: Any) -> RolloutContext:
+def situation(*pods: Pod, update_revision: Revision | None = None, **spec: Any) -> RolloutContext:
     stable = revision()
     return RolloutContext(
         service=service(spec),
@@ -39,15 +41,15 @@ def situation(*pods: Json, update_revision: Revision | None = None, **spec: Any)
     )
 
 
-def deployment(*conditions: Json, wanted: int = 2, **status: Any) -> Json:
+def deployment(*conditions: Json, wanted: int = 2, **status: Any) -> Deployment:
     return {
         "metadata": {"name": NAME, "generation": 1},
         "spec": {"replicas": wanted, "progressDeadlineSeconds": 600},
-        "status": counts(wanted=wanted, conditions=conditions, **status),
+        "status": cast("DeploymentStatus", counts(wanted=wanted, conditions=conditions, **status)),
     }
 
 
-def unready(since: str, *containers: Json) -> Json:
+def unready(since: str, *containers: Json) -> Pod:
     found = pod("one", containers=containers)
     found["status"]["conditions"][0]["lastTransitionTime"] = since
     return found
@@ -99,7 +101,7 @@ CRASHED = container(last={"terminated": {"exitCode": 137, "reason": "OOMKilled"}
         "no Deployment",
     ],
 )
-def test_pods_that_are_no_longer_ready(live: Json | None, pods: list[Json], said: str | None) -> None:
+def test_pods_that_are_no_longer_ready(live: Deployment | None, pods: list[Pod], said: str | None) -> None:
     found = stuck(live, pods, NOW)
     if said is None:
         assert found is None
@@ -136,11 +138,18 @@ def test_what_counts_still(asked: set[str], subject: str, counts_still: bool) ->
     ],
     ids=["none yet", "ready", "one is not", "an evicted one lies about"],
 )
-def test_when_a_check_may_begin(pods: list[Json], ready: bool, present: set[str]) -> None:
+def test_when_a_check_may_begin(pods: list[Pod], ready: bool, present: set[str]) -> None:
     found = analysis_request(situation(), CHECKING, pods)
     assert found is not None
     assert found.checks_speech
     assert (found.ready, set(found.present)) == (ready, present)
+
+
+@pytest.mark.parametrize("phase, serves", [(Phase.CHECKING, False), (Phase.CHECKING_IN_PLACE, True)])
+def test_pods_in_the_place_of_old_ones_serve_clients(phase: Phase, serves: bool) -> None:
+    found = analysis_request(situation(), replace(CHECKING, phase=phase), [pod("a", ready=True)])
+    assert found is not None
+    assert found.in_place is serves
 
 
 @pytest.mark.parametrize(

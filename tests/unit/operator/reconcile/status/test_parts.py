@@ -24,6 +24,7 @@ from tests.unit.operator.worlds import (
 from tts_operator.api.status import Status
 from tts_operator.desired import children
 from tts_operator.json_object import Json
+from tts_operator.objects import Pod
 from tts_operator.reconcile.children.changes import Applied
 from tts_operator.reconcile.plan import Plan
 from tts_operator.reconcile.status.report import compute_status
@@ -46,7 +47,7 @@ class Case:
     """Kind of the part."""
     missing: Sequence[str] = ()
     deployment: Json = dataclasses.field(default_factory=counts)
-    pods: Sequence[Json] = ()
+    pods: Sequence[Pod] = ()
     condition: str
     status: str
     reason: str

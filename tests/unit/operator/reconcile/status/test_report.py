@@ -9,6 +9,7 @@ from tests.unit.operator.worlds import EARLIER, NOW, body, condition, container,
 from tts_operator.api import TTSService
 from tts_operator.api.status import Status
 from tts_operator.json_object import Json
+from tts_operator.objects import Pod
 from tts_operator.reconcile.children.changes import Applied, Refusal
 from tts_operator.reconcile.observed.snapshot import Observed
 from tts_operator.reconcile.status.report import compute_status
@@ -24,7 +25,7 @@ TAKEN = Refusal(child="Service narrator", reason="NameTaken", message="it is som
 class Case:
     name: str
     deployment: Json | None = None
-    pods: Sequence[Json] = ()
+    pods: Sequence[Pod] = ()
     refusals: Sequence[Refusal] = ()
     missing: Sequence[str] = ()
     off: Sequence[tuple[str, str]] = ()

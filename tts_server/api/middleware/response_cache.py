@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 from flask import request
 
-from tts_server.api.body import EARLY_BODY, read_in_time
 from tts_server.api.context import Context
-from tts_server.api.instrumentation import record_request, request_id
+from tts_server.api.middleware.body import EARLY_BODY, read_in_time
+from tts_server.api.middleware.instrumentation import record_request, request_id
 from tts_server.apikeys import ApiKey
 from tts_server.audio.encoding import Format
 from tts_server.cache.memory import CachedAudio

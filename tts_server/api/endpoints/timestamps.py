@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from flask import Response
 
 from tts_server.api.errors import ApiError
-from tts_server.api.schema import CaptionFormat
+from tts_server.api.schema.requests import CaptionFormat
 from tts_server.synthesis.service import SpeechResult
 from tts_server.timing.alignment import TimedSentence
 from tts_server.timing.captions import cues, srt, vtt

@@ -5,21 +5,22 @@ from typing import Any, TypeVar
 
 from flask import Blueprint, Response, request
 
-from tts_server.api.authorisation import check_key
-from tts_server.api.body import read_body
 from tts_server.api.context import context
+from tts_server.api.endpoints.models import check_model
+from tts_server.api.endpoints.speech_responses import audio_response, check_text, event_response, speak_with_times
+from tts_server.api.endpoints.timestamps import check_granularities, timestamps_response
 from tts_server.api.errors import ApiError
-from tts_server.api.models import check_model
-from tts_server.api.responses import audio_response, check_text, event_response, speak_with_times
-from tts_server.api.schema import (
+from tts_server.api.middleware.authorisation import check_key, check_key_or_link
+from tts_server.api.middleware.body import read_body
+from tts_server.api.schema.requests import (
     PlainRequest,
     SpeechRequest,
+    parse_form,
     parse_json,
     parse_plain_request,
     parse_speech_request,
     parse_timestamps_request,
 )
-from tts_server.api.timestamps import check_granularities, timestamps_response
 from tts_server.audio.encoding import FORMATS, Format, at_rate
 from tts_server.engines import NEUTRAL, Delivery
 from tts_server.synthesis.service import Utterance
@@ -27,6 +28,7 @@ from tts_server.synthesis.service import Utterance
 blueprint = Blueprint("speech", __name__)
 
 Request = TypeVar("Request", bound=SpeechRequest)
+PLAIN_PATH = "/api/tts"
 _DEFAULT_FORMAT = "mp3"
 _FORM = "application/x-www-form-urlencoded"
 
@@ -36,7 +38,7 @@ def speech() -> Response:
     """Speak the text of a JSON request, as OpenAI's API does."""
     parsed = read_speech_request()
     utterance = utterance_of(parsed)
-    output_format = _format(parsed.response_format, parsed.sample_rate)
+    output_format = format_of(parsed.response_format, parsed.sample_rate)
     granularities = parsed.timestamp_granularities or []
     if parsed.stream_format == "sse":
         return event_response(utterance, output_format, param="input", granularities=granularities)
@@ -65,14 +67,14 @@ def timestamps() -> Response:
     return timestamps_response(result, output_format, parsed.timestamp_granularities, rate)
 
 
-@blueprint.route("/api/tts", methods=["GET", "POST"])
+@blueprint.route(PLAIN_PATH, methods=["GET", "POST"])
 def plain() -> Response:
     """Speak the text of a query, a form, a JSON object or a plain-text body: for curl and browsers."""
-    check_key()
-    posted = _posted_fields() if request.method == "POST" else {}
+    check_key_or_link()
+    posted = posted_fields() if request.method == "POST" else {}
     parsed = parse_plain_request({**request.args.to_dict(), **posted})
     text = check_text(parsed.text, "text")
-    output_format = _format(parsed.format, parsed.sample_rate)
+    output_format = format_of(parsed.format, parsed.sample_rate)
     utterance = Utterance(text, _delivery(parsed.voice or "", parsed))
     return audio_response(utterance, output_format, param="text", whole=output_format.length_in_header)
 
@@ -107,18 +109,20 @@ def _delivery(voice: str, parsed: SpeechRequest | PlainRequest) -> Delivery:
     return Delivery(voice, parsed.emotion or NEUTRAL, **given)
 
 
-def _format(name: str | None, sample_rate: int | None) -> Format:
+def format_of(name: str | None, sample_rate: int | None) -> Format:
+    """Return the format at this rate, or at its own. Raises :class:`ApiError` if it cannot have the rate."""
     try:
         return at_rate(FORMATS[name or _DEFAULT_FORMAT], sample_rate)
     except ValueError as error:
         raise ApiError(400, str(error), code="invalid_value", param="sample_rate") from None
 
 
-def _posted_fields() -> dict[str, Any]:
+def posted_fields() -> dict[str, Any]:
+    """Return the fields in the body of a request to ``/api/tts``. Raises :class:`ApiError`."""
     if request.is_json:
         return parse_json(read_body())
     if request.mimetype == _FORM:
-        return request.form.to_dict()
+        return parse_form(read_body())
     if request.mimetype in ("text/plain", ""):
         body = read_body()
         try:

@@ -1,4 +1,4 @@
-"""Write the CustomResourceDefinition: `python -m tts_operator.api.crd > crds/tts-operator.io_ttsservices.yaml`."""
+"""Write the CRD: `python -m tts_operator.api.generate.crd > crds/tts-operator.io_ttsservices.yaml`."""
 
 import sys
 from typing import Any
@@ -51,8 +51,8 @@ def schema() -> Json:
             rule(
                 f"self.metadata.name.size() <= {NAME_MAX}"
                 " && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
-                f"metadata.name must start with a letter, hold only lower-case letters, digits and -, and be at most "
-                f"{NAME_MAX} characters long, because the Service takes its name",
+                f"metadata.name must start with a letter, contain only lower-case letters, digits, and -, and have at "
+                f"most {NAME_MAX} characters, because the Service has the same name",
             )
         ],
     }

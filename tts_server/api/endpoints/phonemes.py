@@ -7,70 +7,13 @@ from typing import Any
 from flask import Blueprint, Response
 
 from tts_server.api.context import context
-from tts_server.api.responses import check_ready, refusals
-from tts_server.api.speech import read_speech_request, utterance_of
+from tts_server.api.endpoints.speech import read_speech_request, utterance_of
+from tts_server.api.endpoints.speech_responses import check_ready, refusals
 from tts_server.engines import Engine, Sentence, SpokenSyllable
 from tts_server.text.normalise import normalise_with_trace
 from tts_server.text.script import TEXT, Run, Script
 
 blueprint = Blueprint("phonemes", __name__)
-
-_STRING = {"type": "string"}
-_NUMBER = {"type": "number"}
-_SYLLABLE = {
-    "text": {"type": "string", "description": "What is read, empty for all but the first syllable of several."},
-    "pinyin": {"type": "string", "description": "The reading, with its tone as spoken."},
-    "phonemes": {"type": "array", "items": _STRING, "description": "The model's names of its sounds."},
-    "source": {
-        "type": "string",
-        "description": "Where the characters come from: text, lexicon, service_lexicon, sub or say-as.",
-    },
-    "reading": {
-        "type": "string",
-        "description": "What decided on the pinyin: character, phrase, word, context, surname, particle, latin, "
-        "phoneme, lexicon or service_lexicon.",
-    },
-}
-
-
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "required": list(properties), "properties": properties}
-
-
-RESPONSE_SCHEMA = _object(
-    {
-        "engine": _STRING,
-        "revision": _STRING,
-        "normalized": {"type": "string", "description": "The whole text as it is spoken."},
-        "rules": {
-            "type": "array",
-            "description": "What rules of normalization have rewritten, in the order of the text.",
-            "items": _object({"written": _STRING, "spoken": _STRING, "rules": {"type": "array", "items": _STRING}}),
-        },
-        "sentences": {
-            "type": "array",
-            "items": _object(
-                {
-                    "text": _STRING,
-                    "voice": _STRING,
-                    "emotion": _STRING,
-                    "speed": _NUMBER,
-                    "pitch": _NUMBER,
-                    "volume": _NUMBER,
-                    "pause": {"type": "number", "description": "The silence that follows, in seconds."},
-                    "clauses": {
-                        "type": ["array", "null"],
-                        "description": "The parts between short pauses. Null if the engine keeps its readings.",
-                        "items": _object(
-                            {"text": _STRING, "syllables": {"type": "array", "items": _object(_SYLLABLE)}}
-                        ),
-                    },
-                }
-            ),
-        },
-    }
-)
-"""The schema of the response, for the OpenAPI document."""
 
 
 @blueprint.post("/v1/audio/phonemes")

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from flask import Response, g, request
 
 from tts_server.api.context import Context, context
+from tts_server.api.endpoints.timestamps import TimestampEvents
 from tts_server.api.errors import ApiError, error_body
-from tts_server.api.response_cache import CachedResponse, cache_response
-from tts_server.api.schema import max_document_characters
-from tts_server.api.timestamps import TimestampEvents
-from tts_server.api.usage import charged
+from tts_server.api.middleware.response_cache import CachedResponse, cache_response
+from tts_server.api.middleware.usage import charged
+from tts_server.api.schema.requests import max_document_characters
 from tts_server.audio.encoding import FORMATS, Format
 from tts_server.engines import NothingToSayError
 from tts_server.process.lifecycle import State
@@ -28,12 +28,15 @@ from tts_server.synthesis.service import (
     UnknownVoiceError,
     Utterance,
 )
-from tts_server.synthesis.stream import DeadlineError
+from tts_server.synthesis.stream import ClientLeftError, DeadlineError
 from tts_server.text.script import ScriptError
 from tts_server.timing.report import Granularity
 
 log = logging.getLogger(__name__)
 
+HAS_LEFT = "tts_server.has_left"
+"""Where the connection leaves a function that returns whether its client has closed it."""
+_INTERNAL_ERROR = ApiError(500, "Internal server error. See the server's log for details.", code="internal_error")
 _TOKENS_PER_SECOND = 20
 """Server-sent events report usage in tokens, as OpenAI does. A token is 50 ms of audio or one character."""
 
@@ -169,14 +172,22 @@ def _speak(
                 span=g.get("span"),
                 fresh=_wants_fresh(),
                 timed=timed,
+                has_left=request.environ.get(HAS_LEFT, _never),
             )
     except OverloadedError as error:
         raise ApiError(503, str(error), code="overloaded", retry_after=error.retry_after) from None
     except DeadlineError:
         raise _deadline_exceeded(ctx) from None
+    except ClientLeftError:
+        # nginx's status for this. Nobody receives it, but the log and the metrics have it.
+        raise ApiError(499, "The client closed the connection.", code="client_closed_request") from None
     g.cache = result.cache_status
     ctx.metrics.first_audio_seconds.labels(result.cache_status).observe(time.perf_counter() - g.start)
     return result
+
+
+def _never() -> bool:
+    return False
 
 
 def _wants_fresh() -> bool:
@@ -203,8 +214,13 @@ def _until_deadline(ctx: Context, body: Generator[bytes], request_id: str) -> Ge
     except DeadlineError:
         ctx.metrics.rejections.labels("deadline_exceeded").inc()
         log.warning("stream cut off at its deadline", extra={"request_id": request_id})
-        # As if the client had gone: gunicorn then closes the connection and logs nothing more.
+        # As if the client had gone: the server then closes the connection and logs nothing more.
         raise ConnectionResetError(errno.ECONNRESET, "cut off at the deadline") from None
+    except ClientLeftError:
+        raise ConnectionResetError(errno.ECONNRESET, "the client has left") from None
+    except Exception:
+        ctx.metrics.rejections.labels("internal_error").inc()
+        raise
 
 
 def _engine_rate() -> int:
@@ -225,8 +241,12 @@ def _events(
         for chunk in chunks:
             yield from map(_event, times.take())
             yield _event({"type": "speech.audio.delta", "audio": base64.b64encode(chunk).decode()})
-    except DeadlineError:
-        yield _event({"type": "error", **error_body(_deadline_exceeded(ctx))})
+    except ClientLeftError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whoever made the audio has logged it
+        failure = _deadline_exceeded(ctx) if isinstance(error, DeadlineError) else _INTERNAL_ERROR
+        ctx.metrics.rejections.labels(failure.code).inc()
+        yield _event({"type": "error", **error_body(failure)})
         return
     yield from map(_event, times.take())
     tokens = round(result.seconds * _TOKENS_PER_SECOND)

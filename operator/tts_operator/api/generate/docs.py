@@ -1,4 +1,4 @@
-"""Write the reference of the API: `python -m tts_operator.api.docs examples/laptop.yaml > docs/api.md`.
+"""Write the reference of the API: `python -m tts_operator.api.generate.docs examples/laptop.yaml > docs/api.md`.
 
 Its content comes from the CustomResourceDefinition. The argument is a TTSService to show as an example.
 """
@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
-from tts_operator.api.crd import columns, schema
+from tts_operator.api.generate.crd import columns, schema
 from tts_operator.api.schema import IntOrPercent, Percentage, Quantity
 from tts_operator.api.ttsservice import API_VERSION, KIND, PLURAL
 from tts_operator.json_object import Json
@@ -189,7 +189,9 @@ def _cell(text: str) -> str:
 
 def main() -> None:
     """Write the reference to standard output."""
-    parser = argparse.ArgumentParser(prog="python -m tts_operator.api.docs", description="Write the API reference.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tts_operator.api.generate.docs", description="Write the API reference."
+    )
     parser.add_argument("example", type=Path, help="a file with a TTSService to show as an example")
     example: str = parser.parse_args().example.read_text()
     sys.stdout.write(reference("".join(line for line in example.splitlines(keepends=True) if line[0] != "#")))

@@ -2,6 +2,7 @@
 
 import json
 from typing import Annotated, Any, Literal, TypeVar, get_args
+from urllib.parse import parse_qsl
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -25,8 +26,15 @@ Volume = Annotated[float, Field(ge=0.0, le=2.0, allow_inf_nan=False)]
 # Not a Literal, which would refuse the text of a query parameter.
 SampleRate = Annotated[int, AfterValidator(_known_rate), Field(json_schema_extra={"enum": list(SAMPLE_RATES)})]
 Lexicon = Annotated[dict[str, str], Field(max_length=MAX_REQUEST_ENTRIES)]
+MAX_LINK_SECONDS = 86_400
+_MAX_FORM_FIELDS = 100
 Model = TypeVar("Model", bound=BaseModel)
-_RANGES = {"speed": "from 0.25 to 4", "pitch": "from 0.5 to 2", "volume": "from 0 to 2"}
+_RANGES = {
+    "speed": "a number from 0.25 to 4",
+    "pitch": "a number from 0.5 to 2",
+    "volume": "a number from 0 to 2",
+    "expires_in": f"a whole number of seconds from 1 to {MAX_LINK_SECONDS}",
+}
 _TYPE_NAMES = {"string_type": "a string", "float_type": "a number", "dict_type": "an object"}
 
 _INPUT = "The text to speak. If it begins with <speak>, it is SSML."
@@ -113,6 +121,14 @@ def max_document_characters(max_input_characters: int) -> int:
     return 4 * max_input_characters + 1024
 
 
+class LinkRequest(PlainRequest):
+    """The fields of ``/api/tts/link``: those of ``/api/tts``, and how long the link works."""
+
+    expires_in: int = Field(
+        300, ge=1, le=MAX_LINK_SECONDS, description="The seconds for which the link works. Defaults to 300."
+    )
+
+
 def parse_json(body: bytes) -> dict[str, Any]:
     """Return the JSON object in a request's body. Raises :class:`ApiError`."""
     try:
@@ -122,6 +138,17 @@ def parse_json(body: bytes) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ApiError(400, "The request body must be a JSON object.", code="invalid_json")
     return values
+
+
+def parse_form(body: bytes) -> dict[str, str]:
+    """Return the fields of a form (application/x-www-form-urlencoded). Raises :class:`ApiError`."""
+    try:
+        fields = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FORM_FIELDS)
+    except ValueError:  # UnicodeDecodeError is one
+        raise ApiError(
+            400, f"The form is not valid UTF-8, or has more than {_MAX_FORM_FIELDS} fields.", code="invalid_form"
+        ) from None
+    return dict(reversed(fields))  # of several fields with one name, the first counts
 
 
 def parse_speech_request(body: bytes) -> SpeechRequest:
@@ -144,9 +171,18 @@ def _parse(model: type[Model], body: bytes) -> Model:
 
 def parse_plain_request(values: dict[str, Any]) -> PlainRequest:
     """Validate the fields of a query, form or JSON object. Raises :class:`ApiError` for the first problem."""
+    return _parse_fields(PlainRequest, values)
+
+
+def parse_link_request(values: dict[str, Any]) -> LinkRequest:
+    """Validate the fields of a link, likewise."""
+    return _parse_fields(LinkRequest, values)
+
+
+def _parse_fields(model: type[Model], values: dict[str, Any]) -> Model:
     try:
         # An empty form field, or `&voice=`, counts as absent.
-        return PlainRequest.model_validate({name: value for name, value in values.items() if value != ""})
+        return model.model_validate({name: value for name, value in values.items() if value != ""})
     except ValidationError as error:
         raise _api_error(error) from None
 
@@ -175,7 +211,7 @@ def _message(param: str, kind: str, problem: Any) -> str:
     if kind == "literal_error":
         return f"{param!r} must be one of {details['expected']}."
     if param in _RANGES:
-        return f"{param!r} must be a number {_RANGES[param]}."
+        return f"{param!r} must be {_RANGES[param]}."
     if param == "sample_rate":
         *most, last = SAMPLE_RATES
         return f"'sample_rate' must be {', '.join(map(str, most))} or {last}."

@@ -10,10 +10,10 @@ from tts_operator.api.references import SecretKeyReference
 from tts_operator.api.server import Image
 from tts_operator.api.status import SpreadInForce
 from tts_operator.desired.identity import CANDIDATE, NAME_LABEL, candidate_labels, common_labels, selector_labels
-from tts_operator.desired.probe import CONTAINER
-from tts_operator.desired.probe import environment as probe_environment
-from tts_operator.desired.spread import constraints
-from tts_operator.desired.strategic_merge import merged
+from tts_operator.desired.pod.probe import CONTAINER
+from tts_operator.desired.pod.probe import environment as probe_environment
+from tts_operator.desired.pod.spread import constraints
+from tts_operator.desired.pod.strategic_merge import merged
 from tts_operator.json_object import Json
 from tts_operator.keyring import Keyring
 

@@ -1,4 +1,4 @@
-"""Check the generated CRD against the Kubernetes API conventions: `python -m tts_operator.api.lint`.
+"""Check the generated CRD against the Kubernetes API conventions: `python -m tts_operator.api.generate.lint`.
 
 Prints one line per violation, and exits with 1 if there are any. Each rule is a function of one field.
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from tts_operator.api.crd import schema
+from tts_operator.api.generate.crd import schema
 from tts_operator.json_object import Json
 
 _CONDITION: dict[str, Json] = {

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, g, request
 
-from tts_server.api.authorisation import check_key
 from tts_server.api.context import context
 from tts_server.api.errors import ApiError
+from tts_server.api.middleware.authorisation import check_key
 from tts_server.duplex.messages import MAX_MESSAGE_BYTES
 from tts_server.duplex.session import Session, Surroundings
 from tts_server.duplex.sockets import MAX_SOCKETS

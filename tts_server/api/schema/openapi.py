@@ -1,16 +1,17 @@
-"""``/openapi.json``, generated from the models with which the handlers validate requests."""
+"""The OpenAPI document, generated from the models with which the handlers validate requests."""
 
 from typing import Any
 
-from flask import Blueprint, Response, jsonify
-
 from tts_server import __version__
-from tts_server.api.context import context
-from tts_server.api.phonemes import RESPONSE_SCHEMA
-from tts_server.api.schema import PlainRequest, SpeechRequest, TimestampsRequest, max_document_characters
+from tts_server.api.schema.requests import (
+    LinkRequest,
+    PlainRequest,
+    SpeechRequest,
+    TimestampsRequest,
+    max_document_characters,
+)
+from tts_server.api.schema.responses import ERROR, PHONEMES, TIMESTAMPS
 from tts_server.audio.encoding import FORMATS
-
-blueprint = Blueprint("openapi", __name__)
 
 _COMPONENTS = "#/components/schemas/"
 _ERROR_TEXTS = {
@@ -24,49 +25,8 @@ _ERROR_TEXTS = {
     500: "Internal server error.",
     503: "The model is loading, the server is overloaded, or the deadline passed. Retry after Retry-After seconds.",
 }
-_NULLABLE_STRING = {"type": ["string", "null"]}
-_ERROR = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["message", "type", "param", "code"],
-            "properties": {
-                "message": {"type": "string"},
-                "type": {"enum": ["invalid_request_error", "server_error", "tokens", "requests", "insufficient_quota"]},
-                "param": _NULLABLE_STRING,
-                "code": {"type": "string"},
-            },
-        }
-    },
-}
-
-_SECONDS = {"type": "number", "minimum": 0}
-
-
-def _entries(**fields: dict[str, Any]) -> dict[str, Any]:
-    entry = {"type": "object", "required": list(fields), "properties": fields}
-    return {"type": "array", "items": entry}
-
-
-_TIMESTAMPS = {
-    "type": "object",
-    "required": ["duration"],
-    "properties": {
-        "duration": _SECONDS,
-        "segments": _entries(id={"type": "integer"}, start=_SECONDS, end=_SECONDS, text={"type": "string"}),
-        "words": _entries(word={"type": "string"}, start=_SECONDS, end=_SECONDS, segment={"type": "integer"}),
-        "phonemes": _entries(phoneme={"type": "string"}, start=_SECONDS, end=_SECONDS),
-        "visemes": _entries(viseme_id={"type": "integer", "minimum": 0, "maximum": 21}, start=_SECONDS),
-    },
-}
-
-
-@blueprint.get("/openapi.json")
-def openapi() -> Response:
-    """Return the OpenAPI document of this server."""
-    return jsonify(document(max_input_characters=context().settings.max_input_characters))
+_TEXT_FIELDS = {"SpeechRequest": "input", "TimestampsRequest": "input", "PlainRequest": "text", "LinkRequest": "text"}
+_LINK_ERRORS = (400, 401, 408, 413, 415, 500)
 
 
 def document(*, max_input_characters: int) -> dict[str, Any]:
@@ -74,11 +34,11 @@ def document(*, max_input_characters: int) -> dict[str, Any]:
     from pydantic.json_schema import models_json_schema  # noqa: PLC0415 - a tenth of a second of the server's start
 
     _, schemas = models_json_schema(
-        [(each, "validation") for each in (SpeechRequest, TimestampsRequest, PlainRequest)],
+        [(each, "validation") for each in (SpeechRequest, TimestampsRequest, PlainRequest, LinkRequest)],
         ref_template=_COMPONENTS + "{model}",
     )
-    definitions = {**schemas["$defs"], "Error": _ERROR, "Phonemes": RESPONSE_SCHEMA, "Timestamps": _TIMESTAMPS}
-    for name, field in (("SpeechRequest", "input"), ("TimestampsRequest", "input"), ("PlainRequest", "text")):
+    definitions = {**schemas["$defs"], "Error": ERROR, "Phonemes": PHONEMES, "Timestamps": TIMESTAMPS}
+    for name, field in _TEXT_FIELDS.items():
         text = definitions[name]["properties"][field]
         text.update(minLength=1, maxLength=max_document_characters(max_input_characters))
         text["description"] += f" At most {max_input_characters} characters, not counting the markup of SSML."
@@ -135,6 +95,7 @@ def _paths(plain: dict[str, Any]) -> dict[str, Any]:
                 "Speak a text, for curl and forms.", parameters=[fresh], requestBody={"content": form}
             ),
         },
+        "/api/tts/link": {"post": _link_operation()},
         "/v1/audio/speech/stream": {"get": _websocket_operation()},
         "/v1/models": {"get": _read_operation("List the models.")},
         "/v1/models/{name}": {
@@ -208,6 +169,28 @@ def _websocket_operation() -> dict[str, Any]:
         "security": [{}, {"key": []}],
         "responses": {"101": {"description": "Switching protocols."}}
         | {str(status): _error(text) for status, text in errors.items()},
+    }
+
+
+def _link_operation() -> dict[str, Any]:
+    fields = {"schema": {"$ref": _COMPONENTS + "LinkRequest"}}
+    answer = {
+        "type": "object",
+        "required": ["url", "expires_at"],
+        "properties": {
+            "url": {"type": "string", "description": "A path and query of this server, for GET without a key."},
+            "expires_at": {"type": ["integer", "null"], "description": "Unix time. null if no key is needed."},
+        },
+    }
+    return {
+        "summary": "Sign a URL of /api/tts that works without a key until it expires.",
+        "security": [{}, {"key": []}],
+        "requestBody": {
+            "content": dict.fromkeys(("application/json", "application/x-www-form-urlencoded"), fields)
+            | {"text/plain": {"schema": {"type": "string"}}}
+        },
+        "responses": {"200": {"description": "The URL.", "content": {"application/json": {"schema": answer}}}}
+        | {str(status): _error(text) for status, text in _ERROR_TEXTS.items() if status in _LINK_ERRORS},
     }
 
 

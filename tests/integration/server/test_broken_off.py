@@ -1,0 +1,113 @@
+"""Requests that do not end well: the engine fails, the deadline passes, or the client has left."""
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from .conftest import START_SECONDS, Server, running, wait_until
+
+PROGRAM = str(Path(__file__).with_name("failing.py"))
+SPEECH = "/v1/audio/speech"
+
+
+@pytest.fixture(scope="module")
+def failing(cache: Path) -> Iterator[Server]:
+    """A server whose engine fails or is slow when a text says so."""
+    settings = {"TTS_THREADS": "1", "TTS_QUEUE_SECONDS": "60", "TTS_REQUEST_TIMEOUT_SECONDS": "2"}
+    with running(cache, program=PROGRAM, PYTHONPATH=str(Path(__file__).parents[3]), **settings) as made:
+        wait_until(lambda: made.status("/ready") == 200, START_SECONDS)
+        yield made
+
+
+def metric(server: Server, name: str) -> float:
+    lines = server.get("/metrics").text.splitlines()
+    return float(next((line for line in lines if line.startswith(name + " ")), "0 0").rpartition(" ")[2])
+
+
+def events(response: requests.Response) -> list[dict[str, object]]:
+    return [json.loads(line.removeprefix("data: ")) for line in response.text.splitlines() if line]
+
+
+@pytest.mark.parametrize(
+    "text,reason",
+    [("这一句说得出来。这一句会失败。", "internal_error"), ("快。" + "很慢很慢。" * 8, "deadline_exceeded")],
+)
+def test_a_failure_in_the_middle_of_events_is_an_event(failing: Server, text: str, reason: str) -> None:
+    rejections = f'tts_rejections_total{{reason="{reason}"}}'
+    before = metric(failing, rejections)
+    response = failing.post({"input": text, "stream_format": "sse"})
+    assert response.status_code == 200
+    kinds = [each["type"] for each in events(response)]
+    assert kinds[0] == "speech.audio.delta"
+    assert kinds[-1] == "error"
+    error = events(response)[-1]["error"]
+    assert isinstance(error, dict)
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["code"] == reason
+    wait_until(lambda: metric(failing, rejections) == before + 1)
+
+
+def test_a_failure_in_the_middle_of_audio_is_counted(failing: Server) -> None:
+    before = metric(failing, 'tts_rejections_total{reason="internal_error"}')
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        failing.post({"input": "这一句也说得出来。但这一句会失败。"})
+    wait_until(lambda: metric(failing, 'tts_rejections_total{reason="internal_error"}') == before + 1)
+
+
+@pytest.mark.parametrize("response_format", ["wav", "flac"])
+def test_the_work_for_a_client_that_has_left_ends(start: Callable[..., Server], response_format: str) -> None:
+    """WAV and FLAC are sent when they are complete, so no write finds out that the client has left."""
+    server = start(TTS_THREADS="1", TTS_QUEUE_SECONDS="60")
+    data = json.dumps({"input": "他要了很长的一段话，然后走了，" * 33, "response_format": response_format}).encode()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        head = f"POST {SPEECH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n"
+        connection.sendall(head.encode() + b"\r\n" + data)
+        wait_until(lambda: metric(server, "tts_audio_seconds_total") > 0)
+    wait_until(lambda: metric(server, "tts_queue_seconds") == 0)
+    wait_until(lambda: any('"status": 499' in line for line in server.log))
+    assert metric(server, "tts_audio_seconds_total") < 50  # the whole has about a hundred
+    assert server.speak("还在").status_code == 200
+
+
+def test_another_client_keeps_what_one_has_left(start: Callable[..., Server]) -> None:
+    server = start(TTS_THREADS="1", TTS_QUEUE_SECONDS="60")
+    request = {"input": "两个人都要这一段话，一个走了，" * 10, "response_format": "wav"}
+    data = json.dumps(request).encode()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        head = f"POST {SPEECH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n"
+        connection.sendall(head.encode() + b"\r\n" + data)
+        wait_until(lambda: metric(server, 'tts_cache_events_total{event="miss"}') == 1)
+        whole = requests.post(server.url + SPEECH, json=request, timeout=60, stream=True)
+    assert whole.headers["X-Cache"] == "coalesced"
+    assert len(whole.content) > 24_000 * 2 * 20
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "application/json", "text/plain"])
+def test_a_body_that_does_not_arrive_has_a_deadline(server: Server, kind: str) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        head = f"POST /api/tts HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: 100\r\n\r\ntext="
+        connection.sendall(head.encode())
+        wait_until(lambda: connection.recv(1 << 16, socket.MSG_PEEK).count(b"\r\n\r\n") > 0)
+        assert b" 408 " in connection.recv(1 << 16)
+
+
+@pytest.mark.parametrize(
+    "body,status,code",
+    [
+        (b"text=" + "好".encode(), 200, None),
+        (b"text=%E5%A5%BD&text=" + b"x" * 400 + b"&voice=", 200, None),  # the first of a name counts
+        (b"text=%FF", 400, "invalid_form"),
+        (b"text=\xff", 400, "invalid_form"),
+        (b"text=a" + b"&x=1" * 200, 400, "invalid_form"),
+        (b"", 400, "invalid_value"),
+    ],
+)
+def test_forms(server: Server, body: bytes, status: int, code: str | None) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    response = requests.post(server.url + "/api/tts", data=body, headers=headers, timeout=30)
+    assert response.status_code == status
+    assert code is None or response.json()["error"]["code"] == code

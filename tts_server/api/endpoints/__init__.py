@@ -1,0 +1,1 @@
+"""The endpoints, each a Flask blueprint, and the responses that they share."""

@@ -1,0 +1,14 @@
+"""``GET /openapi.json``: the description of this server."""
+
+from flask import Blueprint, Response, jsonify
+
+from tts_server.api.context import context
+from tts_server.api.schema.openapi import document
+
+blueprint = Blueprint("openapi", __name__)
+
+
+@blueprint.get("/openapi.json")
+def openapi() -> Response:
+    """Return the OpenAPI document of this server."""
+    return jsonify(document(max_input_characters=context().settings.max_input_characters))

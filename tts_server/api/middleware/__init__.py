@@ -1,0 +1,1 @@
+"""What surrounds a request, whatever its endpoint: its key and usage, body, log line, CORS headers, response cache."""
