@@ -185,7 +185,7 @@ class Cluster:
 
     @property
     def loopback(self) -> str:
-        """A loopback address for etcd and Kafka's controller, which only their own kind may reach."""
+        """A loopback address for etcd and Kafka's controller, which only the host can reach."""
         return f"127.99.{self.index}.1"
 
     @property
