@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 RUN := PYTHONPATH=operator:. $(PY)
 
-.PHONY: help demo test lint test-unit test-random test-integration test-e2e cluster-up cluster-down images bench-operator bench-server bench-readings bench-drift bench-fencing bench-outage soak-fencing generate lock format
+.PHONY: help demo test lint test-unit test-random test-integration test-jobs test-e2e cluster-up cluster-down images bench-operator bench-server bench-readings bench-drift bench-fencing bench-outage soak-fencing generate lock format
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -33,7 +33,10 @@ test-random: $(STAMP) ## rollouts to which anything may happen: 50,000 steps, fo
 	STEPS=$${STEPS:-50000} $(PY) -m pytest tests/unit/operator/reconcile/rollout/test_rollout_at_random.py -x $(PYTEST_ARGS)
 
 test-integration: $(STAMP) ## the operator against a real API server; the server as a real process
-	$(PY) -m pytest tests/integration $(PYTEST_ARGS)
+	$(PY) -m pytest tests/integration --ignore=tests/integration/jobs $(PYTEST_ARGS)
+
+test-jobs: $(STAMP) ## a real Kafka broker and a real S3 server; the first run compiles and downloads them in three minutes
+	$(PY) -m pytest tests/integration/jobs $(PYTEST_ARGS)
 
 test-e2e: $(STAMP) ## real pods in three zones, real speech
 	$(PY) -m pytest tests/e2e $(PYTEST_ARGS)

@@ -26,6 +26,7 @@ examples:
   python -m devcluster up --name integration --nodes 0 --kwok 3
                                                            a control plane with fake nodes, ready in seconds
   python -m devcluster up --ingress                        and an ingress controller (Traefik)
+  python -m devcluster up --kafka --s3                     and a Kafka broker and an S3 server; `status` says where
   export KUBECONFIG=$(python -m devcluster kubeconfig)
   $(python -m devcluster bin kubectl) get nodes
   python -m devcluster build-image Dockerfile.server ghcr.io/tts-operator/tts-server:dev
@@ -82,6 +83,15 @@ def _parser() -> argparse.ArgumentParser:
         help="install an ingress controller; the cluster keeps it until `down`",
     )
     up_parser.add_argument(
+        "--kafka", action="store_true", default=None, help="run Apache Kafka; the cluster keeps it until `down`"
+    )
+    up_parser.add_argument(
+        "--s3",
+        action="store_true",
+        default=None,
+        help="run an S3 server (versitygw); the cluster keeps it until `down`",
+    )
+    up_parser.add_argument(
         "--timeout", type=float, default=180, help="seconds to wait for readiness, not counting compilation"
     )
     command("down", "remove the cluster and everything it created")
@@ -110,7 +120,16 @@ def _parser() -> argparse.ArgumentParser:
 def _run(arguments: argparse.Namespace, provider: Provider, progress: Progress) -> int:
     command = arguments.command
     if command == "up":
-        provider.up(Size(arguments.nodes, arguments.kwok, arguments.ingress, arguments.timeout))
+        provider.up(
+            Size(
+                nodes=arguments.nodes,
+                kwok=arguments.kwok,
+                ingress=arguments.ingress,
+                kafka=arguments.kafka,
+                s3=arguments.s3,
+                timeout=arguments.timeout,
+            )
+        )
         progress.say(f"kubeconfig: {provider.kubeconfig()}")
         if isinstance(provider, Devcluster):
             progress.say(f"kubectl:    {binaries.path_of('kubectl')}")

@@ -87,6 +87,7 @@ MODULES = {
         Module("coredns", "github.com/coredns/coredns"),
         Module("helm", "helm.sh/helm/v3", ("helm.sh/helm/v3/internal/version.version",)),
         Module("traefik", "github.com/traefik/traefik/v3", ("github.com/traefik/traefik/v3/pkg/version.Version",)),
+        Module("versitygw", "github.com/versity/versitygw", ("main.Version",)),
         Module("pause", ""),
     )
 }
@@ -103,11 +104,13 @@ _PACKAGES: dict[str, tuple[str, str]] = {
     "coredns": ("coredns", "github.com/coredns/coredns"),
     "helm": ("helm", "helm.sh/helm/v3/cmd/helm"),
     "traefik": ("traefik", "github.com/traefik/traefik/v3/cmd/traefik"),
+    "versitygw": ("versitygw", "github.com/versity/versitygw/cmd/versitygw"),
     "pause": ("pause", "."),
 }
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 NODE = ("kubelet", "kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr", "pause", "coredns", "metrics-server")
 INGRESS = ("traefik",)
+S3 = ("versitygw",)
 PROGRAMS = tuple(_PACKAGES)
 
 

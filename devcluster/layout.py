@@ -169,13 +169,23 @@ class Cluster:
         return f"http://{self.gateway_address}"
 
     @property
+    def kafka_address(self) -> tuple[str, int]:
+        """The host and port of Kafka, reachable from the host, nodes and pods, also during a zone outage."""
+        return self.host_address, 9093
+
+    @property
+    def s3_address(self) -> tuple[str, int]:
+        """The host and port of the S3 server, reachable from the same places."""
+        return self.host_address, 7480
+
+    @property
     def gateway_netns(self) -> str:
         """The network namespace whose kube-proxy serves the host."""
         return f"{self.bridge}-gateway"
 
     @property
     def loopback(self) -> str:
-        """A loopback address for etcd, which only the control plane may reach."""
+        """A loopback address for etcd and Kafka's controller, which only the host can reach."""
         return f"127.99.{self.index}.1"
 
     @property

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from devcluster.addons import kafka, s3
+from devcluster.backends.kafka import Broker
+from devcluster.backends.s3 import Gateway
 from devcluster.errors import DevclusterError
 from devcluster.host import shell
 from devcluster.images import builder, containerd
@@ -25,6 +28,10 @@ class Size:
     kwok: int | None = None
     ingress: bool | None = None
     """Whether to install an ingress controller. Only devcluster supports it."""
+    kafka: bool | None = None
+    """Whether to run Kafka. Only devcluster supports it."""
+    s3: bool | None = None
+    """Whether to run an S3 server. Only devcluster supports it."""
     timeout: float = 180
     """Seconds to wait for readiness, not counting compilation."""
 
@@ -57,7 +64,8 @@ class Devcluster:
 
     def up(self, size: Size) -> None:
         """Create the cluster, or repair it."""
-        bringup.up(self.name, bringup.SpecPatch(size.nodes, size.kwok, size.ingress), size.timeout, self.progress)
+        patch = bringup.SpecPatch(size.nodes, size.kwok, size.ingress, size.kafka, size.s3)
+        bringup.up(self.name, patch, size.timeout, self.progress)
 
     def down(self) -> None:
         """Remove the cluster. Does nothing if it does not exist."""
@@ -75,6 +83,14 @@ class Devcluster:
     def ingress_url(self) -> str:
         """Return the URL of the ingress controller. Clients name the host in the Host header."""
         return claims.existing(self.name).ingress_url
+
+    def kafka(self) -> Broker:
+        """Return the addresses, the CA and the credentials of Kafka."""
+        return kafka.broker(claims.existing(self.name))
+
+    def s3(self) -> Gateway:
+        """Return the address, the CA and the credentials of the S3 server."""
+        return s3.gateway(claims.existing(self.name))
 
     def build_image(self, dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path) -> None:
         """Build with buildah into an archive in the cache."""
@@ -98,7 +114,7 @@ class Kind:
 
     def up(self, size: Size) -> None:
         """Create the cluster with one worker per zone."""
-        _refuse_ingress(size)
+        _refuse_addons(size)
         if self.name not in shell.run(["kind", "get", "clusters"]).stdout.split():
             workers = [
                 {"role": "worker", "labels": {"topology.kubernetes.io/zone": ZONES[number % len(ZONES)]}}
@@ -145,7 +161,7 @@ class Existing:
 
     def up(self, size: Size) -> None:
         """Check that the cluster responds. Its size does not change."""
-        _refuse_ingress(size)
+        _refuse_addons(size)
         shell.run(["kubectl", "version"], timeout=30)
 
     def down(self) -> None:
@@ -185,11 +201,11 @@ def choose(name: str, progress: Progress, environ: Mapping[str, str] = os.enviro
     raise DevclusterError(f"CLUSTER={choice}: must be devcluster, kind or existing")
 
 
-def _refuse_ingress(size: Size) -> None:
-    if size.ingress:
-        raise DevclusterError(
-            "`--ingress` requires CLUSTER=devcluster; install an ingress controller in your cluster yourself"
-        )
+def _refuse_addons(size: Size) -> None:
+    addons = {"ingress": "an ingress controller", "kafka": "Kafka", "s3": "an S3 server"}
+    for option, what in addons.items():
+        if getattr(size, option):
+            raise DevclusterError(f"`--{option}` requires CLUSTER=devcluster; install {what} in your cluster yourself")
 
 
 def _docker_build(dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path, progress: Progress) -> None:

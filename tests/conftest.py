@@ -47,7 +47,7 @@ def _up(name: str, size: Size) -> None:
     command = [sys.executable, "-m", "devcluster", "up", f"--name={name}"]
     command += [f"--nodes={size.nodes}"] if size.nodes is not None else []
     command += [f"--kwok={size.kwok}"] if size.kwok is not None else []
-    command += ["--ingress"] if size.ingress else []
+    command += [f"--{addon}" for addon in ("ingress", "kafka", "s3") if getattr(size, addon)]
     subprocess.run(command, cwd=ROOT, check=True, timeout=3000)
 
 

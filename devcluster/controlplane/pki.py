@@ -68,10 +68,10 @@ def kubelet(node: Node) -> Identity:
 
 def ensure(cluster: Cluster, node_count: int) -> None:
     """Create what is missing: the CA, certificates and kubeconfigs."""
-    cluster.pki.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _ensure_ca(cluster.pki)
+    ensure_ca(cluster.pki)
+    _ensure_service_account_key(cluster.pki)
     for identity in (apiserver(cluster), KUBELET_CLIENT, FRONT_PROXY):
-        _ensure_certificate(cluster.pki, identity)
+        ensure_certificate(cluster.pki, identity)
     for identity in (ADMIN, CONTROLLER_MANAGER, SCHEDULER, PROXY, ADDONS, INGRESS, OPERATOR_TEST):
         ensure_client(cluster, identity)
     for node in cluster.nodes(node_count):
@@ -89,7 +89,7 @@ def kubeconfig_path(cluster: Cluster, identity: Identity) -> Path:
 
 def ensure_client(cluster: Cluster, identity: Identity) -> None:
     """Create an identity's certificate and kubeconfig."""
-    _ensure_certificate(cluster.pki, identity)
+    ensure_certificate(cluster.pki, identity)
     path = kubeconfig_path(cluster, identity)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -136,7 +136,9 @@ def write_private(path: Path, text: str) -> None:
     scratch.replace(path)
 
 
-def _ensure_ca(pki: Path) -> None:
+def ensure_ca(pki: Path) -> None:
+    """Create the folder `pki` with a CA, `ca.crt` and `ca.key`."""
+    pki.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not (pki / "ca.crt").exists():
         _openssl(
             pki,
@@ -145,13 +147,17 @@ def _ensure_ca(pki: Path) -> None:
             " -addext keyUsage=critical,keyCertSign,cRLSign,digitalSignature",
         )
         (pki / "ca.crt.new").replace(pki / "ca.crt")
+
+
+def _ensure_service_account_key(pki: Path) -> None:
     if not (pki / "sa.pub").exists():
         _openssl(pki, "ecparam -name prime256v1 -genkey -noout -out sa.key")
         _openssl(pki, "ec -in sa.key -pubout -out sa.pub.new")
         (pki / "sa.pub.new").replace(pki / "sa.pub")
 
 
-def _ensure_certificate(pki: Path, identity: Identity) -> None:
+def ensure_certificate(pki: Path, identity: Identity) -> None:
+    """Create an identity's certificate and key in the folder of the CA that signs it."""
     name = identity.file
     if (pki / f"{name}.crt").exists():
         return

@@ -42,6 +42,8 @@ NODE = (
     Requirement("conntrack", "conntrack"),
     Requirement("mount", "mount"),
 )
+JAVA = Requirement("java", "default-jre-headless")
+IVY = Requirement("/usr/share/java/ivy.jar", "ivy")
 IMAGES = (
     Requirement("buildah", "buildah"),
     Requirement("mmdebstrap", "mmdebstrap"),

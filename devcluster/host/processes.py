@@ -35,6 +35,8 @@ class Component:
     env: Mapping[str, str] = field(default_factory=dict)
     inputs: tuple[Path, ...] = ()
     """Configuration files. If one changes, `ensure` restarts the component."""
+    env_file: Path | None = None
+    """Lines of NAME=VALUE that are added to `env`, but not to the record: secrets."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 cwd=self._cluster.state,
-                env={**os.environ, **component.env},
+                env={**os.environ, **component.env, **_secret_environment(component)},
             )
         self._children[component.name] = process  # keep a reference, to reap the child when it exits
         started = start_time(process.pid)
@@ -199,8 +201,16 @@ class Supervisor:
 
 
 def _fingerprint(component: Component) -> tuple[str, ...]:
-    stamps = (f"{path}@{hash_of(path)}" for path in component.inputs)
+    files = (*component.inputs, *([component.env_file] if component.env_file else []))
+    stamps = (f"{path}@{hash_of(path)}" for path in files)
     return (*component.argv, *(f"{key}={value}" for key, value in component.env.items()), *stamps)
+
+
+def _secret_environment(component: Component) -> dict[str, str]:
+    if component.env_file is None:
+        return {}
+    pairs = (line.partition("=") for line in component.env_file.read_text().splitlines())
+    return {name: value for name, _, value in pairs}
 
 
 def hash_of(path: Path) -> str:

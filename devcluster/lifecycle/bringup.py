@@ -7,8 +7,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from devcluster import binaries
-from devcluster.addons import ingress, kube_system
+from devcluster import binaries, jars
+from devcluster.addons import ingress, kafka, kube_system, s3
 from devcluster.controlplane import components, pki
 from devcluster.controlplane.apiclient import Api, ApiError, is_ready
 from devcluster.errors import DevclusterError
@@ -28,6 +28,8 @@ class SpecPatch:
     nodes: int | None = None
     kwok: int | None = None
     ingress: bool | None = None
+    kafka: bool | None = None
+    s3: bool | None = None
 
 
 def up(name: str, patch: SpecPatch, timeout: float, progress: Progress) -> Cluster:
@@ -38,6 +40,8 @@ def up(name: str, patch: SpecPatch, timeout: float, progress: Progress) -> Clust
     spec = merge(claims.read_spec(known) if known else None, patch)
     debian.ensure([*debian.CONTROL_PLANE, *(debian.NODE if spec.nodes else ())], progress)
     binaries.ensure(programs(spec), progress)
+    if spec.kafka:
+        jars.ensure(progress)
     with claims.locked(name, progress):
         cluster = claims.claim(name)
         spec = merge(claims.read_spec(cluster), patch)
@@ -51,6 +55,8 @@ def merge(known: Spec | None, patch: SpecPatch) -> Spec:
     nodes = patch.nodes if patch.nodes is not None else known.nodes if known else 3
     fake_nodes = patch.kwok if patch.kwok is not None else known.kwok if known else 0
     ingress_enabled = patch.ingress if patch.ingress is not None else known is not None and known.ingress
+    kafka_enabled = patch.kafka if patch.kafka is not None else known is not None and known.kafka
+    s3_enabled = patch.s3 if patch.s3 is not None else known is not None and known.s3
     if not 0 <= nodes <= MAX_NODES or fake_nodes < 0:
         raise DevclusterError(f"a cluster can have 0 to {MAX_NODES} real nodes, and 0 or more kwok nodes")
     if known and nodes < known.nodes:
@@ -61,12 +67,17 @@ def merge(known: Spec | None, patch: SpecPatch) -> Spec:
         )
     if ingress_enabled and not nodes:
         raise DevclusterError("an ingress controller needs at least one real node (--nodes 1)")
-    return Spec(nodes, fake_nodes, ingress_enabled)
+    return Spec(nodes, fake_nodes, ingress_enabled, kafka_enabled, s3_enabled)
 
 
 def programs(spec: Spec) -> list[str]:
     """Return the programs that a cluster of this spec needs."""
-    optional = ((binaries.NODE, spec.nodes), (("kwok",), spec.kwok), (binaries.INGRESS, spec.ingress))
+    optional = (
+        (binaries.NODE, spec.nodes),
+        (("kwok",), spec.kwok),
+        (binaries.INGRESS, spec.ingress),
+        (binaries.S3, spec.s3),
+    )
     return [*binaries.CONTROL_PLANE, *(name for names, wanted in optional if wanted for name in names)]
 
 
@@ -107,6 +118,12 @@ class _Bringup:
         if self._spec.ingress:
             with progress.step(f"start the ingress controller at {cluster.ingress_url}"):
                 ingress.ensure(cluster, self._supervisor, self._deadline, progress)
+        if self._spec.kafka:
+            with progress.step(f"start Kafka at {kafka.broker(cluster).bootstrap_servers}"):
+                kafka.ensure(cluster, api, self._supervisor, self._deadline)
+        if self._spec.s3:
+            with progress.step(f"start the S3 server at {s3.gateway(cluster).endpoint}"):
+                s3.ensure(cluster, api, self._supervisor, self._deadline)
 
     def _control_plane(self) -> None:
         cluster, supervisor = self._cluster, self._supervisor

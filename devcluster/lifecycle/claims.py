@@ -21,6 +21,8 @@ class Spec:
     nodes: int
     kwok: int
     ingress: bool = False
+    kafka: bool = False
+    s3: bool = False
 
 
 @contextmanager

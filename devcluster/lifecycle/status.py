@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from devcluster.addons import kafka, s3
 from devcluster.controlplane.apiclient import Api, ApiError, is_ready
 from devcluster.host import cgroups, network
 from devcluster.host.processes import Supervisor
@@ -23,6 +24,10 @@ def describe(cluster: Cluster) -> tuple[list[str], bool]:
         )
     if spec is not None and spec.ingress:
         lines.append(f"  ingress controller: {cluster.ingress_url}")
+    if spec is not None and spec.kafka:
+        lines += [f"  {line}" for line in kafka.describe(cluster)]
+    if spec is not None and spec.s3:
+        lines += [f"  {line}" for line in s3.describe(cluster)]
     try:
         nodes = Api(cluster, timeout=5).nodes()
     except (OSError, ApiError) as error:

@@ -1,0 +1,55 @@
+"""A real Kafka broker and a real S3 server, shared by the tests of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from obstore.store import S3Store
+
+from devcluster.backends import local
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[local.Kafka]:
+    with local.kafka(tmp_path_factory.mktemp("kafka")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[local.S3]:
+    with local.s3(tmp_path_factory.mktemp("s3")) as running:
+        yield running
+
+
+@pytest.fixture
+def store(s3: local.S3) -> S3Store:
+    """The bucket of the S3 server."""
+    return open_store(s3, root_certificate=s3.gateway.ca_file.read_text())
+
+
+def open_store(s3: local.S3, root_certificate: str | None, **changes: str) -> S3Store:
+    """Connect to the bucket, with short time-outs: tests make the server go away."""
+    options: ClientConfig = {"timeout": "5s", "connect_timeout": "2s"}
+    if root_certificate is not None:
+        options["root_certificate"] = root_certificate
+    configuration: Any = s3.store_configuration() | changes
+    return S3Store(config=configuration, client_options=options, retry_config={"max_retries": 0})
+
+
+def commands_that_name(folder: Path) -> list[str]:
+    """The command lines of all processes that name a file in the folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue  # it has ended
+        if str(folder) in line:
+            found.append(line)
+    return found
