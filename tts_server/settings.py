@@ -169,6 +169,48 @@ class Settings:
     cors_origins: tuple[str, ...] = _setting(
         "TTS_CORS_ORIGINS", (), "Web origins whose pages may call the API, or *. If empty, none."
     )
+    jobs_storage: str = _setting(
+        "TTS_JOBS_STORAGE",
+        "",
+        "Where jobs for long texts are kept: a folder, or s3://, gs:// or az:// with bucket and prefix. If empty, the "
+        "server takes no jobs.",
+    )
+    jobs_keep_seconds: int = _setting(
+        "TTS_JOBS_KEEP_SECONDS",
+        604_800,
+        "How long a job and its audio are kept after its end.",
+        low=60,
+        high=31_536_000,
+    )
+    jobs_max_open: int = _setting(
+        "TTS_JOBS_MAX_OPEN", 100, "The most jobs of one API key that have not ended. More get 429.", low=1, high=100_000
+    )
+    jobs_link_seconds: int = _setting(
+        "TTS_JOBS_LINK_SECONDS",
+        300,
+        "How long links to the audio in a bucket work, to which the server redirects. With 0, and from a folder, it "
+        "sends the audio itself.",
+        low=0,
+        high=604_800,
+    )
+    jobs_webhook_hosts: tuple[str, ...] = _setting(
+        "TTS_JOBS_WEBHOOK_HOSTS",
+        (),
+        "Hosts to which jobs may send a message at their end, such as hooks.example.com or *.example.com. If empty, "
+        "none.",
+    )
+    jobs_webhook_secret: str = _setting(
+        "TTS_JOBS_WEBHOOK_SECRET",
+        "",
+        "What signs these messages: whsec_ and base64, or text. If empty, they are not signed.",
+        secret=True,
+    )
+    jobs_webhook_private: str = _setting(
+        "TTS_JOBS_WEBHOOK_PRIVATE",
+        "no",
+        "Whether these hosts may have addresses inside the network, and http:// is allowed.",
+        choices=("no", "yes"),
+    )
     drain_seconds: float = _setting(
         "TTS_DRAIN_SECONDS",
         5.0,

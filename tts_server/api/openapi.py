@@ -5,7 +5,9 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from tts_server import __version__
+from tts_server.api import openapi_jobs
 from tts_server.api.context import context
+from tts_server.api.job_schema import JobOptions, JobRequest
 from tts_server.api.phonemes import RESPONSE_SCHEMA
 from tts_server.api.schema import LinkRequest, PlainRequest, SpeechRequest, TimestampsRequest, max_document_characters
 from tts_server.audio.encoding import FORMATS
@@ -25,6 +27,8 @@ _ERROR_TEXTS = {
     503: "The model is loading, the server is overloaded, or the deadline passed. Retry after Retry-After seconds.",
 }
 _TEXT_FIELDS = {"SpeechRequest": "input", "TimestampsRequest": "input", "PlainRequest": "text", "LinkRequest": "text"}
+_REQUESTS = (SpeechRequest, TimestampsRequest, PlainRequest, LinkRequest)
+_JOBS = (JobRequest, JobOptions)
 _LINK_ERRORS = (400, 401, 408, 413, 415, 500)
 _NULLABLE_STRING = {"type": ["string", "null"]}
 _ERROR = {
@@ -68,18 +72,23 @@ _TIMESTAMPS = {
 @blueprint.get("/openapi.json")
 def openapi() -> Response:
     """Return the OpenAPI document of this server."""
-    return jsonify(document(max_input_characters=context().settings.max_input_characters))
+    ctx = context()
+    return jsonify(document(max_input_characters=ctx.settings.max_input_characters, has_jobs=ctx.jobs is not None))
 
 
-def document(*, max_input_characters: int) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document."""
+def document(*, max_input_characters: int, has_jobs: bool = False) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document, with jobs if the server ``has_jobs``."""
     from pydantic.json_schema import models_json_schema  # noqa: PLC0415 - a tenth of a second of the server's start
 
     _, schemas = models_json_schema(
-        [(each, "validation") for each in (SpeechRequest, TimestampsRequest, PlainRequest, LinkRequest)],
+        [(each, "validation") for each in (*_REQUESTS, *(_JOBS if has_jobs else ()))],
         ref_template=_COMPONENTS + "{model}",
     )
     definitions = {**schemas["$defs"], "Error": _ERROR, "Phonemes": RESPONSE_SCHEMA, "Timestamps": _TIMESTAMPS}
+    paths = _paths(definitions["PlainRequest"])
+    if has_jobs:
+        definitions |= openapi_jobs.SCHEMAS
+        paths |= openapi_jobs.paths(definitions["JobOptions"])
     for name, field in _TEXT_FIELDS.items():
         text = definitions[name]["properties"][field]
         text.update(minLength=1, maxLength=max_document_characters(max_input_characters))
@@ -87,7 +96,7 @@ def document(*, max_input_characters: int) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "tts-server", "version": __version__, "description": "Mandarin text-to-speech."},
-        "paths": _paths(definitions["PlainRequest"]),
+        "paths": paths,
         "components": {
             "schemas": definitions,
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},

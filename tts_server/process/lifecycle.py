@@ -51,6 +51,11 @@ class RunFolder:
         (self.path / _DRAIN_FILE).unlink(missing_ok=True)
 
     @property
+    def in_hand(self) -> Path:
+        """The folder with what jobs had in hand when the server died. Nothing removes it, for then it would be gone."""
+        return self.path.with_name(f"{self.path.name}-in-hand")
+
+    @property
     def exists(self) -> bool:
         """Whether a server of this user has run on this port."""
         return self.path.is_dir()

@@ -92,7 +92,7 @@ class Server(gunicorn.app.base.BaseApplication):  # type: ignore[misc] # gunicor
         lifecycle = Lifecycle(self._run_folder)
         app = create_app(self._settings, lifecycle=lifecycle, engine=engine)
         app.config["LIFECYCLE"] = lifecycle
-        gevent.spawn(_load_model, app, lifecycle, loading)
+        gevent.spawn(_load_model, app, lifecycle, loading, self._run_folder)
         return app
 
 
@@ -127,7 +127,7 @@ def report_fatal(message: str) -> None:
     sys.stderr.flush()
 
 
-def _load_model(app: Any, lifecycle: Lifecycle, loading: "Loading | None") -> None:
+def _load_model(app: Any, lifecycle: Lifecycle, loading: "Loading | None", run_folder: RunFolder) -> None:
     from tts_server.api.context import context  # noqa: PLC0415 - not in the master
     from tts_server.engines import EngineError  # noqa: PLC0415 - not in the master
     from tts_server.lexicon.file import LexiconFile  # noqa: PLC0415 - not in the master
@@ -142,6 +142,10 @@ def _load_model(app: Any, lifecycle: Lifecycle, loading: "Loading | None") -> No
         if ctx.settings.lexicon:
             file = LexiconFile(Path(ctx.settings.lexicon))
             ServiceLexicon(file, ctx.service, ctx.metrics).watch()
+        if ctx.jobs:
+            from tts_server.api.job_views import event  # noqa: PLC0415 - only where there are jobs
+
+            ctx.jobs.start(run_folder.in_hand, lifecycle, event)
     except Exception as error:
         log.exception("cannot load the model")
         known = isinstance(error, EngineError)
