@@ -211,6 +211,39 @@ class Settings:
         "Whether these hosts may have addresses inside the network, and http:// is allowed.",
         choices=("no", "yes"),
     )
+    kafka_bootstrap_servers: str = _setting(
+        "TTS_KAFKA_BOOTSTRAP_SERVERS",
+        "",
+        "The brokers of a Kafka cluster, through which servers give jobs to workers. If empty, the server speaks its "
+        "jobs itself.",
+    )
+    kafka_topic_prefix: str = _setting("TTS_KAFKA_TOPIC_PREFIX", "tts", "How the names of all topics begin.")
+    kafka_group: str = _setting(
+        "TTS_KAFKA_GROUP", "", "The consumer group of the workers. If empty, the prefix and `.workers`."
+    )
+    kafka_instance: str = _setting(
+        "TTS_KAFKA_INSTANCE",
+        "",
+        "A name of this worker that no other has (group.instance.id). With it, a worker that restarts keeps its "
+        "partitions.",
+    )
+    kafka_security_protocol: str = _setting(
+        "TTS_KAFKA_SECURITY_PROTOCOL",
+        "plaintext",
+        "How to connect to the brokers.",
+        choices=("plaintext", "ssl", "sasl_plaintext", "sasl_ssl"),
+    )
+    kafka_ca_file: str = _setting(
+        "TTS_KAFKA_CA_FILE", "", "A PEM file with the certificates that the brokers' must be signed by."
+    )
+    kafka_sasl_mechanism: str = _setting(
+        "TTS_KAFKA_SASL_MECHANISM",
+        "",
+        "How to log in at the brokers, with a security protocol that begins with sasl.",
+        choices=("plain", "scram-sha-256", "scram-sha-512"),
+    )
+    kafka_username: str = _setting("TTS_KAFKA_USERNAME", "", "The user name at the brokers.")
+    kafka_password: str = _setting("TTS_KAFKA_PASSWORD", "", "The password at the brokers.", secret=True)
     drain_seconds: float = _setting(
         "TTS_DRAIN_SECONDS",
         5.0,
@@ -232,6 +265,13 @@ class Settings:
             if given:
                 values[each.name] = _parse(given, type(each.default), **each.metadata)
         made = cls(**values)
+        if made.kafka_bootstrap_servers and not made.jobs_storage:
+            raise SettingsError("TTS_KAFKA_BOOTSTRAP_SERVERS also needs TTS_JOBS_STORAGE, a bucket or a shared folder.")
+        if made.kafka_security_protocol.startswith("sasl") != bool(made.kafka_sasl_mechanism):
+            raise SettingsError(
+                "TTS_KAFKA_SASL_MECHANISM needs a TTS_KAFKA_SECURITY_PROTOCOL of sasl_ssl or sasl_plaintext, and these "
+                "need it."
+            )
         if made.redis_url and not made.redis_url.startswith(("redis://", "rediss://")):
             # Without the value, which may contain a password.
             raise SettingsError("TTS_REDIS_URL must begin with redis:// or rediss://.")

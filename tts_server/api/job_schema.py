@@ -1,5 +1,7 @@
 """The fields of requests for jobs, validated and described like those in :mod:`schema`."""
 
+import re
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -24,6 +26,9 @@ DEFAULT_PAGE = 20
 MAX_KEY_CHARACTERS = 255
 _Key = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 _Value = Annotated[str, StringConstraints(max_length=512)]
+# No part of the name begins with a dot, so it leads nowhere else.
+_FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+_MAX_FILE_CHARACTERS = 255
 _HINTS = {
     "title": "'title' must be a string of at most 200 characters.",
     "chapter_marker": "'chapter_marker' must be a string of 1 to 32 characters.",
@@ -76,23 +81,47 @@ class JobOptions(BaseModel):
 
 
 class JobRequest(JobOptions):
-    """A long text, and how to read it."""
+    """A long text, or where it is, and how to read it."""
 
-    input: Annotated[str, StringConstraints(min_length=1)] = Field(
+    input: Annotated[str, StringConstraints(min_length=1)] | None = Field(
+        None,
         description=f"Plain text or Markdown, of at most {MAX_CHARACTERS} characters. SSML is not possible.",
         json_schema_extra={"maxLength": MAX_CHARACTERS},
     )
+    input_file: Annotated[str, StringConstraints(max_length=_MAX_FILE_CHARACTERS)] | None = Field(
+        None,
+        description="In the place of input: the name of an object in the storage of jobs, below inbox/ and the name of "
+        "the API key.",
+        json_schema_extra={"pattern": f"^{_FILE.pattern}$"},
+    )
 
 
-def parse_job(body: bytes) -> tuple[JobOptions, str]:
-    """Return the options and the text of a JSON request. Raises :class:`ApiError` for the first problem."""
+@dataclass(frozen=True, slots=True)
+class ParsedJob:
+    """A JSON request. One of ``text`` and ``file`` is not None."""
+
+    options: JobOptions
+    text: str | None
+    file: str | None
+
+
+def parse_job(body: bytes) -> ParsedJob:
+    """Return the parts of a JSON request. Raises :class:`ApiError` for the first problem."""
     values = parse_json(body)
-    text = values.pop("input", None)
-    if text is None:
-        raise ApiError(400, "Missing required field 'input'.", code="invalid_value", param="input")
-    if not isinstance(text, str):
+    text, file = values.pop("input", None), values.pop("input_file", None)
+    if (text is None) == (file is None):
+        raise ApiError(400, "One of 'input' and 'input_file' is required.", code="invalid_value", param="input")
+    if text is not None and not isinstance(text, str):
         raise ApiError(400, "'input' must be a string.", code="invalid_value", param="input")
-    return _validated(values), text
+    if file is not None and not (isinstance(file, str) and len(file) <= _MAX_FILE_CHARACTERS and _FILE.fullmatch(file)):
+        raise ApiError(
+            400,
+            "'input_file' must be the name of an object below inbox/ and the name of your key: up to 255 letters, "
+            "digits, '-', '_' and '.', with '/' between them.",
+            code="invalid_value",
+            param="input_file",
+        )
+    return ParsedJob(_validated(values), text, file)
 
 
 def parse_job_query(values: dict[str, str]) -> JobOptions:

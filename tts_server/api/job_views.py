@@ -1,8 +1,11 @@
 """How the API shows a job."""
 
+import time
 from typing import Any
 
+from tts_server.jobs.events import Event, EventType
 from tts_server.jobs.model import End, Job
+from tts_server.jobs.records import Progress
 from tts_server.jobs.runtime import Jobs
 
 _PATH = "/v1/audio/jobs"
@@ -11,14 +14,7 @@ _PATH = "/v1/audio/jobs"
 def job_view(jobs: Jobs, job: Job) -> dict[str, Any]:
     """Return a job as it is now. Raises StorageError."""
     end = jobs.records.end(job.name)
-    if end:
-        return ended_view(job, end)
-    progress = jobs.records.progress(job.name)
-    return {
-        **summary(job),
-        "status": "in_progress" if progress.segments else "queued",
-        "progress": {"segments": progress.segments, "completed": progress.done},
-    }
+    return ended_view(job, end) if end else open_view(job, jobs.records.progress(job.name))
 
 
 def ended_view(job: Job, end: End) -> dict[str, Any]:
@@ -41,9 +37,19 @@ def ended_view(job: Job, end: End) -> dict[str, Any]:
     return view
 
 
-def event(job: Job, end: End) -> dict[str, object]:
-    """Return the event for a webhook: the job in the end."""
-    return {"type": f"audio.job.{end.outcome}", "created_at": round(end.at), "data": ended_view(job, end)}
+def event(kind: EventType, job: Job, *, end: End | None = None, progress: Progress | None = None) -> Event:
+    """Return the event for a webhook or a topic: the job as it is then."""
+    view = ended_view(job, end) if end else open_view(job, progress or Progress())
+    return {"type": f"audio.job.{kind}", "created_at": round(end.at if end else time.time()), "data": view}
+
+
+def open_view(job: Job, progress: Progress) -> dict[str, Any]:
+    """Return a job that has not ended."""
+    return {
+        **summary(job),
+        "status": "in_progress" if progress.segments else "queued",
+        "progress": {"segments": progress.segments, "completed": progress.done},
+    }
 
 
 def summary(job: Job) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import codecs
 import logging
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 
 import gevent
 from flask import Blueprint, Response, g, jsonify, request
@@ -29,10 +30,10 @@ from tts_server.api.speech import format_of
 from tts_server.engines import NEUTRAL, Delivery
 from tts_server.jobs import layout
 from tts_server.jobs.model import MAX_CHARACTERS, End, Job, JobName, Options, is_id, to_json
-from tts_server.jobs.queue.tasks import Task
+from tts_server.jobs.queue.tasks import QueueError, Task
 from tts_server.jobs.runtime import Jobs
 from tts_server.jobs.storage import StorageError
-from tts_server.jobs.submission import IdempotencyConflictError, TextError, TooManyJobsError
+from tts_server.jobs.submission import IdempotencyConflictError, TextError, TooManyJobsError, inbox_text
 from tts_server.jobs.webhook import WebhookAddressError
 from tts_server.quota.quotas import QuotaExceededError, TooLongForQuotaError
 from tts_server.ssml import is_ssml
@@ -46,21 +47,23 @@ PATH = "/v1/audio/jobs"
 _BODY_BYTES = MAX_CHARACTERS * 12 + 64 * 1024
 _BODY_SECONDS = 300.0
 _READ_BYTES = 64 * 1024
-# A text as JSON is in memory until it is stored, so not many are read at the same time.
+# A text as JSON is in memory until it is stored, so not many large ones are read at the same time.
 _reading = BoundedSemaphore(2)
+_LARGE_BYTES = 1 << 20
 _FAR_LONGER_THAN_A_TITLE = 4096
 _RETRY_SECONDS = 5
 _PLAIN = ("text/plain", "text/markdown")
 
 
 @blueprint.errorhandler(StorageError)
-def storage_failed(error: StorageError) -> Response:
-    """Answer while the storage fails. Its own words go to the log only."""
-    log.warning("storage failed", extra={"reason": str(error)})
+@blueprint.errorhandler(QueueError)
+def storage_failed(error: Exception) -> Response:
+    """Answer while the storage or the queue fails. Their own words go to the log only."""
+    log.warning("storage or queue failed", extra={"reason": str(error)})
     return error_response(
         ApiError(
             503,
-            "The storage of jobs does not answer as it should.",
+            "The storage or the queue of jobs does not answer as it should.",
             code="storage_unavailable",
             retry_after=_RETRY_SECONDS,
         )
@@ -76,9 +79,11 @@ def submit() -> Response:
     request.max_content_length = _BODY_BYTES
     key = _idempotency_key()
     if request.is_json:
-        with _reading:
-            parsed, text = parse_job(read_body(_BODY_SECONDS))
-            job, created = _accept(jobs, parsed, [text], key)
+        length = request.content_length
+        with nullcontext() if length is not None and length < _LARGE_BYTES else _reading:
+            parsed = parse_job(read_body(_BODY_SECONDS))
+            text = inbox_text(jobs.storage, g.caller.name, parsed.file) if parsed.file else [parsed.text or ""]
+            job, created = _accept(jobs, parsed.options, text, key, param="input_file" if parsed.file else "input")
     elif request.mimetype in _PLAIN:
         job, created = _accept(jobs, parse_job_query(request.args.to_dict()), _streamed_text(), key)
     else:
@@ -158,7 +163,6 @@ def cancel(job_id: str) -> Response:
     jobs, found = _jobs(), _job(job_id)
     if jobs.storage.create(layout.end(found.name), to_json(End("cancelled", time.time()))):
         jobs.metrics.jobs.labels("cancelled").inc()
-        jobs.queue.drop(found.name)
         jobs.queue.put([Task("finish", found.name)])
         return jsonify(job_view(jobs, found))
     jobs.retention.remove(found.name)
@@ -187,7 +191,7 @@ def _completed(found: Job) -> End:
     return end
 
 
-def _accept(jobs: Jobs, parsed: JobOptions, text: Iterable[str], key: str) -> tuple[Job, bool]:
+def _accept(jobs: Jobs, parsed: JobOptions, text: Iterable[str], key: str, *, param: str = "input") -> tuple[Job, bool]:
     caller, quotas = g.caller, context().quotas
     charged = 0
 
@@ -199,12 +203,12 @@ def _accept(jobs: Jobs, parsed: JobOptions, text: Iterable[str], key: str) -> tu
 
     try:
         job, created = jobs.submissions.submit(
-            caller.name, _options(jobs, parsed), _plain(text), key=key, charge=charge
+            caller.name, _options(jobs, parsed), _plain(text, param), key=key, charge=charge
         )
     except BaseException as error:
         if charged:
             quotas.refund(caller, charged)
-        refusal = _refusal(error)
+        refusal = _refusal(error, param)
         if refusal:
             raise refusal from None
         raise
@@ -213,10 +217,10 @@ def _accept(jobs: Jobs, parsed: JobOptions, text: Iterable[str], key: str) -> tu
     return job, created
 
 
-def _refusal(error: BaseException) -> ApiError | None:
+def _refusal(error: BaseException, param: str) -> ApiError | None:
     """Return the response for an error of a submission, or None if it has none."""
     if isinstance(error, TextError):
-        return ApiError(400, str(error), code=error.code, param="input")
+        return ApiError(400, str(error), code=error.code, param=param)
     if isinstance(error, IdempotencyConflictError):
         return ApiError(
             409,
@@ -234,7 +238,7 @@ def _refusal(error: BaseException) -> ApiError | None:
     if isinstance(error, QuotaExceededError):
         return ApiError(429, str(error), code=error.code, kind=error.kind, retry_after=error.retry_after)
     if isinstance(error, TooLongForQuotaError):
-        return ApiError(400, str(error), code="input_too_long", param="input")
+        return ApiError(400, str(error), code="input_too_long", param=param)
     return None
 
 
@@ -283,7 +287,7 @@ def _idempotency_key() -> str:
     return key
 
 
-def _plain(text: Iterable[str]) -> Iterator[str]:
+def _plain(text: Iterable[str], param: str) -> Iterator[str]:
     """Yield the text. Raises :class:`ApiError` if it is SSML."""
     is_first = True
     for fragment in text:
@@ -292,7 +296,7 @@ def _plain(text: Iterable[str]) -> Iterator[str]:
                 400,
                 "A job reads plain text or Markdown. Send SSML to /v1/audio/speech.",
                 code="invalid_value",
-                param="input",
+                param=param,
             )
         is_first = False
         yield fragment

@@ -7,6 +7,7 @@ from tts_server.jobs.model import JobName
 JOBS = "jobs/"
 OPEN = "open/"
 IDEMPOTENCY = "idempotency/"
+INBOX = "inbox/"
 
 
 def folder(job: JobName) -> str:
@@ -59,6 +60,11 @@ def end(job: JobName) -> str:
     return f"{folder(job)}end.json"
 
 
+def published(job: JobName) -> str:
+    """Exists when all have been told of the end, but for the webhook, which may be called for a long time."""
+    return f"{folder(job)}published"
+
+
 def file(job: JobName, name: str) -> str:
     """A file that the job has made."""
     return f"{folder(job)}{name}"
@@ -72,3 +78,8 @@ def open_job(job: JobName) -> str:
 def idempotency(tenant: str, key: str) -> str:
     """Which job belongs to the client's key."""
     return f"{IDEMPOTENCY}{tenant}/{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def inbox(tenant: str, name: str) -> str:
+    """A text that the client has put into the storage itself. The server only reads it."""
+    return f"{INBOX}{tenant}/{name}"

@@ -13,6 +13,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store
 
 from tts_server.jobs.threads import Threads
+from tts_server.settings import SettingsError
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
@@ -36,8 +37,8 @@ class NoObjectError(Exception):
     """There is no object with this name."""
 
 
-class StorageAddressError(ValueError):
-    """The address of the storage is wrong. The message says what to write instead."""
+class StorageAddressError(SettingsError):
+    """``TTS_JOBS_STORAGE`` is wrong. The message says what to write instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,17 +253,19 @@ def open_storage(address: str) -> ObjectStorage:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StorageAddressError(f"The folder {address!r} cannot be made: {error.strerror}.") from None
+            raise StorageAddressError(
+                f"TTS_JOBS_STORAGE names the folder {address!r}, which cannot be made: {error.strerror}."
+            ) from None
         return ObjectStorage(LocalStore(path, automatic_cleanup=True))
     if scheme not in _SCHEMES or not urlsplit(address).netloc or "?" in rest or "@" in rest:
         raise StorageAddressError(
-            f"{scheme}:// is not such an address. Write a folder, or s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or "
-            "az://CONTAINER/PREFIX."
+            f"TTS_JOBS_STORAGE begins with {scheme}://, but is no address of a bucket. Write a folder, or "
+            "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX."
         )
     try:
         store = obstore.store.from_url(address.rstrip("/"), retry_config=_RETRIES, client_options=_TIMES)
     except (BaseError, ValueError) as error:
-        raise StorageAddressError(f"The storage cannot be opened: {_first_line(error)}") from None
+        raise StorageAddressError(f"TTS_JOBS_STORAGE cannot be opened: {_first_line(error)}") from None
     return ObjectStorage(store)
 
 

@@ -2,15 +2,19 @@
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 from tts_server.jobs import layout
 from tts_server.jobs.model import MAX_CHARACTERS, Job, JobName, Options, from_json, new_id, to_json
-from tts_server.jobs.queue.tasks import Queue, Task
+from tts_server.jobs.queue.tasks import QueueError, Sender, Task
 from tts_server.jobs.records import RECORD_BYTES, Records
-from tts_server.jobs.storage import Storage, StorageError
+from tts_server.jobs.storage import NoObjectError, Storage, StorageError
+from tts_server.jobs.texts import read_text
+
+log = logging.getLogger(__name__)
 
 _WRITE_CHARACTERS = 256 * 1024
 
@@ -39,10 +43,20 @@ class Claim:
     digest: str
 
 
+def inbox_text(storage: Storage, tenant: str, name: str) -> Iterator[str]:
+    """Yield a text that the tenant has put into the storage. Raises TextError and StorageError."""
+    try:
+        yield from read_text(storage, layout.inbox(tenant, name))
+    except NoObjectError:
+        raise TextError(f"There is no object {layout.inbox(tenant, name)!r}.", "no_such_file") from None
+    except UnicodeDecodeError:
+        raise TextError(f"The object {layout.inbox(tenant, name)!r} is not UTF-8.", "invalid_unicode") from None
+
+
 class Submissions:
     """Accepts jobs."""
 
-    def __init__(self, storage: Storage, records: Records, queue: Queue, *, model: str, max_open: int) -> None:
+    def __init__(self, storage: Storage, records: Records, queue: Sender, *, model: str, max_open: int) -> None:
         """A tenant may have ``max_open`` jobs that have not ended."""
         self._storage = storage
         self._records = records
@@ -77,7 +91,10 @@ class Submissions:
         job = Job(tenant, name.id, time.time(), self._model, characters, digest, options, key)
         self._storage.write(layout.open_job(name), b"")
         created = self._storage.create(layout.record(name), to_json(job))
-        self._queue.put([Task("split", name)])
+        try:
+            self._queue.put([Task("split", name)])
+        except QueueError as error:  # the job is stored, and recovery will find it
+            log.warning("queue failed", extra={"job": name.id, "reason": str(error)})
         return self._records.job(name) or job, created
 
     def _check_open(self, tenant: str) -> None:

@@ -69,7 +69,7 @@ class Webhooks:
                 f"The host {host!r} is not allowed. TTS_JOBS_WEBHOOK_HOSTS allows: {', '.join(self._hosts) or 'none'}."
             )
 
-    def send(self, url: str, message_id: str, event: dict[str, object], *, since: float) -> None:
+    def send(self, url: str, message_id: str, event: dict[str, object], since: float) -> None:
         """Send an event. Raises :class:`WebhookError` until a day after ``since``, in Unix time, and then gives up."""
         age = max(0.0, time.time() - since)
         try:

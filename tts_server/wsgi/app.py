@@ -1,6 +1,7 @@
 """The Flask application factory."""
 
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask
@@ -41,8 +42,11 @@ _OTHER_FIELDS_BYTES = 64 * 1024
 _SLOW_CLIENT_SECONDS = 60.0
 
 
-def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | None = None) -> Flask:
-    """Return the application. The caller then loads the model with the context's ``service.load()``."""
+def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | None = None, work: bool = False) -> Flask:
+    """Return the application. The caller then loads the model with the context's ``service.load()``.
+
+    That of a worker of jobs, which is to ``work``, only answers probes.
+    """
     engine = engine or create_engine(settings)
     threads, model_name = settings.threads or cpu_limit(), settings.model_name or engine.name
     metrics = Metrics()
@@ -72,7 +76,7 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
         tracing=start_tracing(os.environ, __version__),
         sockets=Sockets(),
         quotas=Quotas(metrics, settings.api_keys or (ANONYMOUS,), _shared_usage(settings, metrics)),
-        jobs=_jobs(settings, service, metrics, threads=threads, model=model_name),
+        jobs=_jobs(settings, service, metrics, threads=threads, model=model_name, work=work),
     )
     metrics.duplex_connections.set_function(lambda: ctx.sockets.open)
     ctx.register(app.extensions)
@@ -80,38 +84,38 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
     instrument(app)
     register_usage(app)
     register_cors(app, settings.cors_origins)
-    for blueprint in (
-        probes.blueprint,
-        speech.blueprint,
-        links.blueprint,
-        phonemes.blueprint,
-        duplex.blueprint,
-        models.blueprint,
-        openapi.blueprint,
-        webui,
-    ):
+    for blueprint in (probes.blueprint, *(() if work else _speech_blueprints(settings))):
         app.register_blueprint(blueprint)
-    app.register_blueprint(_jobs_blueprint(settings))
     response_cache = ResponseCache(app.wsgi_app, ctx)
     app.wsgi_app = response_cache  # type: ignore[method-assign] # as Flask's documentation does it
     app.config["REPEATS"] = Repeats(response_cache)
     return app
 
 
-def _jobs(settings: Settings, service: SpeechService, metrics: Metrics, *, threads: int, model: str) -> "Jobs | None":
+def _jobs(
+    settings: Settings, service: SpeechService, metrics: Metrics, *, threads: int, model: str, work: bool
+) -> "Jobs | None":
     if not settings.jobs_storage:
         return None
     from tts_server.jobs.runtime import Jobs  # noqa: PLC0415 - obstore, only where it is needed
 
-    return Jobs(settings, service, metrics, threads=threads, model=model)
+    return Jobs(settings, service, metrics, threads=threads, model=model, work=work)
 
 
-def _jobs_blueprint(settings: Settings) -> Blueprint:
+def _speech_blueprints(settings: Settings) -> Iterator[Blueprint]:
+    yield speech.blueprint
+    yield links.blueprint
+    yield phonemes.blueprint
+    yield duplex.blueprint
+    yield models.blueprint
+    yield openapi.blueprint
+    yield webui
     if not settings.jobs_storage:
-        return no_jobs.blueprint
+        yield no_jobs.blueprint
+        return
     from tts_server.api import jobs  # noqa: PLC0415 - see above
 
-    return jobs.blueprint
+    yield jobs.blueprint
 
 
 def _tokens(settings: Settings) -> "Tokens | None":

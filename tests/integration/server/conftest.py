@@ -82,11 +82,11 @@ class Server:
 
 @contextmanager
 def running(
-    cache: Path, python: str = sys.executable, program: str = "-mtts_server", **settings: str
+    cache: Path, python: str = sys.executable, program: str = "-mtts_server", command: str = "serve", **settings: str
 ) -> Iterator[Server]:
     """Start a server with these ``TTS_*`` settings, without waiting for anything; end it afterwards.
 
-    ``program`` is a file in the place of the server's own module.
+    ``program`` is a file in the place of the server's own module, and ``command`` is its argument.
     """
     port = free_port()
     environ = {
@@ -97,8 +97,7 @@ def running(
         "TTS_DRAIN_SECONDS": "0",
         **settings,
     }
-    command = [python, program, "serve"]
-    process = subprocess.Popen(command, env=environ, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([python, program, command], env=environ, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     server = Server(process, port, environ)
     stderr = process.stderr
     assert stderr is not None
@@ -128,8 +127,8 @@ def start(cache: Path) -> Iterator[Callable[..., Server]]:
     """Start servers of the test's own, ready unless told otherwise."""
     with_exit: list[Any] = []
 
-    def begin(*, ready: bool = True, **settings: str) -> Server:
-        context = running(cache, **settings)
+    def begin(command: str = "serve", *, ready: bool = True, **settings: str) -> Server:
+        context = running(cache, command=command, **settings)
         server = context.__enter__()
         with_exit.append(context)
         if ready:

@@ -4,6 +4,7 @@ import io
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,18 @@ def test_a_text_as_a_stream(jobs: Server) -> None:
         assert file.frames / file.samplerate == pytest.approx(job["audio"]["seconds"], abs=0.001)
 
 
+def test_a_text_in_the_storage(jobs: Server) -> None:
+    file = Path(jobs.environ["TTS_JOBS_STORAGE"]) / "inbox" / "shop" / "books" / "1.txt"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(SHORT, encoding="utf-8-sig")
+    response = call(jobs, "POST", json={"input_file": "books/1.txt"})
+    assert response.status_code == 202, response.text
+    assert response.json()["characters"] == len(SHORT)
+    assert call(jobs, "POST", json={"input_file": "books/1.txt"}, key="0ther").json()["error"]["code"] == "no_such_file"
+    file.write_bytes(b"\xff")
+    assert call(jobs, "POST", json={"input_file": "books/1.txt"}).json()["error"]["code"] == "invalid_unicode"
+
+
 def test_the_same_key_and_request_is_one_job(jobs: Server) -> None:
     headers = {"Idempotency-Key": "chapter 1"}
     first = call(jobs, "POST", json={"input": SHORT}, headers=headers)
@@ -157,6 +170,12 @@ def test_a_job_is_cancelled_and_then_removed(jobs: Server) -> None:
     [
         ({}, "input"),
         ({"input": 1}, "input"),
+        ({"input": "好", "input_file": "a"}, "input"),
+        ({"input_file": "../other/a"}, "input_file"),
+        ({"input_file": "a/../../b"}, "input_file"),
+        ({"input_file": "/a"}, "input_file"),
+        ({"input_file": "a" * 256}, "input_file"),
+        ({"input_file": "nothing"}, "input_file"),
         ({"input": ""}, "input"),
         ({"input": "<speak>好</speak>"}, "input"),
         ({"input": "\ud800"}, "input"),
@@ -212,6 +231,26 @@ def test_pages_that_are_refused(jobs: Server, query: str) -> None:
     assert call(jobs, "GET", f"{PATH}?{query}").status_code == 400
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"TTS_JOBS_STORAGE": "ftp://bucket"},
+        {"TTS_JOBS_STORAGE": "/proc/nowhere"},
+        {
+            "TTS_KAFKA_BOOTSTRAP_SERVERS": "a:1",
+            "TTS_KAFKA_SECURITY_PROTOCOL": "ssl",
+            "TTS_KAFKA_CA_FILE": "/nowhere",
+        },
+    ],
+)
+def test_settings_that_cannot_work_are_named(
+    start: Callable[..., Server], settings: dict[str, str], tmp_path: Path
+) -> None:
+    server = start(ready=False, **{"TTS_JOBS_STORAGE": str(tmp_path), **settings})
+    assert server.process.wait(START_SECONDS) != 0
+    wait_until(lambda: any("TTS_JOBS_STORAGE" in line or "TTS_KAFKA" in line for line in server.log))
+
+
 def test_without_a_storage_there_are_no_jobs(server: Server) -> None:
     response = requests.post(server.url + PATH, json={"input": "好"}, timeout=10)
     assert (response.status_code, response.json()["error"]["code"]) == (404, "jobs_disabled")
@@ -233,6 +272,49 @@ def test_a_killed_server_goes_on_where_it_was(start: Callable[..., Server], tmp_
     assert again["audio"]["seconds"] == job["audio"]["seconds"]
     assert call(second, "GET", again["audio"]["url"]).content == audio
     assert not list(tmp_path.rglob("segments/*"))
+
+
+def test_workers_speak_what_a_server_takes(start: Callable[..., Server], tmp_path: Path) -> None:
+    with mock_cluster() as servers:
+        settings = {
+            "TTS_THREADS": "1",
+            "TTS_JOBS_STORAGE": str(tmp_path),
+            "TTS_KAFKA_BOOTSTRAP_SERVERS": servers,
+            "TTS_KAFKA_TOPIC_PREFIX": "speech",
+            "TTS_KAFKA_INSTANCE": "worker-0",
+        }
+        server = start(**settings)
+        worker = start("work", **settings)
+        assert call(worker, "POST", json={"input": "好"}).status_code == 404
+        url = submit(server, LONG, response_format="flac")
+        wait_until(lambda: len(list(tmp_path.rglob("segments/*.flac"))) >= 2, 120)
+        made = {each.name for each in tmp_path.rglob("segments/*.flac")}
+        _kill(worker)
+        assert ended_at(server, url) is None
+        start("work", **settings)
+        job = ended(server, url)
+        assert job["status"] == "completed"
+        assert made
+        with soundfile.SoundFile(io.BytesIO(call(server, "GET", f"{url}/audio").content)) as file:
+            assert file.frames / file.samplerate == pytest.approx(job["audio"]["seconds"], abs=0.001)
+
+
+def ended_at(server: Server, url: str) -> int | None:
+    found: int | None = call(server, "GET", url).json()["ended_at"]
+    return found
+
+
+@contextmanager
+def mock_cluster() -> Iterator[str]:
+    """The address of librdkafka's mock of a cluster, in this process."""
+    from confluent_kafka import Producer
+
+    owner = Producer({"bootstrap.servers": "none", "test.mock.num.brokers": 1, "log_level": 0})
+    found = owner.list_topics(timeout=30).brokers.values()
+    for topic in ("speech.jobs", "speech.segments.first", "speech.segments", "speech.dead-letter"):
+        owner.list_topics(topic, timeout=30)
+    yield ",".join(f"{each.host}:{each.port}" for each in found)
+    owner.flush(0)
 
 
 def _kill(server: Server) -> None:

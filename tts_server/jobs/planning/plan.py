@@ -25,6 +25,7 @@ class Plan:
 
     number: int
     sound: str
+    sample_rate: int
     segments: int
     chapters: int
 
@@ -67,7 +68,9 @@ def digest_of(segment: Segment, sound: str) -> str:
     return hashlib.sha256(json.dumps([sound, segment.text, segment.pause]).encode()).hexdigest()
 
 
-def write_plan(storage: Storage, job: JobName, number: int, sound: str, segments: Iterable[Segment]) -> Plan:
+def write_plan(
+    storage: Storage, job: JobName, number: int, segments: Iterable[Segment], *, sound: str, sample_rate: int
+) -> Plan:
     """Write the pages and then the summary. Return the plan with this number, which another writer may have made.
 
     Holds one page at a time.
@@ -79,7 +82,7 @@ def write_plan(storage: Storage, job: JobName, number: int, sound: str, segments
         storage.write(layout.page(job, number, pages), to_json(page))
         pages, count = pages + 1, count + len(part)
         chapters = part[-1].chapter + 1
-    plan = Plan(number, sound, count, chapters)
+    plan = Plan(number, sound, sample_rate, count, chapters)
     if storage.create(layout.plan(job, number), to_json(plan)):
         return plan
     return _read_plan(storage, job, number)

@@ -23,9 +23,15 @@ class LocalQueue:
         """What is not done and no segment, so that nothing is done twice at the same time."""
         self._changed = Event()
 
+    def start(self) -> None:
+        """Do nothing: what enters is here."""
+
+    def stop(self) -> None:
+        """Do nothing: recovery finds in the storage what is not done."""
+
     @property
     def segments_waiting(self) -> int:
-        """How many segments nobody has taken, without those whose pause is not over."""
+        """See :class:`~tts_server.jobs.queue.tasks.Queue`."""
         return len(self._segments)
 
     @property
@@ -63,6 +69,10 @@ class LocalQueue:
     def retry(self, delivery: Delivery, seconds: float, *, failed: bool = True) -> None:
         """See :class:`~tts_server.jobs.queue.tasks.Queue`."""
         gevent.spawn_later(seconds, self._put_back, Delivery(delivery.task, delivery.failures + failed))
+
+    def pass_on(self, delivery: Delivery, seconds: float) -> None:
+        """See :class:`~tts_server.jobs.queue.tasks.Queue`. There is only this process."""
+        self.retry(delivery, seconds, failed=False)
 
     def drop(self, job: JobName) -> None:
         """See :class:`~tts_server.jobs.queue.tasks.Queue`."""

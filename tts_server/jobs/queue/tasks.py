@@ -31,11 +31,32 @@ class Delivery:
     failures: int = 0
 
 
-class Queue(Protocol):
-    """Delivers each task at least once, until it is done. Tasks may be repeated and come in any order."""
+class QueueError(Exception):
+    """The queue does not take tasks now. It may later."""
+
+
+class Sender(Protocol):
+    """The end of a queue at which tasks enter."""
 
     def put(self, tasks: Iterable[Task]) -> None:
-        """Add tasks, and return when they cannot be lost."""
+        """Add tasks, and return when they cannot be lost. Raises :class:`QueueError`."""
+        ...
+
+
+class Queue(Sender, Protocol):
+    """Delivers each task at least once, until it is done. Tasks may be repeated and come in any order."""
+
+    def start(self) -> None:
+        """Begin to receive tasks."""
+        ...
+
+    def stop(self) -> None:
+        """Leave what is not done to others."""
+        ...
+
+    @property
+    def segments_waiting(self) -> int:
+        """How many segments are here and nobody has taken."""
         ...
 
     def take(self, kinds: tuple[Kind, ...]) -> Delivery:
@@ -48,6 +69,10 @@ class Queue(Protocol):
 
     def retry(self, delivery: Delivery, seconds: float, *, failed: bool = True) -> None:
         """Hand a task back, to be delivered again after some seconds. It counts as a failure if it has ``failed``."""
+        ...
+
+    def pass_on(self, delivery: Delivery, seconds: float) -> None:
+        """Hand a task back after some seconds, for another process to take."""
         ...
 
     def drop(self, job: JobName) -> None:

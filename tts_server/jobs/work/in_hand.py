@@ -11,6 +11,8 @@ from pathlib import Path
 
 from gevent.lock import Semaphore
 
+from tts_server.process.lifecycle import prepare_private
+
 MAX_BEGUN = 4
 """A segment that was in hand at so many deaths is to blame for them."""
 
@@ -23,11 +25,17 @@ class InHand:
     """The segments in progress."""
 
     def __init__(self, folder: Path) -> None:
+        """Raises :class:`~tts_server.process.lifecycle.RunFolderError`."""
         self._folder = folder
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        prepare_private(folder)
         self._suspects = {each.name for each in folder.iterdir()}
         # Whoever is to blame has nobody beside it who could be blamed as well.
         self._one_suspect = Semaphore(1)
+
+    @property
+    def suspect_in_hand(self) -> bool:
+        """Whether a segment is in progress that was in hand at a death."""
+        return bool(self._one_suspect.locked())
 
     @contextmanager
     def hold(self, digest: str) -> Iterator[None]:

@@ -33,14 +33,14 @@ class _Measured:
 
 
 class Joiner:
-    """Joins the segments of one job, with the sample rate of its engine."""
+    """Joins the segments of one job."""
 
-    def __init__(self, storage: Storage, threads: Threads, job: Job, plan: Plan, *, rate: int) -> None:
+    def __init__(self, storage: Storage, threads: Threads, job: Job, plan: Plan) -> None:
         self._storage = storage
         self._threads = threads
         self._job = job
         self._plan = plan
-        self._rate = rate
+        self._rate = plan.sample_rate
 
     def join(self) -> Audio:
         """Write the files, under names that nobody else uses, and return what they are.

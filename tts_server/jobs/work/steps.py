@@ -1,6 +1,5 @@
 """What each kind of task does. Every step may be repeated, also at the same time, by whoever gets the task again."""
 
-import codecs
 import logging
 import time
 from collections import OrderedDict
@@ -11,6 +10,7 @@ import gevent
 
 from tts_server.engines import NothingToSayError
 from tts_server.jobs import layout
+from tts_server.jobs.events import Events
 from tts_server.jobs.model import End, Failure, Job, JobName, time_of, to_json
 from tts_server.jobs.planning.chapters import title_finder
 from tts_server.jobs.planning.plan import (
@@ -26,6 +26,7 @@ from tts_server.jobs.planning.splitting import split
 from tts_server.jobs.queue.tasks import Queue, Task
 from tts_server.jobs.records import Missing, Records
 from tts_server.jobs.storage import NoObjectError, Storage
+from tts_server.jobs.texts import read_text
 from tts_server.jobs.threads import Threads
 from tts_server.jobs.work.in_hand import DeadlyError, InHand
 from tts_server.jobs.work.joining import Joiner
@@ -36,13 +37,13 @@ from tts_server.text.script import ScriptError
 
 log = logging.getLogger(__name__)
 
-_READ_BYTES = 256 * 1024
 # The event loop gets its turn after so many segments, which take about 2 ms to find.
 _SEGMENTS_AT_ONCE = 8
 _REMEMBERED = 32
 # Whoever accepts a job has marked it as open before. It does not take longer than this.
 _ACCEPT_SECONDS = 3600.0
 _EXCERPT_CHARACTERS = 40
+_PROGRESS_EVENTS = 10
 _SILENCE_SECONDS = 0.1
 _Item = TypeVar("_Item")
 
@@ -53,6 +54,10 @@ class JobFailedError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class OtherVoiceError(Exception):
+    """The plan of the job is for another model or lexicon, which another process may have."""
 
 
 class Steps:
@@ -67,18 +72,22 @@ class Steps:
         speaker: Speaker,
         threads: Threads,
         in_hand: InHand,
-        notify: Callable[[Job, End], None],
+        events: Events,
         metrics: Metrics,
+        patience: float = 0.0,
     ) -> None:
-        """``notify`` calls the webhook of a job that has ended. It raises what the task is to be tried again for."""
+        """Leave jobs whose voice is another one to other processes for ``patience`` seconds. Then begin them again."""
         self._storage = storage
         self._records = records
         self._queue = queue
         self._speaker = speaker
         self._threads = threads
         self._in_hand = in_hand
-        self._notify = notify
+        self._events = events
         self._metrics = metrics
+        self._patience = patience
+        self._others: OrderedDict[tuple[JobName, int], float] = OrderedDict()
+        """Since when plans with another voice have been seen."""
         self._plans: OrderedDict[JobName, tuple[Plan, Missing]] = OrderedDict()
 
     def do(self, task: Task) -> None:
@@ -122,16 +131,19 @@ class Steps:
         name, sound = job.name, self._speaker.sound(job.options)
         plan = newest_plan(self._storage, name)
         if plan is None or plan.sound != sound:
+            self._wait_for_its_voice(name, plan)
             number = plan.number + 1 if plan else 1
             if number > MAX_PLANS:
                 raise JobFailedError("voice_changed", "The voice or the lexicon of the service changed too often.")
             self._queue.drop(name)  # the segments of an older plan
             options = job.options
             find = title_finder(options.chapters, options.chapter_marker)
-            segments = _gently(split(_text(self._storage, name), find, speed=options.speed))
-            plan = write_plan(self._storage, name, number, sound, segments)
+            segments = _gently(split(read_text(self._storage, layout.text(name)), find, speed=options.speed))
+            rate = self._speaker.sample_rate
+            plan = write_plan(self._storage, name, number, segments, sound=sound, sample_rate=rate)
         if not plan.segments:
             raise JobFailedError("nothing_to_say", "The text contains nothing that can be pronounced.")
+        self._events.accepted(job)
         done = self._records.done(name)
         self._remember(name, plan)
         ranges = list(_missing(done, plan, lambda: _gently(read_segments(self._storage, name, plan))))
@@ -147,6 +159,7 @@ class Steps:
         planned = self._records.page(name, task.plan, task.first).segments[task.first % PAGE_SEGMENTS]
         if self._storage.size(layout.segment(name, planned.digest)) is None:
             if self._speaker.sound(job.options) != plan.sound:
+                self._wait_for_its_voice(name, plan)
                 self._queue.put([Task("split", name)])
                 return
             self._make(job, planned)
@@ -154,8 +167,22 @@ class Steps:
         else:
             self._metrics.job_segments.labels("found").inc()
         missing.add(planned.digest)
+        every = -(-plan.segments // _PROGRESS_EVENTS)
+        if task.last % every == 0 and task.last < plan.segments:
+            self._events.progressed(job, self._records.progress(name))
         if not missing.any():
             self._queue.put([Task("join", name, plan.number)])
+
+    def _wait_for_its_voice(self, name: JobName, plan: Plan | None) -> None:
+        """Raise :class:`OtherVoiceError` while another process may have the voice of a plan."""
+        if plan is None:
+            return
+        now = time.monotonic()
+        first = self._others.setdefault((name, plan.number), now)
+        if len(self._others) > _REMEMBERED:
+            self._others.popitem(last=False)
+        if now - first < self._patience:
+            raise OtherVoiceError
 
     def _make(self, job: Job, planned: PlannedSegment) -> None:
         rate = self._speaker.sample_rate
@@ -177,7 +204,7 @@ class Steps:
         name = job.name
         plan, _ = self._plan(name, task.plan)
         try:
-            audio = Joiner(self._storage, self._threads, job, plan, rate=self._speaker.sample_rate).join()
+            audio = Joiner(self._storage, self._threads, job, plan).join()
         except (NoObjectError, BrokenSegmentError) as error:
             # Somebody has removed or damaged a segment. It is made again.
             log.warning("segments are missing", extra={"job": name.id, "reason": str(error)})
@@ -199,11 +226,14 @@ class Steps:
             return  # it has not ended
         if job is not None and end is not None:
             audio = end.audio
-            kept = {layout.record(name), layout.end(name)}
+            kept = {layout.record(name), layout.end(name), layout.published(name)}
             kept |= {layout.file(name, each) for each in (audio.file, audio.subtitles) if each} if audio else set()
             found = (each.name for each in self._storage.walk(layout.folder(name)))
             self._storage.delete(each for each in found if each not in kept)
-            self._notify(job, end)
+            if self._storage.size(layout.published(name)) is None:
+                self._events.ended(job, end)
+                self._storage.write(layout.published(name), b"")
+            self._events.call_webhook(job, end)
         self._storage.delete([layout.open_job(name)])
         self._plans.pop(name, None)
 
@@ -222,15 +252,6 @@ class Steps:
         if len(self._plans) > _REMEMBERED:
             self._plans.popitem(last=False)
         return remembered
-
-
-def _text(storage: Storage, name: JobName) -> Iterator[str]:
-    """Yield the text of a job in pieces."""
-    decoder = codecs.getincrementaldecoder("utf-8-sig")()
-    size = storage.size(layout.text(name)) or 0
-    for start in range(0, size, _READ_BYTES):
-        yield decoder.decode(storage.read_range(layout.text(name), start, min(size, start + _READ_BYTES)))
-    yield decoder.decode(b"", final=True)
 
 
 def _gently(items: Iterable[_Item]) -> Iterator[_Item]:

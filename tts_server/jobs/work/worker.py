@@ -6,10 +6,10 @@ import gevent
 
 from tts_server.jobs.model import JobName
 from tts_server.jobs.planning.plan import BrokenPlanError
-from tts_server.jobs.queue.tasks import Delivery, Kind, Queue
+from tts_server.jobs.queue.tasks import Delivery, Kind, Queue, QueueError
 from tts_server.jobs.storage import NoObjectError, StorageError, pause_after
 from tts_server.jobs.webhook import WebhookError
-from tts_server.jobs.work.steps import JobFailedError, Steps
+from tts_server.jobs.work.steps import JobFailedError, OtherVoiceError, Steps
 from tts_server.observability.metrics import Metrics
 from tts_server.synthesis.stream import DeadlineError
 
@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 MAX_FAILURES = 4
 """After so many failures of one task, its job fails."""
+_PASS_ON_SECONDS = 5.0
 # To split and to finish come first: they are short, or the beginning of something short.
 _KINDS: tuple[Kind, ...] = ("split", "finish", "speak")
 _JOINS: tuple[Kind, ...] = ("join",)
@@ -51,10 +52,12 @@ class Worker:
         task = delivery.task
         try:
             self._steps.do(task)
-        except StorageError as error:
+        except (StorageError, QueueError) as error:
             self._storage_failed(delivery, error)
         except DeadlineError:  # live requests had all threads
             self._queue.retry(delivery, 1.0, failed=False)
+        except OtherVoiceError:
+            self._queue.pass_on(delivery, _PASS_ON_SECONDS)
         except JobFailedError as error:
             self._fail(delivery, error.code, str(error))
         except WebhookError as error:
@@ -69,11 +72,13 @@ class Worker:
             self._storage_failures = 0
             self._queue.done(delivery)
 
-    def _storage_failed(self, delivery: Delivery, error: StorageError) -> None:
+    def _storage_failed(self, delivery: Delivery, error: StorageError | QueueError) -> None:
         pause = pause_after(self._storage_failures)
         self._storage_failures += 1
         self._metrics.job_storage_failures.inc()
-        log.warning("storage failed", extra={"job": delivery.task.job.id, "reason": str(error), "retry_after": pause})
+        log.warning(
+            "storage or queue failed", extra={"job": delivery.task.job.id, "reason": str(error), "retry_after": pause}
+        )
         self._queue.retry(delivery, pause, failed=False)
 
     def _failed(self, delivery: Delivery, code: str, message: str) -> None:
@@ -86,7 +91,7 @@ class Worker:
         name: JobName = delivery.task.job
         try:
             self._steps.fail(name, code, message)
-        except StorageError as error:
+        except (StorageError, QueueError) as error:
             self._storage_failed(delivery, error)
         else:
             self._queue.done(delivery)

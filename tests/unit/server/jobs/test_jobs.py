@@ -4,6 +4,7 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
+import gevent
 import numpy as np
 import pysubs2
 import pytest
@@ -50,9 +51,32 @@ def test_only_the_results_remain(world: World) -> None:
     world.run()
     audio = world.end(job).audio
     assert audio
-    assert world.names(job.name) == {"job.json", "end.json", audio.file, audio.subtitles}
+    assert world.names(job.name) == {"job.json", "end.json", "published", audio.file, audio.subtitles}
     assert list(world.storage.walk(layout.OPEN)) == []
-    assert world.notified == [(job.id, world.end(job))]
+
+
+def test_events_tell_what_happens(world: World) -> None:
+    job = world.submit(key="k")
+    world.run()
+    kinds = [told["type"] for _, told in world.told]
+    assert kinds[0] == "audio.job.accepted"
+    assert kinds[-1] == "audio.job.completed"
+    assert set(kinds[1:-1]) == {"audio.job.progress"}
+    assert len(kinds) <= 12
+    last = world.told[-1][1]["data"]
+    assert isinstance(last, dict)
+    assert (last["id"], last["status"], last["audio"]["bytes"]) == (job.id, "completed", len(world.audio(job)))
+
+
+def test_a_webhook_that_is_away_is_called_again_and_nobody_else_is_told_twice(world: World) -> None:
+    world.webhook_failures = 2
+    job = world.submit(options=replace(OPTIONS, webhook="https://example.com/"))
+    for _ in range(20):
+        world.run()
+        gevent.sleep(0.001)
+    assert world.called == [job.id] * 3
+    assert [told["type"] for _, told in world.told].count("audio.job.completed") == 1
+    assert list(world.storage.walk(layout.OPEN)) == []
 
 
 def test_chapters_begin_where_their_titles_are_spoken(world: World) -> None:
@@ -238,3 +262,22 @@ def test_what_requests_left_behind_is_removed(world: World) -> None:
     Retention(world.storage, world.records, keep_seconds=60).sweep(job.created_at + 3600)
     assert list(world.storage.walk("jobs/")) == []
     assert list(world.storage.walk(layout.IDEMPOTENCY)) == []
+
+
+def test_a_job_waits_for_the_voice_that_it_began_with(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tts_server.jobs.work.worker._PASS_ON_SECONDS", 0.0)
+    job = world.submit()
+    world.run(4)
+    world.patience = 3600.0
+    world.speaker = FakeSpeaker(revision="2")
+    world.restart()
+    for _ in range(20):
+        world.run(1)
+        gevent.sleep(0)
+    assert world.records.end(job.name) is None
+    assert world.speaker.said == []
+    world.speaker = FakeSpeaker()
+    world.restart()
+    world.run()
+    assert world.audio(job)[44:] == expected_pcm()
+    assert len(world.speaker.said) == len(expected()) - 3

@@ -50,7 +50,7 @@ def webhooks(*, private: bool = True, secret: str = SECRET) -> Webhooks:
 
 def test_a_message_is_signed(receiver: tuple[str, type[Receiver]]) -> None:
     url, handler = receiver
-    webhooks().send(url, "job_1", {"type": "audio.job.completed"}, since=time.time())
+    webhooks().send(url, "job_1", {"type": "audio.job.completed"}, time.time())
     [(headers, body)] = handler.got
     assert json.loads(body) == {"type": "audio.job.completed"}
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
@@ -61,7 +61,7 @@ def test_a_message_is_signed(receiver: tuple[str, type[Receiver]]) -> None:
 
 def test_without_a_secret_there_is_no_signature(receiver: tuple[str, type[Receiver]]) -> None:
     url, handler = receiver
-    webhooks(secret="").send(url, "job_1", {}, since=time.time())
+    webhooks(secret="").send(url, "job_1", {}, time.time())
     assert "webhook-signature" not in handler.got[0][0]
 
 
@@ -70,20 +70,20 @@ def test_what_is_not_received_is_sent_again_for_a_day(receiver: tuple[str, type[
     url, handler = receiver
     handler.status = status
     with pytest.raises(WebhookError) as failed:
-        webhooks().send(url, "job_1", {}, since=time.time() - 3600)
+        webhooks().send(url, "job_1", {}, time.time() - 3600)
     assert failed.value.retry_after >= 1800
-    webhooks().send(url, "job_1", {}, since=time.time() - 2 * 86_400)
+    webhooks().send(url, "job_1", {}, time.time() - 2 * 86_400)
     assert len(handler.got) == 2, "redirects are not followed"
 
 
 def test_a_host_that_is_not_there_is_tried_again() -> None:
     with pytest.raises(WebhookError):
-        webhooks().send("http://127.0.0.1:9/", "job_1", {}, since=time.time())
+        webhooks().send("http://127.0.0.1:9/", "job_1", {}, time.time())
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_hosts_inside_the_network_get_nothing(caplog: pytest.LogCaptureFixture, host: str) -> None:
-    webhooks(private=False).send(f"https://{host}/", "job_1", {}, since=time.time())
+    webhooks(private=False).send(f"https://{host}/", "job_1", {}, time.time())
     assert "webhook refused" in caplog.text
 
 

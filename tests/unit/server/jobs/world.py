@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from obstore.store import MemoryStore
 
+from tts_server.api.job_views import event
 from tts_server.engines import NothingToSayError
+from tts_server.jobs.events import Event, Events
 from tts_server.jobs.model import End, Job, JobName, Options
 from tts_server.jobs.planning.plan import sound_of
 from tts_server.jobs.queue.local import LocalQueue
@@ -17,6 +19,7 @@ from tts_server.jobs.runtime import recover
 from tts_server.jobs.storage import Entry, ObjectStorage, Storage, Writer
 from tts_server.jobs.submission import Submissions
 from tts_server.jobs.threads import Threads
+from tts_server.jobs.webhook import WebhookError
 from tts_server.jobs.work.in_hand import InHand
 from tts_server.jobs.work.segments import Spoken
 from tts_server.jobs.work.steps import Steps
@@ -69,7 +72,10 @@ class World:
         self.storage = storage or ObjectStorage(MemoryStore(), threads=2)
         self.speaker = speaker or FakeSpeaker()
         self.folder = folder
-        self.notified: list[tuple[str, End]] = []
+        self.told: list[tuple[str, Event]] = []
+        self.patience = 0.0
+        self.called: list[str] = []
+        self.webhook_failures = 0
         self.start()
 
     def start(self) -> None:
@@ -85,10 +91,16 @@ class World:
             speaker=self.speaker,
             threads=_THREADS,
             in_hand=InHand(self.folder),
-            notify=lambda job, end: self.notified.append((job.id, end)),
+            events=Events(event, publish=lambda job, told: self.told.append((job.id, told)), call=self._call),
             metrics=metrics,
+            patience=self.patience,
         )
         self.worker = Worker(self.queue, steps, metrics, segments=1)
+
+    def _call(self, _url: str, message_id: str, _told: Event, _since: float) -> None:
+        self.called.append(message_id)
+        if self.called.count(message_id) <= self.webhook_failures:
+            raise WebhookError("It is away.", 0.0)
 
     def restart(self) -> None:
         self.start()
