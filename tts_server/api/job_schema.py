@@ -96,6 +96,22 @@ class JobRequest(JobOptions):
     )
 
 
+class Envelope(BaseModel):
+    """What a message has in the place of HTTP's headers."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    version: Literal[1]
+    tenant: str = Field("anonymous", description="The name of the API key that the job belongs to.")
+    idempotency_key: Annotated[str, StringConstraints(max_length=MAX_KEY_CHARACTERS)] = Field(
+        "", description="As the header Idempotency-Key. By default, the place of the message in its topic."
+    )
+
+
+class JobMessage(JobRequest, Envelope):
+    """A message of the request topic: a job with what HTTP has in headers."""
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedJob:
     """A JSON request. One of ``text`` and ``file`` is not None."""

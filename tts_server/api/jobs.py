@@ -3,13 +3,14 @@
 import codecs
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 
 import gevent
 from flask import Blueprint, Response, g, jsonify, request
 from gevent.lock import BoundedSemaphore
 
+from tts_server.api.acceptance import RETRY_SECONDS, Acceptance
 from tts_server.api.authorisation import check_key
 from tts_server.api.body import read_body, too_slow
 from tts_server.api.context import context
@@ -19,25 +20,16 @@ from tts_server.api.job_schema import (
     DEFAULT_PAGE,
     MAX_KEY_CHARACTERS,
     MAX_PAGE,
-    JobOptions,
     parse_job,
     parse_job_query,
 )
 from tts_server.api.job_views import job_view, summary
-from tts_server.api.models import check_model
-from tts_server.api.responses import check_ready, refusals
-from tts_server.api.speech import format_of
-from tts_server.engines import NEUTRAL, Delivery
+from tts_server.api.responses import check_ready
 from tts_server.jobs import layout
-from tts_server.jobs.model import MAX_CHARACTERS, End, Job, JobName, Options, is_id, to_json
+from tts_server.jobs.model import MAX_CHARACTERS, End, Job, JobName, is_id, to_json
 from tts_server.jobs.queue.tasks import QueueError, Task
 from tts_server.jobs.runtime import Jobs
 from tts_server.jobs.storage import StorageError
-from tts_server.jobs.submission import IdempotencyConflictError, TextError, TooManyJobsError, inbox_text
-from tts_server.jobs.webhook import WebhookAddressError
-from tts_server.quota.quotas import QuotaExceededError, TooLongForQuotaError
-from tts_server.ssml import is_ssml
-from tts_server.synthesis.service import NoTimestampsError, Utterance
 
 log = logging.getLogger(__name__)
 blueprint = Blueprint("jobs", __name__)
@@ -50,8 +42,6 @@ _READ_BYTES = 64 * 1024
 # A text as JSON is in memory until it is stored, so not many large ones are read at the same time.
 _reading = BoundedSemaphore(2)
 _LARGE_BYTES = 1 << 20
-_FAR_LONGER_THAN_A_TITLE = 4096
-_RETRY_SECONDS = 5
 _PLAIN = ("text/plain", "text/markdown")
 
 
@@ -65,7 +55,7 @@ def storage_failed(error: Exception) -> Response:
             503,
             "The storage or the queue of jobs does not answer as it should.",
             code="storage_unavailable",
-            retry_after=_RETRY_SECONDS,
+            retry_after=RETRY_SECONDS,
         )
     )
 
@@ -82,10 +72,10 @@ def submit() -> Response:
         length = request.content_length
         with nullcontext() if length is not None and length < _LARGE_BYTES else _reading:
             parsed = parse_job(read_body(_BODY_SECONDS))
-            text = inbox_text(jobs.storage, g.caller.name, parsed.file) if parsed.file else [parsed.text or ""]
-            job, created = _accept(jobs, parsed.options, text, key, param="input_file" if parsed.file else "input")
+            job, created = _acceptance(jobs).accept_parsed(g.caller, parsed, key)
     elif request.mimetype in _PLAIN:
-        job, created = _accept(jobs, parse_job_query(request.args.to_dict()), _streamed_text(), key)
+        options = parse_job_query(request.args.to_dict())
+        job, created = _acceptance(jobs).accept(g.caller, options, _streamed_text(), key)
     else:
         raise ApiError(
             415,
@@ -93,6 +83,7 @@ def submit() -> Response:
             f"{request.mimetype or 'empty'}.",
             code="unsupported_media_type",
         )
+    g.characters = job.characters
     response = jsonify(job_view(jobs, job))
     response.status_code = 202 if created else 200
     response.headers["Location"] = f"{PATH}/{job.id}"
@@ -185,97 +176,15 @@ def _job(job_id: str) -> Job:
 def _completed(found: Job) -> End:
     end = _jobs().records.end(found.name)
     if end is None:
-        raise ApiError(409, "The job is not completed yet.", code="job_not_completed", retry_after=_RETRY_SECONDS)
+        raise ApiError(409, "The job is not completed yet.", code="job_not_completed", retry_after=RETRY_SECONDS)
     if end.outcome != "completed":
         raise ApiError(409, f"The job is {end.outcome}, so it has no audio.", code="job_not_completed")
     return end
 
 
-def _accept(jobs: Jobs, parsed: JobOptions, text: Iterable[str], key: str, *, param: str = "input") -> tuple[Job, bool]:
-    caller, quotas = g.caller, context().quotas
-    charged = 0
-
-    def charge(characters: int) -> None:
-        nonlocal charged
-        g.characters = characters
-        quotas.spend(caller, characters)
-        charged = characters
-
-    try:
-        job, created = jobs.submissions.submit(
-            caller.name, _options(jobs, parsed), _plain(text, param), key=key, charge=charge
-        )
-    except BaseException as error:
-        if charged:
-            quotas.refund(caller, charged)
-        refusal = _refusal(error, param)
-        if refusal:
-            raise refusal from None
-        raise
-    if created:
-        quotas.count(caller, characters=charged)
-    return job, created
-
-
-def _refusal(error: BaseException, param: str) -> ApiError | None:
-    """Return the response for an error of a submission, or None if it has none."""
-    if isinstance(error, TextError):
-        return ApiError(400, str(error), code=error.code, param=param)
-    if isinstance(error, IdempotencyConflictError):
-        return ApiError(
-            409,
-            "This Idempotency-Key was used for another request. Use a new key for each request.",
-            code="idempotency_conflict",
-        )
-    if isinstance(error, TooManyJobsError):
-        return ApiError(
-            429,
-            f"The key has {context().settings.jobs_max_open} jobs that have not ended. Wait for one, or cancel one.",
-            code="too_many_jobs",
-            kind="requests",
-            retry_after=_RETRY_SECONDS,
-        )
-    if isinstance(error, QuotaExceededError):
-        return ApiError(429, str(error), code=error.code, kind=error.kind, retry_after=error.retry_after)
-    if isinstance(error, TooLongForQuotaError):
-        return ApiError(400, str(error), code="input_too_long", param=param)
-    return None
-
-
-def _options(jobs: Jobs, parsed: JobOptions) -> Options:
-    """Return the options, if this server can do what they ask for. Raises :class:`ApiError`."""
+def _acceptance(jobs: Jobs) -> Acceptance:
     ctx = context()
-    check_model(parsed.model)
-    format_of(parsed.response_format, parsed.sample_rate)
-    factors = {name: getattr(parsed, name) for name in ("speed", "pitch", "volume")}
-    given = {name: value for name, value in factors.items() if value is not None}
-    with refusals("input"):
-        delivery = ctx.service.check(Delivery(parsed.voice_id, parsed.emotion or NEUTRAL, **given))
-        lexicon = parsed.lexicon or {}
-        ctx.service.script(Utterance("", delivery, lexicon, plain=True))  # refuses a lexicon that is wrong
-        if parsed.subtitles and not ctx.service.aligns:
-            raise NoTimestampsError(f"The engine {ctx.service.engine.name!r} does not know when words sound.")
-    if parsed.webhook:
-        try:
-            jobs.webhooks.check(parsed.webhook)
-        except WebhookAddressError as error:
-            raise ApiError(400, f"'webhook': {error}", code="invalid_webhook", param="webhook") from None
-    return Options(
-        voice=delivery.voice,
-        emotion=delivery.emotion,
-        speed=delivery.speed,
-        pitch=delivery.pitch,
-        volume=delivery.volume,
-        lexicon=lexicon,
-        response_format=parsed.response_format or "mp3",
-        sample_rate=parsed.sample_rate,
-        chapters=parsed.chapters or "none",
-        chapter_marker=parsed.chapter_marker or "",
-        subtitles=parsed.subtitles,
-        title=parsed.title or "",
-        webhook=parsed.webhook or "",
-        metadata=parsed.metadata or {},
-    )
+    return Acceptance(jobs, ctx.service, ctx.quotas, ctx.model_name, ctx.settings.jobs_max_open)
 
 
 def _idempotency_key() -> str:
@@ -285,21 +194,6 @@ def _idempotency_key() -> str:
             400, f"The Idempotency-Key must have at most {MAX_KEY_CHARACTERS} characters.", code="invalid_value"
         )
     return key
-
-
-def _plain(text: Iterable[str], param: str) -> Iterator[str]:
-    """Yield the text. Raises :class:`ApiError` if it is SSML."""
-    is_first = True
-    for fragment in text:
-        if is_first and is_ssml(fragment[:_FAR_LONGER_THAN_A_TITLE]):
-            raise ApiError(
-                400,
-                "A job reads plain text or Markdown. Send SSML to /v1/audio/speech.",
-                code="invalid_value",
-                param=param,
-            )
-        is_first = False
-        yield fragment
 
 
 def _streamed_text() -> Iterator[str]:

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, jsonify
 from tts_server import __version__
 from tts_server.api import openapi_jobs
 from tts_server.api.context import context
-from tts_server.api.job_schema import JobOptions, JobRequest
+from tts_server.api.job_schema import JobMessage, JobOptions, JobRequest
 from tts_server.api.phonemes import RESPONSE_SCHEMA
 from tts_server.api.schema import LinkRequest, PlainRequest, SpeechRequest, TimestampsRequest, max_document_characters
 from tts_server.audio.encoding import FORMATS
@@ -28,7 +28,7 @@ _ERROR_TEXTS = {
 }
 _TEXT_FIELDS = {"SpeechRequest": "input", "TimestampsRequest": "input", "PlainRequest": "text", "LinkRequest": "text"}
 _REQUESTS = (SpeechRequest, TimestampsRequest, PlainRequest, LinkRequest)
-_JOBS = (JobRequest, JobOptions)
+_JOBS = (JobRequest, JobOptions, JobMessage)
 _LINK_ERRORS = (400, 401, 408, 413, 415, 500)
 _NULLABLE_STRING = {"type": ["string", "null"]}
 _ERROR = {

@@ -62,12 +62,19 @@ class Jobs:
         )
         self.retention = Retention(self.storage, self.records, keep_seconds=settings.jobs_keep_seconds)
         self._service = service
+        self._settings = settings
         self._threads = threads
 
-    def start(self, folder: Path, lifecycle: Lifecycle, describe: Describe) -> None:
-        """Begin to speak, and to remove old jobs. ``folder`` outlives the process, see :class:`InHand`."""
+    def start(
+        self, folder: Path, lifecycle: Lifecycle, describe: Describe, accept: Callable[[bytes, str], None]
+    ) -> None:
+        """Begin to speak, to accept jobs from Kafka, and to remove old ones.
+
+        ``folder`` outlives the process, see :class:`InHand`. ``accept`` accepts the job of a message.
+        """
         if self._tasks:
             self._work(self._tasks, folder, lifecycle, describe)
+            self._take_requests(lifecycle, accept)
         if isinstance(self.queue, LocalQueue):
             gevent.spawn(_persistently, "recover", lambda: recover(self.storage, self.queue))
         gevent.spawn(self._sweep)
@@ -91,12 +98,30 @@ class Jobs:
         worker.start()
 
         def stop() -> None:
-            while not lifecycle.stopping:
-                gevent.sleep(_POLL_SECONDS)
             worker.stop()
             queue.stop()
 
-        gevent.spawn(stop)
+        gevent.spawn(_at_the_end, lifecycle, stop)
+
+    def _take_requests(self, lifecycle: Lifecycle, accept: Callable[[bytes, str], None]) -> None:
+        if isinstance(self.queue, LocalQueue):
+            return
+        from tts_server.jobs.kafka.messages import Topics  # noqa: PLC0415 - librdkafka, only where it is needed
+        from tts_server.jobs.kafka.producer import KafkaProducer  # noqa: PLC0415 - see above
+        from tts_server.jobs.kafka.requests import KafkaRequests  # noqa: PLC0415 - see above
+
+        settings, brokers = self._settings, _brokers(self._settings)
+        topics = Topics(settings.kafka_topic_prefix)
+        requests = KafkaRequests(
+            brokers,
+            topics,
+            KafkaProducer(brokers, topics),
+            accept,
+            group=f"{_group(settings)}.requests",
+            instance=settings.kafka_instance,
+        )
+        requests.start()
+        gevent.spawn(_at_the_end, lifecycle, requests.stop)
 
     def _sweep(self) -> None:
         while True:
@@ -149,14 +174,18 @@ def _queue(settings: Settings, *, work: bool) -> tuple[Sender, Queue | None, Pub
         local = LocalQueue()
         return local, local, None
     from tts_server.jobs.kafka.messages import Topics  # noqa: PLC0415 - librdkafka, only where it is needed
-    from tts_server.jobs.kafka.queue import KafkaProducer, KafkaQueue  # noqa: PLC0415 - see above
+    from tts_server.jobs.kafka.producer import KafkaProducer  # noqa: PLC0415 - see above
+    from tts_server.jobs.kafka.queue import KafkaQueue  # noqa: PLC0415 - see above
 
     topics = Topics(settings.kafka_topic_prefix)
     if not work:
         return KafkaProducer(_brokers(settings), topics), None, None
-    group = settings.kafka_group or f"{settings.kafka_topic_prefix}.workers"
-    queue = KafkaQueue(_brokers(settings), topics, group=group, instance=settings.kafka_instance)
+    queue = KafkaQueue(_brokers(settings), topics, group=_group(settings), instance=settings.kafka_instance)
     return queue, queue, queue.publish
+
+
+def _group(settings: Settings) -> str:
+    return settings.kafka_group or f"{settings.kafka_topic_prefix}.workers"
 
 
 def _brokers(settings: Settings) -> "Brokers":
@@ -170,6 +199,12 @@ def _brokers(settings: Settings) -> "Brokers":
         username=settings.kafka_username,
         password=settings.kafka_password,
     )
+
+
+def _at_the_end(lifecycle: Lifecycle, stop: Callable[[], None]) -> None:
+    while not lifecycle.stopping:
+        gevent.sleep(_POLL_SECONDS)
+    stop()
 
 
 def _persistently(what: str, call: Callable[[], object]) -> None:

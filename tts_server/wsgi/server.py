@@ -148,9 +148,10 @@ def _load_model(app: Any, lifecycle: Lifecycle, loading: "Loading | None", run_f
             file = LexiconFile(Path(ctx.settings.lexicon))
             ServiceLexicon(file, ctx.service, ctx.metrics).watch()
         if ctx.jobs:
-            from tts_server.api.job_views import event  # noqa: PLC0415 - only where there are jobs
+            from tts_server.api.job_messages import job_messages  # noqa: PLC0415 - only where there are jobs
+            from tts_server.api.job_views import event  # noqa: PLC0415 - see above
 
-            ctx.jobs.start(run_folder.in_hand, lifecycle, event)
+            ctx.jobs.start(run_folder.in_hand, lifecycle, event, job_messages(ctx, ctx.jobs).accept)
     except Exception as error:
         log.exception("cannot load the model")
         known = isinstance(error, EngineError)

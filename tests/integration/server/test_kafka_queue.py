@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator
 
 import gevent
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from tts_server.jobs.kafka.client import Brokers, OnError
 from tts_server.jobs.kafka.messages import Topics
-from tts_server.jobs.kafka.queue import KafkaProducer, KafkaQueue
+from tts_server.jobs.kafka.producer import KafkaProducer
+from tts_server.jobs.kafka.queue import KafkaQueue
+from tts_server.jobs.kafka.requests import KafkaRequests
 from tts_server.jobs.model import Job, JobName, Options
-from tts_server.jobs.queue.tasks import Delivery, QueueError, Task
+from tts_server.jobs.queue.tasks import Delivery, QueueError, RequestRefusedError, Task, TryLaterError
 
 JOB = JobName("shop", "job_" + "0" * 28)
 TOPICS = Topics("speech")
@@ -31,7 +33,7 @@ def brokers() -> Iterator[Brokers]:
     """A mock of a cluster, which lives as long as the client that has it. It makes each topic that is asked for."""
     owner = Producer({"bootstrap.servers": "none", "test.mock.num.brokers": 1, "log_level": 0})
     found = owner.list_topics(timeout=SECONDS).brokers.values()
-    for topic in (*TOPICS.tasks, TOPICS.dead_letters, TOPICS.results):
+    for topic in (*TOPICS.tasks, TOPICS.dead_letters, TOPICS.results, TOPICS.requests):
         owner.list_topics(topic, timeout=SECONDS)
     yield QuickBrokers(bootstrap_servers=",".join(f"{each.host}:{each.port}" for each in found))
     owner.flush(0)
@@ -172,6 +174,43 @@ def test_events_are_published_without_what_is_too_large(brokers: Brokers) -> Non
     consumer.close()
 
 
+def test_requests_are_accepted_tried_again_or_put_aside(brokers: Brokers) -> None:
+    accepted: list[tuple[bytes, str]] = []
+    tries: list[bytes] = []
+
+    def accept(data: bytes, key: str) -> None:
+        tries.append(data)
+        if data == b"never":
+            raise RequestRefusedError("unknown_voice: no")
+        if data == b"later" and tries.count(data) == 1:
+            raise TryLaterError("rate_limit_exceeded: wait")
+        if data == b"broken":
+            raise KeyError
+        accepted.append((data, key))
+
+    producer = Producer(brokers.producer(lambda _: None))
+    for data in (b"never", b"later", b"broken", b"x" * 70_000, b"good"):
+        producer.produce(TOPICS.requests, data, b"one key, so one partition")
+    producer.flush(SECONDS)
+    requests = KafkaRequests(brokers, TOPICS, KafkaProducer(brokers, TOPICS), accept, group="requests", instance="")
+    requests.start()
+    try:
+        wait_until(lambda: {data for data, _ in accepted} == {b"later", b"good"})
+    finally:
+        requests.stop()
+    assert {key.rpartition(":")[2] for _, key in accepted} == {"1", "4"}
+    consumer = Consumer(brokers.consumer("reader", "", lambda _: None))
+    consumer.subscribe([TOPICS.dead_letters])
+    letters: list[Message] = []
+    while len(letters) < 3:
+        letters += consumer.consume(3, SECONDS)
+    reasons = {(each.value() or b"")[:6]: dict(each.headers() or [])["reason"] for each in letters}
+    assert reasons[b"never"] == b"unknown_voice: no"
+    assert b"log of the worker" in (reasons[b"broken"] or b"")
+    assert b"70000 bytes" in (reasons[b"xxxxxx"] or b"")
+    consumer.close()
+
+
 def test_two_workers_share_the_segments(start: Callable[[], KafkaQueue]) -> None:
     one, two = start(), start()
     got: dict[str, set[Task]] = {"one": set(), "two": set()}
@@ -196,7 +235,7 @@ def test_two_workers_share_the_segments(start: Callable[[], KafkaQueue]) -> None
 
 
 def test_brokers_that_are_away_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tts_server.jobs.kafka.queue._FLUSH_SECONDS", 0.2)
+    monkeypatch.setattr("tts_server.jobs.kafka.producer._FLUSH_SECONDS", 0.2)
     queue = KafkaProducer(Brokers(bootstrap_servers="127.0.0.1:9"), TOPICS)
     with pytest.raises(QueueError):
         queue.put([Task("split", JOB)])

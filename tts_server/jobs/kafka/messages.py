@@ -40,6 +40,11 @@ class Topics:
         return f"{self.prefix}.segments"
 
     @property
+    def requests(self) -> str:
+        """Jobs from those who send no HTTP requests."""
+        return f"{self.prefix}.requests"
+
+    @property
     def results(self) -> str:
         """What happens to jobs, for those who want to know."""
         return f"{self.prefix}.results"

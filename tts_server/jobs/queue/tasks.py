@@ -35,6 +35,14 @@ class QueueError(Exception):
     """The queue does not take tasks now. It may later."""
 
 
+class RequestRefusedError(Exception):
+    """A request for a job can never be accepted. The message says why."""
+
+
+class TryLaterError(Exception):
+    """A request for a job may be accepted later."""
+
+
 class Sender(Protocol):
     """The end of a queue at which tasks enter."""
 

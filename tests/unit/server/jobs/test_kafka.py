@@ -8,7 +8,7 @@ from tts_server.jobs.kafka import messages
 from tts_server.jobs.kafka.client import Brokers
 from tts_server.jobs.kafka.messages import MessageError, Topics
 from tts_server.jobs.kafka.offsets import Offsets
-from tts_server.jobs.kafka.queue import KafkaProducer
+from tts_server.jobs.kafka.producer import KafkaProducer
 from tts_server.jobs.model import JobName
 from tts_server.jobs.queue.tasks import Task
 from tts_server.settings import Settings, SettingsError
