@@ -25,7 +25,12 @@ _SCHEMES = ("s3", "gs", "az")
 _DELETE_AT_ONCE = 1000
 # What fails for longer is a task to be tried again, which holds no thread meanwhile.
 _RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
-_TIMES: "ClientConfig" = {"timeout": timedelta(seconds=60), "connect_timeout": timedelta(seconds=5)}
+# Whether the connection is encrypted is up to the endpoint that the user has set.
+_CLIENT: "ClientConfig" = {
+    "timeout": timedelta(seconds=60),
+    "connect_timeout": timedelta(seconds=5),
+    "allow_http": True,
+}
 _Result = TypeVar("_Result")
 
 
@@ -263,7 +268,7 @@ def open_storage(address: str) -> ObjectStorage:
             "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX."
         )
     try:
-        store = obstore.store.from_url(address.rstrip("/"), retry_config=_RETRIES, client_options=_TIMES)
+        store = obstore.store.from_url(address.rstrip("/"), retry_config=_RETRIES, client_options=_CLIENT)
     except (BaseError, ValueError) as error:
         raise StorageAddressError(f"TTS_JOBS_STORAGE cannot be opened: {_first_line(error)}") from None
     return ObjectStorage(store)
