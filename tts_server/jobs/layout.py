@@ -35,9 +35,9 @@ def plan(job: JobName, number: int) -> str:
     return f"{plans(job)}{number:03}/plan.json"
 
 
-def page(job: JobName, number: int, index: int) -> str:
-    """Some segments of a plan."""
-    return f"{plans(job)}{number:03}/{index:05}.json"
+def page(job: JobName, number: int, sound: str, index: int) -> str:
+    """Some segments of a plan. Of two writers with different voices, none overwrites the other's."""
+    return f"{plans(job)}{number:03}/{sound[:16]}/{index:05}.json"
 
 
 def segments(job: JobName) -> str:

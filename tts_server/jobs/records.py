@@ -33,7 +33,7 @@ class Records:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._jobs: OrderedDict[JobName, Job] = OrderedDict()
-        self._pages: OrderedDict[tuple[JobName, int, int], Page] = OrderedDict()
+        self._pages: OrderedDict[tuple[JobName, Plan, int], Page] = OrderedDict()
         self._progress: OrderedDict[JobName, tuple[float, Progress]] = OrderedDict()
 
     def job(self, name: JobName) -> Job | None:
@@ -53,7 +53,7 @@ class Records:
         """Return whether the job has ended. Raises StorageError."""
         return self._storage.size(layout.end(name)) is not None
 
-    def page(self, name: JobName, plan: int, segment: int) -> Page:
+    def page(self, name: JobName, plan: Plan, segment: int) -> Page:
         """Return the page of a plan that has this segment. Raises what :func:`read_page` raises."""
         key = (name, plan, segment // PAGE_SEGMENTS)
         found = self._pages.get(key)
@@ -101,7 +101,7 @@ class Missing:
     def any(self) -> bool:
         """Return whether a segment is missing. Raises StorageError and BrokenPlanError."""
         while self._next < self._plan.segments:
-            page = self._records.page(self._name, self._plan.number, self._next)
+            page = self._records.page(self._name, self._plan, self._next)
             digest = page.segments[self._next % PAGE_SEGMENTS].digest
             if digest not in self._done:
                 if self._storage.size(layout.segment(self._name, digest)) is None:

@@ -79,7 +79,7 @@ def write_plan(
     count = pages = chapters = 0
     while part := tuple(islice(source, PAGE_SEGMENTS)):
         page = Page(tuple(PlannedSegment(digest_of(each, sound), each) for each in part))
-        storage.write(layout.page(job, number, pages), to_json(page))
+        storage.write(layout.page(job, number, sound, pages), to_json(page))
         pages, count = pages + 1, count + len(part)
         chapters = part[-1].chapter + 1
     plan = Plan(number, sound, sample_rate, count, chapters)
@@ -96,10 +96,10 @@ def newest_plan(storage: Storage, job: JobName) -> Plan | None:
     return None
 
 
-def read_page(storage: Storage, job: JobName, number: int, index: int) -> Page:
+def read_page(storage: Storage, job: JobName, plan: Plan, index: int) -> Page:
     """Return a page of a plan. Raises NoObjectError and BrokenPlanError."""
     try:
-        return from_json(Page, storage.read(layout.page(job, number, index), limit=_PAGE_BYTES))
+        return from_json(Page, storage.read(layout.page(job, plan.number, plan.sound, index), limit=_PAGE_BYTES))
     except ValueError:
         raise BrokenPlanError(f"A page of the plan of {job.id} cannot be read.") from None
 
@@ -107,7 +107,7 @@ def read_page(storage: Storage, job: JobName, number: int, index: int) -> Page:
 def read_segments(storage: Storage, job: JobName, plan: Plan) -> Iterator[PlannedSegment]:
     """Yield all segments in order, one page at a time. Raises as :func:`read_page` does."""
     for index in range(-(-plan.segments // PAGE_SEGMENTS)):
-        yield from read_page(storage, job, plan.number, index).segments
+        yield from read_page(storage, job, plan, index).segments
 
 
 def _read_plan(storage: Storage, job: JobName, number: int) -> Plan:

@@ -156,7 +156,7 @@ class Steps:
         plan, missing = self._plan(name, task.plan)
         if task.plan != plan.number:
             return  # a newer plan has replaced it
-        planned = self._records.page(name, task.plan, task.first).segments[task.first % PAGE_SEGMENTS]
+        planned = self._records.page(name, plan, task.first).segments[task.first % PAGE_SEGMENTS]
         if self._storage.size(layout.segment(name, planned.digest)) is None:
             if self._speaker.sound(job.options) != plan.sound:
                 self._wait_for_its_voice(name, plan)

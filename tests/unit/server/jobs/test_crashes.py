@@ -10,8 +10,11 @@ import pytest
 from tests.unit.server.jobs.test_jobs import expected_pcm
 from tests.unit.server.jobs.world import OPTIONS, CrashError, CrashingStorage, FakeSpeaker, World
 from tts_server.jobs import layout
-from tts_server.jobs.model import Job
+from tts_server.jobs.model import End, Job, to_json
+from tts_server.jobs.queue.tasks import QueueError
+from tts_server.jobs.runtime import recover_lost
 from tts_server.jobs.storage import StorageError
+from tts_server.jobs.submission import Submissions
 from tts_server.jobs.work.in_hand import MAX_BEGUN
 
 _SHORT = "第一章\n山高水长。\n第二章\n路远马亡。"
@@ -128,3 +131,31 @@ def test_a_text_that_kills_the_process_does_so_only_a_few_times(tmp_path: Path) 
     assert failure.code == "engine_died"
     assert "路远马亡" in failure.message
     assert world.end(other).outcome == "completed"
+
+
+class _AwayQueue:
+    def put(self, _: object) -> None:
+        raise QueueError("It is away.")
+
+
+def test_a_job_that_the_queue_did_not_get_is_found_later(tmp_path: Path) -> None:
+    world = World(tmp_path / "in-hand")
+    submissions = Submissions(world.storage, world.records, _AwayQueue(), model="fake", max_open=3)
+    job, _ = submissions.submit("shop", _OPTIONS, [_SHORT], key="k", charge=lambda _: None)
+    assert recover_lost(world.storage, world.records, world.queue) == 0, "it may be on its way"
+    assert recover_lost(world.storage, world.records, world.queue, job.created_at + 3600) == 1
+    world.run()
+    assert world.audio(job)[44:] == expected_pcm(_SHORT)
+    assert recover_lost(world.storage, world.records, world.queue, job.created_at + 3600) == 0
+
+
+def test_an_end_that_the_queue_did_not_get_is_found_later(tmp_path: Path) -> None:
+    world = World(tmp_path / "in-hand")
+    job = world.submit(_SHORT, _OPTIONS)
+    world.run(2)
+    world.storage.create(layout.end(job.name), to_json(End("cancelled", job.created_at)))
+    world.start()
+    assert recover_lost(world.storage, world.records, world.queue, job.created_at + 3600) == 1
+    world.run()
+    assert list(world.storage.walk(layout.OPEN)) == []
+    assert world.names(job.name) == {"job.json", "end.json", "published"}

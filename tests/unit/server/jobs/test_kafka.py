@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tts_server.__main__ import main
 from tts_server.jobs.kafka import messages
 from tts_server.jobs.kafka.client import Brokers
 from tts_server.jobs.kafka.messages import MessageError, Topics
@@ -98,3 +99,12 @@ def test_settings_that_librdkafka_refuses_are_named() -> None:
 def test_settings_that_are_refused(environ: dict[str, str]) -> None:
     with pytest.raises(SettingsError):
         Settings.from_environ(environ)
+
+
+@pytest.mark.parametrize("storage, missing", [("", "TTS_JOBS_STORAGE"), ("/nowhere", "TTS_KAFKA_BOOTSTRAP_SERVERS")])
+def test_a_worker_says_what_it_needs(
+    storage: str, missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TTS_JOBS_STORAGE", storage)
+    assert main(["work"]) == 2
+    assert missing in capsys.readouterr().err
