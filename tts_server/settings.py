@@ -175,6 +175,11 @@ class Settings:
         "Where jobs for long texts are kept: a folder, or s3://, gs:// or az:// with bucket and prefix. If empty, the "
         "server takes no jobs.",
     )
+    jobs_ca_file: str = _setting(
+        "TTS_JOBS_CA_FILE",
+        "",
+        "A PEM file with the certificates that the bucket's own must be signed by. If empty, those of the system.",
+    )
     jobs_keep_seconds: int = _setting(
         "TTS_JOBS_KEEP_SECONDS",
         604_800,

@@ -50,7 +50,7 @@ class Jobs:
 
         Raises :class:`~tts_server.jobs.storage.StorageAddressError`.
         """
-        self.storage: Storage = open_storage(settings.jobs_storage)
+        self.storage: Storage = open_storage(settings.jobs_storage, ca_file=settings.jobs_ca_file)
         self.records = Records(self.storage)
         self.metrics = metrics
         self.queue, self._tasks, self._publish = _queue(settings, work=work)

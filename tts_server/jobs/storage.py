@@ -246,11 +246,11 @@ class _Writer:
         self._wait(self._writer.close)
 
 
-def open_storage(address: str) -> ObjectStorage:
+def open_storage(address: str, *, ca_file: str = "") -> ObjectStorage:
     """Return the storage at an address: a folder, or ``s3://``, ``gs://`` or ``az://`` with bucket and prefix.
 
-    Credentials and endpoints come from the environment, in the variables of each provider's own tools. Raises
-    :class:`StorageAddressError`.
+    Credentials and endpoints come from the environment, in the variables of each provider's own tools. ``ca_file`` has
+    the certificates that are trusted instead of the system's. Raises :class:`StorageAddressError`.
     """
     scheme, separator, rest = address.partition("://")
     if not separator:
@@ -267,8 +267,14 @@ def open_storage(address: str) -> ObjectStorage:
             f"TTS_JOBS_STORAGE begins with {scheme}://, but is no address of a bucket. Write a folder, or "
             "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX."
         )
+    options = _CLIENT
+    if ca_file:
+        try:
+            options = {**_CLIENT, "root_certificate": Path(ca_file).read_text(encoding="ascii")}
+        except (OSError, UnicodeDecodeError):
+            raise StorageAddressError(f"TTS_JOBS_CA_FILE names {ca_file!r}, which is no PEM file.") from None
     try:
-        store = obstore.store.from_url(address.rstrip("/"), retry_config=_RETRIES, client_options=_CLIENT)
+        store = obstore.store.from_url(address.rstrip("/"), retry_config=_RETRIES, client_options=options)
     except (BaseError, ValueError) as error:
         raise StorageAddressError(f"TTS_JOBS_STORAGE cannot be opened: {_first_line(error)}") from None
     return ObjectStorage(store)

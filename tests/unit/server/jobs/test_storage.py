@@ -110,5 +110,14 @@ def test_a_storage_that_is_away_says_so(monkeypatch: pytest.MonkeyPatch) -> None
     assert "/bucket/prefix/a/b?" in link
 
 
+@pytest.mark.parametrize("content", [None, b"\xff", b"-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"])
+def test_certificates_that_are_none(content: bytes | None, tmp_path: Path) -> None:
+    file = tmp_path / "ca.crt"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(StorageAddressError):
+        open_storage("s3://bucket/prefix", ca_file=str(file))
+
+
 def test_pauses_grow_to_a_minute() -> None:
     assert [pause_after(failures) for failures in (0, 1, 4, 8, 100)] == [0.25, 0.5, 4.0, 60.0, 60.0]
