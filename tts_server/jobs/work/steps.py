@@ -99,7 +99,8 @@ class Steps:
             self._give_up(task.job)
         elif self._records.ended(task.job):
             self._queue.drop(task.job)
-            self._queue.put([Task("finish", task.job)])
+            if task.kind != "speak":  # of which there may be thousands
+                self._queue.put([Task("finish", task.job)])
         elif task.kind == "split":
             self._split(job)
         elif task.kind == "speak":

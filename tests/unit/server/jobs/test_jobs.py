@@ -12,7 +12,7 @@ import soundfile
 
 from tests.unit.server.jobs.world import OPTIONS, RATE, TEXT, FakeSpeaker, World, pcm_of
 from tts_server.jobs import layout
-from tts_server.jobs.model import JobName, Options
+from tts_server.jobs.model import End, JobName, Options, to_json
 from tts_server.jobs.planning.chapters import title_finder
 from tts_server.jobs.planning.splitting import Segment, split
 from tts_server.jobs.queue.tasks import Task
@@ -281,3 +281,16 @@ def test_a_job_waits_for_the_voice_that_it_began_with(world: World, monkeypatch:
     world.run()
     assert world.audio(job)[44:] == expected_pcm()
     assert len(world.speaker.said) == len(expected()) - 3
+
+
+def test_what_is_left_of_a_job_that_has_ended_puts_nothing_into_the_queue(world: World) -> None:
+    job = world.submit()
+    world.run(2)
+    world.storage.create(layout.end(job.name), to_json(End("cancelled", job.created_at)))
+    world.run()
+    assert world.queue.waiting == 0
+    assert len(world.speaker.said) == 1
+    assert "audio.job.cancelled" not in [told["type"] for _, told in world.told]
+    world.restart()
+    world.run()
+    assert world.told[-1][1]["type"] == "audio.job.cancelled"
