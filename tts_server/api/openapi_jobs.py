@@ -79,7 +79,7 @@ def paths(options: dict[str, Any]) -> dict[str, Any]:
     page = {"application/json": {"schema": {"$ref": _COMPONENTS + "JobList"}}}
     audio = {each.mimetype: {"schema": {"type": "string", "format": "binary"}} for each in FORMATS.values()}
     captions = {kind: {"schema": _STRING} for kind in ("application/x-subrip", "text/vtt")}
-    url = "/v1/audio/jobs/{id}"
+    url = "/v1/audio/jobs/{job_id}"
     return {
         "/v1/audio/jobs": {
             "post": _operation(
@@ -176,4 +176,4 @@ def _page_parameters() -> list[dict[str, Any]]:
 
 
 def _id() -> dict[str, Any]:
-    return {"name": "id", "in": "path", "required": True, "schema": _STRING}
+    return {"name": "job_id", "in": "path", "required": True, "schema": _STRING}
