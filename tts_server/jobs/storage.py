@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-import gevent
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store
@@ -281,15 +280,5 @@ def open_storage(address: str, *, ca_file: str = "") -> ObjectStorage:
 
 
 def pause_after(failures: int) -> float:
-    """Return how many seconds to wait after so many failures in a row: from a quarter of a second to a minute."""
-    return float(min(60.0, 0.25 * 2 ** min(failures, 10)))
-
-
-def until_it_works(call: Callable[[], _Result], *, attempts: int = 5) -> _Result:
-    """Return the result of a call, tried again while the storage fails. Raises StorageError at last."""
-    for failures in range(attempts - 1):
-        try:
-            return call()
-        except StorageError:
-            gevent.sleep(pause_after(failures))
-    return call()
+    """Return how many seconds to wait after so many failures in a row: from a quarter of a second to 15 s."""
+    return float(min(15.0, 0.25 * 2 ** min(failures, 10)))

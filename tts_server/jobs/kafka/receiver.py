@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.2
 _POLL_MESSAGES = 500
 _COMMIT_SECONDS = 1.0
+_LOG_SECONDS = 10.0
 Place = tuple[str, int]
 """A topic and a partition of it."""
 _Client = TypeVar("_Client")
@@ -53,6 +54,7 @@ class Receiver:
         self._revoked: list[Place] = []
         self._problems: deque[str] = deque(maxlen=10)
         """What the thread that polls has to say. Only the event loop may log."""
+        self._logged_at = -_LOG_SECONDS
         self._paused = False
         self._greenlet: gevent.Greenlet | None = None
 
@@ -150,8 +152,12 @@ class Receiver:
         self._problems.append(error.str())
 
     def _log_problems(self) -> None:
-        while self._problems:
-            log.warning("kafka failed", extra={"reason": self._problems.popleft()})
+        """Log the newest problem. While the brokers are away, there are several in a second."""
+        now = time.monotonic()
+        if self._problems and now - self._logged_at > _LOG_SECONDS:
+            log.warning("kafka failed", extra={"reason": self._problems[-1]})
+            self._logged_at = now
+        self._problems.clear()
 
 
 def client(kind: Callable[[dict[str, object]], _Client], config: dict[str, object]) -> _Client:

@@ -119,5 +119,5 @@ def test_certificates_that_are_none(content: bytes | None, tmp_path: Path) -> No
         open_storage("s3://bucket/prefix", ca_file=str(file))
 
 
-def test_pauses_grow_to_a_minute() -> None:
-    assert [pause_after(failures) for failures in (0, 1, 4, 8, 100)] == [0.25, 0.5, 4.0, 60.0, 60.0]
+def test_pauses_grow_to_a_limit() -> None:
+    assert [pause_after(failures) for failures in (0, 1, 4, 6, 100)] == [0.25, 0.5, 4.0, 15.0, 15.0]
