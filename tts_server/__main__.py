@@ -14,6 +14,7 @@ _DESCRIPTION = """\
 Mandarin text-to-speech: an HTTP server with OpenAI's speech API, and the same voice on the command line.
 
   tts-server serve                          serve the API and the web page on port 7860
+  tts-server work                           speak jobs for long texts that servers put into Kafka
   tts-server say "您好，世界。" -o hello.wav   write speech to a file, without a server
   tts-server check                          load the model, speak a sentence, and check that it is speech
   tts-server voices                         list voices and emotions
@@ -57,6 +58,14 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="serve HTTP until SIGTERM")
     serve.set_defaults(run=_serve)
 
+    work = commands.add_parser(
+        "work",
+        help="speak jobs for long texts until SIGTERM, for servers that take them",
+        description="Takes segments of jobs from Kafka (TTS_KAFKA_BOOTSTRAP_SERVERS), speaks them, and writes them to "
+        "TTS_JOBS_STORAGE. The port only answers /health, /ready and /metrics.",
+    )
+    work.set_defaults(run=_work)
+
     say = commands.add_parser(
         "say",
         help="speak a text to a file",
@@ -95,14 +104,25 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(_: argparse.Namespace, settings: Settings) -> int:
+    return _serve_until_stopped(settings, work=False)
+
+
+def _serve_until_stopped(settings: Settings, *, work: bool) -> int:
     from tts_server.wsgi.server import report_fatal, serve  # noqa: PLC0415 - gunicorn, which other commands do not need
 
     try:
-        serve(settings)
+        serve(settings, work=work)
     except OSError as error:
         report_fatal(str(error))
         return 1
     return 0
+
+
+def _work(_: argparse.Namespace, settings: Settings) -> int:
+    for variable in ("jobs_storage", "kafka_bootstrap_servers"):
+        if not getattr(settings, variable):
+            return fail(f"a worker needs TTS_{variable.upper()}. Without Kafka, `tts-server serve` speaks its jobs.", 2)
+    return _serve_until_stopped(settings, work=True)
 
 
 def _say(options: argparse.Namespace, settings: Settings) -> int:

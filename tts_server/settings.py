@@ -169,6 +169,86 @@ class Settings:
     cors_origins: tuple[str, ...] = _setting(
         "TTS_CORS_ORIGINS", (), "Web origins whose pages may call the API, or *. If empty, none."
     )
+    jobs_storage: str = _setting(
+        "TTS_JOBS_STORAGE",
+        "",
+        "Where jobs for long texts are kept: a folder, or s3://, gs:// or az:// with bucket and prefix. If empty, the "
+        "server takes no jobs.",
+    )
+    jobs_ca_file: str = _setting(
+        "TTS_JOBS_CA_FILE",
+        "",
+        "A PEM file with the certificates that the bucket's own must be signed by. If empty, those of the system.",
+    )
+    jobs_keep_seconds: int = _setting(
+        "TTS_JOBS_KEEP_SECONDS",
+        604_800,
+        "How long a job and its audio are kept after its end.",
+        low=60,
+        high=31_536_000,
+    )
+    jobs_max_open: int = _setting(
+        "TTS_JOBS_MAX_OPEN", 100, "The most jobs of one API key that have not ended. More get 429.", low=1, high=100_000
+    )
+    jobs_link_seconds: int = _setting(
+        "TTS_JOBS_LINK_SECONDS",
+        300,
+        "How long links to the audio in a bucket work, to which the server redirects. With 0, and from a folder, it "
+        "sends the audio itself.",
+        low=0,
+        high=604_800,
+    )
+    jobs_webhook_hosts: tuple[str, ...] = _setting(
+        "TTS_JOBS_WEBHOOK_HOSTS",
+        (),
+        "Hosts to which jobs may send a message at their end, such as hooks.example.com or *.example.com. If empty, "
+        "none.",
+    )
+    jobs_webhook_secret: str = _setting(
+        "TTS_JOBS_WEBHOOK_SECRET",
+        "",
+        "What signs these messages: whsec_ and base64, or text. If empty, they are not signed.",
+        secret=True,
+    )
+    jobs_webhook_private: str = _setting(
+        "TTS_JOBS_WEBHOOK_PRIVATE",
+        "no",
+        "Whether these hosts may have addresses inside the network, and http:// is allowed.",
+        choices=("no", "yes"),
+    )
+    kafka_bootstrap_servers: str = _setting(
+        "TTS_KAFKA_BOOTSTRAP_SERVERS",
+        "",
+        "The brokers of a Kafka cluster, through which servers give jobs to workers. If empty, the server speaks its "
+        "jobs itself.",
+    )
+    kafka_topic_prefix: str = _setting("TTS_KAFKA_TOPIC_PREFIX", "tts", "How the names of all topics begin.")
+    kafka_group: str = _setting(
+        "TTS_KAFKA_GROUP", "", "The consumer group of the workers. If empty, the prefix and `.workers`."
+    )
+    kafka_instance: str = _setting(
+        "TTS_KAFKA_INSTANCE",
+        "",
+        "A name of this worker that no other has (group.instance.id). With it, a worker that restarts keeps its "
+        "partitions.",
+    )
+    kafka_security_protocol: str = _setting(
+        "TTS_KAFKA_SECURITY_PROTOCOL",
+        "plaintext",
+        "How to connect to the brokers.",
+        choices=("plaintext", "ssl", "sasl_plaintext", "sasl_ssl"),
+    )
+    kafka_ca_file: str = _setting(
+        "TTS_KAFKA_CA_FILE", "", "A PEM file with the certificates that the brokers' must be signed by."
+    )
+    kafka_sasl_mechanism: str = _setting(
+        "TTS_KAFKA_SASL_MECHANISM",
+        "",
+        "How to log in at the brokers, with a security protocol that begins with sasl.",
+        choices=("plain", "scram-sha-256", "scram-sha-512"),
+    )
+    kafka_username: str = _setting("TTS_KAFKA_USERNAME", "", "The user name at the brokers.")
+    kafka_password: str = _setting("TTS_KAFKA_PASSWORD", "", "The password at the brokers.", secret=True)
     drain_seconds: float = _setting(
         "TTS_DRAIN_SECONDS",
         5.0,
@@ -190,6 +270,13 @@ class Settings:
             if given:
                 values[each.name] = _parse(given, type(each.default), **each.metadata)
         made = cls(**values)
+        if made.kafka_bootstrap_servers and not made.jobs_storage:
+            raise SettingsError("TTS_KAFKA_BOOTSTRAP_SERVERS also needs TTS_JOBS_STORAGE, a bucket or a shared folder.")
+        if made.kafka_security_protocol.startswith("sasl") != bool(made.kafka_sasl_mechanism):
+            raise SettingsError(
+                "TTS_KAFKA_SASL_MECHANISM needs a TTS_KAFKA_SECURITY_PROTOCOL of sasl_ssl or sasl_plaintext, and these "
+                "need it."
+            )
         if made.redis_url and not made.redis_url.startswith(("redis://", "rediss://")):
             # Without the value, which may contain a password.
             raise SettingsError("TTS_REDIS_URL must begin with redis:// or rediss://.")

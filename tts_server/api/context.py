@@ -1,6 +1,7 @@
 """The parts of the server that request handlers use. The Flask application holds them."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from flask import current_app
 
@@ -13,6 +14,9 @@ from tts_server.process.lifecycle import Lifecycle
 from tts_server.quota.quotas import Quotas
 from tts_server.settings import Settings
 from tts_server.synthesis.service import SpeechService
+
+if TYPE_CHECKING:
+    from tts_server.jobs.runtime import Jobs
 
 _KEY = "tts_server"
 
@@ -31,6 +35,7 @@ class Context:
     tracing: Tracing | None
     sockets: Sockets
     quotas: Quotas
+    jobs: "Jobs | None"
 
     def register(self, extensions: dict[str, object]) -> None:
         """Store this where :func:`context` finds it."""

@@ -5,7 +5,7 @@ chosen to keep it short: the audio is at most 50 ms longer than the samples. At 
 same number of samples takes longer. All other formats have their exact length.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Literal
@@ -24,6 +24,8 @@ SAMPLE_RATES = (8000, 16_000, 22_050, 24_000, 44_100, 48_000)
 """The sample rates that a client can ask for, in Hz."""
 
 _WRITE_BYTES = 4096
+# FFmpeg goes back to write the size of the tags, which works as long as they are in its buffer.
+_WRITE_BYTES_WITH_TAGS = 1 << 20
 _LINEAR = "pcm_s16le"
 # MP3 frames up to this rate have 576 samples, above it 1152: MPEG-2 and MPEG-1, ISO/IEC 13818-3 and 11172-3.
 _MP3_SHORT_FRAMES_UP_TO = 24_000
@@ -131,6 +133,20 @@ def at_rate(output_format: Format, sample_rate: int | None) -> Format:
     raise ValueError(f"{message} These formats can have it: {', '.join(others)}." if others else message)
 
 
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """What a file says about its content: a title, and where its chapters begin.
+
+    MP3 has them as ID3v2.4 with chapter frames, Opus as comments, FLAC only the title. Other formats have no place.
+    """
+
+    title: str = ""
+    chapters: Sequence[tuple[str, float]] = ()
+    """The title of each chapter, and where it begins, in seconds."""
+    seconds: float = 0.0
+    """The length of the audio, where the last chapter ends."""
+
+
 class _Pipe:
     """Collects what the container writes. It cannot seek, so bytes that were sent never change."""
 
@@ -149,7 +165,7 @@ class _Pipe:
 class Encoder:
     """Encodes one stream of 16-bit mono PCM. Calls block for milliseconds: make them on a native thread, in order."""
 
-    def __init__(self, output_format: Format, sample_rate: int) -> None:
+    def __init__(self, output_format: Format, sample_rate: int, tags: Tags | None = None) -> None:
         import av  # noqa: PLC0415 - a tenth of a second, which a server that only serves WAV or the command line saves
 
         rate = output_format.rate(sample_rate)
@@ -165,9 +181,11 @@ class Encoder:
             self._pipe,
             "w",
             format=output_format.container,
-            options=dict(output_format.container_options),
-            buffer_size=_WRITE_BYTES,
+            options={**output_format.container_options, **(_TAG_OPTIONS if tags else {})},
+            buffer_size=_WRITE_BYTES_WITH_TAGS if tags else _WRITE_BYTES,
         )
+        if tags:
+            _tag(container, tags)
         self._container = container
         self._stream = container.add_stream(output_format.codec, rate=rate, options=dict(output_format.codec_options))
         self._stream.codec_context.layout = "mono"
@@ -217,6 +235,22 @@ class Encoder:
                 self._skip -= 1
             else:
                 self._container.mux(packet)
+
+
+_TAG_OPTIONS = {"id3v2_version": "4"}
+
+
+def _tag(container: Any, tags: Tags) -> None:
+    if tags.title:
+        container.metadata["title"] = tags.title
+    starts = [round(start * 1000) for _, start in tags.chapters]
+    ends = [*starts[1:], max(round(tags.seconds * 1000), starts[-1])] if starts else []
+    container.set_chapters(
+        [
+            {"id": number, "start": start, "end": end, "time_base": Fraction(1, 1000), "metadata": {"title": title}}
+            for number, ((title, _), start, end) in enumerate(zip(tags.chapters, starts, ends, strict=True))
+        ]
+    )
 
 
 _EXTENSIONS = {"ogg": "opus", "alaw": "pcm_alaw", "al": "pcm_alaw", "ulaw": "pcm_mulaw", "ul": "pcm_mulaw"}

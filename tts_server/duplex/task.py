@@ -15,13 +15,13 @@ from gevent.event import Event
 from tts_server.audio.encoding import FORMATS
 from tts_server.audio.pcm import BYTES_PER_SAMPLE
 from tts_server.duplex.account import Account
-from tts_server.duplex.collector import Piece, SentenceCollector
 from tts_server.duplex.messages import Parameters, TaskError, event, task_failed
 from tts_server.duplex.outbox import Outbox, Outgoing
 from tts_server.engines import NothingToSayError
 from tts_server.synthesis.admission import OverloadedError
 from tts_server.synthesis.service import SpeechService, UnknownEmotionError, UnknownVoiceError, Utterance
 from tts_server.synthesis.stream import DeadlineError
+from tts_server.text.collector import Piece, SentenceCollector
 
 log = logging.getLogger(__name__)
 

@@ -86,6 +86,21 @@ class Metrics:
         self.duplex_tasks = Counter(
             "tts_duplex_tasks", "Tasks of WebSockets that have ended, by result.", ["result"], registry=registry
         )
+        self.jobs = Counter(
+            "tts_jobs", "Jobs for long texts that have ended, by outcome.", ["outcome"], registry=registry
+        )
+        self.job_segments = Counter(
+            "tts_job_segments",
+            "Segments of jobs, by result: made, or found because they had been made before.",
+            ["result"],
+            registry=registry,
+        )
+        self.job_segments_waiting = Gauge(
+            "tts_job_segments_waiting", "Segments of jobs that no worker has taken.", registry=registry
+        )
+        self.job_storage_failures = Counter(
+            "tts_job_storage_failures", "Tasks of jobs for which the storage failed.", registry=registry
+        )
         self.cache_bytes = Gauge("tts_cache_bytes", "Memory used by cached audio.", registry=registry)
         self.model_ready = Gauge("tts_model_ready", "1 if the model is loaded and warmed up.", registry=registry)
         self.load_seconds = Gauge("tts_model_load_seconds", "Time to load and warm up the model.", registry=registry)
@@ -101,6 +116,8 @@ class Metrics:
         self.lexicon_last_reload_successful.set(1)
         for result in ("success", "failure"):
             self.lexicon_reloads.labels(result)
+        for outcome in ("completed", "failed", "cancelled"):
+            self.jobs.labels(outcome)
         for event in ("hit", "miss", "coalesced"):
             self.cache_events.labels(event)  # a series that exists before its first event has a correct rate
 

@@ -33,6 +33,16 @@ def shared_memory_folder() -> Path:
     return memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
 
 
+def prepare_private(path: Path) -> None:
+    """Create a folder that only this user can use, or take over an earlier one. Raises :class:`RunFolderError`."""
+    path.mkdir(mode=0o700, exist_ok=True)
+    status = path.lstat()
+    # Everyone can write to the parent, so a link or another user's folder is not to be trusted.
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        raise RunFolderError(f"{path} is not a folder of this user. Remove it.")
+    path.chmod(0o700)
+
+
 class RunFolder:
     """The folder through which ``tts-server drain`` reaches the server of the same user on the same port."""
 
@@ -42,13 +52,13 @@ class RunFolder:
 
     def prepare(self) -> None:
         """Create the folder, or take over that of an earlier run. Raises :class:`RunFolderError`."""
-        self.path.mkdir(mode=0o700, exist_ok=True)
-        status = self.path.lstat()
-        # Everyone can write to the parent, so a link or another user's folder is not to be trusted.
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-            raise RunFolderError(f"{self.path} is not a folder of this user. Remove it.")
-        self.path.chmod(0o700)
+        prepare_private(self.path)
         (self.path / _DRAIN_FILE).unlink(missing_ok=True)
+
+    @property
+    def in_hand(self) -> Path:
+        """The folder with what jobs had in hand when the server died. Nothing removes it, for then it would be gone."""
+        return self.path.with_name(f"{self.path.name}-in-hand")
 
     @property
     def exists(self) -> bool:

@@ -20,6 +20,9 @@ from tts_server.timing.alignment import Alignment, TimedSentence
 
 log = logging.getLogger(__name__)
 
+# After a request that somebody waits for, one of several threads is kept free for the next one.
+_LIVE_SECONDS = 10.0
+
 
 def _ignore(_: "Job") -> None:
     """Do nothing."""
@@ -37,10 +40,15 @@ class Job:
         *,
         deadline: float,
         span: Span | None = None,
+        background: bool = False,
         on_end: "Callable[[Job], None]" = _ignore,
         on_abandoned: "Callable[[Job], None]" = _ignore,
     ) -> None:
-        """Pass the job to ``on_end`` and ``on_abandoned`` when its :class:`AudioStream` calls the like."""
+        """Pass the job to ``on_end`` and ``on_abandoned`` when its :class:`AudioStream` calls the like.
+
+        A ``background`` job gets threads that no other job wants.
+        """
+        self.background = background
         self.sentences = sentences
         self.deadline = deadline
         self.span = span
@@ -102,6 +110,10 @@ class Scheduler:
         self._sample_rate = sample_rate
         self._pool = ThreadPool(len(sessions))
         self._queue: deque[Job] = deque()
+        self._background: deque[Job] = deque()
+        self._background_threads = 0
+        self._threads = len(sessions)
+        self._live_until = 0.0
         self._queued = Event()
         self._metrics = metrics
         self.aligns = all(isinstance(each, AligningSession) for each in sessions)
@@ -112,21 +124,23 @@ class Scheduler:
 
     @property
     def pending(self) -> int:
-        """The number of sentences that wait for a thread."""
+        """The number of sentences that wait for a thread, without those in the background."""
         return sum(job.pending for job in self._queue)
 
     def submit(self, job: Job) -> None:
-        """Admit the job, whose stream then fills or fails. Raises OverloadedError."""
-        self.admission.admit(sum(job.work))
+        """Admit the job, whose stream then fills or fails. Raises OverloadedError, but not for a background job."""
+        if not job.background:
+            self.admission.admit(sum(job.work))
+            self._live_until = time.monotonic() + _LIVE_SECONDS
         job.submitted = time.monotonic()
-        self._queue.append(job)
+        (self._background if job.background else self._queue).append(job)
         self._queued.set()
 
     def cancel(self, job: Job, error: Exception | None = None) -> None:
         """Drop the sentences that no thread has taken. Those in progress run to their end and are discarded."""
         if job.stream.ended:
             return
-        if not job.paused:
+        if not (job.paused or job.background):
             self.admission.release(sum(job.work[job.started :]))
         job.stream.fail(error or AbandonedError())
 
@@ -155,7 +169,18 @@ class Scheduler:
             # Through the loop, in which earlier chunks may still be waiting.
             loop.run_callback(partial(job.deliver, index, rest, self._sample_rate, last=True))
         finally:
-            self.admission.release(job.work[index])
+            if job.background:
+                self._background_threads -= 1
+                self._queued.set()
+            else:
+                self.admission.release(job.work[index])
+
+    def _next_queue(self) -> deque[Job] | None:
+        """Return the queue whose turn it is, or None if nothing may begin."""
+        if self._queue:
+            return self._queue
+        keep_free = 1 if self._threads > 1 and time.monotonic() < self._live_until else 0
+        return self._background if self._background and self._background_threads < self._threads - keep_free else None
 
     def _next_sentence(self) -> tuple[Job, int]:
         """Wait for a sentence, and return its job and its index.
@@ -163,12 +188,12 @@ class Scheduler:
         Jobs past their deadline are cancelled, and those far ahead of their readers are paused.
         """
         while True:
-            while self._queue:
-                job = self._queue.popleft()
+            while (queue := self._next_queue()) is not None:
+                job = queue.popleft()
                 now = time.monotonic()
                 if not job.pending:
                     continue
-                if job.stream.far_ahead:
+                if job.stream.far_ahead and not job.background:
                     self._pause(job)
                     continue
                 if now >= job.deadline:
@@ -176,13 +201,16 @@ class Scheduler:
                     continue
                 index = job.started
                 job.started += 1
-                if index == 0:
+                if job.background:
+                    self._background_threads += 1
+                elif index == 0:
                     self._metrics.queue_wait_seconds.observe(now - job.submitted)
                 if job.pending:
-                    self._queue.append(job)
+                    queue.append(job)
                 return job, index
             self._queued.clear()
-            self._queued.wait()
+            # A thread that is kept free may begin on the background later, without anything that wakes it.
+            self._queued.wait(_LIVE_SECONDS if self._background else None)
 
     def _pause(self, job: Job) -> None:
         """Take no more sentences of the job until its readers have read on. Its deadline waits too."""

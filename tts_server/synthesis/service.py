@@ -225,6 +225,26 @@ class SpeechService:
             stream = running
         return self._result(cache_status, (key, payload), stream.read(deadline, has_left), stream, whole=whole)
 
+    def speak_in_background(self, utterance: Utterance, *, timeout: float) -> AudioStream:
+        """Return complete samples, made on threads that no other text wants. They are neither admitted nor cached.
+
+        Raises NothingToSayError, ScriptError, UnknownVoiceError, UnknownEmotionError and DeadlineError, what the engine
+        raises, and EngineError before it is loaded.
+        """
+        scheduler = self._loaded_scheduler()
+        deadline = time.monotonic() + timeout
+        sentences = self.engine.plan(self.script(utterance))
+        job = Job(sentences, deadline=deadline, background=True, on_abandoned=scheduler.cancel)
+        scheduler.submit(job)
+        for _ in job.stream.read(deadline):
+            pass
+        return job.stream
+
+    @property
+    def aligns(self) -> bool:
+        """Whether streams say when words sound. Raises EngineError before the engine is loaded."""
+        return self._loaded_scheduler().aligns
+
     def _result(
         self,
         cache_status: CacheStatus,

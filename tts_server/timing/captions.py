@@ -44,11 +44,11 @@ def cues(sentences: Iterable[TimedSentence], *, samples: int, sample_rate: int) 
     ]
 
 
-def srt(captions: Iterable[Cue]) -> str:
-    """Return the captions as SubRip."""
+def srt(captions: Iterable[Cue], *, first: int = 1) -> str:
+    """Return the captions as SubRip, numbered from ``first``."""
     return "".join(
         f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{cue.text}\n\n"
-        for number, cue in enumerate(captions, start=1)
+        for number, cue in enumerate(captions, start=first)
     )
 
 

@@ -1,14 +1,16 @@
 """The Flask application factory."""
 
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from flask import Flask
+from flask import Blueprint, Flask
 
 from tts_server import __version__
 from tts_server.api.context import Context
 from tts_server.api.endpoints import duplex, links, models, openapi, phonemes, probes, speech
 from tts_server.api.errors import register_error_handlers
+from tts_server.api.jobs import absent
 from tts_server.api.middleware.cors import register_cors
 from tts_server.api.middleware.instrumentation import instrument
 from tts_server.api.middleware.response_cache import ResponseCache
@@ -32,6 +34,7 @@ from tts_server.wsgi.repeats import Repeats
 if TYPE_CHECKING:
     from tts_server.auth.tokens import Tokens
     from tts_server.cache.redis import RedisCache
+    from tts_server.jobs.runtime import Jobs
     from tts_server.quota.shared import SharedUsage
 
 # In JSON a character takes up to twelve bytes (two \\uXXXX). The rest is for the other fields.
@@ -40,14 +43,18 @@ _OTHER_FIELDS_BYTES = 64 * 1024
 _SLOW_CLIENT_SECONDS = 60.0
 
 
-def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | None = None) -> Flask:
-    """Return the application. The caller then loads the model with the context's ``service.load()``."""
+def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | None = None, work: bool = False) -> Flask:
+    """Return the application. The caller then loads the model with the context's ``service.load()``.
+
+    That of a worker of jobs, which is to ``work``, only answers probes.
+    """
     engine = engine or create_engine(settings)
+    threads, model_name = settings.threads or cpu_limit(), settings.model_name or engine.name
     metrics = Metrics()
     metrics.build_info.labels(__version__, engine.name, engine.revision).set(1)
     service = SpeechService(
         engine,
-        threads=settings.threads or cpu_limit(),
+        threads=threads,
         queue_seconds=settings.queue_seconds,
         cache=AudioCache(settings.cache_size_mib << 20),
         metrics=metrics,
@@ -64,12 +71,13 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
         service=service,
         lifecycle=lifecycle,
         metrics=metrics,
-        model_name=settings.model_name or engine.name,
+        model_name=model_name,
         keys=Keys(settings.api_keys, probe=settings.probe_key, tokens=_tokens(settings)),
         links=Links(settings.api_keys),
         tracing=start_tracing(os.environ, __version__),
         sockets=Sockets(),
         quotas=Quotas(metrics, settings.api_keys or (ANONYMOUS,), _shared_usage(settings, metrics)),
+        jobs=_jobs(settings, service, metrics, threads=threads, model=model_name, work=work),
     )
     metrics.duplex_connections.set_function(lambda: ctx.sockets.open)
     ctx.register(app.extensions)
@@ -77,21 +85,38 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
     instrument(app)
     register_usage(app)
     register_cors(app, settings.cors_origins)
-    for blueprint in (
-        probes.blueprint,
-        speech.blueprint,
-        links.blueprint,
-        phonemes.blueprint,
-        duplex.blueprint,
-        models.blueprint,
-        openapi.blueprint,
-        webui,
-    ):
+    for blueprint in (probes.blueprint, *(() if work else _speech_blueprints(settings))):
         app.register_blueprint(blueprint)
     response_cache = ResponseCache(app.wsgi_app, ctx)
     app.wsgi_app = response_cache  # type: ignore[method-assign] # as Flask's documentation does it
     app.config["REPEATS"] = Repeats(response_cache)
     return app
+
+
+def _jobs(
+    settings: Settings, service: SpeechService, metrics: Metrics, *, threads: int, model: str, work: bool
+) -> "Jobs | None":
+    if not settings.jobs_storage:
+        return None
+    from tts_server.jobs.runtime import Jobs  # noqa: PLC0415 - obstore, only where it is needed
+
+    return Jobs(settings, service, metrics, threads=threads, model=model, work=work)
+
+
+def _speech_blueprints(settings: Settings) -> Iterator[Blueprint]:
+    yield speech.blueprint
+    yield links.blueprint
+    yield phonemes.blueprint
+    yield duplex.blueprint
+    yield models.blueprint
+    yield openapi.blueprint
+    yield webui
+    if not settings.jobs_storage:
+        yield absent.blueprint
+        return
+    from tts_server.api.jobs import endpoints  # noqa: PLC0415 - see above
+
+    yield endpoints.blueprint
 
 
 def _tokens(settings: Settings) -> "Tokens | None":

@@ -15,7 +15,7 @@ from gunicorn.errors import HaltServer
 
 from tts_server.observability.logs import logging_config
 from tts_server.process.lifecycle import Lifecycle, RunFolder, shared_memory_folder
-from tts_server.settings import Settings
+from tts_server.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from tts_server.synthesis.loading import Loading
@@ -46,8 +46,9 @@ class Logger(gunicorn.glogging.Logger):  # type: ignore[misc] # gunicorn has no 
 class Server(gunicorn.app.base.BaseApplication):  # type: ignore[misc] # gunicorn has no types
     """gunicorn, configured by :class:`Settings` alone: no files, no command line, no GUNICORN_CMD_ARGS."""
 
-    def __init__(self, settings: Settings, run_folder: RunFolder) -> None:
+    def __init__(self, settings: Settings, run_folder: RunFolder, *, work: bool) -> None:
         self._settings = settings
+        self._work = work
         self._run_folder = run_folder
         super().__init__()
 
@@ -90,20 +91,24 @@ class Server(gunicorn.app.base.BaseApplication):  # type: ignore[misc] # gunicor
         from tts_server.wsgi.app import create_app  # noqa: PLC0415 - see above
 
         lifecycle = Lifecycle(self._run_folder)
-        app = create_app(self._settings, lifecycle=lifecycle, engine=engine)
+        try:
+            app = create_app(self._settings, lifecycle=lifecycle, engine=engine, work=self._work)
+        except SettingsError as error:  # only the parts themselves can tell whether these are right
+            report_fatal(str(error))
+            os._exit(_BOOT_FAILED)
         app.config["LIFECYCLE"] = lifecycle
-        gevent.spawn(_load_model, app, lifecycle, loading)
+        gevent.spawn(_load_model, app, lifecycle, loading, self._run_folder)
         return app
 
 
-def serve(settings: Settings) -> None:
-    """Serve until SIGTERM. Does not return."""
+def serve(settings: Settings, *, work: bool = False) -> None:
+    """Serve until SIGTERM. Does not return. A worker of jobs, which is to ``work``, only answers probes."""
     # Parallelism comes from our own threads. Without this, each library would start one thread per CPU of the machine.
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     run_folder = RunFolder(settings.port)
     run_folder.prepare()
-    Server(settings, run_folder).run()
+    Server(settings, run_folder, work=work).run()
 
 
 def _worker_exited(arbiter: Any, _: Any) -> None:
@@ -127,7 +132,7 @@ def report_fatal(message: str) -> None:
     sys.stderr.flush()
 
 
-def _load_model(app: Any, lifecycle: Lifecycle, loading: "Loading | None") -> None:
+def _load_model(app: Any, lifecycle: Lifecycle, loading: "Loading | None", run_folder: RunFolder) -> None:
     from tts_server.api.context import context  # noqa: PLC0415 - not in the master
     from tts_server.engines import EngineError  # noqa: PLC0415 - not in the master
     from tts_server.lexicon.file import LexiconFile  # noqa: PLC0415 - not in the master
@@ -142,6 +147,11 @@ def _load_model(app: Any, lifecycle: Lifecycle, loading: "Loading | None") -> No
         if ctx.settings.lexicon:
             file = LexiconFile(Path(ctx.settings.lexicon))
             ServiceLexicon(file, ctx.service, ctx.metrics).watch()
+        if ctx.jobs:
+            from tts_server.api.jobs.messages import job_messages  # noqa: PLC0415 - only where there are jobs
+            from tts_server.api.jobs.views import event  # noqa: PLC0415 - see above
+
+            ctx.jobs.start(run_folder.in_hand, lifecycle, event, job_messages(ctx, ctx.jobs).accept)
     except Exception as error:
         log.exception("cannot load the model")
         known = isinstance(error, EngineError)

@@ -87,11 +87,12 @@ class Server:
 
 @contextmanager
 def running(
-    cache: Path, python: str = sys.executable, program: str = "-mtts_server", **settings: str
+    cache: Path, python: str = sys.executable, program: str = "-mtts_server", command: str = "serve", **settings: str
 ) -> Iterator[Server]:
     """Start a server with these ``TTS_*`` settings, without waiting for anything; kill it afterwards.
 
-    ``program`` is a file in the place of the server's own module. Tests of how a server stops stop it themselves.
+    ``program`` is a file in the place of the server's own module, and ``command`` is its argument. Tests of how a
+    server stops stop it themselves.
     """
     port = free_port()
     environ = {
@@ -102,9 +103,8 @@ def running(
         "TTS_DRAIN_SECONDS": "0",
         **settings,
     }
-    command = [python, program, "serve"]
     process = subprocess.Popen(
-        command, env=environ, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [python, program, command], env=environ, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     server = Server(process, port, environ)
     stderr = process.stderr
@@ -126,8 +126,8 @@ def start_together(cache: Path) -> Iterator[Callable[..., list[Server]]]:
     """Start one server for each mapping of settings, all at once, ready unless told otherwise."""
     with ExitStack() as stack:
 
-        def begin(*each: Mapping[str, str], ready: bool = True) -> list[Server]:
-            servers = [stack.enter_context(running(cache, **settings)) for settings in each]
+        def begin(*each: Mapping[str, str], command: str = "serve", ready: bool = True) -> list[Server]:
+            servers = [stack.enter_context(running(cache, command=command, **settings)) for settings in each]
             for server in servers if ready else ():
                 wait_until_ready(server)
             return servers
@@ -139,8 +139,8 @@ def start_together(cache: Path) -> Iterator[Callable[..., list[Server]]]:
 def start(start_together: Callable[..., list[Server]]) -> Callable[..., Server]:
     """Start servers of the test's own, ready unless told otherwise."""
 
-    def begin(*, ready: bool = True, **settings: str) -> Server:
-        [server] = start_together(settings, ready=ready)
+    def begin(command: str = "serve", *, ready: bool = True, **settings: str) -> Server:
+        [server] = start_together(settings, command=command, ready=ready)
         return server
 
     return begin

@@ -12,7 +12,12 @@ CHECKS = "not_a_server_error,content_type_conformance,status_code_conformance"
 
 def test_schemathesis_finds_no_server_error(start: Callable[..., Server], tmp_path: Path) -> None:
     # Short texts: it is requests that are tried, not the voice.
-    server = start(TTS_MAX_INPUT_CHARACTERS="30", TTS_QUEUE_SECONDS="600", TTS_REQUEST_TIMEOUT_SECONDS="100")
+    server = start(
+        TTS_MAX_INPUT_CHARACTERS="30",
+        TTS_QUEUE_SECONDS="600",
+        TTS_REQUEST_TIMEOUT_SECONDS="100",
+        TTS_JOBS_STORAGE=str(tmp_path / "jobs"),
+    )
     command = [sys.executable, "-m", "schemathesis.cli", "run", server.url + "/openapi.json", "--checks", CHECKS]
     command += ["--max-examples", "10", "--phases", "coverage,fuzzing", "--seed", "1", "--no-color"]
     done = subprocess.run(

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -180,20 +181,36 @@ def test_models_as_open_webui_asks(client: FlaskClient) -> None:
 def test_the_document_describes_every_route(client: FlaskClient, app: Flask) -> None:
     document = client.get("/openapi.json").json
     assert document is not None
-    pages = {"/", "/static/{filename}", "/static/{version}/{name}"}
-    routes = {
-        (rule.rule.replace("<path:", "{").replace("<", "{").replace(">", "}"), method.lower())
-        for rule in app.url_map.iter_rules()
-        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-    }
-    described = {
-        (path, method) for path, item in document["paths"].items() for method in item if method in ("get", "post")
-    }
-    assert {route for route in routes if route[0] not in pages} == described
+    assert routes(app) == described(document)
     asked = document["components"]["schemas"]["SpeechRequest"]
     assert asked["required"] == ["input"]
     assert asked["properties"]["input"]["maxLength"] == 4 * 20 + 1024  # SSML with its markup
     assert "At most 20 characters" in asked["properties"]["input"]["description"]
+
+
+def test_the_document_of_a_server_that_takes_jobs_describes_them(engine: FakeEngine, tmp_path: Path) -> None:
+    app = create_app(Settings(jobs_storage=str(tmp_path)), lifecycle=Lifecycle(), engine=engine)
+    document = app.test_client().get("/openapi.json").json
+    assert document is not None
+    assert routes(app) == described(document)
+    assert ("/v1/audio/jobs/{job_id}", "delete") in routes(app)
+    assert {"Job", "JobList", "JobRequest", "JobMessage"} <= set(document["components"]["schemas"])
+
+
+def routes(app: Flask) -> set[tuple[str, str]]:
+    """The paths and methods of the API. Those that only say that there are no jobs are none."""
+    pages = {"/", "/static/<path:filename>", "/static/<version>/<name>"}
+    return {
+        (rule.rule.replace("<path:", "{").replace("<", "{").replace(">", "}"), method.lower())
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if rule.rule not in pages and not rule.endpoint.startswith("no_jobs.")
+    }
+
+
+def described(document: dict[str, Any]) -> set[tuple[str, str]]:
+    methods = ("get", "post", "delete")
+    return {(path, method) for path, item in document["paths"].items() for method in item if method in methods}
 
 
 def test_a_model_of_the_hub_has_a_slash_in_its_name(engine: FakeEngine) -> None:

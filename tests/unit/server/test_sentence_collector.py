@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tts_server.duplex.collector import Piece, SentenceCollector
+from tts_server.text.collector import Piece, SentenceCollector
 
 LIMIT = 20
 ANY_TEXT = st.text(alphabet="好a1.,:。！，“” \n…?-", max_size=80)

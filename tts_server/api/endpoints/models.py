@@ -47,7 +47,11 @@ def voices() -> Response:
 
 def check_model(name: str | None) -> None:
     """Raise :class:`ApiError` unless ``name`` is None or the name of the model."""
-    served = context().model_name
+    check_model_name(name, context().model_name)
+
+
+def check_model_name(name: str | None, served: str) -> None:
+    """Raise :class:`ApiError` unless ``name`` is None or the name of the model that is served."""
     if name is not None and name != served:
         raise ApiError(
             404,

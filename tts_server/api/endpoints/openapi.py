@@ -11,4 +11,5 @@ blueprint = Blueprint("openapi", __name__)
 @blueprint.get("/openapi.json")
 def openapi() -> Response:
     """Return the OpenAPI document of this server."""
-    return jsonify(document(max_input_characters=context().settings.max_input_characters))
+    ctx = context()
+    return jsonify(document(max_input_characters=ctx.settings.max_input_characters, has_jobs=ctx.jobs is not None))

@@ -15,32 +15,35 @@ EARLY_BODY = "tts_server.body"
 _BODY_SECONDS = 15.0
 
 
-def read_in_time(read: Callable[[], bytes]) -> bytes | None:
-    """Return what ``read`` returns, or None if the client takes too long to send it."""
-    with gevent.Timeout(_BODY_SECONDS, False):
+def read_in_time(read: Callable[[], bytes], seconds: float = _BODY_SECONDS) -> bytes | None:
+    """Return what ``read`` returns, or None if the client takes longer than ``seconds`` to send it."""
+    with gevent.Timeout(seconds, False):
         return read()
     return None
 
 
-def read_body() -> bytes:
-    """Return the body. Raises :class:`ApiError` if it does not arrive in time, and RequestEntityTooLarge."""
+def read_body(seconds: float = _BODY_SECONDS) -> bytes:
+    """Return the body. Raises :class:`ApiError` if it takes longer than ``seconds``, and RequestEntityTooLarge."""
     early, length = request.environ.get(EARLY_BODY, b""), request.content_length
     try:
-        body = read_in_time(lambda: request.get_data(cache=False)) if early is not None else None
+        body = read_in_time(lambda: request.get_data(cache=False), seconds) if early is not None else None
     except ParseException:
         raise ApiError(400, "The request body is not valid chunked coding (RFC 9112).", code="invalid_http") from None
     except ClientDisconnected:
         raise _incomplete() from None
     if body is None:
-        raise ApiError(
-            408, f"The request body did not arrive within {_BODY_SECONDS:g} seconds.", code="request_timeout"
-        )
+        raise too_slow(seconds)
     if length is not None and len(body) < length:
         raise _incomplete()
     # Werkzeug silently truncates a body without Content-Length at the limit.
     if length is None and len(body) >= (request.max_content_length or 0):
         raise RequestEntityTooLarge
     return body
+
+
+def too_slow(seconds: float) -> ApiError:
+    """Return the error for a body that did not arrive within this time."""
+    return ApiError(408, f"The request body did not arrive within {seconds:g} seconds.", code="request_timeout")
 
 
 def _incomplete() -> ApiError:

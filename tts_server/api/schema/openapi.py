@@ -3,6 +3,8 @@
 from typing import Any
 
 from tts_server import __version__
+from tts_server.api.schema import openapi_jobs
+from tts_server.api.schema.jobs import JobMessage, JobOptions, JobRequest
 from tts_server.api.schema.requests import (
     LinkRequest,
     PlainRequest,
@@ -26,18 +28,24 @@ _ERROR_TEXTS = {
     503: "The model is loading, the server is overloaded, or the deadline passed. Retry after Retry-After seconds.",
 }
 _TEXT_FIELDS = {"SpeechRequest": "input", "TimestampsRequest": "input", "PlainRequest": "text", "LinkRequest": "text"}
+_REQUESTS = (SpeechRequest, TimestampsRequest, PlainRequest, LinkRequest)
+_JOBS = (JobRequest, JobOptions, JobMessage)
 _LINK_ERRORS = (400, 401, 408, 413, 415, 500)
 
 
-def document(*, max_input_characters: int) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document."""
+def document(*, max_input_characters: int, has_jobs: bool = False) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document, with jobs if the server ``has_jobs``."""
     from pydantic.json_schema import models_json_schema  # noqa: PLC0415 - a tenth of a second of the server's start
 
     _, schemas = models_json_schema(
-        [(each, "validation") for each in (SpeechRequest, TimestampsRequest, PlainRequest, LinkRequest)],
+        [(each, "validation") for each in (*_REQUESTS, *(_JOBS if has_jobs else ()))],
         ref_template=_COMPONENTS + "{model}",
     )
     definitions = {**schemas["$defs"], "Error": ERROR, "Phonemes": PHONEMES, "Timestamps": TIMESTAMPS}
+    paths = _paths(definitions["PlainRequest"])
+    if has_jobs:
+        definitions |= openapi_jobs.SCHEMAS
+        paths |= openapi_jobs.paths(definitions["JobOptions"])
     for name, field in _TEXT_FIELDS.items():
         text = definitions[name]["properties"][field]
         text.update(minLength=1, maxLength=max_document_characters(max_input_characters))
@@ -45,7 +53,7 @@ def document(*, max_input_characters: int) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "tts-server", "version": __version__, "description": "Mandarin text-to-speech."},
-        "paths": _paths(definitions["PlainRequest"]),
+        "paths": paths,
         "components": {
             "schemas": definitions,
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},

@@ -166,7 +166,7 @@ def _parse(model: type[Model], body: bytes) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise _api_error(error) from None
+        raise problem_of(error) from None
 
 
 def parse_plain_request(values: dict[str, Any]) -> PlainRequest:
@@ -184,13 +184,14 @@ def _parse_fields(model: type[Model], values: dict[str, Any]) -> Model:
         # An empty form field, or `&voice=`, counts as absent.
         return model.model_validate({name: value for name, value in values.items() if value != ""})
     except ValidationError as error:
-        raise _api_error(error) from None
+        raise problem_of(error) from None
 
 
-def _api_error(error: ValidationError) -> ApiError:
+def problem_of(error: ValidationError, message: str | None = None) -> ApiError:
+    """Return the first problem, described by ``message`` or in general."""
     problem = error.errors(include_url=False)[0]
     param = str(problem["loc"][0])
-    return ApiError(400, _message(param, problem["type"], problem), code="invalid_value", param=param)
+    return ApiError(400, message or _message(param, problem["type"], problem), code="invalid_value", param=param)
 
 
 def _message(param: str, kind: str, problem: Any) -> str:

@@ -1,0 +1,161 @@
+"""The process dies at each point, and nothing is lost or done twice."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.server.jobs.test_jobs import expected_pcm
+from tests.unit.server.jobs.world import OPTIONS, CrashError, CrashingStorage, FakeSpeaker, World
+from tts_server.jobs import layout
+from tts_server.jobs.model import End, Job, to_json
+from tts_server.jobs.queue.tasks import QueueError
+from tts_server.jobs.runtime import recover_lost
+from tts_server.jobs.storage import StorageError
+from tts_server.jobs.submission import Submissions
+from tts_server.jobs.work.in_hand import MAX_BEGUN
+
+_SHORT = "第一章\n山高水长。\n第二章\n路远马亡。"
+_OPTIONS = replace(OPTIONS, chapters="heading")
+# More than a whole job needs, so that the last ones crash nothing.
+_POINTS = range(1, 24)
+
+
+def _submitted(world: World) -> Job:
+    """As a client does: it tries again with its key until it has an answer."""
+    while True:
+        try:
+            return world.submit(_SHORT, _OPTIONS, key="k")
+        except CrashError:
+            world.restart()
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("point", _POINTS)
+def test_a_crash_at_any_point_loses_and_doubles_nothing(tmp_path: Path, point: int, *, after: bool) -> None:
+    world = World(tmp_path / "in-hand")
+    base = world.storage
+    crashing = world.storage = CrashingStorage(base, at=point, after=after)
+    world.start()
+    job = _submitted(world)
+    try:
+        world.run()
+    except CrashError:
+        world.restart()
+    world.run()
+    assert world.storage.folders("jobs/shop/") == [job.id]
+    assert world.audio(job)[44:] == expected_pcm(_SHORT)
+    assert list(base.walk(layout.OPEN)) == []
+    spoken_twice = len(world.speaker.said) - len(set(world.speaker.said))
+    assert spoken_twice <= 1
+    assert crashing.crashed or point > 15
+
+
+class _FailingStorage(CrashingStorage):
+    """Every fourth call that changes something fails."""
+
+    def _change(self, call: Callable[[], Any]) -> Any:
+        self._left += 1
+        if self._left % 4 == 0:
+            raise StorageError("It is away.")
+        return call()
+
+
+def test_a_storage_that_fails_fails_no_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path / "in-hand")
+    job = world.submit(_SHORT, _OPTIONS)
+    monkeypatch.setattr("tts_server.jobs.work.worker.pause_after", lambda _: 0.0)
+    world.storage = _FailingStorage(world.storage, at=0, after=False)
+    world.restart()
+    for _ in range(200):
+        world.run()
+        if world.records.end(job.name) and not list(world.storage.walk(layout.OPEN)):
+            break
+        _let_pauses_end()
+    assert world.audio(job)[44:] == expected_pcm(_SHORT)
+
+
+def _let_pauses_end() -> None:
+    import gevent
+
+    gevent.sleep(0.001)
+
+
+def test_an_engine_that_raises_fails_the_job_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(text: str) -> None:
+        if "马" in text:
+            raise RuntimeError
+
+    world = World(tmp_path / "in-hand", speaker=FakeSpeaker(on_speak=fail))
+    monkeypatch.setattr("tts_server.jobs.work.worker.pause_after", lambda _: 0.0)
+    job, other = world.submit(_SHORT, _OPTIONS), world.submit("很好。")
+    for _ in range(20):
+        world.run()
+        _let_pauses_end()
+    failure = world.end(job).failure
+    assert failure
+    assert failure.code == "internal_error"
+    assert "segment 4" in failure.message
+    assert world.end(other).outcome == "completed"
+
+
+def test_a_text_that_kills_the_process_does_so_only_a_few_times(tmp_path: Path) -> None:
+    deaths = 0
+
+    def die(text: str) -> None:
+        nonlocal deaths
+        if "马" in text:
+            deaths += 1
+            # The process ends at once, so nothing is tidied up.
+            for each in (tmp_path / "in-hand").iterdir():
+                each.rename(tmp_path / each.name)
+            raise CrashError
+
+    world = World(tmp_path / "in-hand", speaker=FakeSpeaker(on_speak=die))
+    job, other = world.submit(_SHORT, _OPTIONS), world.submit("很好。")
+    while True:
+        try:
+            world.run()
+        except CrashError:
+            for each in tmp_path.iterdir():
+                if each.is_file():
+                    each.rename(tmp_path / "in-hand" / each.name)
+            world.restart()
+        else:
+            break
+    assert deaths == MAX_BEGUN
+    failure = world.end(job).failure
+    assert failure
+    assert failure.code == "engine_died"
+    assert "路远马亡" in failure.message
+    assert world.end(other).outcome == "completed"
+
+
+class _AwayQueue:
+    def put(self, _: object) -> None:
+        raise QueueError("It is away.")
+
+
+def test_a_job_that_the_queue_did_not_get_is_found_later(tmp_path: Path) -> None:
+    world = World(tmp_path / "in-hand")
+    submissions = Submissions(world.storage, world.records, _AwayQueue(), model="fake", max_open=3)
+    job, _ = submissions.submit("shop", _OPTIONS, [_SHORT], key="k", charge=lambda _: None)
+    assert recover_lost(world.storage, world.records, world.queue) == 0, "it may be on its way"
+    assert recover_lost(world.storage, world.records, world.queue, job.created_at + 3600) == 1
+    world.run()
+    assert world.audio(job)[44:] == expected_pcm(_SHORT)
+    assert recover_lost(world.storage, world.records, world.queue, job.created_at + 3600) == 0
+
+
+def test_an_end_that_the_queue_did_not_get_is_found_later(tmp_path: Path) -> None:
+    world = World(tmp_path / "in-hand")
+    job = world.submit(_SHORT, _OPTIONS)
+    world.run(2)
+    world.storage.create(layout.end(job.name), to_json(End("cancelled", job.created_at)))
+    world.start()
+    assert recover_lost(world.storage, world.records, world.queue, job.created_at + 3600) == 1
+    world.run()
+    assert list(world.storage.walk(layout.OPEN)) == []
+    assert world.names(job.name) == {"job.json", "end.json", "published"}

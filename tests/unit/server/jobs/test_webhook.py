@@ -1,0 +1,122 @@
+"""The message at the end of a job."""
+
+import base64
+import hashlib
+import hmac
+import http.server
+import json
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tts_server.jobs.webhook import WebhookAddressError, WebhookError, Webhooks
+
+SECRET = "whsec_" + base64.b64encode(b"secret").decode()
+
+
+class Receiver(http.server.BaseHTTPRequestHandler):
+    status = 200
+    got: list[tuple[dict[str, str], bytes]]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.got.append((dict(self.headers), body))
+        self.send_response(self.status)
+        if self.status == 302:
+            self.send_header("Location", "/elsewhere")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[str, type[Receiver]]]:
+    handler = type("Handler", (Receiver,), {"got": []})
+    server = http.server.HTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/hook?a=1", handler
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def webhooks(*, private: bool = True, secret: str = SECRET) -> Webhooks:
+    return Webhooks(["127.0.0.1", "localhost", "hooks.example.com", "*.example.org"], secret, private=private)
+
+
+def test_a_message_is_signed(receiver: tuple[str, type[Receiver]]) -> None:
+    url, handler = receiver
+    webhooks().send(url, "job_1", {"type": "audio.job.completed"}, time.time())
+    [(headers, body)] = handler.got
+    assert json.loads(body) == {"type": "audio.job.completed"}
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    expected = base64.b64encode(hmac.digest(b"secret", signed, hashlib.sha256)).decode()
+    assert headers["webhook-signature"] == f"v1,{expected}"
+    assert headers["webhook-id"] == "job_1"
+
+
+def test_without_a_secret_there_is_no_signature(receiver: tuple[str, type[Receiver]]) -> None:
+    url, handler = receiver
+    webhooks(secret="").send(url, "job_1", {}, time.time())
+    assert "webhook-signature" not in handler.got[0][0]
+
+
+@pytest.mark.parametrize("status", [302, 404, 500])
+def test_what_is_not_received_is_sent_again_for_a_day(receiver: tuple[str, type[Receiver]], status: int) -> None:
+    url, handler = receiver
+    handler.status = status
+    with pytest.raises(WebhookError) as failed:
+        webhooks().send(url, "job_1", {}, time.time() - 3600)
+    assert failed.value.retry_after >= 1800
+    webhooks().send(url, "job_1", {}, time.time() - 2 * 86_400)
+    assert len(handler.got) == 2, "redirects are not followed"
+
+
+def test_a_host_that_is_not_there_is_tried_again() -> None:
+    with pytest.raises(WebhookError):
+        webhooks().send("http://127.0.0.1:9/", "job_1", {}, time.time())
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_hosts_inside_the_network_get_nothing(caplog: pytest.LogCaptureFixture, host: str) -> None:
+    webhooks(private=False).send(f"https://{host}/", "job_1", {}, time.time())
+    assert "webhook refused" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://hooks.example.com/a",
+        "https://HOOKS.example.com:8443/a?b=c",
+        "https://a.example.org/",
+    ],
+)
+def test_urls_that_are_allowed(url: str) -> None:
+    webhooks(private=False).check(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hooks.example.com/",
+        "https://example.com/",
+        "https://example.org/",
+        "https://badexample.org/",
+        "https://user@hooks.example.com/",
+        "https://hooks.example.com:99999/",
+        "https://hooks.example.com/\r\nX: y",
+        "https://hooks.example.com/好",
+        "https://hooks.example.com/" + "a" * 2048,
+        "ftp://hooks.example.com/",
+        "https://",
+        "https://[::1",
+        "",
+    ],
+)
+def test_urls_that_are_refused(url: str) -> None:
+    with pytest.raises(WebhookAddressError):
+        webhooks(private=False).check(url)

@@ -1,0 +1,1 @@
+"""Long texts: jobs over HTTP and as messages."""

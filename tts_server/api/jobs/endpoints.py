@@ -1,0 +1,214 @@
+"""``/v1/audio/jobs``: long texts."""
+
+import codecs
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+
+import gevent
+from flask import Blueprint, Response, g, jsonify, request
+from gevent.lock import BoundedSemaphore
+
+from tts_server.api.context import context
+from tts_server.api.endpoints.speech_responses import check_ready
+from tts_server.api.errors import ApiError, error_response
+from tts_server.api.jobs.acceptance import RETRY_SECONDS, Acceptance
+from tts_server.api.jobs.files import file_response
+from tts_server.api.jobs.views import job_view, summary
+from tts_server.api.middleware.authorisation import check_key
+from tts_server.api.middleware.body import read_body, too_slow
+from tts_server.api.schema.jobs import (
+    DEFAULT_PAGE,
+    MAX_KEY_CHARACTERS,
+    MAX_PAGE,
+    parse_job,
+    parse_job_query,
+)
+from tts_server.jobs import layout
+from tts_server.jobs.model import MAX_CHARACTERS, End, Job, JobName, is_id, to_json
+from tts_server.jobs.queue.tasks import QueueError, Task
+from tts_server.jobs.runtime import Jobs
+from tts_server.jobs.storage import StorageError
+
+log = logging.getLogger(__name__)
+blueprint = Blueprint("jobs", __name__)
+
+PATH = "/v1/audio/jobs"
+# In JSON a character takes up to twelve bytes (two \uXXXX). The rest is for the other fields.
+_BODY_BYTES = MAX_CHARACTERS * 12 + 64 * 1024
+_BODY_SECONDS = 300.0
+_READ_BYTES = 64 * 1024
+# A text as JSON is in memory until it is stored, so not many large ones are read at the same time.
+_reading = BoundedSemaphore(2)
+_LARGE_BYTES = 1 << 20
+_PLAIN = ("text/plain", "text/markdown")
+
+
+@blueprint.errorhandler(StorageError)
+@blueprint.errorhandler(QueueError)
+def storage_failed(error: Exception) -> Response:
+    """Answer while the storage or the queue fails. Their own words go to the log only."""
+    log.warning("storage or queue failed", extra={"reason": str(error)})
+    return error_response(
+        ApiError(
+            503,
+            "The storage or the queue of jobs does not answer as it should.",
+            code="storage_unavailable",
+            retry_after=RETRY_SECONDS,
+        )
+    )
+
+
+@blueprint.post(PATH)
+def submit() -> Response:
+    """Accept a long text. It is spoken later."""
+    check_key()
+    jobs = _jobs()
+    check_ready()
+    request.max_content_length = _BODY_BYTES
+    key = _idempotency_key()
+    if request.is_json:
+        length = request.content_length
+        with nullcontext() if length is not None and length < _LARGE_BYTES else _reading:
+            parsed = parse_job(read_body(_BODY_SECONDS))
+            job, created = _acceptance(jobs).accept_parsed(g.caller, parsed, key)
+    elif request.mimetype in _PLAIN:
+        options = parse_job_query(request.args.to_dict())
+        job, created = _acceptance(jobs).accept(g.caller, options, _streamed_text(), key)
+    else:
+        raise ApiError(
+            415,
+            f"The request's Content-Type must be application/json, {' or '.join(_PLAIN)}, not "
+            f"{request.mimetype or 'empty'}.",
+            code="unsupported_media_type",
+        )
+    g.characters = job.characters
+    response = jsonify(job_view(jobs, job))
+    response.status_code = 202 if created else 200
+    response.headers["Location"] = f"{PATH}/{job.id}"
+    return response
+
+
+@blueprint.get(PATH)
+def page() -> Response:
+    """List the jobs of the caller, the newest first."""
+    check_key()
+    jobs, tenant = _jobs(), g.caller.name
+    limit, after = request.args.get("limit", str(DEFAULT_PAGE)), request.args.get("after", "")
+    if not (limit.isascii() and limit.isdecimal() and len(limit) <= len(str(MAX_PAGE)) and 1 <= int(limit) <= MAX_PAGE):
+        raise ApiError(
+            400, f"'limit' must be a whole number from 1 to {MAX_PAGE}.", code="invalid_value", param="limit"
+        )
+    if after and not is_id(after):
+        raise ApiError(400, "'after' must be the id of a job.", code="invalid_value", param="after")
+    ids = [each for each in reversed(jobs.storage.folders(f"{layout.JOBS}{tenant}/")) if is_id(each)]
+    ids = [each for each in ids if not after or each < after]
+    found = [jobs.records.job(JobName(tenant, each)) for each in ids[: int(limit)]]
+    data = [job_view(jobs, each) for each in found if each]
+    return jsonify(
+        {
+            "object": "list",
+            "data": data,
+            "first_id": data[0]["id"] if data else None,
+            "last_id": data[-1]["id"] if data else None,
+            "has_more": len(ids) > int(limit),
+        }
+    )
+
+
+@blueprint.get(f"{PATH}/<job_id>")
+def job(job_id: str) -> Response:
+    """Describe a job."""
+    check_key()
+    return jsonify(job_view(_jobs(), _job(job_id)))
+
+
+@blueprint.get(f"{PATH}/<job_id>/audio")
+def audio(job_id: str) -> Response:
+    """Send the audio of a job that is complete, or redirect to it."""
+    check_key()
+    found = _job(job_id)
+    end = _completed(found)
+    assert end.audio is not None  # noqa: S101 - for the type checker
+    return file_response(_jobs(), found, end.audio.file, end.audio.content_type, end.audio.bytes)
+
+
+@blueprint.get(f"{PATH}/<job_id>/subtitles")
+def subtitles(job_id: str) -> Response:
+    """Send the captions of a job that is complete, or redirect to them."""
+    check_key()
+    found = _job(job_id)
+    end = _completed(found)
+    if end.audio is None or not end.audio.subtitles:
+        raise ApiError(404, "The job has no captions. Ask for them with 'subtitles'.", code="no_subtitles")
+    kind = "text/vtt; charset=utf-8" if end.audio.subtitles.endswith("vtt") else "application/x-subrip; charset=utf-8"
+    size = _jobs().storage.size(layout.file(found.name, end.audio.subtitles)) or 0
+    return file_response(_jobs(), found, end.audio.subtitles, kind, size)
+
+
+@blueprint.delete(f"{PATH}/<job_id>")
+def cancel(job_id: str) -> Response:
+    """Cancel a job that has not ended. Remove one that has, with its audio."""
+    check_key()
+    jobs, found = _jobs(), _job(job_id)
+    if jobs.storage.create(layout.end(found.name), to_json(End("cancelled", time.time()))):
+        jobs.metrics.jobs.labels("cancelled").inc()
+        jobs.queue.put([Task("finish", found.name)])
+        return jsonify(job_view(jobs, found))
+    jobs.retention.remove(found.name)
+    return jsonify({"id": found.id, "object": summary(found)["object"], "deleted": True})
+
+
+def _jobs() -> Jobs:
+    jobs = context().jobs
+    assert jobs is not None  # noqa: S101 - for the type checker: otherwise there are no such endpoints
+    return jobs
+
+
+def _job(job_id: str) -> Job:
+    found = _jobs().records.job(JobName(g.caller.name, job_id)) if is_id(job_id) else None
+    if found is None:
+        raise ApiError(404, f"There is no job {job_id[:64]!r}.", code="job_not_found")
+    return found
+
+
+def _completed(found: Job) -> End:
+    end = _jobs().records.end(found.name)
+    if end is None:
+        raise ApiError(409, "The job is not completed yet.", code="job_not_completed", retry_after=RETRY_SECONDS)
+    if end.outcome != "completed":
+        raise ApiError(409, f"The job is {end.outcome}, so it has no audio.", code="job_not_completed")
+    return end
+
+
+def _acceptance(jobs: Jobs) -> Acceptance:
+    ctx = context()
+    return Acceptance(jobs, ctx.service, ctx.quotas, ctx.model_name, ctx.settings.jobs_max_open)
+
+
+def _idempotency_key() -> str:
+    key = request.headers.get("Idempotency-Key", "")
+    if len(key) > MAX_KEY_CHARACTERS or not key.isprintable():
+        raise ApiError(
+            400, f"The Idempotency-Key must have at most {MAX_KEY_CHARACTERS} characters.", code="invalid_value"
+        )
+    return key
+
+
+def _streamed_text() -> Iterator[str]:
+    """Yield the body as it arrives. Raises :class:`ApiError` if it is not UTF-8, or takes too long."""
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    deadline = time.monotonic() + _BODY_SECONDS
+    while True:
+        data = None
+        with gevent.Timeout(max(0.0, deadline - time.monotonic()), False):
+            data = request.stream.read(_READ_BYTES)
+        if data is None:
+            raise too_slow(_BODY_SECONDS)
+        try:
+            yield decoder.decode(data, final=not data)
+        except UnicodeDecodeError:
+            raise ApiError(400, "The text is not valid UTF-8.", code="invalid_unicode", param="input") from None
+        if not data:
+            return

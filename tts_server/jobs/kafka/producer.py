@@ -1,0 +1,117 @@
+"""Puts messages into topics, and returns when they cannot be lost."""
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+import gevent
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from tts_server.jobs.events import Event
+from tts_server.jobs.kafka import messages
+from tts_server.jobs.kafka.client import Brokers
+from tts_server.jobs.kafka.messages import Topics
+from tts_server.jobs.kafka.receiver import client
+from tts_server.jobs.model import Job
+from tts_server.jobs.queue.tasks import QueueError, Task
+from tts_server.jobs.threads import Threads
+
+log = logging.getLogger(__name__)
+
+_FLUSH_SECONDS = 35.0
+_AGAIN_SECONDS = 1.0
+_POLL_SECONDS = 0.2
+
+
+class KafkaProducer:
+    """Puts tasks into topics."""
+
+    def __init__(self, brokers: Brokers, topics: Topics) -> None:
+        self._error = ""
+        self._producer = client(Producer, brokers.producer(self._note))
+        self._topics = topics
+        self._threads = Threads(2)
+
+    def put(self, tasks: Iterable[Task], *, anywhere: bool = False) -> None:
+        """See :class:`~tts_server.jobs.queue.tasks.Queue`. Raises QueueError if a message may not have arrived.
+
+        With ``anywhere``, tasks come into any partition, not into the one of their key.
+        """
+        self._threads.call(self._send, [each for task in tasks for each in _singles(task)], anywhere=anywhere)
+
+    def publish(self, job: Job, event: Event) -> None:
+        """Tell what has happened to a job. Raises QueueError."""
+        self._threads.call(self._publish, job, event)
+
+    def put_aside(self, message: Message, reason: str) -> None:
+        """Put a message that can never be done into the topic for dead letters. Raises QueueError."""
+        self._threads.call(self._bury, message, reason)
+
+    def put_aside_until_it_works(self, message: Message, reason: str) -> None:
+        """Do as :meth:`put_aside`, again while it fails."""
+        while True:
+            try:
+                self.put_aside(message, reason)
+            except QueueError as error:
+                log.warning("kafka failed", extra={"reason": str(error)})
+                gevent.sleep(_AGAIN_SECONDS)
+            else:
+                return
+
+    def _note(self, error: KafkaError) -> None:
+        self._error = error.str()
+
+    def _send(self, tasks: list[Task], *, anywhere: bool) -> None:
+        failures: list[str] = []
+        for task in tasks:
+            self._produce(
+                self._topics.of(task), messages.write(task), None if anywhere else messages.key_of(task), failures
+            )
+        self._flush(failures)
+
+    def _publish(self, job: Job, event: Event) -> None:
+        failures: list[str] = []
+        headers: dict[str, str | bytes | None] = {"tenant": job.tenant, "idempotency-key": job.idempotency_key}
+        self._produce(self._topics.results, messages.write_event(event), job.id.encode(), failures, headers)
+        self._flush(failures)
+
+    def _bury(self, message: Message, reason: str) -> None:
+        failures: list[str] = []
+        value = (message.value() or b"")[: messages.MAX_BYTES]
+        headers: dict[str, str | bytes | None] = {"reason": reason, "topic": message.topic() or ""}
+        self._produce(self._topics.dead_letters, value, message.key(), failures, headers)
+        self._flush(failures)
+
+    def _produce(
+        self,
+        topic: str,
+        value: bytes,
+        key: Any,
+        failures: list[str],
+        headers: dict[str, str | bytes | None] | None = None,
+    ) -> None:
+        def arrived(error: KafkaError | None, _: Message) -> None:
+            if error:
+                failures.append(error.str())
+
+        while True:
+            try:
+                self._producer.produce(topic, value, key, headers=headers or {}, on_delivery=arrived)
+            except BufferError:  # the library's own queue is full
+                self._producer.poll(_POLL_SECONDS)
+            except KafkaException as error:
+                raise QueueError(error.args[0].str()) from None
+            else:
+                return
+
+    def _flush(self, failures: list[str]) -> None:
+        left = self._producer.flush(_FLUSH_SECONDS)
+        if failures or left:
+            raise QueueError(failures[0] if failures else self._error or "The brokers do not acknowledge.")
+
+
+def _singles(task: Task) -> Iterable[Task]:
+    """Yield a task for each segment."""
+    if task.kind != "speak":
+        return (task,)
+    return (Task("speak", task.job, task.plan, each, each + 1) for each in range(task.first, task.last))

@@ -1,0 +1,172 @@
+"""Receives messages that are done in any order, and commits up to the first one that is not done."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import gevent
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from tts_server.jobs.kafka.client import Brokers
+from tts_server.jobs.kafka.offsets import Offsets
+from tts_server.jobs.threads import Threads
+from tts_server.settings import SettingsError
+
+log = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.2
+_POLL_MESSAGES = 500
+_COMMIT_SECONDS = 1.0
+_LOG_SECONDS = 10.0
+Place = tuple[str, int]
+"""A topic and a partition of it."""
+_Client = TypeVar("_Client")
+
+
+class Receiver:
+    """A consumer of a group. A thread polls all the time, so work of any length is no reason to be taken for dead."""
+
+    def __init__(
+        self,
+        brokers: Brokers,
+        topics: Sequence[str],
+        *,
+        group: str,
+        instance: str,
+        limit: int,
+        receive: Callable[[Place, Message], None],
+        revoked: Callable[[set[Place]], None] = lambda _: None,
+    ) -> None:
+        """``receive`` gets each message, and ``revoked`` the partitions that now belong to others.
+
+        While more than ``limit`` messages are not done, the partitions are paused. Raises SettingsError.
+        """
+        self._consumer = client(Consumer, brokers.consumer(group, instance, self._note))
+        self._topics = list(topics)
+        self._limit = limit
+        self._receive = receive
+        self._tell_revoked = revoked
+        self._threads = Threads(1)
+        self._offsets: dict[Place, Offsets] = {}
+        self._committed: dict[Place, int] = {}
+        self._revoked: list[Place] = []
+        self._problems: deque[str] = deque(maxlen=10)
+        """What the thread that polls has to say. Only the event loop may log."""
+        self._logged_at = -_LOG_SECONDS
+        self._paused = False
+        self._greenlet: gevent.Greenlet | None = None
+
+    def start(self) -> None:
+        """Begin to receive."""
+        self._consumer.subscribe(self._topics, on_revoke=self._revoke, on_lost=self._lose)
+        self._greenlet = gevent.spawn(self._receive_forever)
+
+    def stop(self) -> None:
+        """Commit what is done, and leave the rest to others."""
+        if self._greenlet:
+            self._greenlet.kill()
+            self._greenlet = None
+            self._threads.call(self._consumer.close)  # which asks _revoke to commit
+
+    def finish(self, place: Place, offset: int) -> None:
+        """Note that nothing is left to do for a message."""
+        if place in self._offsets:
+            self._offsets[place].finish(offset)
+
+    def _receive_forever(self) -> None:
+        committed_at = time.monotonic()
+        while True:
+            try:
+                self._pause_or_resume()
+                received = self._threads.call(self._consumer.consume, _POLL_MESSAGES, _POLL_SECONDS)
+                self._forget_revoked()
+                self._log_problems()
+                for message in received:
+                    self._begin(message)
+                if time.monotonic() - committed_at > _COMMIT_SECONDS:
+                    self._commit(self._committable())
+                    committed_at = time.monotonic()
+            except KafkaException as error:
+                log.warning("kafka failed", extra={"reason": str(error)})
+                gevent.sleep(_COMMIT_SECONDS)
+
+    def _begin(self, message: Message) -> None:
+        error = message.error()
+        if error:
+            self._note(error)
+            return
+        place = (message.topic() or "", message.partition() or 0)
+        self._offsets.setdefault(place, Offsets()).begin(message.offset() or 0)
+        self._receive(place, message)
+
+    def _pause_or_resume(self) -> None:
+        waiting = sum(each.waiting for each in self._offsets.values())
+        if waiting > self._limit:
+            # Also partitions that were assigned since.
+            self._consumer.pause(self._consumer.assignment())
+            self._paused = True
+        elif self._paused and waiting < self._limit // 2:
+            self._consumer.resume(self._consumer.assignment())
+            self._paused = False
+
+    def _committable(self) -> dict[Place, int]:
+        found = {place: offsets.committable for place, offsets in self._offsets.items()}
+        return {
+            place: offset
+            for place, offset in found.items()
+            if offset is not None and self._committed.get(place) != offset
+        }
+
+    def _commit(self, offsets: dict[Place, int]) -> None:
+        if offsets:
+            self._consumer.commit(offsets=_positions(offsets), asynchronous=True)
+            self._committed |= offsets
+
+    def _revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Commit what is done in partitions that another process is about to get. On the thread that polls."""
+        places = [(each.topic, each.partition) for each in partitions]
+        found = {place: self._offsets[place].committable for place in places if place in self._offsets}
+        done = {place: offset for place, offset in found.items() if offset is not None}
+        try:
+            if done:
+                consumer.commit(offsets=_positions(done), asynchronous=False)
+        except KafkaException as error:
+            self._note(error.args[0])
+        self._revoked += places
+
+    def _lose(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        """Forget partitions that another process has already. On the thread that polls."""
+        self._revoked += [(each.topic, each.partition) for each in partitions]
+
+    def _forget_revoked(self) -> None:
+        revoked, self._revoked = set(self._revoked), []
+        for place in revoked:
+            self._offsets.pop(place, None)
+            self._committed.pop(place, None)
+        if revoked:
+            self._tell_revoked(revoked)
+
+    def _note(self, error: KafkaError) -> None:
+        self._problems.append(error.str())
+
+    def _log_problems(self) -> None:
+        """Log the newest problem. While the brokers are away, there are several in a second."""
+        now = time.monotonic()
+        if self._problems and now - self._logged_at > _LOG_SECONDS:
+            log.warning("kafka failed", extra={"reason": self._problems[-1]})
+            self._logged_at = now
+        self._problems.clear()
+
+
+def client(kind: Callable[[dict[str, object]], _Client], config: dict[str, object]) -> _Client:
+    """Return a client of librdkafka. Raises SettingsError if it refuses the configuration."""
+    try:
+        return kind(config)
+    except KafkaException as error:
+        raise SettingsError(f"The settings TTS_KAFKA_* are wrong: {error.args[0].str()}") from None
+
+
+def _positions(offsets: dict[Place, int]) -> list[TopicPartition]:
+    return [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]

@@ -1,0 +1,82 @@
+"""Jobs from a topic, for teams that send messages and no HTTP requests."""
+
+import logging
+from collections.abc import Callable
+
+import gevent
+from confluent_kafka import Message
+
+from tts_server.jobs.kafka.client import Brokers
+from tts_server.jobs.kafka.messages import MAX_BYTES, Topics
+from tts_server.jobs.kafka.producer import KafkaProducer
+from tts_server.jobs.kafka.receiver import Place, Receiver
+from tts_server.jobs.queue.tasks import QueueError, RequestRefusedError, TryLaterError
+from tts_server.jobs.storage import StorageError, pause_after
+
+log = logging.getLogger(__name__)
+
+_MAX_RECEIVED = 200
+Accept = Callable[[bytes, str], None]
+"""Accepts the job of a message. The second argument is its idempotency key, unless the message has one of its own.
+
+Raises RequestRefusedError, TryLaterError, StorageError and QueueError.
+"""
+
+
+class KafkaRequests:
+    """Accepts the jobs of the request topic: each once, because its place is its idempotency key."""
+
+    def __init__(
+        self, brokers: Brokers, topics: Topics, producer: KafkaProducer, accept: Accept, *, group: str, instance: str
+    ) -> None:
+        self._producer = producer
+        self._accept = accept
+        self._receiver = Receiver(
+            brokers,
+            [topics.requests],
+            group=group,
+            instance=instance,
+            limit=_MAX_RECEIVED,
+            receive=lambda place, message: gevent.spawn(self._handle, place, message),
+        )
+
+    def start(self) -> None:
+        """Begin to receive."""
+        self._receiver.start()
+
+    def stop(self) -> None:
+        """Leave what is not accepted to others."""
+        self._receiver.stop()
+
+    def _handle(self, place: Place, message: Message) -> None:
+        """Accept a job, again while that may succeed later. Others are accepted meanwhile."""
+        offset, failures = message.offset() or 0, 0
+        where = {"partition": place[1], "offset": offset}
+        while True:
+            try:
+                self._accept(_bounded(message), f"kafka:{place[0]}:{place[1]}:{offset}")
+            except RequestRefusedError as refused:
+                log.warning("request put aside", extra={**where, "reason": str(refused)})
+                self._producer.put_aside_until_it_works(message, str(refused))
+                break
+            except (TryLaterError, StorageError, QueueError) as error:
+                log.warning("request waits", extra={**where, "reason": str(error)})
+                gevent.sleep(pause_after(2 + failures))
+                failures += 1
+            except Exception:
+                log.exception("request failed", extra=where)
+                self._producer.put_aside_until_it_works(message, "Internal error. See the log of the worker.")
+                break
+            else:
+                break
+        self._receiver.finish(place, offset)
+
+
+def _bounded(message: Message) -> bytes:
+    data = message.value() or b""
+    if len(data) > MAX_BYTES:
+        raise RequestRefusedError(
+            f"The message has {len(data)} bytes, but at most {MAX_BYTES} can be. Put the text into the storage, and "
+            "name it with input_file."
+        )
+    return data

@@ -1,0 +1,1 @@
+"""From a text to chapters, and to the segments that are spoken."""

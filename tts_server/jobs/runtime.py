@@ -1,0 +1,221 @@
+"""The parts of jobs in one process: storage, queue, workers, recovery and retention."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gevent
+
+from tts_server.jobs import layout
+from tts_server.jobs.events import Describe, Events, Publish
+from tts_server.jobs.model import JobName, is_id, time_of
+from tts_server.jobs.planning.plan import newest_plan
+from tts_server.jobs.queue.local import LocalQueue
+from tts_server.jobs.queue.tasks import Queue, QueueError, Sender, Task
+from tts_server.jobs.records import Records
+from tts_server.jobs.retention import Retention
+from tts_server.jobs.storage import Storage, StorageError, open_storage, pause_after
+from tts_server.jobs.submission import Submissions
+from tts_server.jobs.threads import Threads
+from tts_server.jobs.webhook import Webhooks
+from tts_server.jobs.work.in_hand import InHand
+from tts_server.jobs.work.segments import ServiceSpeaker
+from tts_server.jobs.work.steps import Steps
+from tts_server.jobs.work.worker import Worker
+from tts_server.observability.metrics import Metrics
+from tts_server.process.lifecycle import Lifecycle
+from tts_server.settings import Settings
+from tts_server.synthesis.service import SpeechService
+
+if TYPE_CHECKING:
+    from tts_server.jobs.kafka.client import Brokers
+
+log = logging.getLogger(__name__)
+
+_SWEEP_SECONDS = 600.0
+_POLL_SECONDS = 0.2
+# A rollout of the workers takes minutes, in which some have the old voice and some the new one.
+_PATIENCE_SECONDS = 600.0
+
+
+class Jobs:
+    """All that the API needs for jobs. They are spoken once :meth:`start` has been called."""
+
+    def __init__(
+        self, settings: Settings, service: SpeechService, metrics: Metrics, *, threads: int, model: str, work: bool
+    ) -> None:
+        """With Kafka, only a process that is to ``work`` speaks. Without, the only process speaks and takes jobs.
+
+        Raises :class:`~tts_server.jobs.storage.StorageAddressError`.
+        """
+        self.storage: Storage = open_storage(settings.jobs_storage, ca_file=settings.jobs_ca_file)
+        self.records = Records(self.storage)
+        self.metrics = metrics
+        self.queue, self._tasks, self._publish = _queue(settings, work=work)
+        self.webhooks = Webhooks(
+            settings.jobs_webhook_hosts, settings.jobs_webhook_secret, private=settings.jobs_webhook_private == "yes"
+        )
+        self.submissions = Submissions(
+            self.storage, self.records, self.queue, model=model, max_open=settings.jobs_max_open
+        )
+        self.retention = Retention(self.storage, self.records, keep_seconds=settings.jobs_keep_seconds)
+        self._service = service
+        self._settings = settings
+        self._threads = threads
+
+    def start(
+        self, folder: Path, lifecycle: Lifecycle, describe: Describe, accept: Callable[[bytes, str], None]
+    ) -> None:
+        """Begin to speak, to accept jobs from Kafka, and to remove old ones.
+
+        ``folder`` outlives the process, see :class:`InHand`. ``accept`` accepts the job of a message.
+        """
+        if self._tasks:
+            self._work(self._tasks, folder, lifecycle, describe)
+            self._take_requests(lifecycle, accept)
+        if isinstance(self.queue, LocalQueue):
+            gevent.spawn(_persistently, "recover", lambda: recover(self.storage, self.queue))
+        gevent.spawn(self._sweep)
+
+    def _work(self, queue: Queue, folder: Path, lifecycle: Lifecycle, describe: Describe) -> None:
+        steps = Steps(
+            storage=self.storage,
+            records=self.records,
+            queue=queue,
+            speaker=ServiceSpeaker(self._service),
+            threads=Threads(2, nice=True),
+            in_hand=InHand(folder),
+            events=Events(describe, publish=self._publish, call=self.webhooks.send),
+            metrics=self.metrics,
+            patience=0.0 if isinstance(queue, LocalQueue) else _PATIENCE_SECONDS,
+        )
+        # One more than there are threads, so that none waits for the storage.
+        worker = Worker(queue, steps, self.metrics, segments=self._threads + 1)
+        self.metrics.job_segments_waiting.set_function(lambda: queue.segments_waiting)
+        queue.start()
+        worker.start()
+
+        def stop() -> None:
+            worker.stop()
+            queue.stop()
+
+        gevent.spawn(_at_the_end, lifecycle, stop)
+
+    def _take_requests(self, lifecycle: Lifecycle, accept: Callable[[bytes, str], None]) -> None:
+        if isinstance(self.queue, LocalQueue):
+            return
+        from tts_server.jobs.kafka.messages import Topics  # noqa: PLC0415 - librdkafka, only where it is needed
+        from tts_server.jobs.kafka.producer import KafkaProducer  # noqa: PLC0415 - see above
+        from tts_server.jobs.kafka.requests import KafkaRequests  # noqa: PLC0415 - see above
+
+        settings, brokers = self._settings, _brokers(self._settings)
+        topics = Topics(settings.kafka_topic_prefix)
+        requests = KafkaRequests(
+            brokers,
+            topics,
+            KafkaProducer(brokers, topics),
+            accept,
+            group=f"{_group(settings)}.requests",
+            instance=settings.kafka_instance,
+        )
+        requests.start()
+        gevent.spawn(_at_the_end, lifecycle, requests.stop)
+
+    def _sweep(self) -> None:
+        while True:
+            _persistently("remove old jobs", self.retention.sweep)
+            if not isinstance(self.queue, LocalQueue):
+                _persistently("recover", lambda: recover_lost(self.storage, self.records, self.queue))
+            gevent.sleep(_SWEEP_SECONDS)
+
+
+def recover(storage: Storage, queue: Sender) -> int:
+    """Put all jobs with something left to do into a queue that has forgotten them. Return how many these are.
+
+    Raises StorageError.
+    """
+    names = _open_jobs(storage)
+    queue.put([Task("split", each) for each in names])
+    if names:
+        log.info("jobs go on", extra={"jobs": len(names)})
+    return len(names)
+
+
+def recover_lost(storage: Storage, records: Records, queue: Sender, now: float | None = None) -> int:
+    """Put jobs into a queue that should have them, but may have been away when it was to get them.
+
+    These are jobs that are old and not split, or that have ended and are still open. Return how many these are. Raises
+    StorageError and QueueError.
+    """
+    before = (time.time() if now is None else now) - _SWEEP_SECONDS
+    tasks = []
+    for name in _open_jobs(storage):
+        if time_of(name.id) >= before:
+            continue
+        end = records.end(name)
+        if end is None and newest_plan(storage, name) is None:
+            tasks.append(Task("split", name))
+        elif end is not None and end.at < before:
+            tasks.append(Task("finish", name))
+    queue.put(tasks)
+    return len(tasks)
+
+
+def _open_jobs(storage: Storage) -> list[JobName]:
+    names = [entry.name.split("/")[1:] for entry in storage.walk(layout.OPEN)]
+    return [JobName(*each) for each in sorted(names) if len(each) == 2 and is_id(each[1])]  # noqa: PLR2004 - tenant and id
+
+
+def _queue(settings: Settings, *, work: bool) -> tuple[Sender, Queue | None, Publish | None]:
+    """Return where tasks are put, where this process takes them from, if it does, and where events go, if they do."""
+    if not settings.kafka_bootstrap_servers:
+        local = LocalQueue()
+        return local, local, None
+    from tts_server.jobs.kafka.messages import Topics  # noqa: PLC0415 - librdkafka, only where it is needed
+    from tts_server.jobs.kafka.producer import KafkaProducer  # noqa: PLC0415 - see above
+    from tts_server.jobs.kafka.queue import KafkaQueue  # noqa: PLC0415 - see above
+
+    topics = Topics(settings.kafka_topic_prefix)
+    if not work:
+        return KafkaProducer(_brokers(settings), topics), None, None
+    queue = KafkaQueue(_brokers(settings), topics, group=_group(settings), instance=settings.kafka_instance)
+    return queue, queue, queue.publish
+
+
+def _group(settings: Settings) -> str:
+    return settings.kafka_group or f"{settings.kafka_topic_prefix}.workers"
+
+
+def _brokers(settings: Settings) -> "Brokers":
+    from tts_server.jobs.kafka.client import Brokers  # noqa: PLC0415 - see above
+
+    return Brokers(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        security_protocol=settings.kafka_security_protocol,
+        ca_file=settings.kafka_ca_file,
+        sasl_mechanism=settings.kafka_sasl_mechanism,
+        username=settings.kafka_username,
+        password=settings.kafka_password,
+    )
+
+
+def _at_the_end(lifecycle: Lifecycle, stop: Callable[[], None]) -> None:
+    while not lifecycle.stopping:
+        gevent.sleep(_POLL_SECONDS)
+    stop()
+
+
+def _persistently(what: str, call: Callable[[], object]) -> None:
+    """Do something, again while the storage or the queue fails."""
+    failures = 0
+    while True:
+        try:
+            call()
+        except (StorageError, QueueError) as error:
+            log.warning("cannot %s", what, extra={"reason": str(error)})
+            gevent.sleep(pause_after(failures))
+            failures += 1
+        else:
+            return

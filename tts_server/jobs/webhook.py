@@ -1,0 +1,121 @@
+"""The message to a user's own server when a job has ended, signed as https://www.standardwebhooks.com describes."""
+
+import base64
+import hashlib
+import hmac
+import http.client
+import ipaddress
+import json
+import logging
+import socket
+import ssl
+import time
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+import gevent
+
+from tts_server.jobs.model import MAX_URL_CHARACTERS
+
+log = logging.getLogger(__name__)
+
+_SECONDS = 10.0
+_GIVE_UP_SECONDS = 24 * 3600.0
+_PREFIX = "whsec_"
+_OK = range(200, 300)
+
+
+class WebhookError(Exception):
+    """The message was not received. It is to be sent again after ``retry_after`` seconds."""
+
+    def __init__(self, reason: str, retry_after: float) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class WebhookAddressError(ValueError):
+    """No message may be sent to this address. The message says why."""
+
+
+class Webhooks:
+    """Sends messages to allowed hosts only."""
+
+    def __init__(self, hosts: Sequence[str], secret: str, *, private: bool) -> None:
+        """``hosts`` are names, or ``*.`` and a domain. With ``private``, they may be inside the cluster, and http://.
+
+        ``secret`` signs the messages, as text or as ``whsec_`` and base64.
+        """
+        self._hosts = tuple(each.lower() for each in hosts)
+        self._private = private
+        self._secret = base64.b64decode(secret.removeprefix(_PREFIX)) if secret.startswith(_PREFIX) else secret.encode()
+
+    def check(self, url: str) -> None:
+        """Raise :class:`WebhookAddressError` unless messages may be sent to this URL."""
+        try:
+            parts = urlsplit(url)
+            host, _ = (parts.hostname or "").lower(), parts.port
+        except ValueError:
+            raise WebhookAddressError("It is not a URL.") from None
+        schemes = ("https", "http") if self._private else ("https",)
+        if len(url) > MAX_URL_CHARACTERS or parts.scheme not in schemes or not host or parts.username is not None:
+            raise WebhookAddressError(
+                f"It must be a URL that begins with {' or '.join(f'{each}://' for each in schemes)}, without a user "
+                f"name, of at most {MAX_URL_CHARACTERS} characters."
+            )
+        if not url.isascii() or not url.isprintable() or " " in url:
+            raise WebhookAddressError("Write other characters than printable ASCII as %XX.")
+        if not any(host == each or (each.startswith("*.") and host.endswith(each[1:])) for each in self._hosts):
+            raise WebhookAddressError(
+                f"The host {host!r} is not allowed. TTS_JOBS_WEBHOOK_HOSTS allows: {', '.join(self._hosts) or 'none'}."
+            )
+
+    def send(self, url: str, message_id: str, event: dict[str, object], since: float) -> None:
+        """Send an event. Raises :class:`WebhookError` until a day after ``since``, in Unix time, and then gives up."""
+        age = max(0.0, time.time() - since)
+        try:
+            self.check(url)
+            with gevent.Timeout(2 * _SECONDS, TimeoutError("It took too long.")):
+                status = self._post(url, message_id, json.dumps(event).encode())
+            reason = "" if status in _OK else f"The status is {status}."
+        except WebhookAddressError as error:
+            log.warning("webhook refused", extra={"reason": str(error)})
+            return
+        except (OSError, http.client.HTTPException) as error:
+            reason = str(error) or type(error).__name__
+        if reason and age < _GIVE_UP_SECONDS:
+            raise WebhookError(reason, max(5.0, age / 2))
+        if reason:
+            log.warning("webhook given up", extra={"id": message_id, "reason": reason})
+
+    def _post(self, url: str, message_id: str, body: bytes) -> int:
+        parts = urlsplit(url)
+        host, secure = parts.hostname or "", parts.scheme == "https"
+        port = parts.port or (443 if secure else 80)
+        # The address that was checked is the one that is used: asked twice, a name server could give two answers.
+        connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
+        connection.sock = socket.create_connection((self._address(host, port), port), timeout=_SECONDS)
+        try:
+            if secure:
+                connection.sock = ssl.create_default_context().wrap_socket(connection.sock, server_hostname=host)
+            path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            connection.request("POST", path, body, self._headers(message_id, body))
+            return connection.getresponse().status  # without the body, and redirects are not followed
+        finally:
+            connection.close()
+
+    def _address(self, host: str, port: int) -> str:
+        """Return an address of the host. Raises :class:`WebhookAddressError` if it is private and may not be."""
+        found = [str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        if not self._private and not all(ipaddress.ip_address(each.partition("%")[0]).is_global for each in found):
+            raise WebhookAddressError(f"{host!r} is a host inside the network.")
+        return found[0]
+
+    def _headers(self, message_id: str, body: bytes) -> dict[str, str]:
+        headers = {"Content-Type": "application/json", "User-Agent": "tts-server", "webhook-id": message_id}
+        now = str(int(time.time()))
+        headers["webhook-timestamp"] = now
+        if self._secret:
+            signed = f"{message_id}.{now}.".encode() + body
+            digest = hmac.digest(self._secret, signed, hashlib.sha256)
+            headers["webhook-signature"] = f"v1,{base64.b64encode(digest).decode()}"
+        return headers

@@ -1,0 +1,1 @@
+"""Doing it: segments, and the file that they become."""

@@ -1,0 +1,97 @@
+"""The loop that takes tasks from the queue and does them."""
+
+import logging
+
+import gevent
+
+from tts_server.jobs.model import JobName
+from tts_server.jobs.planning.plan import BrokenPlanError
+from tts_server.jobs.queue.tasks import Delivery, Kind, Queue, QueueError
+from tts_server.jobs.storage import NoObjectError, StorageError, pause_after
+from tts_server.jobs.webhook import WebhookError
+from tts_server.jobs.work.steps import JobFailedError, OtherVoiceError, Steps
+from tts_server.observability.metrics import Metrics
+from tts_server.synthesis.stream import DeadlineError
+
+log = logging.getLogger(__name__)
+
+MAX_FAILURES = 4
+"""After so many failures of one task, its job fails."""
+_PASS_ON_SECONDS = 5.0
+# To split and to finish come first: they are short, or the beginning of something short.
+_KINDS: tuple[Kind, ...] = ("split", "finish", "speak")
+_JOINS: tuple[Kind, ...] = ("join",)
+
+
+class Worker:
+    """Does tasks, a few at a time: some greenlets for segments, and one for joins, which are long."""
+
+    def __init__(self, queue: Queue, steps: Steps, metrics: Metrics, *, segments: int) -> None:
+        """Speak up to ``segments`` segments at the same time."""
+        self._queue = queue
+        self._steps = steps
+        self._segments = segments
+        self._metrics = metrics
+        self._greenlets: list[gevent.Greenlet] = []
+        self._storage_failures = 0
+
+    def start(self) -> None:
+        """Begin to take tasks."""
+        self._greenlets = [gevent.spawn(self._run, _KINDS) for _ in range(self._segments)]
+        self._greenlets.append(gevent.spawn(self._run, _JOINS))
+
+    def stop(self) -> None:
+        """End at once. The tasks in hand are not done, so they will be delivered again."""
+        gevent.killall(self._greenlets)
+
+    def _run(self, kinds: tuple[Kind, ...]) -> None:
+        while True:
+            self._do(self._queue.take(kinds))
+
+    def _do(self, delivery: Delivery) -> None:
+        task = delivery.task
+        try:
+            self._steps.do(task)
+        except (StorageError, QueueError) as error:
+            self._storage_failed(delivery, error)
+        except DeadlineError:  # live requests had all threads
+            self._queue.retry(delivery, 1.0, failed=False)
+        except OtherVoiceError:
+            self._queue.pass_on(delivery, _PASS_ON_SECONDS)
+        except JobFailedError as error:
+            self._fail(delivery, error.code, str(error))
+        except WebhookError as error:
+            self._queue.retry(delivery, error.retry_after)
+        except (NoObjectError, BrokenPlanError) as error:
+            self._failed(delivery, "internal_error", f"Objects of the job are missing or damaged. {error}".strip())
+        except Exception:
+            log.exception("task failed", extra={"job": task.job.id, "task": task.kind})
+            what = f"The engine cannot speak segment {task.first + 1}." if task.kind == "speak" else "Internal error."
+            self._failed(delivery, "internal_error", what)
+        else:
+            self._storage_failures = 0
+            self._queue.done(delivery)
+
+    def _storage_failed(self, delivery: Delivery, error: StorageError | QueueError) -> None:
+        pause = pause_after(self._storage_failures)
+        self._storage_failures += 1
+        self._metrics.job_storage_failures.inc()
+        log.warning(
+            "storage or queue failed", extra={"job": delivery.task.job.id, "reason": str(error), "retry_after": pause}
+        )
+        self._queue.retry(delivery, pause, failed=False)
+
+    def _failed(self, delivery: Delivery, code: str, message: str) -> None:
+        if delivery.failures + 1 < MAX_FAILURES or delivery.task.kind == "finish":
+            self._queue.retry(delivery, pause_after(2 + delivery.failures))
+        else:
+            self._fail(delivery, code, message)
+
+    def _fail(self, delivery: Delivery, code: str, message: str) -> None:
+        name: JobName = delivery.task.job
+        try:
+            self._steps.fail(name, code, message)
+        except (StorageError, QueueError) as error:
+            self._storage_failed(delivery, error)
+        else:
+            self._queue.done(delivery)
