@@ -27,6 +27,7 @@ _ADDITIONS = 2_000  # about 0.1 ms
 _LATE_SECONDS = 0.01
 _SLOW_FACTOR = 1.6
 _APART_SECONDS = 0.05
+_STOP_SECONDS = 30.0
 _LONG_SECONDS = 0.03
 """Shorter spells are not reported: a single sample may be slow because another process had the processor."""
 
@@ -88,7 +89,7 @@ def watched() -> Iterator[Spells]:
         try:
             yield result
         finally:
-            output, _ = process.communicate()
+            output, _ = process.communicate(timeout=_STOP_SECONDS)
             found = find([Sample(*each) for each in json.loads(output)])
             result.watched, result.spells = found.watched, found.spells
 

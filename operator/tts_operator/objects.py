@@ -10,16 +10,6 @@ from msgspec import Raw
 from tts_operator.json_object import Json
 
 
-class OwnerReference(TypedDict, total=False):
-    """An object that another one depends on."""
-
-    apiVersion: str
-    kind: str
-    name: str
-    uid: str
-    controller: bool | None
-
-
 class ManagedFieldsEntry(TypedDict, total=False):
     """Which fields a manager owns. `fieldsV1` stays text."""
 
@@ -77,7 +67,7 @@ class ContainerStateTerminated(TypedDict, total=False):
 
 
 class ContainerState(TypedDict, total=False):
-    """Exactly one of these is set; neither, if the container runs."""
+    """The state of a container. At most one of these is set; none while it runs."""
 
     waiting: ContainerStateWaiting
     terminated: ContainerStateTerminated
