@@ -4,7 +4,7 @@ Source: https://prometheus-operator.dev/docs/api-reference/api/
 """
 
 from tts_operator.api import TTSService
-from tts_operator.desired.identity import all_pods, manifest
+from tts_operator.desired.identity import manifest, serving_pods, worker_labels, worker_name
 from tts_operator.json_object import Json
 
 SPEECH = "/v1/audio/speech|/api/tts"
@@ -12,7 +12,16 @@ SPEECH = "/v1/audio/speech|/api/tts"
 
 
 def pod_monitor(service: TTSService) -> Json:
-    """The PodMonitor, which scrapes /metrics of each pod."""
+    """The PodMonitor, which scrapes /metrics of each pod that serves clients."""
+    return _pod_monitor(service, serving_pods(service), name=None)
+
+
+def worker_pod_monitor(service: TTSService) -> Json:
+    """The PodMonitor of the workers. Their metrics have another job, so that no alert takes a worker for a server."""
+    return _pod_monitor(service, worker_labels(service), name=worker_name(service))
+
+
+def _pod_monitor(service: TTSService, pods: dict[str, str], *, name: str | None) -> Json:
     asked = service.spec.monitoring.pod_monitor
     # honorLabels keeps the server's label `endpoint`, which would otherwise be renamed in favor of the port's name.
     endpoint = {"port": "http", "path": "/metrics", "interval": f"{asked.interval_seconds}s", "honorLabels": True}
@@ -20,8 +29,9 @@ def pod_monitor(service: TTSService) -> Json:
         service,
         "monitoring.coreos.com/v1",
         "PodMonitor",
+        name=name,
         labels=asked.labels,
-        spec={"selector": {"matchLabels": all_pods(service)}, "podMetricsEndpoints": [endpoint]},
+        spec={"selector": {"matchLabels": pods}, "podMetricsEndpoints": [endpoint]},
     )
 
 

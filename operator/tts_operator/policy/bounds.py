@@ -34,6 +34,8 @@ class Bounds:
     priority_classes: tuple[str, ...]
     issuers: tuple[str, ...]
     prometheus: tuple[str, ...]
+    kafka_brokers: tuple[str, ...]
+    s3_endpoints: tuple[str, ...]
 
     def has_image(self, reference: str) -> bool:
         """Whether an image is allowed, whatever its tag and digest."""

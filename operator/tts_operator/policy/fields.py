@@ -4,16 +4,25 @@ from collections.abc import Iterator
 
 from tts_operator.api import Spec
 from tts_operator.api.network import IssuerReference
-from tts_operator.policy.addresses import is_allowed, problem
+from tts_operator.policy.addresses import host_problem, is_allowed, problem
 from tts_operator.policy.bounds import Bounds, Violation, allowed, shown
 from tts_operator.policy.patterns import any_matches
+from tts_operator.policy.template import priority_class_violation
 
 CERT_MANAGER = "cert-manager.io"
+AWS_REGION = "us-east-1"
+"""The region of a bucket without one."""
 
 
 def spec_violations(spec: Spec, bounds: Bounds) -> list[Violation]:
     """Find violations in the spec's own fields. The check of the pod template covers what ends up in pods."""
-    return [*_service(spec, bounds), *_ingress(spec, bounds), *_gateway(spec, bounds), *_prometheus(spec, bounds)]
+    return [
+        *_service(spec, bounds),
+        *_ingress(spec, bounds),
+        *_gateway(spec, bounds),
+        *_prometheus(spec, bounds),
+        *_jobs(spec, bounds),
+    ]
 
 
 def _service(spec: Spec, bounds: Bounds) -> Iterator[Violation]:
@@ -49,6 +58,31 @@ def _prometheus(spec: Spec, bounds: Bounds) -> Iterator[Violation]:
         yield Violation(text=f"{field}: {shown(prometheus.url)} is not allowed: {wrong}")
     elif not is_allowed(bounds.prometheus, prometheus.url):
         yield _refused(field, prometheus.url, bounds.prometheus, "prometheus")
+
+
+def _jobs(spec: Spec, bounds: Bounds) -> Iterator[Violation]:
+    if spec.jobs is None:
+        return
+    for broker in spec.jobs.kafka.bootstrap_servers if spec.jobs.kafka is not None else ():
+        field = "spec.jobs.kafka.bootstrapServers"
+        if wrong := host_problem(broker.rpartition(":")[0].strip("[]")):
+            yield Violation(text=f"{field}: {shown(broker)} is not allowed: {wrong}")
+        elif not any_matches(bounds.kafka_brokers, broker):
+            yield _refused(field, broker, bounds.kafka_brokers, "kafkaBrokers")
+    bucket = spec.jobs.storage.s3
+    if bucket is not None:
+        field = "spec.jobs.storage.s3.endpoint"
+        endpoint = bucket.endpoint or f"https://s3.{bucket.region or AWS_REGION}.amazonaws.com"
+        if wrong := problem(endpoint):
+            yield Violation(text=f"{field}: {shown(endpoint)} is not allowed: {wrong}")
+        elif not any_matches(bounds.s3_endpoints, endpoint):
+            yield _refused(field, endpoint, bounds.s3_endpoints, "s3Endpoints")
+    placement = spec.jobs.workers.placement if spec.jobs.workers is not None else None
+    if placement is not None and placement.priority_class_name is not None:
+        wrong_class = priority_class_violation(placement.priority_class_name, bounds)
+        if wrong_class is not None:
+            text = f"spec.jobs.workers.placement.priorityClassName: {wrong_class.text}"
+            yield Violation(text=text, value=wrong_class.value)
 
 
 def _hosts(field: str, hosts: list[str], bounds: Bounds) -> Iterator[Violation]:

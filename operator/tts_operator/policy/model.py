@@ -76,6 +76,10 @@ class Rules(_Model):
     """KIND/NAME in the group cert-manager.io, GROUP/KIND/NAME in others."""
     prometheus: Patterns = ()
     """SCHEME://HOST[:PORT][/PATH]."""
+    kafka_brokers: Patterns = ("*",)
+    """HOST:PORT. Pods connect to them, and never to loopback and link-local addresses."""
+    s3_endpoints: Patterns = ("*",)
+    """SCHEME://HOST[:PORT], likewise. That of AWS is https://s3.REGION.amazonaws.com."""
 
 
 FIELDS = tuple(Rules.model_fields)
@@ -93,6 +97,8 @@ class Overrides(_Model):
     priority_classes: Patterns = ()
     issuers: Patterns = ()
     prometheus: Patterns = ()
+    kafka_brokers: Patterns = ()
+    s3_endpoints: Patterns = ()
 
     @cached_property
     def given(self) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def desired_workloads(context: RolloutContext, state: RolloutState) -> DesiredWo
         stable, revision=context.update_revision, halted=context.service.spec.rollout.paused or bool(state.reason)
     )
     if phase is Phase.CHECKING_IN_PLACE:
-        return replace(new, one_pod=True)
+        return replace(new, one_pod=True, workers=context.stable)
     promoting = phase is Phase.PROMOTING
     if promoting and not context.has_candidate:
         return new

@@ -51,7 +51,7 @@ async def test_a_restart_makes_no_request() -> None:
 async def test_drift_takes_one_request(kind: str) -> None:
     world = await converged({**everything(), "paused": False})
     store = next(store for resource, store in world.children.items() if resource.kind == kind)
-    live = whole(*store)
+    live = whole(next(iter(store)))
     store.put({**live, "metadata": {**live["metadata"], "labels": {}, "resourceVersion": "999"}})
     await world.reconcile()
     assert ("force", kind) in world.api.requests
