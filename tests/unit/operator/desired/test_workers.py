@@ -10,6 +10,7 @@ from tts_operator.desired.revision import Revision, revisions_of, wanted_revisio
 from tts_operator.desired.service import service_
 from tts_operator.desired.workloads import DesiredWorkloads, Traffic
 from tts_operator.json_object import Json
+from tts_operator.policy import Policy
 from tts_operator.reconcile.plan import compare, decide
 
 WORKER = f"{NAME}-worker"
@@ -176,6 +177,23 @@ def test_a_check_in_place_does_not_reach_the_workers() -> None:
     plan = compare(new, observed, decide(new, observed, DEFAULTS, bounds, now=NOW), DEFAULTS, bounds)
     assert named(list(plan.apply), "Deployment", NAME) is not None
     assert named(list(plan.apply), "Deployment", WORKER) is None
+
+
+@pytest.mark.parametrize("workers", [{}, {"replicas": 5}], ids=["the same workers", "other workers"])
+def test_workers_that_are_no_longer_allowed_do_not_hold_up_a_corrected_spec(workers: Json) -> None:
+    """They start no pods anew, and stay as they are until the corrected revision is stable."""
+    old = service({**jobs(), "podTemplate": {"spec": {"hostPID": True}}})
+    observed = world(old)
+    (before,) = revisions_of(observed.history(old))
+    status = {"currentRevision": before.name, "observedGeneration": 1}
+    resources = {"resources": {"limits": {"cpu": "3"}}} if workers else {}
+    new = service(jobs(workers={**workers, **resources}), status=status, generation=2)
+    bounds = Policy().for_namespace(NAMESPACE, DEFAULTS.image)
+    plan = compare(new, observed, decide(new, observed, DEFAULTS, bounds, now=NOW), DEFAULTS, bounds)
+    assert not plan.violation
+    assert named(list(plan.apply), "Deployment", f"{NAME}-candidate") is not None
+    assert named(list(plan.apply), "Deployment", WORKER) is None
+    assert not plan.delete
 
 
 def test_jobs_that_are_removed_take_their_workers_along_and_keep_the_volume_until_no_pod_has_it() -> None:
