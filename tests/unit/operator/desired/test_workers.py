@@ -165,17 +165,20 @@ def test_during_a_rollout_workers_stay_at_the_stable_revision() -> None:
     assert not plan.delete
 
 
-def test_a_check_in_place_does_not_reach_the_workers() -> None:
-    """With maxSurge: 0, the stable Deployment gets the new revision before its check."""
-    stop_first = {"rollout": {"maxSurge": 0, "maxUnavailable": 1}}
+@pytest.mark.parametrize("phase", ["CheckingInPlace", "Promoting", "RolledBack"])
+def test_a_revision_that_is_not_rolled_out_completely_does_not_reach_the_workers(phase: str) -> None:
+    """Although the stable Deployment has it already, or, with maxSurge: 0, before its check."""
+    stop_first = {"rollout": {"maxSurge": 0, "maxUnavailable": 1, "speechCheck": {"enabled": False}}}
     old = service({**jobs(), **stop_first})
     observed = world(old)
     (before,) = revisions_of(observed.history(old))
-    status = {"currentRevision": before.name, "observedGeneration": 1}
-    new = service({**jobs(), **stop_first, "server": {"maxInputCharacters": 900}}, status=status, generation=2)
+    asked = {**jobs(), **stop_first, "server": {"maxInputCharacters": 900}}
+    state = {"revision": revision(asked).name, "phase": phase, "startTime": NOW, "since": NOW}
+    status = {"currentRevision": before.name, "observedGeneration": 1, "rollout": state}
+    new = service(asked, status=status, generation=2)
     bounds = OPEN.for_namespace(NAMESPACE, DEFAULTS.image)
     plan = compare(new, observed, decide(new, observed, DEFAULTS, bounds, now=NOW), DEFAULTS, bounds)
-    assert named(list(plan.apply), "Deployment", NAME) is not None
+    assert (named(list(plan.apply), "Deployment", NAME) is None) is (phase == "RolledBack")
     assert named(list(plan.apply), "Deployment", WORKER) is None
 
 
