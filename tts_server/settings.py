@@ -211,12 +211,14 @@ class Settings:
         (),
         "Hosts to which jobs may send a message at their end, such as hooks.example.com or *.example.com. If empty, "
         "none.",
+        service="jobs.webhooks.hosts",
     )
     jobs_webhook_secret: str = _setting(
         "TTS_JOBS_WEBHOOK_SECRET",
         "",
         "What signs these messages: whsec_ and base64, or text. If empty, they are not signed.",
         secret=True,
+        service="jobs.webhooks.secretRef",
     )
     jobs_webhook_private: str = _setting(
         "TTS_JOBS_WEBHOOK_PRIVATE",

@@ -4,9 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from tts_operator.api.network import Host
 from tts_operator.api.placement import Placement
 from tts_operator.api.references import LocalObjectReference, SecretKeyReference
-from tts_operator.api.schema import ATOMIC, INT32, ApiModel, Quantity, rule, rules
+from tts_operator.api.schema import ATOMIC, INT32, SET, ApiModel, Quantity, rule, rules
 from tts_operator.api.server import Resources
 
 DEFAULT_WORKERS = 2
@@ -147,6 +148,17 @@ class JobLimits(ApiModel):
     """Maximum number of jobs of one API key that have not ended. Further ones get a 429 response."""
 
 
+class Webhooks(ApiModel):
+    """Messages that jobs send at their end, to the URL that the client has named."""
+
+    hosts: list[Host] = Field(min_length=1, max_length=32, json_schema_extra=SET)
+    """Hosts that may get messages, such as hooks.example.com or *.example.com. Others are refused, as are addresses
+    inside the network."""
+    secret_ref: SecretKeyReference | None = None
+    """Key of a Secret that contains what signs the messages: whsec_ and base64, or text. Default: they are not signed.
+    After a change of the Secret, run kubectl rollout restart deployment/NAME deployment/NAME-worker."""
+
+
 class Workers(ApiModel):
     """Pods that speak jobs and serve no clients, with the image and settings of the stable revision."""
 
@@ -183,6 +195,8 @@ class Jobs(ApiModel):
     limits: JobLimits = Field(default_factory=JobLimits)
     retention_seconds: int = Field(604_800, ge=60, le=31_536_000, json_schema_extra=INT32)
     """How long a job and its audio are kept after its end, in seconds."""
+    webhooks: Webhooks | None = None
+    """Messages that jobs send at their end. Default: none."""
     workers: Workers | None = None
     """Pods that speak jobs and serve no clients, so that live requests share no CPU with books (Deployment
     NAME-worker). They have the image and the settings of the stable revision. Default: two, if kafka is set."""

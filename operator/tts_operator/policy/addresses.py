@@ -53,8 +53,8 @@ def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return None
 
 
-def problem(url: str) -> str:
-    """What is wrong with a URL, regardless of the policy; empty if nothing is."""
+def problem(url: str, *, itself: str = "the operator itself") -> str:
+    """What is wrong with a URL, regardless of the policy; empty if nothing is. `itself` is who connects to it."""
     if not _PLAIN.fullmatch(url) or "\\" in url:
         return f"it contains invalid characters; {FORM}"
     if "?" in url or "#" in url:
@@ -66,7 +66,7 @@ def problem(url: str) -> str:
         return f"a user name or password is not allowed in it; {FORM}"
     if "%" in parts.hostname:
         return f"% is not allowed in its host; {FORM}"
-    return host_problem(parts.hostname, itself="the operator itself")
+    return host_problem(parts.hostname, itself=itself)
 
 
 def host_problem(host: str, *, itself: str = "the pod itself") -> str:

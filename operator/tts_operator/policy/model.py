@@ -80,6 +80,8 @@ class Rules(_Model):
     """HOST:PORT. Pods connect to them, and never to loopback and link-local addresses."""
     s3_endpoints: Patterns = ("*",)
     """SCHEME://HOST[:PORT], likewise. That of AWS is https://s3.REGION.amazonaws.com."""
+    webhook_hosts: Patterns = ("*",)
+    """Hosts, which may be wildcards themselves. Pods never send messages to addresses inside the network."""
 
 
 FIELDS = tuple(Rules.model_fields)
@@ -99,6 +101,7 @@ class Overrides(_Model):
     prometheus: Patterns = ()
     kafka_brokers: Patterns = ()
     s3_endpoints: Patterns = ()
+    webhook_hosts: Patterns = ()
 
     @cached_property
     def given(self) -> dict[str, Any]:

@@ -33,6 +33,7 @@ OPEN = Policy(
     prometheus=ALL,
     kafka_brokers=ALL,
     s3_endpoints=ALL,
+    webhook_hosts=ALL,
 )
 """Everything is allowed: for tests that are about something else."""
 POLICY = Policy()

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tts_operator.api import TTSService
-from tts_operator.api.jobs import S3, Jobs, Kafka
+from tts_operator.api.jobs import S3, Jobs, Kafka, Webhooks
 from tts_operator.api.references import SecretKeyReference
 from tts_operator.desired.identity import jobs_claim_name
 from tts_operator.desired.pod.probe import CONTAINER
@@ -29,6 +29,7 @@ def environment(service: TTSService) -> list[Json]:
         {"name": "TTS_JOBS_STORAGE", "value": _storage(service, jobs)},
         {"name": "TTS_JOBS_KEEP_SECONDS", "value": str(jobs.retention_seconds)},
         {"name": "TTS_JOBS_MAX_OPEN", "value": str(jobs.limits.max_open_jobs)},
+        *(_webhooks(jobs.webhooks) if jobs.webhooks is not None else ()),
         *(_bucket(jobs.storage.s3) if jobs.storage.s3 is not None else ()),
         *(_kafka(service, jobs.kafka) if jobs.kafka is not None else ()),
     ]
@@ -39,6 +40,14 @@ def _storage(service: TTSService, jobs: Jobs) -> str:
     if bucket is None:
         return FOLDER
     return f"s3://{bucket.bucket}/{bucket.prefix or f'{service.namespace}/{service.name}'}"
+
+
+def _webhooks(webhooks: Webhooks) -> list[Json]:
+    secret = webhooks.secret_ref
+    return [
+        {"name": "TTS_JOBS_WEBHOOK_HOSTS", "value": ",".join(webhooks.hosts)},
+        *([_from_secret("TTS_JOBS_WEBHOOK_SECRET", secret.name, secret.key)] if secret is not None else ()),
+    ]
 
 
 def _bucket(bucket: S3) -> list[Json]:

@@ -19,6 +19,7 @@ POLICY = Policy.model_validate(
         "issuers": ["Issuer/*", "ClusterIssuer/tenants", "awspca.cert-manager.io/AWSPCAIssuer/*"],
         "priorityClasses": ["batch-*"],
         "kafkaBrokers": ["kafka.shared:9093", "*.kafka.{namespace}.svc:*"],
+        "webhookHosts": ["*.{namespace}.example.com"],
         "s3Endpoints": ["https://s3.eu-*.amazonaws.com", "https://minio.{namespace}:9000"],
         "prometheus": ["http://prometheus.monitoring.svc:9090", "http://*.metrics.svc:9090/p/*", "https://mimir/*"],
     }
@@ -228,6 +229,7 @@ def test_addresses(address: str, forbidden: bool) -> None:
     "spec",
     [
         {"jobs": {"storage": {"persistentVolumeClaim": {}}}},
+        {"jobs": {"storage": {"persistentVolumeClaim": {}}, "webhooks": {"hosts": ["*.bank.example.com"]}}},
         jobs(region="eu-central-1"),
         jobs(endpoint="https://minio.bank:9000", broker="a.kafka.bank.svc:9092"),
         jobs(region="eu-west-1", placement={"priorityClassName": "batch-low"}),
@@ -244,6 +246,11 @@ def test_allowed_jobs(spec: Json) -> None:
         (jobs(region="us-east-1"), "storage.s3.endpoint", '"https://s3.us-east-1.amazonaws.com" is not allowed'),
         (jobs(), "storage.s3.endpoint", '"https://s3.us-east-1.amazonaws.com" is not allowed'),
         (jobs(endpoint="https://minio.shop:9000"), "storage.s3.endpoint", "policy.s3Endpoints"),
+        (
+            {"jobs": {"storage": {"persistentVolumeClaim": {}}, "webhooks": {"hosts": ["*.example.com"]}}},
+            "spec.jobs.webhooks.hosts",
+            "policy.webhookHosts",
+        ),
         (jobs(placement={"priorityClassName": "first"}), "workers.placement.priorityClassName", "batch-*"),
         (jobs(placement={"priorityClassName": "system-node-critical"}), "priorityClassName", "the cluster's own pods"),
     ],
