@@ -36,7 +36,7 @@ def _pod_monitor(service: TTSService, pods: dict[str, str], *, name: str | None)
 
 
 def prometheus_rule(service: TTSService) -> Json:
-    """The PrometheusRule, with alerts for what clients notice, and for a lexicon that is wrong."""
+    """The PrometheusRule, with alerts for what clients notice, for a lexicon that is wrong, and for jobs that wait."""
     asked = service.spec.monitoring.prometheus_rule
     group = {"name": f"tts-operator.{service.namespace}.{service.name}", "rules": _alerts(service)}
     return manifest(
@@ -90,7 +90,21 @@ def _alerts(service: TTSService) -> list[Json]:
             severity="warning",
             summary=f"Pods of {name} cannot read its lexicon, and use an older one or none; their logs say why",
         ),
+        *([_jobs_alert(service, name)] if service.spec.jobs is not None else ()),
     ]
+
+
+def _jobs_alert(service: TTSService, name: str) -> Json:
+    """The alert for jobs. With Kafka, it is about the workers, whose metrics have a job name of their own."""
+    kafka = service.spec.jobs is not None and service.spec.jobs.kafka is not None
+    speaking = f"{service.namespace}/{worker_name(service)}" if kafka else name
+    return _alert(
+        "TTSServiceJobsWaiting",
+        f'sum(rate(tts_job_storage_failures_total{{job="{speaking}"}}[5m])) > 0',
+        minutes=10,
+        severity="warning",
+        summary=f"Jobs of {name} wait, because their storage or brokers fail; the logs of {speaking} say why",
+    )
 
 
 def _is_always_scraped(service: TTSService) -> bool:
