@@ -131,19 +131,25 @@ def has_workers(template: Json) -> bool:
     """Whether the pods of a template leave their jobs to workers. Accepts any template, whatever it contains."""
     containers = template["spec"].get("containers")
     return any(
-        isinstance(variable, dict) and variable.get("name") == BROKERS
+        _is_named(variable, BROKERS)
         for container in (containers if isinstance(containers, list) else ())
-        if isinstance(container, dict) and container.get("name") == CONTAINER
+        if _is_named(container, CONTAINER)
         for variable in _list(container.get("env"))
     )
 
 
 def as_work(container: Any, resources: Json | None) -> Any:
     """Return the server's container as that of a worker, with these resources, if any. Leaves others alone."""
-    if not isinstance(container, dict) or container.get("name") != CONTAINER:
+    if not _is_named(container, CONTAINER):
         return container
     changed = {"resources": resources} if resources is not None else {}
-    return {**container, "args": ["work"], "env": [*_list(container.get("env")), INSTANCE], **changed}
+    # Two variables of one name would be refused, and podTemplate may contain anything.
+    others = [each for each in _list(container.get("env")) if not _is_named(each, INSTANCE["name"])]
+    return {**container, "args": ["work"], "env": [*others, INSTANCE], **changed}
+
+
+def _is_named(item: Any, name: str) -> bool:
+    return isinstance(item, dict) and item.get("name") == name
 
 
 def _list(value: Any) -> list[Any]:

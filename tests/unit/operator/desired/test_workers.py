@@ -134,6 +134,15 @@ def test_pod_template_reaches_workers_whatever_it_contains() -> None:
     ][1:] == [other]
 
 
+def test_a_name_in_the_group_is_the_pod_s_own() -> None:
+    """Two workers of one name would throw each other out, and a container with two variables of one name is refused."""
+    env = [{"name": "TTS_KAFKA_INSTANCE", "value": "one-for-all"}]
+    spec = {**jobs(), "podTemplate": {"spec": {"containers": [{"name": "server", "env": env}]}}}
+    names = [each["name"] for each in container(spec)["env"]]
+    assert names.count("TTS_KAFKA_INSTANCE") == 1
+    assert environment(spec, WORKER)["TTS_KAFKA_INSTANCE"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+
+
 def test_workers_do_not_make_a_revision() -> None:
     before = revision(jobs())
     assert revision(jobs(workers={"replicas": 7, "placement": {"nodeSelector": {"a": "b"}}})) == before
