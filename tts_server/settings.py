@@ -174,11 +174,13 @@ class Settings:
         "",
         "Where jobs for long texts are kept: a folder, or s3://, gs:// or az:// with bucket and prefix. If empty, the "
         "server takes no jobs.",
+        service="jobs.storage",
     )
     jobs_ca_file: str = _setting(
         "TTS_JOBS_CA_FILE",
         "",
         "A PEM file with the certificates that the bucket's own must be signed by. If empty, those of the system.",
+        service="jobs.storage.s3.caSecretRef",
     )
     jobs_keep_seconds: int = _setting(
         "TTS_JOBS_KEEP_SECONDS",
@@ -186,9 +188,15 @@ class Settings:
         "How long a job and its audio are kept after its end.",
         low=60,
         high=31_536_000,
+        service="jobs.retentionSeconds",
     )
     jobs_max_open: int = _setting(
-        "TTS_JOBS_MAX_OPEN", 100, "The most jobs of one API key that have not ended. More get 429.", low=1, high=100_000
+        "TTS_JOBS_MAX_OPEN",
+        100,
+        "The most jobs of one API key that have not ended. More get 429.",
+        low=1,
+        high=100_000,
+        service="jobs.limits.maxOpenJobs",
     )
     jobs_link_seconds: int = _setting(
         "TTS_JOBS_LINK_SECONDS",
@@ -203,12 +211,14 @@ class Settings:
         (),
         "Hosts to which jobs may send a message at their end, such as hooks.example.com or *.example.com. If empty, "
         "none.",
+        service="jobs.webhooks.hosts",
     )
     jobs_webhook_secret: str = _setting(
         "TTS_JOBS_WEBHOOK_SECRET",
         "",
         "What signs these messages: whsec_ and base64, or text. If empty, they are not signed.",
         secret=True,
+        service="jobs.webhooks.secretRef",
     )
     jobs_webhook_private: str = _setting(
         "TTS_JOBS_WEBHOOK_PRIVATE",
@@ -221,8 +231,11 @@ class Settings:
         "",
         "The brokers of a Kafka cluster, through which servers give jobs to workers. If empty, the server speaks its "
         "jobs itself.",
+        service="jobs.kafka.bootstrapServers",
     )
-    kafka_topic_prefix: str = _setting("TTS_KAFKA_TOPIC_PREFIX", "tts", "How the names of all topics begin.")
+    kafka_topic_prefix: str = _setting(
+        "TTS_KAFKA_TOPIC_PREFIX", "tts", "How the names of all topics begin.", service="jobs.kafka.topicPrefix"
+    )
     kafka_group: str = _setting(
         "TTS_KAFKA_GROUP", "", "The consumer group of the workers. If empty, the prefix and `.workers`."
     )
@@ -231,24 +244,34 @@ class Settings:
         "",
         "A name of this worker that no other has (group.instance.id). With it, a worker that restarts keeps its "
         "partitions.",
+        service=OPERATOR,
     )
     kafka_security_protocol: str = _setting(
         "TTS_KAFKA_SECURITY_PROTOCOL",
         "plaintext",
         "How to connect to the brokers.",
         choices=("plaintext", "ssl", "sasl_plaintext", "sasl_ssl"),
+        service="jobs.kafka.tls",
     )
     kafka_ca_file: str = _setting(
-        "TTS_KAFKA_CA_FILE", "", "A PEM file with the certificates that the brokers' must be signed by."
+        "TTS_KAFKA_CA_FILE",
+        "",
+        "A PEM file with the certificates that the brokers' must be signed by.",
+        service="jobs.kafka.tls.caSecretRef",
     )
     kafka_sasl_mechanism: str = _setting(
         "TTS_KAFKA_SASL_MECHANISM",
         "",
         "How to log in at the brokers, with a security protocol that begins with sasl.",
         choices=("plain", "scram-sha-256", "scram-sha-512"),
+        service="jobs.kafka.sasl.mechanism",
     )
-    kafka_username: str = _setting("TTS_KAFKA_USERNAME", "", "The user name at the brokers.")
-    kafka_password: str = _setting("TTS_KAFKA_PASSWORD", "", "The password at the brokers.", secret=True)
+    kafka_username: str = _setting(
+        "TTS_KAFKA_USERNAME", "", "The user name at the brokers.", service="jobs.kafka.sasl.secretRef"
+    )
+    kafka_password: str = _setting(
+        "TTS_KAFKA_PASSWORD", "", "The password at the brokers.", secret=True, service="jobs.kafka.sasl.secretRef"
+    )
     drain_seconds: float = _setting(
         "TTS_DRAIN_SECONDS",
         5.0,

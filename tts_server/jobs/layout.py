@@ -8,6 +8,7 @@ JOBS = "jobs/"
 OPEN = "open/"
 IDEMPOTENCY = "idempotency/"
 INBOX = "inbox/"
+CHECKS = "checks/"
 
 
 def folder(job: JobName) -> str:
@@ -78,6 +79,11 @@ def open_job(job: JobName) -> str:
 def idempotency(tenant: str, key: str) -> str:
     """Which job belongs to the client's key."""
     return f"{IDEMPOTENCY}{tenant}/{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def check(name: str) -> str:
+    """What a worker writes and removes before it begins."""
+    return f"{CHECKS}{name}"
 
 
 def inbox(tenant: str, name: str) -> str:

@@ -16,6 +16,7 @@ from tts_server.jobs.queue.local import LocalQueue
 from tts_server.jobs.queue.tasks import Queue, QueueError, Sender, Task
 from tts_server.jobs.records import Records
 from tts_server.jobs.retention import Retention
+from tts_server.jobs.start_check import storage_problem, wait_until_usable
 from tts_server.jobs.storage import Storage, StorageError, open_storage, pause_after
 from tts_server.jobs.submission import Submissions
 from tts_server.jobs.threads import Threads
@@ -70,8 +71,12 @@ class Jobs:
     ) -> None:
         """Begin to speak, to accept jobs from Kafka, and to remove old ones.
 
-        ``folder`` outlives the process, see :class:`InHand`. ``accept`` accepts the job of a message.
+        ``folder`` outlives the process, see :class:`InHand`. ``accept`` accepts the job of a message. A worker raises
+        :class:`~tts_server.jobs.start_check.UnusableError` if storage or brokers cannot be used for a minute.
         """
+        if self._tasks and not isinstance(self.queue, LocalQueue):
+            queue = self._tasks
+            wait_until_usable(lambda: storage_problem(self.storage) or queue.problem())
         if self._tasks:
             self._work(self._tasks, folder, lifecycle, describe)
             self._take_requests(lifecycle, accept)

@@ -154,7 +154,7 @@ def _load_model(app: Any, lifecycle: Lifecycle, loading: "Loading | None", run_f
             ctx.jobs.start(run_folder.in_hand, lifecycle, event, job_messages(ctx, ctx.jobs).accept)
     except Exception as error:
         log.exception("cannot load the model")
-        known = isinstance(error, EngineError)
+        known = isinstance(error, EngineError | SettingsError)
         report_fatal(str(error) if known else f"Cannot load the model: {type(error).__name__}: {error}")
         # Not sys.exit, which would end only this greenlet.
         os._exit(_BOOT_FAILED)

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from tts_operator.api.jobs import Jobs
 from tts_operator.api.model import Model
 from tts_operator.api.monitoring import Monitoring
 from tts_operator.api.network import Gateway, Ingress, NetworkPolicy, ServicePort
@@ -25,6 +26,11 @@ _ONE_NODE_CLAIM = (
     "has(self.model.storage) && has(self.model.storage.persistentVolumeClaim)"
     " && !('ReadWriteMany' in self.model.storage.persistentVolumeClaim.accessModes)"
     " && !('ReadOnlyMany' in self.model.storage.persistentVolumeClaim.accessModes)"
+)
+_SHARES_JOBS_WITH_WORKERS = "has(self.jobs) && has(self.jobs.kafka)"
+_ONE_SERVER = (
+    "!has(self.autoscaling) && self.replicas <= 1 && self.rollout.strategy == 'Rolling'"
+    " && string(self.rollout.maxSurge) in ['0', '0%']"
 )
 MOST_BY_PODS = 80
 """Maximum weight of a canary without a route: it needs four times as many pods as the stable ones."""
@@ -62,6 +68,16 @@ class Spec(ApiModel):
                 "model.storage.persistentVolumeClaim.accessModes: [ReadWriteMany], or replicas: 1",
             ),
             rule(
+                f"!({_ONE_NODE_CLAIM}) || !({_SHARES_JOBS_WITH_WORKERS})",
+                "a ReadWriteOnce volume serves the pods of one node only, but the workers of jobs need the model too: "
+                "set model.storage.persistentVolumeClaim.accessModes: [ReadWriteMany]",
+            ),
+            rule(
+                f"!has(self.jobs) || has(self.jobs.kafka) || ({_ONE_SERVER})",
+                "without jobs.kafka, one server at a time can have the jobs: set jobs.kafka, or replicas: 1, "
+                "rollout.maxSurge: 0, and rollout.maxUnavailable: 1, without autoscaling and with strategy Rolling",
+            ),
+            rule(
                 "!has(self.rollout.speechCheck.texts) || self.rollout.speechCheck.texts.all(t,"
                 " size(t) <= self.server.maxInputCharacters)",
                 "a text in rollout.speechCheck.texts is longer than server.maxInputCharacters, so every pod would "
@@ -85,6 +101,8 @@ class Spec(ApiModel):
     """Scales the number of pods with the load, instead of a fixed number of replicas."""
     resources: Resources = Field(default_factory=Resources)
     server: Server = Field(default_factory=Server)
+    jobs: Jobs | None = None
+    """Long texts, which the service reads in the background (`/v1/audio/jobs`). Default: it takes none."""
     placement: Placement = Field(default_factory=Placement)
     service: ServicePort = Field(default_factory=ServicePort)
     ingress: Ingress | None = None

@@ -8,13 +8,14 @@ from tts_operator.desired.deployment import candidate_deployment, deployment, in
 from tts_operator.desired.horizontal_pod_autoscaler import horizontal_pod_autoscaler
 from tts_operator.desired.http_route import http_route
 from tts_operator.desired.ingress import canary_ingress, certificate, ingress, splits_by_weight
-from tts_operator.desired.monitoring import pod_monitor, prometheus_rule
+from tts_operator.desired.monitoring import pod_monitor, prometheus_rule, worker_pod_monitor
 from tts_operator.desired.network_policy import network_policy
-from tts_operator.desired.persistent_volume_claim import persistent_volume_claim
-from tts_operator.desired.pod_disruption_budget import pod_disruption_budget
+from tts_operator.desired.persistent_volume_claim import jobs_claim, persistent_volume_claim
+from tts_operator.desired.pod_disruption_budget import pod_disruption_budget, worker_disruption_budget
 from tts_operator.desired.revision import Revision, revisions_of, wanted_revision
 from tts_operator.desired.service import candidate_service, service_
 from tts_operator.desired.service_account import service_account
+from tts_operator.desired.worker import worker_deployment, workers_of
 from tts_operator.desired.workloads import Candidate, DesiredWorkloads
 from tts_operator.json_object import Json
 from tts_operator.keyring import Keyring
@@ -57,10 +58,12 @@ def children_of(service: TTSService, workloads: DesiredWorkloads, defaults: Defa
         service_account(service),
         *(each.manifest(service) for each in revisions.values() if each.recorded),
         *_claim(service, revisions.values()),
+        *_jobs_claim(service, revisions.values()),
         service_(service, workloads.traffic),
         pod_disruption_budget(service),
         *(_of_candidate(service, candidate) if candidate else ()),
         deployment(service, workloads),
+        *_workers(service, workloads),
         *_optional_children(service, workloads, defaults),
     ]
 
@@ -82,6 +85,26 @@ def _claim(service: TTSService, revisions: Iterable[Revision]) -> Iterator[Json]
         if storage is not None and storage.persistent_volume_claim is not None:
             yield persistent_volume_claim(service, storage.persistent_volume_claim)
             return
+
+
+def _jobs_claim(service: TTSService, revisions: Iterable[Revision]) -> Iterator[Json]:
+    """Yield the claim for jobs, likewise."""
+    for revision in sorted(revisions, key=lambda each: -each.number):
+        asked = revision.spec.jobs if "jobs" in revision.inputs else None
+        if asked is not None and asked.storage.persistent_volume_claim is not None:
+            yield jobs_claim(service, asked.storage.persistent_volume_claim)
+            return
+
+
+def _workers(service: TTSService, workloads: DesiredWorkloads) -> Iterator[Json]:
+    revision = workloads.workers or workloads.revision
+    workers = workers_of(service, revision)
+    if workers is None:
+        return
+    yield worker_disruption_budget(service)
+    yield worker_deployment(service, revision, workers)
+    if service.spec.monitoring.pod_monitor.enabled:
+        yield worker_pod_monitor(service)
 
 
 def _optional_children(service: TTSService, workloads: DesiredWorkloads, defaults: Defaults) -> Iterator[Json]:

@@ -7,10 +7,12 @@ MANAGED_BY = "tts-operator"
 NAME_LABEL = "app.kubernetes.io/name"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
+PART_OF_LABEL = "app.kubernetes.io/part-of"
 NODE_UNREACHABLE = "NodeUnreachable"
 """Reason of a Ready condition that the operator sets on a pod whose node does not respond."""
-SERVER, CANDIDATE = "tts-server", "tts-server-candidate"
-"""Name labels of stable pods, and of candidate pods."""
+SERVER, CANDIDATE, WORKER = "tts-server", "tts-server-candidate", "tts-server-worker"
+"""Name labels of stable pods, of candidate pods, and of workers, which serve no clients."""
+_PART_OF = "tts-operator"
 
 
 def selector_labels(service: TTSService) -> dict[str, str]:
@@ -28,14 +30,37 @@ def candidate_name(service: TTSService) -> str:
     return f"{service.name}-candidate"
 
 
+def worker_labels(service: TTSService) -> dict[str, str]:
+    """The labels that select the workers of jobs."""
+    return {NAME_LABEL: WORKER, INSTANCE_LABEL: service.name}
+
+
+def worker_name(service: TTSService) -> str:
+    """The name of objects for the workers of jobs."""
+    return f"{service.name}-worker"
+
+
+def jobs_claim_name(service: TTSService) -> str:
+    """The name of the claim that holds jobs."""
+    return f"{service.name}-jobs"
+
+
 def all_pods(service: TTSService) -> dict[str, str]:
-    """The labels that select stable and candidate pods."""
+    """The labels that select stable pods, candidate pods, and workers."""
     return {INSTANCE_LABEL: service.name, MANAGED_BY_LABEL: MANAGED_BY}
+
+
+def serving_pods(service: TTSService) -> dict[str, str]:
+    """The labels that select stable and candidate pods.
+
+    A Service cannot select by what a label is not. So what tells them from workers is a label that these lack.
+    """
+    return {**all_pods(service), PART_OF_LABEL: _PART_OF}
 
 
 def common_labels(service: TTSService) -> dict[str, str]:
     """The recommended labels of each child. Without a version label, which would restart pods at each upgrade."""
-    return {**selector_labels(service), MANAGED_BY_LABEL: MANAGED_BY, "app.kubernetes.io/part-of": "tts-operator"}
+    return {**selector_labels(service), MANAGED_BY_LABEL: MANAGED_BY, PART_OF_LABEL: _PART_OF}
 
 
 def owner_reference(service: TTSService) -> Json:

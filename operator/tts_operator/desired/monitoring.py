@@ -4,7 +4,7 @@ Source: https://prometheus-operator.dev/docs/api-reference/api/
 """
 
 from tts_operator.api import TTSService
-from tts_operator.desired.identity import all_pods, manifest
+from tts_operator.desired.identity import manifest, serving_pods, worker_labels, worker_name
 from tts_operator.json_object import Json
 
 SPEECH = "/v1/audio/speech|/api/tts"
@@ -12,7 +12,16 @@ SPEECH = "/v1/audio/speech|/api/tts"
 
 
 def pod_monitor(service: TTSService) -> Json:
-    """The PodMonitor, which scrapes /metrics of each pod."""
+    """The PodMonitor, which scrapes /metrics of each pod that serves clients."""
+    return _pod_monitor(service, serving_pods(service), name=None)
+
+
+def worker_pod_monitor(service: TTSService) -> Json:
+    """The PodMonitor of the workers. Their metrics have another job, so that no alert takes a worker for a server."""
+    return _pod_monitor(service, worker_labels(service), name=worker_name(service))
+
+
+def _pod_monitor(service: TTSService, pods: dict[str, str], *, name: str | None) -> Json:
     asked = service.spec.monitoring.pod_monitor
     # honorLabels keeps the server's label `endpoint`, which would otherwise be renamed in favor of the port's name.
     endpoint = {"port": "http", "path": "/metrics", "interval": f"{asked.interval_seconds}s", "honorLabels": True}
@@ -20,13 +29,14 @@ def pod_monitor(service: TTSService) -> Json:
         service,
         "monitoring.coreos.com/v1",
         "PodMonitor",
+        name=name,
         labels=asked.labels,
-        spec={"selector": {"matchLabels": all_pods(service)}, "podMetricsEndpoints": [endpoint]},
+        spec={"selector": {"matchLabels": pods}, "podMetricsEndpoints": [endpoint]},
     )
 
 
 def prometheus_rule(service: TTSService) -> Json:
-    """The PrometheusRule, with alerts for what clients notice, and for a lexicon that is wrong."""
+    """The PrometheusRule, with alerts for what clients notice, for a lexicon that is wrong, and for jobs that wait."""
     asked = service.spec.monitoring.prometheus_rule
     group = {"name": f"tts-operator.{service.namespace}.{service.name}", "rules": _alerts(service)}
     return manifest(
@@ -80,7 +90,21 @@ def _alerts(service: TTSService) -> list[Json]:
             severity="warning",
             summary=f"Pods of {name} cannot read its lexicon, and use an older one or none; their logs say why",
         ),
+        *([_jobs_alert(service, name)] if service.spec.jobs is not None else ()),
     ]
+
+
+def _jobs_alert(service: TTSService, name: str) -> Json:
+    """The alert for jobs. With Kafka, it is about the workers, whose metrics have a job name of their own."""
+    kafka = service.spec.jobs is not None and service.spec.jobs.kafka is not None
+    speaking = f"{service.namespace}/{worker_name(service)}" if kafka else name
+    return _alert(
+        "TTSServiceJobsWaiting",
+        f'sum(rate(tts_job_storage_failures_total{{job="{speaking}"}}[5m])) > 0',
+        minutes=10,
+        severity="warning",
+        summary=f"Jobs of {name} wait, because their storage or brokers fail; the logs of {speaking} say why",
+    )
 
 
 def _is_always_scraped(service: TTSService) -> bool:

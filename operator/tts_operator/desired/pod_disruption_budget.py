@@ -1,7 +1,14 @@
 """The PodDisruptionBudget: how many pods a node drain may evict at once."""
 
 from tts_operator.api import TTSService
-from tts_operator.desired.identity import candidate_labels, candidate_name, manifest, selector_labels
+from tts_operator.desired.identity import (
+    candidate_labels,
+    candidate_name,
+    manifest,
+    selector_labels,
+    worker_labels,
+    worker_name,
+)
 from tts_operator.json_object import Json
 
 
@@ -19,14 +26,20 @@ def pod_disruption_budget(service: TTSService, *, of_candidate: bool = False) ->
         budget: Json = {"minAvailable": asked.min_available}
     else:
         budget = {"maxUnavailable": 1 if asked.max_unavailable is None else asked.max_unavailable}
+    labels = candidate_labels(service) if of_candidate else selector_labels(service)
+    return _budget(service, budget, labels, name=candidate_name(service) if of_candidate else None)
+
+
+def worker_disruption_budget(service: TTSService) -> Json:
+    """The budget of the workers: of all of them at once, one book would get none."""
+    return _budget(service, {"maxUnavailable": 1}, worker_labels(service), name=worker_name(service))
+
+
+def _budget(service: TTSService, budget: Json, labels: dict[str, str], *, name: str | None) -> Json:
     return manifest(
         service,
         "policy/v1",
         "PodDisruptionBudget",
-        name=candidate_name(service) if of_candidate else None,
-        spec={
-            **budget,
-            "selector": {"matchLabels": candidate_labels(service) if of_candidate else selector_labels(service)},
-            "unhealthyPodEvictionPolicy": "AlwaysAllow",
-        },
+        name=name,
+        spec={**budget, "selector": {"matchLabels": labels}, "unhealthyPodEvictionPolicy": "AlwaysAllow"},
     )

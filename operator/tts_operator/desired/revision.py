@@ -24,8 +24,10 @@ from tts_operator.json_object import Json
 from tts_operator.keyring import Keyring
 from tts_operator.objects import RevisionData
 
-PARTS = {"model", "image", "resources", "server", "placement", "pod_template"}
+PARTS = {"model", "image", "resources", "server", "placement", "pod_template", "jobs"}
 """The fields of the spec that affect the pods."""
+OTHER_PARTS = {"jobs": {"workers"}}
+"""Fields inside them that do not: workers change without a rollout, because they serve no clients."""
 HASH_CHARACTERS = 10
 TEMPLATE_LABEL = "tts-operator.io/template-hash"
 CAUSE_ANNOTATION = "tts-operator.io/cause"
@@ -186,7 +188,7 @@ def _silent() -> Json:
 
 
 def _dump(spec: Spec) -> Json:
-    return spec.model_dump(include=PARTS, by_alias=True, exclude_none=True, mode="json")
+    return spec.model_dump(include=PARTS, exclude=OTHER_PARTS, by_alias=True, exclude_none=True, mode="json")
 
 
 def change(before: Json, after: Json) -> str:

@@ -1,7 +1,7 @@
 """The Services of stable and candidate pods."""
 
 from tts_operator.api import TTSService
-from tts_operator.desired.identity import all_pods, candidate_labels, candidate_name, manifest, selector_labels
+from tts_operator.desired.identity import candidate_labels, candidate_name, manifest, selector_labels, serving_pods
 from tts_operator.desired.workloads import Traffic
 from tts_operator.json_object import Json
 
@@ -9,7 +9,9 @@ from tts_operator.json_object import Json
 def service_(service: TTSService, traffic: Traffic) -> Json:
     """The Service that clients use. `traffic` says which pods it selects."""
     wanted = service.spec.service
-    selector = {Traffic.STABLE: selector_labels, Traffic.BOTH: all_pods, Traffic.CANDIDATE: candidate_labels}[traffic]
+    selector = {Traffic.STABLE: selector_labels, Traffic.BOTH: serving_pods, Traffic.CANDIDATE: candidate_labels}[
+        traffic
+    ]
     spec: Json = {"type": wanted.type, "selector": selector(service), "ports": _ports(service)}
     if wanted.traffic_distribution is not None:
         spec["trafficDistribution"] = wanted.traffic_distribution

@@ -46,6 +46,8 @@ class DesiredWorkloads:
     """Whether the stable Deployment must not replace further pods."""
     one_pod: bool = False
     """Whether the stable Deployment replaces only its first pods (maxUnavailable), and holds the others."""
+    workers: Revision | None = None
+    """The revision of the workers of jobs, if it is not that of the stable Deployment."""
     keep: tuple[Revision, ...] = ()
     """Other revisions to keep."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from tts_operator.desired.identity import INSTANCE_LABEL, NAME_LABEL, NODE_UNREACHABLE
+from tts_operator.desired.identity import INSTANCE_LABEL, NAME_LABEL, NODE_UNREACHABLE, WORKER
 from tts_operator.objects import Condition, Pod
 from tts_operator.runtime import version_of
 
@@ -84,6 +84,8 @@ def _sets(pods: Iterable[Pod]) -> Iterator[list[Pod]]:
         if "deletionTimestamp" in pod["metadata"] or not (is_ready(pod) or is_fenced(pod)):
             continue
         labels = pod["metadata"].get("labels", {})
+        if labels.get(NAME_LABEL) == WORKER:
+            continue  # no Service sends it anything
         key = pod["metadata"]["namespace"], labels.get(INSTANCE_LABEL, ""), labels.get(NAME_LABEL, "")
         found.setdefault(key, []).append(pod)
     return iter(found.values())

@@ -1,4 +1,4 @@
-"""Checks Prometheus URLs that the operator queries for tenants, who must not reach the operator's own surroundings."""
+"""Checks addresses that the operator or its pods connect to for tenants, who must not reach their surroundings."""
 
 import ipaddress
 import re
@@ -53,8 +53,8 @@ def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return None
 
 
-def problem(url: str) -> str:
-    """What is wrong with a URL, regardless of the policy; empty if nothing is."""
+def problem(url: str, *, itself: str = "the operator itself") -> str:
+    """What is wrong with a URL, regardless of the policy; empty if nothing is. `itself` is who connects to it."""
     if not _PLAIN.fullmatch(url) or "\\" in url:
         return f"it contains invalid characters; {FORM}"
     if "?" in url or "#" in url:
@@ -64,15 +64,22 @@ def problem(url: str) -> str:
         return f"it is not a valid URL; {FORM}"
     if "@" in parts.netloc:
         return f"a user name or password is not allowed in it; {FORM}"
-    host = parts.hostname
-    if "%" in host:
+    if "%" in parts.hostname:
         return f"% is not allowed in its host; {FORM}"
+    return host_problem(parts.hostname, itself=itself)
+
+
+def host_problem(host: str, *, itself: str = "the pod itself") -> str:
+    """What is wrong with a host, which is a name or an IP address without brackets; empty if nothing is.
+
+    `itself` is who connects to it.
+    """
     if ":" in host or _is_ipv4(host):
         return "its host is a loopback, link-local, or other local address" if is_forbidden(host) else ""
     if _NUMERIC.fullmatch(host):
         return "its host is a number; write an IPv4 address as four numbers, or a name"
     name = host.rstrip(".")
-    return "its host is the operator itself" if name == "localhost" or name.endswith(".localhost") else ""
+    return f"its host is {itself}" if name == "localhost" or name.endswith(".localhost") else ""
 
 
 def is_allowed(patterns: tuple[str, ...], url: str) -> bool:

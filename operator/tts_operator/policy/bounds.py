@@ -34,6 +34,9 @@ class Bounds:
     priority_classes: tuple[str, ...]
     issuers: tuple[str, ...]
     prometheus: tuple[str, ...]
+    kafka_brokers: tuple[str, ...]
+    s3_endpoints: tuple[str, ...]
+    webhook_hosts: tuple[str, ...]
 
     def has_image(self, reference: str) -> bool:
         """Whether an image is allowed, whatever its tag and digest."""
@@ -69,6 +72,11 @@ def allowed(patterns: Sequence[str]) -> str:
         return "nothing is allowed there"
     more = f" and {len(patterns) - PATTERNS_MAX} more" if len(patterns) > PATTERNS_MAX else ""
     return f"allowed: {', '.join(patterns[:PATTERNS_MAX])}{more}"
+
+
+def refused(field: str, found: str, patterns: Sequence[str], value: str) -> Violation:
+    """A value of a field that no pattern of the policy's field `value` matches."""
+    return Violation(text=f"{field}: {shown(found)} is not allowed; {allowed(patterns)}", value=value)
 
 
 def message(violations: Iterable[Violation], namespace: str) -> str:

@@ -76,6 +76,12 @@ class Rules(_Model):
     """KIND/NAME in the group cert-manager.io, GROUP/KIND/NAME in others."""
     prometheus: Patterns = ()
     """SCHEME://HOST[:PORT][/PATH]."""
+    kafka_brokers: Patterns = ("*",)
+    """HOST:PORT. Pods connect to them, and never to loopback and link-local addresses."""
+    s3_endpoints: Patterns = ("*",)
+    """SCHEME://HOST[:PORT], likewise. That of AWS is https://s3.REGION.amazonaws.com."""
+    webhook_hosts: Patterns = ("*",)
+    """Hosts, which may be wildcards themselves. Pods never send messages to addresses inside the network."""
 
 
 FIELDS = tuple(Rules.model_fields)
@@ -93,6 +99,9 @@ class Overrides(_Model):
     priority_classes: Patterns = ()
     issuers: Patterns = ()
     prometheus: Patterns = ()
+    kafka_brokers: Patterns = ()
+    s3_endpoints: Patterns = ()
+    webhook_hosts: Patterns = ()
 
     @cached_property
     def given(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Only the final template matters, because `podTemplate` may override what the ope
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from tts_operator.json_object import Json
 from tts_operator.policy.bounds import Bounds, Violation, allowed, shown
@@ -63,15 +64,20 @@ def _images(template: Json, bounds: Bounds) -> Iterator[Found]:
 
 def _priority_class(template: Json, bounds: Bounds) -> Iterator[Found]:
     name = fields(template.get("spec")).get("priorityClassName")
-    path = "spec.priorityClassName"
-    if name in (None, ""):
-        return
+    violation = None if name in (None, "") else priority_class_violation(name, bounds)
+    if violation is not None:
+        yield "spec.priorityClassName", str(name), violation
+
+
+def priority_class_violation(name: Any, bounds: Bounds) -> Violation | None:
+    """Find what is wrong with a priority class. The text lacks the field."""
     if bounds.restricted and str(name).startswith(SYSTEM):
         text = f"{shown(name)} is not allowed, because it is reserved for the cluster's own pods"
-        yield path, str(name), Violation(text=text, value="podTemplate")
-    elif not isinstance(name, str) or not any_matches(bounds.priority_classes, name):
+        return Violation(text=text, value="podTemplate")
+    if not isinstance(name, str) or not any_matches(bounds.priority_classes, name):
         text = f"{shown(name)} is not allowed; {allowed(bounds.priority_classes)}"
-        yield path, str(name), Violation(text=text, value="priorityClasses")
+        return Violation(text=text, value="priorityClasses")
+    return None
 
 
 def _identity(pod: Json, account: str) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from tts_operator.api import TTSService
 from tts_operator.api.model import Model
 from tts_operator.desired import Defaults, children_of
+from tts_operator.desired.identity import worker_name
 from tts_operator.desired.revision import Revision, revisions_of, wanted_revision
 from tts_operator.json_object import Json
 from tts_operator.kube.client import FIELD_MANAGER
@@ -97,14 +98,20 @@ def compare(
         return Plan(not_allowed=decision)
     desired = children_of(service, decision.workloads, defaults)
     deployments = [manifest for manifest in desired if manifest["kind"] == DEPLOYMENTS.kind]
-    if violation := of_others(service, deployments, decision.spec_revision, observed, bounds):
+    workers = [manifest for manifest in deployments if manifest["metadata"]["name"] == worker_name(service)]
+    servers = [manifest for manifest in deployments if manifest not in workers]
+    if violation := of_others(service, servers, decision.spec_revision, observed, bounds):
         return Plan(not_allowed=_not_allowed(service, violation, revisions_of(observed.history(service))))
+    # Workers of a revision that is no longer allowed stay as they are. They must not hold up a corrected spec.
+    stay = [manifest for manifest in workers if of_others(service, workers, decision.spec_revision, observed, bounds)]
     absent = {*observed.unserved, *observed.without}
     missing = [manifest for manifest in desired if (manifest["apiVersion"], manifest["kind"]) in absent]
     apply = [
         manifest
         for manifest in desired
-        if manifest not in missing and _differs(observed.children.get(address(manifest)), manifest)
+        if manifest not in missing
+        and manifest not in stay
+        and _differs(observed.children.get(address(manifest)), manifest)
     ]
     kept: dict[Address, Json] = {}
     if is_autoscaled(service, observed):

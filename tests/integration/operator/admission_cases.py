@@ -18,6 +18,9 @@ POLICY: Json = {
     "priorityClasses": ["tenant-*"],
     "issuers": ["Issuer/*", "ClusterIssuer/tenants", "awspca.cert-manager.io/AWSPCAIssuer/*"],
     "prometheus": ["http://prometheus.monitoring.svc:9090", "http://*.metrics.svc:9090/p/*"],
+    "kafkaBrokers": ["kafka.{namespace}:*"],
+    "s3Endpoints": ["https://s3.eu-*.amazonaws.com", "https://minio.{namespace}:9000"],
+    "webhookHosts": ["*.{namespace}.example.com"],
     "namespaces": {
         OPEN: {
             "podTemplate": "Unrestricted",
@@ -25,7 +28,7 @@ POLICY: Json = {
                 field: ["*"]
                 for field in (
                     "images", "hosts", "ingressAnnotations", "serviceAnnotations", "serviceTypes", "priorityClasses",
-                    "issuers", "prometheus",
+                    "issuers", "prometheus", "kafkaBrokers", "s3Endpoints", "webhookHosts",
                 )
             },
         },
@@ -40,6 +43,7 @@ POLICY: Json = {
             "serviceTypes": ["ClusterIP", "NodePort", "LoadBalancer"],
             "issuers": ["ClusterIssuer/letsencrypt"],
             "prometheus": ["http://prometheus.monitoring:9090"],
+            "kafkaBrokers": ["*.kafka.default.svc:9093"],
         },
     },
 }  # fmt: skip
@@ -72,6 +76,14 @@ def issuer(**reference: str) -> Json:
 def prometheus(url: str) -> Json:
     queries = [{"name": "failed", "query": "up", "max": "1"}]
     return {"rollout": {"analysis": {"prometheus": {"url": url, "queries": queries}}}}
+
+
+def jobs(*, broker: str = f"kafka.{BANK}:9093", hook: str = f"a.{BANK}.example.com", **more: Any) -> Json:
+    """Jobs over this broker, with this host for webhooks; `workers`, and the fields of a bucket."""
+    workers = {"workers": more.pop("workers")} if "workers" in more else {}
+    bucket = {"bucket": "books", "credentialsSecretRef": {"name": "books"}, "region": "eu-west-1", **more}
+    kafka = {"bootstrapServers": [f"kafka.{BANK}:9092", broker]}
+    return {"jobs": {"storage": {"s3": bucket}, "kafka": kafka, "webhooks": {"hosts": [hook]}, **workers}}
 
 
 OTHER_ACCOUNT = "serviceAccountName other than narrator"
@@ -172,6 +184,16 @@ ATTACKS: list[tuple[str, Json, str]] = [
         issuer(name="b", kind="ClusterIssuer", group="x/Issuer"),
         "x/Issuer/ClusterIssuer/b is not",
     ),
+    ("broker of another", jobs(broker="kafka.books:9092"), "kafka.books:9092 is not allowed"),
+    ("region", jobs(region="us-east-1"), "https://s3.us-east-1.amazonaws.com is not allowed"),
+    ("S3 of another", jobs(endpoint="https://minio.books:9000"), "https://minio.books:9000 is not allowed"),
+    ("webhook to all", jobs(hook="*.example.com"), "spec.jobs.webhooks.hosts: *.example.com is not allowed"),
+    ("priority class of workers", jobs(workers={"placement": {"priorityClassName": "high"}}), "high is not allowed"),
+    (
+        "system priority, by workers",
+        jobs(workers={"placement": {"priorityClassName": "system-node-critical"}}),
+        "priorityClassName system-node-critical is not allowed",
+    ),
     ("another Prometheus", prometheus("http://evil.example:9090"), "http://evil.example:9090 is not allowed"),
     (
         "another port",
@@ -229,6 +251,13 @@ FINE: list[tuple[str, Json]] = [
     ("own issuer", issuer(name="own")),
     ("ClusterIssuer", issuer(name="tenants", kind="ClusterIssuer")),
     ("external issuer", issuer(name="a", kind="AWSPCAIssuer", group="awspca.cert-manager.io")),
+    ("jobs", jobs()),
+    ("jobs in S3 of its own", jobs(endpoint=f"https://minio.{BANK}:9000", hook=f"*.{BANK}.example.com")),
+    ("workers", jobs(workers={"placement": {"priorityClassName": "tenant-low"}})),
+    (
+        "jobs in a volume",
+        {"jobs": {"storage": {"persistentVolumeClaim": {}}, "kafka": {"bootstrapServers": ["kafka.admission-bank:9"]}}},
+    ),
     ("Prometheus", prometheus("http://prometheus.monitoring.svc:9090")),
     ("Prometheus by a pattern", prometheus("http://BANK.metrics.svc:9090/p/bank")),
 ]

@@ -16,7 +16,10 @@ from tts_operator.desired import children
 from tts_operator.json_object import Json
 
 JOB = "speech/narrator"
-SPEC: Json = {"monitoring": {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}}}
+SPEC: Json = {
+    "monitoring": {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}},
+    "jobs": {"storage": {"persistentVolumeClaim": {}}, "kafka": {"bootstrapServers": ["kafka:9092"]}},
+}
 HEALTHY = {
     f'tts_model_ready{{job="{JOB}",pod="a"}}': "1x60",
     f'tts_lexicon_last_reload_successful{{job="{JOB}",pod="a"}}': "1x60",
@@ -46,6 +49,11 @@ def durations(*, within: int, beyond: int) -> dict[str, str]:
 
 def lexicon(pod: str, values: str, job: str = JOB) -> dict[str, str]:
     return {f'tts_lexicon_last_reload_successful{{job="{job}",pod="{pod}"}}': values}
+
+
+def failures(values: str, job: str = f"{JOB}-worker") -> dict[str, str]:
+    """The counter of a worker whose storage fails."""
+    return {f'tts_job_storage_failures_total{{job="{job}",pod="w"}}': values}
 
 
 def rule() -> Json:
@@ -83,6 +91,18 @@ def test_prometheus_accepts_the_rules(tmp_path: Path) -> None:
         pytest.param(lexicon("b", "0x60"), {"TTSServiceLexiconReloadFailed"}, id="one pod has a wrong lexicon"),
         pytest.param(lexicon("b", "1x55 0x4"), set(), id="a wrong lexicon for two minutes"),
         pytest.param(lexicon("b", "0x55 1x4"), set(), id="a lexicon that was corrected"),
+        pytest.param(failures("0+1x60"), {"TTSServiceJobsWaiting"}, id="the storage of jobs fails"),
+        pytest.param(failures("0+1x30 30x30"), set(), id="a storage that is back"),
+        pytest.param(failures("0x60"), set(), id="a storage that works"),
+        pytest.param(failures("0+1x60", job="speech/other-worker"), set(), id="another service's storage"),
+        pytest.param(
+            {
+                f'tts_model_ready{{job="{JOB}",pod="a"}}': "0x60",
+                f'tts_model_ready{{job="{JOB}-worker",pod="w"}}': "1x60",
+            },
+            {"TTSServiceDown"},
+            id="only a worker has loaded the model",
+        ),
         pytest.param(lexicon("b", "0x60", job="speech/other"), set(), id="another service's lexicon"),
     ],
 )

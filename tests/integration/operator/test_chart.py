@@ -27,7 +27,7 @@ FEATURES = {
 """The kinds that each one turns off."""
 LISTS = (
     "images", "hosts", "ingressAnnotations", "serviceAnnotations", "serviceTypes", "priorityClasses", "issuers",
-    "prometheus",
+    "prometheus", "kafkaBrokers", "s3Endpoints", "webhookHosts",
 )  # fmt: skip
 
 

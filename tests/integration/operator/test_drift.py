@@ -10,6 +10,7 @@ import pytest
 from tests.integration.operator.world import World, until
 from tts_operator.kube.resources import (
     DEPLOYMENTS,
+    PERSISTENT_VOLUME_CLAIMS,
     POD_DISRUPTION_BUDGETS,
     SERVICE_ACCOUNTS,
     SERVICES,
@@ -107,6 +108,41 @@ async def test_the_traffic_distribution_is_set_healed_and_removed(world: World) 
         )
         await world.settled("narrator")
         assert await distribution() == "PreferClose", "what the spec does not say is left to others"
+
+
+async def test_the_workers_of_jobs_are_restored_and_removed(world: World) -> None:
+    """Deleted, edited, and no longer asked for, together with the volume."""
+    jobs = {"storage": {"persistentVolumeClaim": {}}, "kafka": {"bootstrapServers": ["kafka:9092"]}}
+    names = [
+        (DEPLOYMENTS, "narrator-worker"),
+        (POD_DISRUPTION_BUDGETS, "narrator-worker"),
+        (PERSISTENT_VOLUME_CLAIMS, "narrator-jobs"),
+    ]
+
+    async def there(*, wanted: bool) -> bool:
+        return all([(await world.get(*each) is not None) is wanted for each in names])
+
+    async def replicas() -> Any:
+        found = await world.get(DEPLOYMENTS, "narrator-worker")
+        return found and found["spec"]["replicas"]
+
+    async def as_asked() -> bool:
+        return bool(await replicas() == 2)
+
+    async with world.operator():
+        await world.apply("narrator", {"jobs": jobs})
+        await world.settled("narrator")
+        assert await there(wanted=True)
+        await world.client.merge(DEPLOYMENTS, world.namespace, "narrator-worker", {"spec": {"replicas": 9}})
+        await until(as_asked, "there are as many workers as the spec says")
+        live = await world.get(DEPLOYMENTS, "narrator-worker")
+        assert live is not None
+        uid = live["metadata"]["uid"]
+        await world.client.delete(DEPLOYMENTS, world.namespace, "narrator-worker", uid=uid)
+        await until(as_asked, "the workers are back")
+        await world.apply("narrator")
+        await until(lambda: there(wanted=False), "nothing is left of the jobs", patience=60)
+        await world.settled("narrator")
 
 
 async def test_what_is_not_ours_stays(world: World) -> None:

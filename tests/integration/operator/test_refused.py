@@ -26,6 +26,18 @@ def _query(**bounds: Any) -> dict[str, Any]:
     return {"rollout": {"analysis": {"prometheus": asked}}}
 
 
+BUCKET = {"s3": {"bucket": "books", "credentialsSecretRef": {"name": "books"}}}
+KAFKA = {"bootstrapServers": ["kafka:9092"]}
+
+
+def _jobs(**fields: Any) -> dict[str, Any]:
+    return {"jobs": {"storage": BUCKET, "kafka": KAFKA, **fields}}
+
+
+def _bucket(**fields: Any) -> dict[str, Any]:
+    return _jobs(storage={"s3": {**BUCKET["s3"], **fields}})
+
+
 BAD = [
     ({"replica": 3}, "field not declared in schema"),
     ({"replicas": -1}, "should be greater than or equal to 0"),
@@ -97,6 +109,50 @@ BAD = [
     ({"rollout": {"analysis": {"maxErrorRate": "1"}}}, "spec.rollout.analysis.maxErrorRate"),
     ({"monitoring": {"prometheusRule": {"enabled": True}}}, "set monitoring.podMonitor.enabled: true"),
     ({"rollout": {"progressDeadlineSeconds": 9}}, "should be greater than or equal to 10"),
+    ({"jobs": {}}, "spec.jobs.storage: required value"),
+    (_jobs(storage={}), "set either jobs.storage.s3, a bucket that exists, or jobs.storage.persistentVolumeClaim"),
+    (_jobs(storage={**BUCKET, "persistentVolumeClaim": {}}), "set either jobs.storage.s3, a bucket that exists, or"),
+    (_jobs(storage={"s3": {"bucket": "books"}}), "credentialsSecretRef: required value"),
+    (_bucket(bucket="My_Books"), "spec.jobs.storage.s3.bucket"),
+    (_bucket(prefix="a//b"), "spec.jobs.storage.s3.prefix"),
+    (_bucket(prefix="a/../b"), "spec.jobs.storage.s3.prefix"),
+    (_bucket(endpoint="https://user@minio:9000"), "spec.jobs.storage.s3.endpoint"),
+    (_bucket(endpoint="https://minio:9000/path"), "spec.jobs.storage.s3.endpoint"),
+    (_bucket(caSecretRef={"name": "ca", "key": "a/b"}), "caSecretRef.key"),
+    (_jobs(storage={"persistentVolumeClaim": ONE_NODE}), "servers and workers share the volume of jobs"),
+    (_jobs(storage={"persistentVolumeClaim": {"accessModes": ["ReadOnlyMany"]}}), "supported values"),
+    (_jobs(kafka={}), "spec.jobs.kafka.bootstrapServers: required value"),
+    (_jobs(kafka={"bootstrapServers": []}), "should have at least 1 items"),
+    (_jobs(kafka={"bootstrapServers": ["kafka"]}), "spec.jobs.kafka.bootstrapServers[0]"),
+    (_jobs(kafka={"bootstrapServers": ["kafka:9092,other:9092"]}), "spec.jobs.kafka.bootstrapServers[0]"),
+    (_jobs(kafka={"bootstrapServers": ["kafka:9092"] * 17}), "must have at most 16 items"),
+    (_jobs(kafka={**KAFKA, "topicPrefix": "a/b"}), "spec.jobs.kafka.topicPrefix"),
+    (_jobs(kafka={**KAFKA, "sasl": {"mechanism": "GSSAPI", "secretRef": {"name": "u"}}}), "supported values"),
+    (
+        _jobs(kafka={**KAFKA, "sasl": {"mechanism": "PLAIN", "secretRef": {"name": "user"}}}),
+        "jobs.kafka.sasl.mechanism PLAIN sends the password as it is: set jobs.kafka.tls",
+    ),
+    (_jobs(limits={"maxOpenJobs": 0}), "should be greater than or equal to 1"),
+    (_jobs(retentionSeconds=59), "should be greater than or equal to 60"),
+    (_jobs(webhooks={}), "spec.jobs.webhooks.hosts: required value"),
+    (_jobs(webhooks={"hosts": ["https://hooks.example.com"]}), "spec.jobs.webhooks.hosts[0]"),
+    (_jobs(webhooks={"hosts": ["a.example", "a.example"]}), "duplicate value"),
+    (_jobs(workers={"replicas": -1}), "should be greater than or equal to 0"),
+    (_jobs(workers={"resources": {"limits": {"cpu": "1m"}}}), "resources.limits.cpu must be at least"),
+    ({"replicas": 1, "jobs": {"storage": BUCKET, "workers": {}}}, "jobs.workers get their work from Kafka"),
+    ({"jobs": {"storage": BUCKET}}, "without jobs.kafka, one server at a time can have the jobs"),
+    ({"replicas": 1, "jobs": {"storage": BUCKET}}, "rollout.maxSurge: 0, and rollout.maxUnavailable: 1"),
+    (
+        {**_jobs(), "model": {**HUB, "storage": {"persistentVolumeClaim": ONE_NODE}}},
+        "workers of jobs need the model too",
+    ),
+]
+
+CLAIM = {"size": "5Gi"}
+"""A volume for jobs."""
+JOBS_CHANGES = [
+    ({"size": "1Gi"}, "jobs.storage.persistentVolumeClaim.size can only grow"),
+    ({**CLAIM, "storageClassName": "other"}, "remove spec.jobs, wait until the TTSService is Ready"),
 ]
 
 CHANGES = [
@@ -133,8 +189,37 @@ async def test_a_change_that_cannot_be_made_is_refused(world: World, claim: dict
     assert message in caught.value.message
 
 
+@pytest.mark.parametrize("claim, message", JOBS_CHANGES, ids=[message for _, message in JOBS_CHANGES])
+async def test_a_change_of_the_volume_for_jobs_that_cannot_be_made(
+    world: World, claim: dict[str, Any], message: str
+) -> None:
+    await world.apply("narrator", _jobs(storage={"persistentVolumeClaim": CLAIM}))
+    with pytest.raises(ApiError) as caught:
+        await world.apply("narrator", _jobs(storage={"persistentVolumeClaim": claim}))
+    assert message in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        _jobs(),
+        _jobs(storage={"persistentVolumeClaim": {}}),
+        _bucket(endpoint="http://[fd00::1]:9000", prefix="books/of.2026/a_b-c"),
+        _jobs(kafka={"bootstrapServers": ["[fd00::1]:9092", "10.0.0.1:9092", "b-1.kafka.svc:9092"], "tls": {}}),
+        {
+            "replicas": 1,
+            "rollout": {"maxSurge": 0, "maxUnavailable": 1},
+            "jobs": {"storage": {"persistentVolumeClaim": ONE_NODE}},
+        },
+    ],
+    ids=["a bucket", "a volume", "an endpoint", "brokers", "one server"],
+)
+async def test_jobs_are_taken(world: World, spec: dict[str, Any]) -> None:
+    await world.apply("narrator", spec)
+
+
 def test_every_rule_is_tested() -> None:
-    tested = [message for _, message in [*BAD, *CHANGES]] + ["metadata.name must start with a letter"]
+    tested = [message for _, message in [*BAD, *CHANGES, *JOBS_CHANGES]] + ["metadata.name must start with a letter"]
     untested = [rule["message"] for rule in _rules(schema()) if not any(text in rule["message"] for text in tested)]
     assert not untested
 

@@ -15,8 +15,10 @@ import requests
 import soundfile
 
 from tests.integration.server.conftest import START_SECONDS, Server, running, wait_until
+from tts_server.jobs.kafka.messages import Topics
 
 PATH = "/v1/audio/jobs"
+TOPICS = Topics("speech")
 SHORT = "第一章 山\n山高水长，路远马亡。\n第二章 水\n今天的天气很好，我们去公园散步吧！"
 LONG = "".join(f"第{number}句，山高水长，路远马亡，今天的天气很好，我们去公园散步吧！" for number in range(1, 60))
 
@@ -274,6 +276,24 @@ def test_a_killed_server_goes_on_where_it_was(start: Callable[..., Server], tmp_
     assert not list(tmp_path.rglob("segments/*"))
 
 
+def test_a_worker_waits_for_its_topics_and_names_them(start: Callable[..., Server], tmp_path: Path) -> None:
+    with mock_cluster(TOPICS.all[1:]) as servers:
+        worker = start(
+            "work",
+            ready=False,
+            TTS_THREADS="1",
+            TTS_JOBS_STORAGE=str(tmp_path),
+            TTS_KAFKA_BOOTSTRAP_SERVERS=servers,
+            TTS_KAFKA_TOPIC_PREFIX="speech",
+        )
+        told = "may not see them: speech.jobs. Create them"
+        wait_until(lambda: any(told in line for line in worker.log), START_SECONDS)
+        assert worker.status("/ready") == 503
+        make_topics(servers, ("speech.jobs",))
+        wait_until(lambda: worker.status("/ready") == 200, START_SECONDS)
+    assert not list(tmp_path.rglob("checks/*"))
+
+
 def test_workers_speak_what_a_server_takes(start: Callable[..., Server], tmp_path: Path) -> None:
     with mock_cluster() as servers:
         settings = {
@@ -305,16 +325,25 @@ def ended_at(server: Server, url: str) -> int | None:
 
 
 @contextmanager
-def mock_cluster() -> Iterator[str]:
-    """The address of librdkafka's mock of a cluster, in this process."""
+def mock_cluster(topics: tuple[str, ...] = TOPICS.all) -> Iterator[str]:
+    """The address of librdkafka's mock of a cluster with these topics, in this process."""
     from confluent_kafka import Producer
 
     owner = Producer({"bootstrap.servers": "none", "test.mock.num.brokers": 1, "log_level": 0})
     found = owner.list_topics(timeout=30).brokers.values()
-    for topic in ("speech.jobs", "speech.segments.first", "speech.segments", "speech.dead-letter"):
-        owner.list_topics(topic, timeout=30)
-    yield ",".join(f"{each.host}:{each.port}" for each in found)
+    servers = ",".join(f"{each.host}:{each.port}" for each in found)
+    make_topics(servers, topics)
+    yield servers
     owner.flush(0)
+
+
+def make_topics(servers: str, topics: tuple[str, ...]) -> None:
+    """Have the mock make topics, as it does when it is asked about them."""
+    from confluent_kafka import Producer
+
+    client = Producer({"bootstrap.servers": servers, "log_level": 0})
+    for topic in topics:
+        client.list_topics(topic, timeout=30)
 
 
 def _kill(server: Server) -> None:

@@ -118,13 +118,12 @@ class World:
         return again
 
     def deployment(self, **status: Any) -> None:
-        """News of the Deployment."""
+        """News of the Deployment, and of that of the workers."""
         self.api.version += 1
-        kept = self.children[DEPLOYMENTS].get(*KEY)
-        assert kept is not None
-        live = whole(kept)
-        metadata = live["metadata"] | {"resourceVersion": str(self.api.version)}
-        self.children[DEPLOYMENTS].put({**live, "metadata": metadata, "status": counts(**status)})
+        for kept in list(self.children[DEPLOYMENTS]):
+            live = whole(kept)
+            metadata = live["metadata"] | {"resourceVersion": str(self.api.version)}
+            self.children[DEPLOYMENTS].put({**live, "metadata": metadata, "status": counts(**status)})
 
     def ready(self) -> tuple[str, str]:
         """Status and reason of Ready, as last written."""

@@ -31,6 +31,9 @@ OPEN = Policy(
     priority_classes=ALL,
     issuers=ALL,
     prometheus=ALL,
+    kafka_brokers=ALL,
+    s3_endpoints=ALL,
+    webhook_hosts=ALL,
 )
 """Everything is allowed: for tests that are about something else."""
 POLICY = Policy()

@@ -55,6 +55,11 @@ class Topics:
         return f"{self.prefix}.dead-letter"
 
     @property
+    def all(self) -> tuple[str, ...]:
+        """All of them."""
+        return *self.tasks, self.requests, self.results, self.dead_letters
+
+    @property
     def tasks(self) -> tuple[str, ...]:
         """Those that workers read."""
         return self.jobs, self.first_segments, self.segments

@@ -58,6 +58,10 @@ class KafkaQueue:
         """How many segments this process has received and nobody has taken."""
         return self._local.segments_waiting
 
+    def problem(self) -> str:
+        """See :class:`~tts_server.jobs.queue.tasks.Queue`."""
+        return self.producer.problem()
+
     def put(self, tasks: Iterable[Task]) -> None:
         """See :class:`~tts_server.jobs.queue.tasks.Queue`."""
         self.producer.put(tasks)

@@ -39,6 +39,10 @@ class LocalQueue:
         """How many tasks nobody has taken, without those whose pause is not over."""
         return len(self._segments) + sum(map(len, self._others.values()))
 
+    def problem(self) -> str:
+        """See :class:`~tts_server.jobs.queue.tasks.Queue`."""
+        return ""
+
     def put(self, tasks: Iterable[Task]) -> None:
         """See :class:`~tts_server.jobs.queue.tasks.Queue`."""
         for task in tasks:

@@ -54,6 +54,10 @@ class Sender(Protocol):
 class Queue(Sender, Protocol):
     """Delivers each task at least once, until it is done. Tasks may be repeated and come in any order."""
 
+    def problem(self) -> str:
+        """Return why nothing can be delivered, for people; empty if it can."""
+        ...
+
     def start(self) -> None:
         """Begin to receive tasks."""
         ...

@@ -75,6 +75,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         ".spec.model.engine": _DAEMON,
         ".spec.server.logLevel": "the levels of Python's logging, as the logs have them",
         ".spec.gateway.scheme": _DAEMON,
+        ".spec.jobs.kafka.sasl.mechanism": "Kafka's names of the mechanisms",
         ".spec.autoscaling.metrics[[]].*esource.name": _CORE,
     },
     "bounds": {

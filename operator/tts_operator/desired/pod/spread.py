@@ -27,15 +27,16 @@ def resolved(spec: Spec, nodes: Iterable[Mapping[str, str]]) -> SpreadInForce:
     return "ScheduleAnyway" if zones or not fitting or _has_own(spec.pod_template) else "NoZones"
 
 
-def constraints(service: TTSService, spread: SpreadInForce) -> list[Json]:
+def constraints(service: TTSService, asked: ZoneSpread, spread: SpreadInForce) -> list[Json]:
     """Constraints over zones, and over nodes where possible (core/v1 TopologySpreadConstraint).
+
+    `spread` says how strictly, in the place of `asked.when_unsatisfiable`, which may be unset.
 
     nodeTaintsPolicy Honor: otherwise, a dead zone counts as empty, and blocks replacement pods forever.
     matchLabelKeys: each revision is spread separately; otherwise, old pods skew a rolling update (KEP-3243).
     NoZones: no constraint over zones at all, not even a soft one. The scheduler's score ignores nodes that lack any of
     the labels, so that all pods could end up on one node (PreScore of its plugin PodTopologySpread).
     """
-    asked = service.spec.placement.zone_spread
     common: Json = {
         "labelSelector": {"matchLabels": selector_labels(service)},
         "matchLabelKeys": ["pod-template-hash"],

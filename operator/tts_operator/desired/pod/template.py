@@ -10,6 +10,7 @@ from tts_operator.api.references import SecretKeyReference
 from tts_operator.api.server import Image
 from tts_operator.api.status import SpreadInForce
 from tts_operator.desired.identity import CANDIDATE, NAME_LABEL, candidate_labels, common_labels, selector_labels
+from tts_operator.desired.pod import jobs
 from tts_operator.desired.pod.probe import CONTAINER
 from tts_operator.desired.pod.probe import environment as probe_environment
 from tts_operator.desired.pod.spread import constraints
@@ -32,6 +33,7 @@ GRACE_SECONDS = 60
 """From preStop to SIGKILL: the drain, the longest request (30 s), and a margin."""
 
 CONTAINERS = ("initContainers", "containers")
+PLACED = ("tolerations", "nodeSelector", "priorityClassName", "runtimeClassName", "affinity")
 PRIVILEGES = {"privileged", "allowPrivilegeEscalation", "capabilities"}
 CONFINED: Json = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 """What the restricted Pod Security Standard requires of each container, in addition to the pod's securityContext."""
@@ -62,25 +64,31 @@ def pod_template(
         **({"initContainers": [_fetch(service, default_image)]} if _is_fetched(service) else {}),
         "containers": [_server(service, default_image, keyring)],
         "volumes": _volumes(service),
-        "tolerations": _tolerations(spec.placement),
-        "topologySpreadConstraints": constraints(service, spread),
+        **placed(spec.placement),
+        "topologySpreadConstraints": constraints(service, spec.placement.zone_spread, spread),
     }
     if spec.image.pull_secrets:
         pod["imagePullSecrets"] = [{"name": secret.name} for secret in spec.image.pull_secrets]
-    if spec.placement.node_selector:
-        pod["nodeSelector"] = dict(spec.placement.node_selector)
-    if spec.placement.priority_class_name:
-        pod["priorityClassName"] = spec.placement.priority_class_name
-    if spec.placement.runtime_class_name:
-        pod["runtimeClassName"] = spec.placement.runtime_class_name
-    if spec.placement.affinity is not None:
-        # Unset fields are omitted. An empty selector stays, because it means all.
-        pod["affinity"] = spec.placement.affinity.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
     template = merged({"metadata": {"labels": common_labels(service)}, "spec": pod}, spec.pod_template or {})
     # podTemplate must not change these: the Deployment and the Service select the pods by them.
     template["metadata"]["labels"] = {**template["metadata"].get("labels", {}), **common_labels(service)}
     template["spec"] = _confined(template["spec"])
     return template
+
+
+def placed(placement: Placement) -> Json:
+    """The fields of a pod spec that say where it runs, without the spread: `PLACED`, if they are set."""
+    found: Json = {"tolerations": _tolerations(placement)}
+    if placement.node_selector:
+        found["nodeSelector"] = dict(placement.node_selector)
+    if placement.priority_class_name:
+        found["priorityClassName"] = placement.priority_class_name
+    if placement.runtime_class_name:
+        found["runtimeClassName"] = placement.runtime_class_name
+    if placement.affinity is not None:
+        # Unset fields are omitted. An empty selector stays, because it means all.
+        found["affinity"] = placement.affinity.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
+    return found
 
 
 def _confined(pod: Json) -> Json:
@@ -169,6 +177,7 @@ def _server(service: TTSService, default_image: str, keyring: Keyring | None = N
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the path inside the container
             *([{"name": "model", "mountPath": MODEL_FOLDER}] if _is_fetched(service) else []),
             *([{"name": "lexicon", "mountPath": LEXICON_FOLDER, "readOnly": True}] if spec.server.lexicon else []),
+            *jobs.mounts(service),
         ],
     }
 
@@ -202,6 +211,7 @@ def _environment(service: TTSService, keyring: Keyring | None) -> list[Json]:
         ]
         + (_redis(service, keyring) if keyring is not None and server.cache.redis is not None else [])
         + (probe_environment(keyring) if keyring is not None and server.auth is not None else [])
+        + jobs.environment(service)
     )
 
 
@@ -242,7 +252,7 @@ def _volumes(service: TTSService) -> list[Json]:
         file = {"name": reference.name, "items": [{"key": reference.key, "path": LEXICON_FILE}]}
         # Optional: what a service says is no reason to have it not start on a new node.
         volumes.append({"name": "lexicon", "configMap": {**file, "optional": True}})
-    return volumes
+    return volumes + jobs.volumes(service)
 
 
 def _probe(path: str, *, every: int, failures: int) -> Json:

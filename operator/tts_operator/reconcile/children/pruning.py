@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tts_operator.api import TTSService
-from tts_operator.desired.identity import candidate_name
+from tts_operator.desired.identity import candidate_name, worker_name
 from tts_operator.json_object import Json
 from tts_operator.kube.resources import CONTROLLER_REVISIONS
 from tts_operator.reconcile.observed.deployments import rolled_out
@@ -44,6 +44,8 @@ def _still_needed(service: TTSService, observed: Observed, live: Json) -> bool:
         case "HTTPRoute":
             return spec.ingress is not None and not observed.has("networking.k8s.io/v1", "Ingress", service.name)
         case "PersistentVolumeClaim":  # pods of the old revision cannot restart without it
-            return not rolled_out(observed.deployment(service.name), claim=service.name)
+            claim = live["metadata"]["name"]
+            pods = (observed.deployment(name) for name in (service.name, worker_name(service)))
+            return not all(rolled_out(each, claim=claim) for each in pods)
         case _:
             return False

@@ -13,8 +13,8 @@ from tts_operator.json_object import Json
 
 MayShow = Callable[[str, str], bool]
 """(namespace, image): whether a status may show the output of a container with this image."""
-OWN_ARGS = {"fetch": ["fetch"]}
-"""Arguments that the operator itself sets, by container name."""
+OWN_ARGS = {"fetch": ["fetch"], "server": ["work"]}
+"""Arguments that the operator itself sets, by container name: of the init container, and of a worker of jobs."""
 
 
 class _Container(TypedDict, total=False):

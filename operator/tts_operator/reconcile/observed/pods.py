@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from tts_operator.desired.identity import CANDIDATE, NAME_LABEL, NODE_UNREACHABLE
+from tts_operator.desired.identity import CANDIDATE, NAME_LABEL, NODE_UNREACHABLE, WORKER
 from tts_operator.json_object import Json
 from tts_operator.objects import ContainerStatus, Pod
 from tts_operator.printable import one_line
@@ -19,9 +19,9 @@ CURES = {
     "ImagePullBackOff": "check image.repository, image.tag, and image.pullSecrets",
     "ErrImageNeverPull": "load the image onto the nodes, or set image.pullPolicy: IfNotPresent",
     "CreateContainerConfigError": "create the Secret, or correct its name and key in server.auth, "
-    "server.cache.redis, or podTemplate",
-    "VolumeNotBound": "set model.storage.persistentVolumeClaim.storageClassName to a class that provisions such "
-    "volumes (kubectl get storageclass), or model.storage.emptyDir",
+    "server.cache.redis, jobs, or podTemplate",
+    "VolumeNotBound": "set persistentVolumeClaim.storageClassName in model.storage or jobs.storage to a class that "
+    "provisions such volumes (kubectl get storageclass), or use model.storage.emptyDir or jobs.storage.s3",
     "InvalidImageName": "correct image.repository, image.tag, or image.digest",
     NODE_UNREACHABLE: "if the node works, check its network: kubectl describe node, kubectl get pods -o wide",
     "OOMKilled": "raise resources.limits.memory, or lower server.cache.sizeMiB",
@@ -76,6 +76,11 @@ def is_fenced(pod: Pod) -> bool:
 def is_candidate(pod: Pod) -> bool:
     """Whether a pod belongs to the candidate."""
     return bool(pod["metadata"].get("labels", {}).get(NAME_LABEL) == CANDIDATE)
+
+
+def is_worker(pod: Pod) -> bool:
+    """Whether a pod is a worker of jobs, which serves no clients."""
+    return bool(pod["metadata"].get("labels", {}).get(NAME_LABEL) == WORKER)
 
 
 def seconds_unready(pod: Pod, now: str) -> float:

@@ -26,6 +26,9 @@ class Observed:
     children: Mapping[Address, Json] = field(default_factory=dict)
     """Live objects that belong to the service, or have a child's name."""
     pods: Sequence[Pod] = ()
+    """Stable and candidate pods."""
+    workers: Sequence[Pod] = ()
+    """Pods that speak jobs and serve no clients."""
     zones: Mapping[str, str] = field(default_factory=dict)
     """Zone of each node, by the node's name."""
     nodes: Iterable[Mapping[str, str]] = ()

@@ -21,9 +21,13 @@ def desired_workloads(context: RolloutContext, state: RolloutState) -> DesiredWo
     )
     if phase is Phase.ROLLED_BACK:
         return stable
-    # A failing revision that is not rolled back replaces no further pods.
+    # A failing revision that is not rolled back replaces no further pods. Workers follow when the rollout has ended:
+    # each change of the voice begins their books anew.
     new = replace(
-        stable, revision=context.update_revision, halted=context.service.spec.rollout.paused or bool(state.reason)
+        stable,
+        revision=context.update_revision,
+        halted=context.service.spec.rollout.paused or bool(state.reason),
+        workers=context.stable,
     )
     if phase is Phase.CHECKING_IN_PLACE:
         return replace(new, one_pod=True)

@@ -23,7 +23,7 @@ FEATURES = {
     "PrometheusRule": ("monitoring", "spec.monitoring.prometheusRule"),
     "HorizontalPodAutoscaler": ("autoscaling", "spec.autoscaling"),
     "NetworkPolicy": ("networkPolicy", "spec.networkPolicy"),
-    "PersistentVolumeClaim": ("persistentVolumeClaims", "spec.model.storage.persistentVolumeClaim"),
+    "PersistentVolumeClaim": ("persistentVolumeClaims", "persistentVolumeClaim in model.storage and jobs.storage"),
     "PodDisruptionBudget": ("disruptionBudgets", "spec.disruption"),
 }
 """For each kind that can be disabled: the Helm value below `features`, and the field to remove."""

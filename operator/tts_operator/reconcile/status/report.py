@@ -9,7 +9,7 @@ from typing import Any
 
 from tts_operator.api import TTSService
 from tts_operator.api.status import condition_message, condition_reason
-from tts_operator.desired.identity import selector_labels
+from tts_operator.desired.identity import selector_labels, worker_name
 from tts_operator.desired.service import url
 from tts_operator.json_object import Json
 from tts_operator.objects import DeploymentStatus
@@ -21,6 +21,7 @@ from tts_operator.reconcile.plan import Plan
 from tts_operator.reconcile.status.autoscaler import autoscaler
 from tts_operator.reconcile.status.conditions import ConditionState
 from tts_operator.reconcile.status.deployment import availability, model, workload
+from tts_operator.reconcile.status.jobs import jobs
 from tts_operator.reconcile.status.missing_kinds import CONDITION_OF_KIND, disabled, unserved
 from tts_operator.reconcile.status.rollout import rollout_report
 from tts_operator.reconcile.status.routes import certificate, route
@@ -46,13 +47,14 @@ def compute_status(service: TTSService, observed: Observed, plan: Plan, applied:
         "RouteReady": route(service, observed),
         "CertificateReady": certificate(service, observed),
         "AutoscalingReady": autoscaler(service, observed, now),
+        "JobsReady": jobs(service, observed, available),
     }
     parts |= {kind: state for kind, state in optional.items() if state is not None}
     off, lacks = disabled(service, observed, missing), unserved(observed, missing)
     parts |= {CONDITION_OF_KIND[kind]: state for kind, state in (off | lacks).items() if kind in CONDITION_OF_KIND}
-    routes = parts.get("RouteReady"), parts.get("CertificateReady")
+    others = parts.get("RouteReady"), parts.get("CertificateReady"), parts.get("JobsReady")
     # A disabled kind comes first: it may be why the pods are not ready.
-    ready = _first_problem(problem, *off.values(), works, rollout.undone, *lacks.values(), *routes) or works
+    ready = _first_problem(problem, *off.values(), works, rollout.undone, *lacks.values(), *others) or works
     # A host that is not allowed has no route.
     reached = service.status.get("url") if plan.violation else url(service)
     zones = ready_zones(observed.pods, observed.zones)
@@ -96,12 +98,12 @@ def invalid_spec_status(body: Json, message: str, now: str) -> Json:
 
 
 def counts_are_stale(service: TTSService, observed: Observed) -> bool:
-    """Whether the Deployment's counts are those of an older generation.
+    """Whether a Deployment's counts are those of an older generation.
 
     Any change to a Deployment raises its generation, and its controller processes it a moment later.
     """
-    live = observed.deployment(service.name)
-    return live is not None and not is_seen(live)
+    found = (observed.deployment(name) for name in (service.name, worker_name(service)))
+    return any(live is not None and not is_seen(live) for live in found)
 
 
 def ready_condition(status: Any) -> Json:

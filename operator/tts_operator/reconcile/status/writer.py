@@ -23,7 +23,16 @@ STATUS_SECONDS = 10.0
 FIRST_SECONDS = 1.0
 """Delay of the first status of a service that is starting. Many are Ready by then, and need only one write."""
 STARTING = ("Creating", "RolloutInProgress", "PodsNotReady")
-IMMEDIATE_CONDITIONS = ("Ready", "Stalled", "Reconciling", "Paused", "RouteReady", "CertificateReady", "ModelReady")
+IMMEDIATE_CONDITIONS = (
+    "Ready",
+    "Stalled",
+    "Reconciling",
+    "Paused",
+    "RouteReady",
+    "CertificateReady",
+    "ModelReady",
+    "JobsReady",
+)
 
 _log = logging.getLogger(__name__)
 

@@ -51,6 +51,24 @@ def test_that_no_pod_speaks_is_told_only_where_it_would_be_news(spec: Json, told
     assert len(alerts(spec)) == 4 + told
 
 
+@pytest.mark.parametrize(
+    "jobs, job",
+    [
+        ({"storage": {"persistentVolumeClaim": {}}}, "speech/narrator"),
+        (
+            {"storage": {"persistentVolumeClaim": {}}, "kafka": {"bootstrapServers": ["kafka:9092"]}},
+            "speech/narrator-worker",
+        ),
+    ],
+    ids=["the server speaks them", "workers speak them"],
+)
+def test_jobs_that_wait_are_told_by_who_speaks_them(jobs: Json, job: str) -> None:
+    (waiting,) = (
+        each for each in alerts({"monitoring": BOTH, "jobs": jobs}) if each["alert"] == "TTSServiceJobsWaiting"
+    )
+    assert f'{{job="{job}"}}' in waiting["expr"]
+
+
 @pytest.mark.parametrize("limit, seconds", [({}, "1.2"), ({"maxP99Milliseconds": 8000}, "8")])
 def test_the_latency_that_is_told(limit: Json, seconds: str) -> None:
     rule = {**BOTH, "prometheusRule": {"enabled": True, **limit}}

@@ -102,6 +102,15 @@ THREE = [pod("x", "a0"), pod("y", "b0"), pod("z", "c0")]
         pytest.param(
             [*THREE[:1], pod("n", "b0", labels={"app.kubernetes.io/instance": "other"})], ["a0"], [], id="nor another's"
         ),
+        pytest.param(
+            [
+                pod(name, node, labels={"app.kubernetes.io/name": "tts-server-worker"})
+                for name, node in (("v", "a0"), ("w", "b0"))
+            ],
+            ["a0"],
+            [],
+            id="a worker gets no traffic",
+        ),
     ],
 )
 def test_which_pods_leave(pods: list[Pod], lost: list[str], out: list[str]) -> None:

@@ -17,6 +17,10 @@ POLICY = Policy.model_validate(
         "serviceAnnotations": ["example.com/*"],
         "serviceTypes": ["ClusterIP", "NodePort"],
         "issuers": ["Issuer/*", "ClusterIssuer/tenants", "awspca.cert-manager.io/AWSPCAIssuer/*"],
+        "priorityClasses": ["batch-*"],
+        "kafkaBrokers": ["kafka.shared:9093", "*.kafka.{namespace}.svc:*"],
+        "webhookHosts": ["*.{namespace}.example.com"],
+        "s3Endpoints": ["https://s3.eu-*.amazonaws.com", "https://minio.{namespace}:9000"],
         "prometheus": ["http://prometheus.monitoring.svc:9090", "http://*.metrics.svc:9090/p/*", "https://mimir/*"],
     }
 )
@@ -38,6 +42,14 @@ def gateway(*hosts: str) -> Json:
 
 def issuer(**reference: str) -> Json:
     return ingress(tls={"issuerRef": reference})
+
+
+def jobs(*, broker: str = "kafka.shared:9093", placement: Json | None = None, **bucket: str) -> Json:
+    """Jobs over this broker, in a bucket with these fields."""
+    s3 = {"bucket": "books", "credentialsSecretRef": {"name": "books"}, **bucket}
+    kafka = {"bootstrapServers": ["kafka.shared:9093", broker]}
+    workers = {"workers": {"placement": placement}} if placement else {}
+    return {"jobs": {"storage": {"s3": s3}, "kafka": kafka, **workers}}
 
 
 def prometheus(url: str) -> Json:
@@ -213,12 +225,70 @@ def test_addresses(address: str, forbidden: bool) -> None:
     assert is_forbidden(address) is forbidden
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"jobs": {"storage": {"persistentVolumeClaim": {}}}},
+        {"jobs": {"storage": {"persistentVolumeClaim": {}}, "webhooks": {"hosts": ["*.bank.example.com"]}}},
+        jobs(region="eu-central-1"),
+        jobs(endpoint="https://minio.bank:9000", broker="a.kafka.bank.svc:9092"),
+        jobs(region="eu-west-1", placement={"priorityClassName": "batch-low"}),
+    ],
+)
+def test_allowed_jobs(spec: Json) -> None:
+    assert told(spec) == ""
+
+
+@pytest.mark.parametrize(
+    "spec, field, why",
+    [
+        (jobs(region="eu-west-1", broker="a.kafka.shop.svc:9092"), "kafka.bootstrapServers", "policy.kafkaBrokers"),
+        (jobs(region="us-east-1"), "storage.s3.endpoint", '"https://s3.us-east-1.amazonaws.com" is not allowed'),
+        (jobs(), "storage.s3.endpoint", '"https://s3.us-east-1.amazonaws.com" is not allowed'),
+        (jobs(endpoint="https://minio.shop:9000"), "storage.s3.endpoint", "policy.s3Endpoints"),
+        (
+            {"jobs": {"storage": {"persistentVolumeClaim": {}}, "webhooks": {"hosts": ["*.example.com"]}}},
+            "spec.jobs.webhooks.hosts",
+            "policy.webhookHosts",
+        ),
+        (jobs(placement={"priorityClassName": "first"}), "workers.placement.priorityClassName", "batch-*"),
+        (jobs(placement={"priorityClassName": "system-node-critical"}), "priorityClassName", "the cluster's own pods"),
+    ],
+)
+def test_jobs_that_are_not_allowed(spec: Json, field: str, why: str) -> None:
+    found = told(spec)
+    assert field in found
+    assert why in found
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        jobs(broker="localhost:9093"),
+        jobs(broker="127.0.0.1:9093"),
+        jobs(broker="169.254.169.254:80"),
+        jobs(broker="2130706433:9093"),
+        jobs(broker="[::1]:9093"),
+        jobs(broker="[::ffff:127.0.0.1]:9093"),
+        jobs(endpoint="http://169.254.169.254"),
+        jobs(endpoint="http://localhost:9000"),
+        jobs(endpoint="http://[fe80::1]:9000"),
+    ],
+    ids=lambda spec: str(spec["jobs"]["kafka"]["bootstrapServers"][1] + str(spec["jobs"]["storage"]["s3"])),
+)
+def test_no_policy_allows_local_addresses_for_jobs(spec: Json) -> None:
+    found = told(spec, OPEN)
+    assert "its host is" in found
+    assert "Helm value" not in found
+
+
 def test_everything_is_allowed_where_the_policy_says_so() -> None:
     assert told(everything(), OPEN) == ""
 
 
 def test_all_that_is_not_allowed_is_told_together() -> None:
     found = told({**everything(), "service": {"type": "LoadBalancer"}}, Policy())
-    for field in ("spec.service.type", "spec.ingress.tls.issuerRef", URL):
+    for field in ("spec.service.type", "spec.ingress.tls.issuerRef", URL, "spec.jobs.workers.placement.priorityClass"):
         assert field in found
-    assert "Helm value policy.serviceTypes and policy.issuers and policy.prometheus, or" in found
+    values = "policy.serviceTypes and policy.issuers and policy.prometheus and policy.priorityClasses"
+    assert f"Helm value {values}, or" in found

@@ -108,6 +108,11 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=5),
     max_leaves=15,
 )
+JOBS: Json = {
+    "storage": {"persistentVolumeClaim": {}},
+    "kafka": {"bootstrapServers": ["kafka:9092"]},
+    "workers": {"placement": {}},
+}
 patches = st.dictionaries(st.sampled_from(("metadata", "spec")), st.dictionaries(st.sampled_from(NAMES), anything))
 
 
@@ -123,12 +128,12 @@ patches = st.dictionaries(st.sampled_from(("metadata", "spec")), st.dictionaries
 def test_whatever_is_written_no_pass_breaks(template: Json) -> None:
     """On a new service, where it is what runs, where another one takes its place, and where it takes another's."""
     for policy in (OPEN, RESTRICTED):
-        asked = service({"podTemplate": template})
+        asked = service({"podTemplate": template, "jobs": JOBS})
         todo = plan(asked, Observed(), DEFAULTS, now=NOW, policy=policy)
         assert bool(todo.violation) is not bool(todo.apply)
         live = {address(each): each for each in map(kept, todo.apply)}
         status = {"currentRevision": next((name for _, kind, name in live if kind == "ControllerRevision"), "")}
-        same = service({"podTemplate": template}, status=status)
+        same = service({"podTemplate": template, "jobs": JOBS}, status=status)
         plan(same, Observed(children=live), DEFAULTS, now=NOW, policy=policy)
         other = service({"podTemplate": {"metadata": {"labels": {"a": "b"}}}}, status=status, generation=2)
         plan(other, Observed(children=live), DEFAULTS, now=NOW, policy=policy)

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 import aiohttp
 import pytest
 
 from tests.unit.operator.accepting import CONFLICT, INVALID, KEY, World, converged, refusal
-from tests.unit.operator.worlds import NAMESPACE, UID, applied, body, everything
+from tests.unit.operator.worlds import NAMESPACE, UID, applied, body, counts, everything, pod
 from tts_operator.json_object import Json
 from tts_operator.kube import ApiError
 from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS, SERVICES
@@ -47,11 +48,27 @@ async def test_a_restart_makes_no_request() -> None:
     assert not world.api.requests
 
 
+async def test_a_worker_of_jobs_that_fails_is_no_failure_of_the_servers() -> None:
+    jobs = {"storage": {"persistentVolumeClaim": {}}, "kafka": {"bootstrapServers": ["kafka:9092"]}}
+    world = await converged({"jobs": jobs})
+    ended = {"exitCode": 3, "reason": "Error", "message": "These topics do not exist: speech.narrator.jobs."}
+    worker = pod("narrator-worker-1", containers=[{"name": "server", "state": {"terminated": ended}}])
+    worker["metadata"]["labels"] = {"app.kubernetes.io/name": "tts-server-worker"}
+    world.pods.put(cast("Json", worker))
+    world.deployment(**counts(wanted=3, availableReplicas=2))
+    await world.reconcile()
+    found = {each["type"]: each for each in world.api.statuses[-1]["conditions"]}
+    assert found["JobsReady"]["reason"] == "Error"
+    assert "These topics do not exist" in found["JobsReady"]["message"]
+    assert found["WorkloadReady"]["reason"] == "PodsNotReady"
+    assert "narrator-worker-1" not in found["WorkloadReady"]["message"]
+
+
 @pytest.mark.parametrize("kind", [resource.kind for resource in CHILDREN])
 async def test_drift_takes_one_request(kind: str) -> None:
     world = await converged({**everything(), "paused": False})
     store = next(store for resource, store in world.children.items() if resource.kind == kind)
-    live = whole(*store)
+    live = whole(next(iter(store)))
     store.put({**live, "metadata": {**live["metadata"], "labels": {}, "resourceVersion": "999"}})
     await world.reconcile()
     assert ("force", kind) in world.api.requests
