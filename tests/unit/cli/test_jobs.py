@@ -18,6 +18,7 @@ from tts_operator.cli.arguments import parse
 from tts_operator.cli.jobs import download, text, view
 from tts_operator.cli.jobs.api import Refusal, UnavailableError, parsed, refusal, refuse
 from tts_operator.cli.jobs.commands import Then
+from tts_operator.cli.jobs.forward import Forward
 from tts_operator.cli.jobs.keys import api_key, choose
 from tts_operator.cli.jobs.progress import Progress, printable_json
 from tts_operator.cli.kubectl import Kubectl
@@ -231,6 +232,36 @@ def test_a_key_is_chosen_by_its_name_and_never_shown(content: str, wanted: str |
 
 def test_a_plain_list_is_numbered_as_the_server_numbers_it() -> None:
     assert choose("k3y-a, k3y-b", "key-2") == "k3y-b"
+
+
+# The port-forward
+
+
+def test_a_forward_ends_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = 'echo $$ > "$0.pid"; echo "Forwarding from 127.0.0.1:43567 -> 7860"; exec sleep 600'
+    forward = Forward(kubectl(tmp_path, monkeypatch, script), "narrator")
+    process = Path("/proc", (tmp_path / "kubectl.pid").read_text().strip())
+    assert (forward.port, forward.alive, process.exists()) == (43567, True, True)
+    forward.close()
+    assert (forward.alive, process.exists()) == (False, False)
+
+
+@pytest.mark.parametrize(
+    "script, reason",
+    [
+        (
+            "echo 'error: timed out waiting for the condition' >&2; exit 1",
+            "the Service 'narrator' leads to no running pod",
+        ),
+        ("echo 'error: unable to forward port' >&2; exit 1", "unable to forward port"),
+        ("echo 'Error from server (NotFound): no' >&2; exit 1", "Error from server (NotFound): no"),
+        ("echo something else; exit 0", "kubectl port-forward does not listen at any port"),
+    ],
+)
+def test_why_there_is_no_forward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, reason: str) -> None:
+    with pytest.raises(UnreachableError) as caught:
+        Forward(kubectl(tmp_path, monkeypatch, script), "narrator")
+    assert str(caught.value).startswith(reason)
 
 
 # Answers

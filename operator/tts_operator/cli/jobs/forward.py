@@ -16,6 +16,8 @@ from tts_operator.cli.refused import UnreachableError
 
 START_SECONDS = 60.0
 """Limit for kubectl to listen, in seconds: long enough to log in through a credential plugin."""
+POD_SECONDS = 10
+"""How long kubectl waits for a pod if the service has none."""
 STOP_SECONDS = 5.0
 ADDRESS = "127.0.0.1"
 LISTENS = re.compile(r"Forwarding from 127\.0\.0\.1:(\d{1,5}) -> ")
@@ -28,7 +30,8 @@ class Forward:
 
     def __init__(self, kubectl: Kubectl, service: str) -> None:
         """Start to listen at a free port. Raises UnreachableError."""
-        words = ("port-forward", f"service/{service}", ":http", f"--address={ADDRESS}", *kubectl.flags)
+        limit = f"--pod-running-timeout={POD_SECONDS}s"
+        words = ("port-forward", f"service/{service}", ":http", f"--address={ADDRESS}", limit, *kubectl.flags)
         try:
             self._process = subprocess.Popen(
                 ["sh", "-c", GUARD, "kubectl", *words],
@@ -53,7 +56,7 @@ class Forward:
             raise
         if not self.port:
             self.close()
-            raise UnreachableError(self._streams.errors or "kubectl port-forward has not listened at any port")
+            raise UnreachableError(_reason(service, self._streams.errors))
 
     @property
     def alive(self) -> bool:
@@ -81,3 +84,10 @@ class Forward:
                     self._found.set()
         self._ended.set()
         self._found.set()
+
+
+def _reason(service: str, errors: str) -> str:
+    """Return why kubectl does not listen."""
+    if "timed out waiting for the condition" in errors:
+        return f"the Service {service!r} leads to no running pod; `kubectl describe tts {service}` shows why"
+    return errors.removeprefix("error: ") or "kubectl port-forward does not listen at any port"
