@@ -7,6 +7,7 @@ import datetime
 import io
 import json
 import sys
+from http.client import HTTPResponse, IncompleteRead
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 from tests.unit.cli.services import a_service
 from tts_operator.cli.arguments import parse
 from tts_operator.cli.jobs import download, text, view
-from tts_operator.cli.jobs.api import Refusal, UnavailableError, parsed, refusal, refuse
+from tts_operator.cli.jobs.api import Refusal, UnavailableError, parsed, refusal, refuse, whole
 from tts_operator.cli.jobs.commands import Then
 from tts_operator.cli.jobs.forward import Forward
 from tts_operator.cli.jobs.keys import api_key, choose
@@ -297,6 +298,26 @@ def test_an_error_without_openai_s_shape(data: bytes) -> None:
     assert refusal(502, "1", data) == Refusal(
         status=502, code="", message="the server answered with HTTP status 502", retry_after=""
     )
+
+
+@pytest.mark.parametrize("most", range(21, 55))
+def test_an_answer_that_breaks_off_is_none(most: int) -> None:
+    with pytest.raises(IncompleteRead):
+        whole(received(ANSWER[:most]))
+
+
+def test_an_answer_that_is_whole() -> None:
+    assert whole(received(ANSWER)) == b'{"a": "b"}'
+
+
+ANSWER = b'HTTP/1.1 202 ACCEPTED\r\nContent-Length: 10\r\n\r\n{"a": "b"}'
+
+
+def received(data: bytes) -> HTTPResponse:
+    connection: Any = SimpleNamespace(makefile=lambda _: io.BytesIO(data))
+    response = HTTPResponse(connection, method="POST")
+    response.begin()
+    return response
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>", b"[]", b"\xff", b"[" * 100_000])

@@ -66,7 +66,7 @@ class Api:
         for attempts_left in reversed(range(attempts)):
             try:
                 with self.response(method, path, body, named) as response:
-                    data = response.read(ANSWER_BYTES_MAX + 1)
+                    data = whole(response)
                 return parsed(data)
             except UnavailableError as error:
                 if not attempts_left:
@@ -90,7 +90,7 @@ class Api:
             response = connection.getresponse()
             if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
                 refuse(
-                    refusal(response.status, response.headers.get("Retry-After", ""), response.read(ANSWER_BYTES_MAX)),
+                    refusal(response.status, response.headers.get("Retry-After", ""), whole(response)),
                     self._then,
                 )
             yield response
@@ -103,6 +103,18 @@ class Api:
             raise UnavailableError(f"the connection to the server broke: {reason}") from error
         finally:
             connection.close()
+
+
+def whole(response: http.client.HTTPResponse) -> bytes:
+    """Return the body, or one byte more than there may be. Raises IncompleteRead if the connection broke.
+
+    http.client takes headers that break off for complete ones, and a body that breaks off too.
+    """
+    length = response.length
+    data = response.read(ANSWER_BYTES_MAX + 1)
+    if not response.chunked and (length is None or len(data) < min(length, ANSWER_BYTES_MAX + 1)):
+        raise http.client.IncompleteRead(data)
+    return data
 
 
 def parsed(data: bytes) -> Json:
