@@ -79,8 +79,10 @@ def _fetch(api: Api, url: str, file: io.FileIO, most: int, show: Callable[[int, 
 def _copy(response: http.client.HTTPResponse, file: io.FileIO, most: int, show: Callable[[int, int], None]) -> None:
     """Copy the rest of the file. Raises UnreachableError if there is more than there may be."""
     rest = response.length
-    whole = file.tell() + (rest or 0)
-    if rest is None or whole > most:
+    if rest is None:  # the headers broke off
+        raise http.client.IncompleteRead(b"")
+    whole = file.tell() + rest
+    if whole > most:
         raise UnreachableError(f"the server sends a file of another size than the {most:,} bytes that it may have")
     while file.tell() < whole:
         data = response.read1(READ_BYTES)
