@@ -47,6 +47,10 @@ def main() -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run one command and return its exit code."""
     flags = command_line.flags(arguments)
+    if arguments.command == "job":
+        from tts_operator.cli.jobs import commands  # noqa: PLC0415 - the other commands start without it
+
+        return commands.run(Kubectl(flags=flags), arguments)
     kubectl, typed = Kubectl(flags=flags), Typed(name=arguments.name, flags=flags)
     command = arguments.command
     if command == "status":

@@ -6,6 +6,8 @@ import argparse
 import re
 from collections.abc import Sequence
 
+from tts_operator.cli.jobs import arguments as jobs
+
 EXAMPLES = """\
 examples:
   kubectl tts status narrator --watch --timeout 30m   follow a rollout until it is over
@@ -16,14 +18,16 @@ examples:
   kubectl tts diff narrator 4 5                       compare two revisions
   kubectl tts undo narrator --to 4                    run an older revision again
   kubectl tts pause narrator -n speech                pause rollouts; `resume` continues them
+  kubectl tts job submit book.txt -o book.mp3 --watch   have a book read, and save the audio
+  kubectl tts job list                                  list your jobs
 
 exit codes:
-  0    success; status --watch: rolled out
-  1    status --watch: rolled back or stalled
+  0    success; status --watch: rolled out; job --watch: completed
+  1    status --watch: rolled back or stalled; job --watch: failed or cancelled
   2    invalid command line
   3    refused: nothing was changed; the message says why
-  4    kubectl is missing, or the cluster did not answer or returned an error
-  124  status --watch: still in progress at --timeout
+  4    kubectl is missing, or the cluster or the server did not answer or returned an error
+  124  --watch: still in progress at --timeout
   130  interrupted
 """
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -34,7 +38,7 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line. Exits with code 2 if it is invalid."""
     root = argparse.ArgumentParser(
         prog="kubectl tts",
-        description="Control the rollouts of a TTSService.",
+        description="Control the rollouts of a TTSService, and have it read long texts.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -76,10 +80,30 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
         "second", nargs="?", metavar="B", help="number or name (default: the revision that the spec asks for)"
     )
     comparing.add_argument("--template", action="store_true", help="compare the pod templates instead of the specs")
+    job = _jobs(commands)
     arguments = root.parse_args(words)
-    if getattr(arguments, "timeout", None) is not None and not arguments.watch:
+    if arguments.command == "job":
+        jobs.check(arguments, job.error)
+    elif getattr(arguments, "timeout", None) is not None and not arguments.watch:
         status.error("--timeout requires --watch")
     return arguments
+
+
+def _jobs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """Add `job` and its commands."""
+    text = "have long texts read, such as books"
+    job = commands.add_parser("job", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    common = argparse.ArgumentParser(add_help=False)
+    _global_flags(common, default=argparse.SUPPRESS)
+    common.add_argument("--service", type=_name, metavar="NAME", help="default: the only TTSService of the namespace")
+    common.add_argument("--key-name", metavar="NAME", help="the API key of this name in the service's Secret")
+    job_commands = job.add_subparsers(dest="job_command", required=True, metavar="COMMAND")
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        return job_commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", parents=[common])
+
+    jobs.add(command, _seconds)
+    return job
 
 
 def flags(arguments: argparse.Namespace) -> tuple[str, ...]:

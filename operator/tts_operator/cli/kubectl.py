@@ -53,6 +53,17 @@ class Kubectl:
             raise RefusedError(self._unknown(name))
         return view.service(json.loads(text))
 
+    def only_service(self) -> str:
+        """Return the name of the only TTSService. Raises RefusedError if the namespace has none, or several."""
+        names = self._names()
+        if not names:
+            raise RefusedError(
+                "there is no TTSService in this namespace; run `kubectl get tts -A`, and use -n NAMESPACE"
+            )
+        if len(names) > 1:
+            raise RefusedError(f"there are several TTSServices: {', '.join(names)}. Choose one with --service")
+        return names[0]
+
     def revisions(self, name: str) -> list[Revision]:
         """Read the revisions of a TTSService, oldest first."""
         selector = f"app.kubernetes.io/instance={name},app.kubernetes.io/managed-by=tts-operator"
@@ -87,32 +98,35 @@ class Kubectl:
             raise UnreachableError(NO_CRD)
         raise UnreachableError(streams.errors or f"kubectl {arguments[0]} exited with code {process.returncode}")
 
+    def _names(self) -> list[str]:
+        return sorted(each.rpartition("/")[2] for each in self.run("get", TTSSERVICES, "--output=name").split())
+
     def _unknown(self, name: str) -> str:
         try:
-            names = [each.rpartition("/")[2] for each in self.run("get", TTSSERVICES, "--output=name").split()]
+            names = self._names()
         except UnreachableError:  # the user may have `get` but not `list`
             names = []
-        there = f"found: {', '.join(sorted(names))}" if names else "run `kubectl get tts -A`, and use -n NAMESPACE"
+        there = f"found: {', '.join(names)}" if names else "run `kubectl get tts -A`, and use -n NAMESPACE"
         return f"there is no TTSService {name!r} in this namespace; {there}"
 
 
 @dataclass
-class _Streams:
+class Streams:
     """The output of one run of kubectl, and its error messages."""
 
     output: str = ""
     errors: str = ""
 
 
-def _finish(process: subprocess.Popen[str], seconds: float) -> _Streams:
+def _finish(process: subprocess.Popen[str], seconds: float) -> Streams:
     """Read both streams to the end. Raises UnreachableError after `seconds`.
 
     A child process of kubectl may keep the streams open after kubectl has exited, so every wait has a limit.
     """
-    streams = _Streams()
+    streams = Streams()
     readers = [
         threading.Thread(target=read, args=(stream, streams), daemon=True)
-        for read, stream in ((_read_output, process.stdout), (_read_errors, process.stderr))
+        for read, stream in ((_read_output, process.stdout), (read_errors, process.stderr))
     ]
     for reader in readers:
         reader.start()
@@ -132,12 +146,13 @@ def _finish(process: subprocess.Popen[str], seconds: float) -> _Streams:
     return streams
 
 
-def _read_output(stream: IO[str], streams: _Streams) -> None:
+def _read_output(stream: IO[str], streams: Streams) -> None:
     with stream:
         streams.output = stream.read()
 
 
-def _read_errors(stream: IO[str], streams: _Streams) -> None:
+def read_errors(stream: IO[str], streams: Streams) -> None:
+    """Read kubectl's error messages to the end. What a credential plugin writes goes to the user at once."""
     with stream:
         for line in stream:
             if streams.errors or line.startswith(ERROR_PREFIXES):

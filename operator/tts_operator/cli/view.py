@@ -62,6 +62,14 @@ class Condition:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SecretKey:
+    """One key of a Secret."""
+
+    name: str
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Service:
     """One TTSService."""
 
@@ -92,6 +100,8 @@ class Service:
     reported: Mapping[str, Any]
     """`status.rollout` as received, with strings made printable."""
     conditions: Mapping[str, Condition]
+    api_keys: SecretKey | None
+    """Where the API keys are that clients must send; None: they need none."""
 
     @property
     def undone_to(self) -> str:
@@ -173,6 +183,7 @@ def service(body: Json) -> Service:
             for name, value in (status.get("rollout") or {}).items()
         },
         conditions={each["type"]: _condition(each) for each in status.get("conditions") or []},
+        api_keys=_secret_key(((spec.get("server") or {}).get("auth") or {}).get("apiKeysSecretRef")),
     )
 
 
@@ -213,6 +224,10 @@ def _rollout(body: Json) -> Rollout:
         reason=one_line(body.get("reason", ""), SHOWN_MAX),
         message=one_line(body.get("message", ""), SHOWN_MAX),
     )
+
+
+def _secret_key(body: Json | None) -> SecretKey | None:
+    return SecretKey(name=body["name"], key=body["key"]) if body else None
 
 
 def _condition(body: Json) -> Condition:

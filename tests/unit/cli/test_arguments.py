@@ -63,7 +63,7 @@ def test_what_cannot_be_understood_is_told(words: str, complaint: str, capsys: p
 
 def test_every_example_can_be_understood() -> None:
     lines = [line.split("   ")[0] for line in EXAMPLES.replace("\n  ", "\n").splitlines() if "kubectl tts" in line]
-    assert len(lines) == 8
+    assert len(lines) == 10
     for line in lines:
         parse(line.removeprefix("kubectl tts ").split())
 

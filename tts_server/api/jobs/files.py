@@ -18,11 +18,19 @@ _READ_BYTES = 1 << 20
 def file_response(jobs: Jobs, job: Job, file: str, content_type: str, size: int) -> Response:
     """Return the response with a file, or the part of it that the request asks for. Raises :class:`ApiError`."""
     name = layout.file(job.name, file)
-    seconds = context().settings.jobs_link_seconds
+    seconds = context().settings.jobs_link_seconds if _may_redirect() else 0
     link = jobs.storage.link(name, seconds) if seconds else None
     if link:
         return Response(status=302, headers={"Location": link, "Cache-Control": "no-store"})
     return _sent(jobs.storage, name, f"{job.id}.{file.rpartition('.')[2]}", content_type, size)
+
+
+def _may_redirect() -> bool:
+    """Return whether the client follows redirects. One that reaches only the server, and no bucket, does not."""
+    value = request.args.get("redirect", "true")
+    if value not in ("true", "false"):
+        raise ApiError(400, "'redirect' must be true or false.", code="invalid_value", param="redirect")
+    return value == "true"
 
 
 def _sent(storage: Storage, name: str, download: str, content_type: str, size: int) -> Response:

@@ -116,7 +116,7 @@ def _file(summary: str, content: dict[str, Any]) -> dict[str, Any]:
         "206": ("The part of the file that the header Range asks for.", content),
         "302": ("The file is at Location.", None),
     }
-    return {"parameters": [_id()], "get": _operation(summary, responses, (401, 404, 409, 416, 503))}
+    return {"parameters": [_id(), _redirect()], "get": _operation(summary, responses, (400, 401, 404, 409, 416, 503))}
 
 
 def _operation(
@@ -173,6 +173,16 @@ def _page_parameters() -> list[dict[str, Any]]:
             "description": "The last_id of the page before.",
         },
     ]
+
+
+def _redirect() -> dict[str, Any]:
+    return {
+        "name": "redirect",
+        "in": "query",
+        "required": False,
+        "schema": {"type": "boolean", "default": True},
+        "description": "Whether the answer may be a redirect to a bucket. If not, the server sends the file.",
+    }
 
 
 def _id() -> dict[str, Any]:

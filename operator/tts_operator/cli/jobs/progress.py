@@ -1,0 +1,74 @@
+"""Shows the progress of a job or of a download: a bar on a terminal, lines elsewhere, or JSON."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+import time
+
+from tts_operator.cli.jobs.view import Job, bar, headline, left, size
+from tts_operator.cli.wording import duration
+from tts_operator.json_object import Json
+
+CLEAR = "\r\x1b[K"
+"""Erases the line of a terminal."""
+STEPS = 10
+"""Lines that a job has where there is no terminal."""
+
+
+def printable_json(body: Json | list[Json], *, indent: int | None = None) -> str:
+    """Return JSON in which what could steer a terminal is escaped."""
+    text = json.dumps(body, indent=indent, ensure_ascii=False)
+    return "".join(each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text)
+
+
+class Progress:
+    """Prints what has changed."""
+
+    def __init__(self, *, as_json: bool, is_terminal: bool) -> None:
+        self._as_json = as_json
+        self._is_terminal = is_terminal and not as_json
+        self._printed = ""
+        self._began = time.monotonic()
+        self._first: float | None = None
+
+    def show(self, job: Job, body: Json) -> None:
+        """Show how far a job is."""
+        if self._as_json:
+            self._print(printable_json(body))
+        elif self._is_terminal:
+            self._draw(self._bar(job))
+        else:
+            self._print(headline(job), key=f"{job.status} {int(job.share * STEPS)}")
+
+    def show_download(self, done: int, whole: int) -> None:
+        """Show how much of a file has arrived, in bytes."""
+        if self._is_terminal:
+            self._draw(bar(done / whole if whole else 1.0, f"{size(done)} of {size(whole)} saved"))
+
+    def end(self) -> None:
+        """Remove the bar."""
+        if self._is_terminal:
+            sys.stderr.write(CLEAR)
+            sys.stderr.flush()
+
+    def _bar(self, job: Job) -> str:
+        if not job.segments:
+            return bar(0.0, job.status)
+        if self._first is None:
+            self._first, self._began = job.share, time.monotonic()
+        seconds = left(job.share, self._first, time.monotonic() - self._began)
+        still = f", about {duration(seconds)} left" if seconds is not None and not job.over else ""
+        return bar(job.share, f"{job.completed} of {job.segments} segments{still}")
+
+    def _draw(self, line: str) -> None:
+        sys.stderr.write(f"{CLEAR}{line}")
+        sys.stderr.flush()
+
+    def _print(self, line: str, key: str = "") -> None:
+        if (key or line) == self._printed:
+            return
+        self._printed = key or line
+        now = "" if self._as_json else f"{datetime.datetime.now().astimezone():%H:%M:%S}  "
+        print(f"{now}{line}", flush=True)
