@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 RUN := PYTHONPATH=operator:. $(PY)
 
-.PHONY: help demo test lint test-unit test-random test-integration test-jobs test-e2e cluster-up cluster-down images bench-operator bench-server bench-readings bench-drift bench-fencing bench-outage soak-fencing generate lock format
+.PHONY: help demo test lint test-unit test-random test-integration test-jobs test-e2e cluster-up cluster-down images bench-operator bench-server bench-readings bench-drift bench-fencing bench-outage chaos-jobs soak-fencing generate lock format
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ bench-fencing: $(STAMP) ## the CPU cost of probing nodes; table, and JSON in bui
 
 bench-outage: $(STAMP) ## six zones cut off under load, one after the other; table, JSON in build/bench/; 15 minutes
 	OUTAGES=$${OUTAGES:-6} $(PY) -m pytest tests/e2e/test_outage.py $(PYTEST_ARGS)
+
+chaos-jobs: $(STAMP) ## 30 long texts while workers, the broker, the bucket, a zone and the operator fail; half an hour
+	JOBS=$${JOBS:-30} $(PY) -m pytest tests/e2e/test_jobs.py $(PYTEST_ARGS)
 
 soak-fencing: $(STAMP) ## half an hour of CPU starvation and restarts, in which no pod may be fenced
 	SOAK=$${SOAK:-1800} $(PY) -m pytest tests/e2e/test_fencing.py $(PYTEST_ARGS)

@@ -73,3 +73,13 @@ def ingress_url(three_zones: Product) -> str:
         pytest.skip("the ingress controller is devcluster's")
     _up(provider.name, Size(ingress=True))
     return provider.ingress_url()
+
+
+@pytest.fixture(scope="session")
+def backends(three_zones: Product) -> Devcluster:
+    """That cluster, with Kafka and an S3 server, which start with the first who asks."""
+    provider = three_zones.provider
+    if not isinstance(provider, Devcluster):
+        pytest.skip("Kafka and the S3 server are devcluster's")
+    _up(provider.name, Size(kafka=True, s3=True))
+    return provider
