@@ -97,8 +97,8 @@ class Settings:
     queue_seconds: float = _setting(
         "TTS_QUEUE_SECONDS",
         2.0,
-        "The longest wait in the queue. A request that would wait longer gets 503, unless the queue holds fewer than "
-        "four short phrases per thread.",
+        "The longest wait in the queue. A request that would wait longer, or has waited a quarter longer, gets 503, "
+        "unless the queue holds fewer than four short phrases per thread.",
         low=0,
         high=3600,
     )

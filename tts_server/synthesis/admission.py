@@ -11,6 +11,9 @@ _MAX_SYNTHESIS_SPEED = 2.0
 # Up to four phrases per thread are always admitted, whatever a syllable seems to cost. Otherwise a server that is
 # starved of CPU for a moment, as by pods that start beside it, would refuse a handful of greetings.
 _ALWAYS_ADMITTED_SYLLABLES = 4 * _MIN_SYLLABLES
+# How much longer than the longest wait that is planned for work may wait, and how long in any case.
+_MAX_WAIT = 1.25
+_MIN_WAIT_SECONDS = 1.0
 
 
 class OverloadedError(Exception):
@@ -73,6 +76,16 @@ class Admission:
         if excess > 0 and self._outstanding > _ALWAYS_ADMITTED_SYLLABLES * self._threads:
             raise OverloadedError(max(1, math.ceil(excess)))
         self._outstanding += syllables
+
+    def check_wait(self, waited: float) -> None:
+        """Raise :class:`OverloadedError` if work has waited ``waited`` seconds for a thread, which is too long.
+
+        The machine has then become slower since the work was admitted. Its client gets its 503 late, but the next ones
+        get their audio in time.
+        """
+        longest = max(_MIN_WAIT_SECONDS, _MAX_WAIT * self._queue_seconds)
+        if waited > longest and self._outstanding > _ALWAYS_ADMITTED_SYLLABLES * self._threads:
+            raise OverloadedError(max(1, math.ceil(self.backlog - self._queue_seconds)))
 
     def resume(self, syllables: float) -> None:
         """Count work again that was admitted, and released because it had to wait for its client."""

@@ -14,7 +14,7 @@ from tts_server.audio.pcm import BYTES_PER_SAMPLE, Pcm, pcm_bytes
 from tts_server.engines import AligningSession, Sentence, Session
 from tts_server.observability.metrics import Metrics
 from tts_server.observability.tracing import Span
-from tts_server.synthesis.admission import Admission, CostModel, work
+from tts_server.synthesis.admission import Admission, CostModel, OverloadedError, work
 from tts_server.synthesis.stream import AbandonedError, AudioStream, DeadlineError
 from tts_server.timing.alignment import Alignment, TimedSentence
 
@@ -185,7 +185,8 @@ class Scheduler:
     def _next_sentence(self) -> tuple[Job, int]:
         """Wait for a sentence, and return its job and its index.
 
-        Jobs past their deadline are cancelled, and those far ahead of their readers are paused.
+        Jobs past their deadline or that waited too long to begin are cancelled, and those far ahead of their readers
+        are paused.
         """
         while True:
             while (queue := self._next_queue()) is not None:
@@ -199,6 +200,8 @@ class Scheduler:
                 if now >= job.deadline:
                     self.cancel(job, DeadlineError())
                     continue
+                if not (job.started or job.background or self._is_in_time(job, now)):
+                    continue
                 index = job.started
                 job.started += 1
                 if job.background:
@@ -211,6 +214,15 @@ class Scheduler:
             self._queued.clear()
             # A thread that is kept free may begin on the background later, without anything that wakes it.
             self._queued.wait(_LIVE_SECONDS if self._background else None)
+
+    def _is_in_time(self, job: Job, now: float) -> bool:
+        """Return whether the job may begin. Otherwise, it is cancelled."""
+        try:
+            self.admission.check_wait(now - job.submitted)
+        except OverloadedError as error:
+            self.cancel(job, error)
+            return False
+        return True
 
     def _pause(self, job: Job) -> None:
         """Take no more sentences of the job until its readers have read on. Its deadline waits too."""

@@ -42,6 +42,16 @@ def test_a_handful_of_greetings_is_let_in_however_slow_the_machine_is() -> None:
         admission.admit(work(2, 1.0))
 
 
+def test_work_that_has_waited_too_long_is_refused_while_more_waits() -> None:
+    admission = admission_of(threads=1, queue_seconds=2.0)
+    admission.admit(4 * SECOND)
+    admission.check_wait(2.4)
+    with pytest.raises(OverloadedError, match="Retry in 2 s"):
+        admission.check_wait(2.6)
+    admission.release(3.8 * SECOND)
+    admission.check_wait(2.6)
+
+
 def test_releasing_never_makes_room_that_is_not_there() -> None:
     admission = admission_of(threads=1, queue_seconds=1.0)
     admission.admit(0.1)

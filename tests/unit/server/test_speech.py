@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -119,6 +120,24 @@ def test_overload_is_refused_and_passes(engine: FakeEngine, gate: Gate) -> None:
     assert running.get(timeout=20).cache_status == "miss"
     assert joined.get(timeout=20).cache_status == "coalesced"
     assert say(server, "二二").cache_status == "miss"
+
+
+def test_whoever_waits_too_long_on_a_machine_that_got_slow_is_refused(
+    engine: FakeEngine, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = service(engine, queue_seconds=2.0)
+    running = ask(server, "好" * 50)
+    gevent.idle()
+    waiting = [ask(server, f"{number}二二") for number in "三四五六七八九"]
+    gevent.idle()
+    before = time.monotonic
+    monkeypatch.setattr("tts_server.synthesis.scheduler.time.monotonic", lambda: before() + 3.0)
+    gate.opened.set()
+    assert running.get(timeout=20).cache_status == "miss"
+    gevent.joinall(waiting, timeout=20)
+    refused = [isinstance(each.exception, OverloadedError) for each in waiting]
+    # Whoever is left when the queue is short again is served.
+    assert refused == [True] * 3 + [False] * 4
 
 
 def test_the_first_of_several_sentences_is_heard_while_it_is_made(engine: FakeEngine) -> None:
