@@ -1,5 +1,6 @@
 """Where jobs keep their objects: a bucket of S3, GCS or Azure, or a folder."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +23,13 @@ _THREADS = 16
 _PART_BYTES = 8 << 20
 _SCHEMES = ("s3", "gs", "az")
 _DELETE_AT_ONCE = 1000
+# By one of these, a process has an identity of its own in AWS.
+_IDENTITIES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+)
 # What fails for longer is a task to be tried again, which holds no thread meanwhile.
 _RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
 # Whether the connection is encrypted is up to the endpoint that the user has set.
@@ -249,7 +257,8 @@ def open_storage(address: str, *, ca_file: str = "") -> ObjectStorage:
     """Return the storage at an address: a folder, or ``s3://``, ``gs://`` or ``az://`` with bucket and prefix.
 
     Credentials and endpoints come from the environment, in the variables of each provider's own tools. ``ca_file`` has
-    the certificates that are trusted instead of the system's. Raises :class:`StorageAddressError`.
+    the certificates that are trusted instead of the system's. Raises :class:`StorageAddressError`, also where the only
+    identity left would be that of the machine, and ``AWS_EC2_METADATA_DISABLED`` forbids it: obstore ignores that one.
     """
     scheme, separator, rest = address.partition("://")
     if not separator:
@@ -265,6 +274,12 @@ def open_storage(address: str, *, ca_file: str = "") -> ObjectStorage:
         raise StorageAddressError(
             f"TTS_JOBS_STORAGE begins with {scheme}://, but is no address of a bucket. Write a folder, or "
             "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX."
+        )
+    machine = os.environ.get("AWS_EC2_METADATA_DISABLED", "").lower() != "true"
+    if scheme == "s3" and not machine and not any(os.environ.get(name) for name in _IDENTITIES):
+        raise StorageAddressError(
+            "There are no credentials for the bucket. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
+            "(jobs.storage.s3.credentialsSecretRef), or give the ServiceAccount of the pod a role."
         )
     options = _CLIENT
     if ca_file:

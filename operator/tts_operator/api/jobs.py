@@ -41,9 +41,10 @@ class S3(ApiModel):
         pattern=r"^https?://([a-z0-9]([-a-z0-9.]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?$",
     )
     """URL of the server, such as https://minio.storage:9000. Default: that of AWS in the region."""
-    credentials_secret_ref: LocalObjectReference
+    credentials_secret_ref: LocalObjectReference | None = None
     """Secret with the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN if there is one. After a
-    change of the Secret, run kubectl rollout restart deployment/NAME deployment/NAME-worker."""
+    change of the Secret, run kubectl rollout restart deployment/NAME deployment/NAME-worker. Default: the role of the
+    ServiceAccount NAME (workload identity, as by EKS Pod Identity or IRSA)."""
     ca_secret_ref: SecretKeyReference | None = None
     """Key of a Secret that contains the certificates, in PEM, that the server's own must be signed by. Default: those
     of public authorities."""

@@ -112,7 +112,7 @@ BAD = [
     ({"jobs": {}}, "spec.jobs.storage: required value"),
     (_jobs(storage={}), "set either jobs.storage.s3, a bucket that exists, or jobs.storage.persistentVolumeClaim"),
     (_jobs(storage={**BUCKET, "persistentVolumeClaim": {}}), "set either jobs.storage.s3, a bucket that exists, or"),
-    (_jobs(storage={"s3": {"bucket": "books"}}), "credentialsSecretRef: required value"),
+    (_bucket(credentialsSecretRef={}), "credentialsSecretRef.name: required value"),
     (_bucket(bucket="My_Books"), "spec.jobs.storage.s3.bucket"),
     (_bucket(prefix="a//b"), "spec.jobs.storage.s3.prefix"),
     (_bucket(prefix="a/../b"), "spec.jobs.storage.s3.prefix"),

@@ -56,6 +56,9 @@ def _bucket(bucket: S3) -> list[Json]:
         "AWS_ENDPOINT_URL": bucket.endpoint,
         "TTS_JOBS_CA_FILE": f"{BUCKET_CA}/{CA_FILE}" if bucket.ca_secret_ref else None,
     }
+    if bucket.credentials_secret_ref is None:
+        # The role of the ServiceAccount, and never that of the node, which is not the tenant's.
+        return _set({**plain, "AWS_EC2_METADATA_DISABLED": "true"})
     name = bucket.credentials_secret_ref.name
     return [
         *_set(plain),

@@ -64,6 +64,13 @@ def test_the_settings_name_nothing_that_another_service_has() -> None:
     assert found["TTS_KAFKA_BOOTSTRAP_SERVERS"] == "kafka:9092,kafka-1:9092"
 
 
+def test_without_a_secret_pods_have_the_role_of_their_service_account() -> None:
+    secret, role = environment(jobs()), environment(jobs(storage={"s3": {"bucket": "books"}}))
+    assert secret["AWS_ACCESS_KEY_ID"] == {"secretKeyRef": {"name": "books", "key": "AWS_ACCESS_KEY_ID"}}
+    assert "AWS_ACCESS_KEY_ID" not in role
+    assert role["AWS_EC2_METADATA_DISABLED"] == "true"
+
+
 @pytest.mark.parametrize(
     "kafka, protocol",
     [

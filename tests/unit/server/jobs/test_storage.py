@@ -110,6 +110,21 @@ def test_a_storage_that_is_away_says_so(monkeypatch: pytest.MonkeyPatch) -> None
     assert "/bucket/prefix/a/b?" in link
 
 
+@pytest.mark.parametrize("identity", [None, "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"])
+def test_the_identity_of_the_machine_can_be_forbidden(identity: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    if identity is not None:
+        monkeypatch.setenv(identity, "mine")
+        more = "AWS_SECRET_ACCESS_KEY" if identity == "AWS_ACCESS_KEY_ID" else "AWS_ROLE_ARN"
+        monkeypatch.setenv(more, "mine")
+        open_storage("s3://bucket/prefix")
+        return
+    with pytest.raises(StorageAddressError, match="credentialsSecretRef"):
+        open_storage("s3://bucket/prefix")
+
+
 @pytest.mark.parametrize("content", [None, b"\xff", b"-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"])
 def test_certificates_that_are_none(content: bytes | None, tmp_path: Path) -> None:
     file = tmp_path / "ca.crt"
