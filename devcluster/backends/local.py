@@ -141,7 +141,7 @@ def kafka(folder: Path, progress: Progress | None = None) -> Iterator[Kafka]:
     """Run a broker, with its files in `folder`. Downloads Kafka on the first call."""
     jars.ensure(progress or Progress())
     pki.ensure_ca(folder / "pki")
-    port, controller_port = _free_ports(2)
+    port, controller_port = free_ports(2)
     broker = Broker(folder / "kafka", folder / "pki", HOST, port, HOST, controller_port)
     broker_of.prepare(broker)
     yield from _running(
@@ -160,7 +160,7 @@ def s3(folder: Path, progress: Progress | None = None) -> Iterator[S3]:
     """Run an S3 server, with its files in `folder`. Compiles it on the first call."""
     binaries.ensure(binaries.S3, progress or Progress())
     pki.ensure_ca(folder / "pki")
-    (port,) = _free_ports(1)
+    (port,) = free_ports(1)
     gateway = Gateway(folder / "s3", folder / "pki", HOST, port)
     gateway_of.prepare(gateway)
     yield from _running(
@@ -182,7 +182,7 @@ def _running(server: _AnyServer) -> Iterator[_AnyServer]:
         server.stop()
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Return ports on which nothing listens."""
     found = set[int]()
     for port in random.sample(_PORTS, 200):

@@ -1,5 +1,6 @@
 """What the storage knows about a job."""
 
+import logging
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -8,7 +9,9 @@ from typing import TypeVar
 from tts_server.jobs import layout
 from tts_server.jobs.model import End, Job, JobName, Record, from_json
 from tts_server.jobs.planning.plan import PAGE_SEGMENTS, Page, Plan, newest_plan, read_page
-from tts_server.jobs.storage import NoObjectError, Storage, StorageError
+from tts_server.jobs.storage import NoObjectError, Storage
+
+log = logging.getLogger(__name__)
 
 RECORD_BYTES = 1 << 20
 _REMEMBERED = 64
@@ -28,7 +31,7 @@ class Progress:
 
 
 class Records:
-    """Reads what belongs to jobs, and remembers what never changes."""
+    """Reads what belongs to jobs, and remembers what never changes. What is damaged counts as not there."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -117,7 +120,9 @@ def _read(storage: Storage, kind: type[Record], name: str) -> Record | None:
     except NoObjectError:
         return None
     except ValueError:
-        raise StorageError(f"The object {name!r} is not what this server writes.") from None
+        # Nobody can do anything about it here, and it must not hold up other jobs.
+        log.error("object is damaged", extra={"object": name})  # noqa: TRY400 - the error would quote the object
+        return None
 
 
 def _remember(memory: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:

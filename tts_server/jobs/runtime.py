@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 _SWEEP_SECONDS = 600.0
 _POLL_SECONDS = 0.2
+# Brokers that are away must not keep the process.
+_STOP_SECONDS = 10.0
 # A rollout of the workers takes minutes, in which some have the old voice and some the new one.
 _PATIENCE_SECONDS = 600.0
 
@@ -106,7 +108,7 @@ class Jobs:
             worker.stop()
             queue.stop()
 
-        gevent.spawn(_at_the_end, lifecycle, stop)
+        _at_the_end(lifecycle, stop)
 
     def _take_requests(self, lifecycle: Lifecycle, accept: Callable[[bytes, str], None]) -> None:
         if isinstance(self.queue, LocalQueue):
@@ -126,7 +128,7 @@ class Jobs:
             instance=settings.kafka_instance,
         )
         requests.start()
-        gevent.spawn(_at_the_end, lifecycle, requests.stop)
+        _at_the_end(lifecycle, requests.stop)
 
     def _sweep(self) -> None:
         while True:
@@ -207,9 +209,15 @@ def _brokers(settings: Settings) -> "Brokers":
 
 
 def _at_the_end(lifecycle: Lifecycle, stop: Callable[[], None]) -> None:
-    while not lifecycle.stopping:
-        gevent.sleep(_POLL_SECONDS)
-    stop()
+    """Stop on SIGTERM, while requests are finished, and keep the process until that is done."""
+
+    def wait() -> None:
+        while not lifecycle.stopping:
+            gevent.sleep(_POLL_SECONDS)
+        stop()
+
+    stopping = gevent.spawn(wait)
+    lifecycle.before_exit(lambda: stopping.join(_STOP_SECONDS))
 
 
 def _persistently(what: str, call: Callable[[], object]) -> None:

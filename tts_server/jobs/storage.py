@@ -1,6 +1,7 @@
 """Where jobs keep their objects: a bucket of S3, GCS or Azure, or a folder."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -38,6 +39,11 @@ _CLIENT: "ClientConfig" = {
     "connect_timeout": timedelta(seconds=5),
     "allow_http": True,
 }
+# How S3, GCS and Azure answer in XML. What follows may quote the request.
+_ANSWER = re.compile(r"<Code>([^<]{1,100})</Code>\s*<Message>([^<]{1,200})</Message>")
+_XML = re.compile(r"<\?xml|<Error")
+# Names of objects are long, and are in it twice.
+_REASON_CHARACTERS = 800
 _Result = TypeVar("_Result")
 
 
@@ -130,18 +136,18 @@ class ObjectStorage:
     def create(self, name: str, data: bytes) -> bool:
         """See :class:`Storage`."""
         try:
-            self._call(obstore.put, name, data, mode="create", use_multipart=False)
+            self._write(lambda: obstore.put(self._store, name, data, mode="create", use_multipart=False))
         except AlreadyExistsError:
             return False
         return True
 
     def write(self, name: str, data: bytes) -> None:
         """See :class:`Storage`."""
-        self._call(obstore.put, name, data)
+        self._write(lambda: obstore.put(self._store, name, data))
 
     def writer(self, name: str) -> Writer:
         """See :class:`Storage`."""
-        return _Writer(self._call(obstore.open_writer, name, buffer_size=_PART_BYTES), self._wait)
+        return _Writer(self._call(obstore.open_writer, name, buffer_size=_PART_BYTES), self._write)
 
     def read(self, name: str, *, limit: int) -> bytes:
         """See :class:`Storage`."""
@@ -212,6 +218,13 @@ class ObjectStorage:
                 except NoObjectError:
                     continue
 
+    def _write(self, call: Callable[[], _Result]) -> _Result:
+        """Do as :meth:`_wait`. To write needs no object, so what is not there is the bucket."""
+        try:
+            return self._wait(call)
+        except NoObjectError:
+            raise StorageError("The bucket does not exist. Create it, or correct its name.") from None
+
     def _call(self, function: Callable[..., _Result], *arguments: Any, **named: Any) -> _Result:
         return self._wait(lambda: function(self._store, *arguments, **named))
 
@@ -230,13 +243,15 @@ def _translated(call: Callable[[], _Result]) -> _Result:
     except AlreadyExistsError:
         raise
     except (BaseError, OSError) as error:
-        raise StorageError(_first_line(error)) from None
+        raise StorageError(_reason(error)) from None
 
 
-def _first_line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """Return what is wrong, without the rest of an answer, which may be long and quote the request."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:300]
+    text = str(error).strip() or type(error).__name__
+    answer = _ANSWER.search(text)
+    line = _XML.split(text.splitlines()[0])[0].rstrip(": ")[:_REASON_CHARACTERS]
+    return f"{line}: {answer[1]}: {answer[2]}" if answer else line
 
 
 class _Writer:
@@ -290,7 +305,7 @@ def open_storage(address: str, *, ca_file: str = "") -> ObjectStorage:
     try:
         store = obstore.store.from_url(address.rstrip("/"), retry_config=_RETRIES, client_options=options)
     except (BaseError, ValueError) as error:
-        raise StorageAddressError(f"TTS_JOBS_STORAGE cannot be opened: {_first_line(error)}") from None
+        raise StorageAddressError(f"TTS_JOBS_STORAGE cannot be opened: {_reason(error)}") from None
     return ObjectStorage(store)
 
 

@@ -9,6 +9,7 @@ container finds the old folder; the server removes the file when it starts.
 import os
 import stat
 import tempfile
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 
@@ -88,6 +89,7 @@ class Lifecycle:
         self._run_folder = run_folder
         self._loaded = False
         self._stopping = False
+        self._before_exit: list[Callable[[], object]] = []
 
     @property
     def state(self) -> State:
@@ -108,3 +110,12 @@ class Lifecycle:
     def stop(self) -> None:
         """Record that the server has received SIGTERM."""
         self._stopping = True
+
+    def before_exit(self, wait: Callable[[], object]) -> None:
+        """Let the process exit only when this call has returned. It begins after the last request, and is short."""
+        self._before_exit.append(wait)
+
+    def wait_before_exit(self) -> None:
+        """Wait for all that :meth:`before_exit` was told."""
+        for wait in self._before_exit:
+            wait()

@@ -38,6 +38,13 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
         """Serve one connection until it ends."""
         Connection(self, client, addr, listener.getsockname()).serve()
 
+    def run(self) -> None:
+        """Serve until SIGTERM and the last request, and until jobs are handed back."""
+        super().run()
+        lifecycle = self.wsgi.config.get("LIFECYCLE")
+        if isinstance(lifecycle, Lifecycle):
+            lifecycle.wait_before_exit()
+
     def handle_exit(self, sig: int, frame: Any) -> None:
         """On SIGTERM, become not ready. Then gunicorn accepts nothing new and finishes running requests."""
         if not hasattr(self, "wsgi"):

@@ -24,6 +24,16 @@ def test_sigterm_is_enough() -> None:
     assert lifecycle.state is State.DRAINING
 
 
+def test_the_exit_waits_for_what_must_end_before_it() -> None:
+    ended: list[str] = []
+    lifecycle = Lifecycle()
+    lifecycle.before_exit(lambda: ended.append("jobs"))
+    lifecycle.stop()
+    assert ended == []
+    lifecycle.wait_before_exit()
+    assert ended == ["jobs"]
+
+
 def test_a_restarted_container_is_not_draining(tmp_path: Path) -> None:
     folder = RunFolder(1, parent=tmp_path)
     folder.prepare()

@@ -25,7 +25,7 @@ from tts_server.jobs.planning.plan import (
 from tts_server.jobs.planning.splitting import split
 from tts_server.jobs.queue.tasks import Queue, Task
 from tts_server.jobs.records import Missing, Records
-from tts_server.jobs.storage import NoObjectError, Storage
+from tts_server.jobs.storage import NoObjectError, Storage, StorageError
 from tts_server.jobs.texts import read_text
 from tts_server.jobs.threads import Threads
 from tts_server.jobs.work.in_hand import DeadlyError, InHand
@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 # The event loop gets its turn after so many segments, which take about 2 ms to find.
 _SEGMENTS_AT_ONCE = 8
 _REMEMBERED = 32
+# Of 2 MB each. While the storage fails, there are no more than tasks in hand.
+_UNWRITTEN = 16
 # Whoever accepts a job has marked it as open before. It does not take longer than this.
 _ACCEPT_SECONDS = 3600.0
 _EXCERPT_CHARACTERS = 40
@@ -89,6 +91,8 @@ class Steps:
         self._others: OrderedDict[tuple[JobName, int], float] = OrderedDict()
         """Since when plans with another voice have been seen."""
         self._plans: OrderedDict[JobName, tuple[Plan, Missing]] = OrderedDict()
+        self._unwritten: OrderedDict[str, Spoken] = OrderedDict()
+        """What was spoken when the storage refused it, by its digest. Its task comes again."""
 
     def do(self, task: Task) -> None:
         """Do a task. Raises JobFailedError, StorageError, and what the engine raises."""
@@ -155,8 +159,8 @@ class Steps:
     def _speak(self, job: Job, task: Task) -> None:
         name = job.name
         plan, missing = self._plan(name, task.plan)
-        if task.plan != plan.number:
-            return  # a newer plan has replaced it
+        if task.plan != plan.number or task.first >= plan.segments:
+            return  # a newer plan has replaced it, or somebody else has sent it
         planned = self._records.page(name, plan, task.first).segments[task.first % PAGE_SEGMENTS]
         if self._storage.size(layout.segment(name, planned.digest)) is None:
             if self._speaker.sound(job.options) != plan.sound:
@@ -186,20 +190,29 @@ class Steps:
             raise OtherVoiceError
 
     def _make(self, job: Job, planned: PlannedSegment) -> None:
-        rate = self._speaker.sample_rate
+        spoken = self._unwritten.pop(planned.digest, None) or self._spoken(job, planned)
+        rate, timed = self._speaker.sample_rate, job.options.subtitles is not None
+        try:
+            write_segment(self._storage, self._threads, job.name, planned, spoken, rate=rate, timed=timed)
+        except StorageError:
+            self._unwritten[planned.digest] = spoken
+            if len(self._unwritten) > _UNWRITTEN:
+                self._unwritten.popitem(last=False)
+            raise
+
+    def _spoken(self, job: Job, planned: PlannedSegment) -> Spoken:
+        """Return the audio of a segment. Raises JobFailedError, and what the engine raises."""
         try:
             with self._in_hand.hold(planned.digest):
-                spoken = self._speaker.speak(planned.segment.text, job.options)
+                return self._speaker.speak(planned.segment.text, job.options)
         except NothingToSayError:
-            spoken = Spoken(bytes(2 * round(_SILENCE_SECONDS * rate)))
+            return Spoken(bytes(2 * round(_SILENCE_SECONDS * self._speaker.sample_rate)))
         except DeadlyError:
             raise JobFailedError(
                 "engine_died", f"The engine died repeatedly while it spoke {_excerpt(planned)}."
             ) from None
         except (ScriptError, UnknownVoiceError, UnknownEmotionError) as error:
             raise JobFailedError("invalid_value", str(error)) from None
-        timed = job.options.subtitles is not None
-        write_segment(self._storage, self._threads, job.name, planned, spoken, rate=rate, timed=timed)
 
     def _join(self, job: Job, task: Task) -> None:
         name = job.name

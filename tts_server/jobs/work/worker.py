@@ -80,6 +80,8 @@ class Worker:
             "storage or queue failed", extra={"job": delivery.task.job.id, "reason": str(error), "retry_after": pause}
         )
         self._queue.retry(delivery, pause, failed=False)
+        # Whatever else waits would fail as well.
+        gevent.sleep(pause)
 
     def _failed(self, delivery: Delivery, code: str, message: str) -> None:
         if delivery.failures + 1 < MAX_FAILURES or delivery.task.kind == "finish":

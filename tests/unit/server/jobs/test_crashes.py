@@ -1,5 +1,6 @@
 """The process dies at each point, and nothing is lost or done twice."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from tts_server.jobs import layout
 from tts_server.jobs.model import End, Job, to_json
 from tts_server.jobs.queue.tasks import QueueError
 from tts_server.jobs.runtime import recover_lost
-from tts_server.jobs.storage import StorageError
+from tts_server.jobs.storage import Storage, StorageError
 from tts_server.jobs.submission import Submissions
 from tts_server.jobs.work.in_hand import MAX_BEGUN
 
@@ -75,6 +76,63 @@ def test_a_storage_that_fails_fails_no_job(tmp_path: Path, monkeypatch: pytest.M
             break
         _let_pauses_end()
     assert world.audio(job)[44:] == expected_pcm(_SHORT)
+
+
+class _RefusingStorage(CrashingStorage):
+    """Each segment is refused twice, as by a bucket that is full."""
+
+    def __init__(self, storage: Storage) -> None:
+        super().__init__(storage, at=0, after=False)
+        self.refused: Counter[str] = Counter()
+
+    def write(self, name: str, data: bytes) -> None:
+        if name.endswith(".flac") and self.refused[name] < 2:
+            self.refused[name] += 1
+            raise StorageError("It is full.")
+        super().write(name, data)
+
+
+def test_what_could_not_be_written_is_not_spoken_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path / "in-hand")
+    monkeypatch.setattr("tts_server.jobs.work.worker.pause_after", lambda _: 0.0)
+    world.storage = refusing = _RefusingStorage(world.storage)
+    world.start()
+    job = world.submit(_SHORT, _OPTIONS)
+    while not world.records.end(job.name):
+        world.run()
+        _let_pauses_end()
+    assert world.audio(job)[44:] == expected_pcm(_SHORT)
+    assert set(refusing.refused.values()) == {2}
+    assert len(world.speaker.said) == len(set(world.speaker.said))
+
+
+class _AwayStorage(CrashingStorage):
+    """Cannot be reached from now on."""
+
+    def __init__(self, storage: Storage) -> None:
+        super().__init__(storage, at=0, after=False)
+        self.asked = 0
+
+    def size(self, _: str) -> int | None:
+        self.asked += 1
+        raise StorageError("It is away.")
+
+
+def test_while_the_storage_is_away_only_one_task_is_tried_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path / "in-hand")
+    world.submit(_SHORT, _OPTIONS)
+    world.run(1)
+    assert world.queue.waiting == 4
+    monkeypatch.setattr("tts_server.jobs.work.worker.pause_after", lambda _: 3600.0)
+    away = _AwayStorage(world.storage)
+    monkeypatch.setattr(world.records, "_storage", away)
+    world.worker.start()
+    _let_pauses_end()
+    world.worker.stop()
+    assert away.asked == 1
+    assert world.queue.waiting == 3
 
 
 def _let_pauses_end() -> None:

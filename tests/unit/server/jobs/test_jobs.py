@@ -17,6 +17,7 @@ from tts_server.jobs.planning.chapters import title_finder
 from tts_server.jobs.planning.splitting import Segment, split
 from tts_server.jobs.queue.tasks import Task
 from tts_server.jobs.retention import Retention
+from tts_server.jobs.runtime import recover_lost
 from tts_server.jobs.submission import IdempotencyConflictError, TextError, TooManyJobsError
 
 
@@ -294,3 +295,27 @@ def test_what_is_left_of_a_job_that_has_ended_puts_nothing_into_the_queue(world:
     world.restart()
     world.run()
     assert world.told[-1][1]["type"] == "audio.job.cancelled"
+
+
+@pytest.mark.parametrize("segment", [70, 255, 256, 999_999])
+def test_a_segment_that_the_plan_has_not_harms_no_job(world: World, segment: int) -> None:
+    job = world.submit()
+    world.run(1)
+    world.worker._steps.do(Task("speak", job.name, 1, segment, segment + 1))
+    world.run()
+    assert world.audio(job)[44:] == expected_pcm()
+
+
+@pytest.mark.parametrize("name", ["job.json", "end.json"])
+def test_a_damaged_record_holds_up_nobody_else(world: World, name: str) -> None:
+    damaged, other = world.submit(), world.submit("很好。")
+    world.storage.write(f"{layout.folder(damaged.name)}{name}", b"{")
+    world.restart()
+    world.run()
+    assert world.end(other).outcome == "completed"
+    assert recover_lost(world.storage, world.records, world.queue, damaged.created_at + 3600) <= 1
+    world.run()
+    retention = Retention(world.storage, world.records, keep_seconds=0.0)
+    assert retention.sweep(damaged.created_at + 3600) >= 1
+    retention.remove(damaged.name)
+    assert world.storage.folders("jobs/shop/") == []

@@ -74,6 +74,25 @@ def test_lists(storage: Storage) -> None:
     assert storage.folders("a/") == ["2"]
 
 
+_ANSWER = (
+    "Generic S3 error: Error performing PUT https://here/bucket/a in 3ms - Server returned non-2xx status code: 403 "
+    'Forbidden: <?xml version="1.0"?>{}<Error><Code>SignatureDoesNotMatch</Code><Message>Check your key.</Message>'
+    "<StringToSign>AWS4</StringToSign></Error>\n\nDebug source: ..."
+)
+
+
+@pytest.mark.parametrize("separator", ["", "\n"])
+def test_the_reason_of_a_bucket_is_told_without_the_rest_of_its_answer(separator: str) -> None:
+    storage = ObjectStorage(MemoryStore())
+    with pytest.raises(StorageError) as failed:
+        storage._wait(lambda: _raise(OSError(_ANSWER.format(separator))))
+    assert str(failed.value) == f"{_ANSWER.split(': <?xml', maxsplit=1)[0]}: SignatureDoesNotMatch: Check your key."
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
 def test_a_folder_has_no_links(storage: Storage) -> None:
     assert storage.link("a", 60) is None
 
