@@ -51,7 +51,8 @@ def guest(kafka: local.Kafka) -> Brokers:
     change = UserScramCredentialUpsertion(
         name, ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096), password.encode()
     )
-    AdminClient(kafka.client_configuration()).alter_user_scram_credentials([change])[name].result(SECONDS)
+    admin = AdminClient(kafka.client_configuration())  # what it is asked for ends with it
+    admin.alter_user_scram_credentials([change])[name].result(SECONDS)
     return replace(brokers(kafka), username=name, password=password)
 
 
@@ -71,7 +72,8 @@ def allow(kafka: local.Kafka, who: Brokers, prefix: str, *operations: AclOperati
         for operation in operations
         if kind is ResourceType.TOPIC or operation in (AclOperation.READ, AclOperation.DESCRIBE)
     ]
-    for done in AdminClient(kafka.client_configuration()).create_acls(rules).values():
+    admin = AdminClient(kafka.client_configuration())
+    for done in admin.create_acls(rules).values():
         done.result(SECONDS)
 
 
@@ -124,7 +126,8 @@ def test_what_is_removed_before_anybody_has_done_it_does_not_wait(kafka: local.K
         producer.produce(topics.segments, str(number))
     assert producer.flush(SECONDS) == 0
     removed = TopicPartition(topics.segments, 0, 7)
-    AdminClient(kafka.client_configuration()).delete_records([removed])[removed].result(SECONDS)
+    admin = AdminClient(kafka.client_configuration())
+    admin.delete_records([removed])[removed].result(SECONDS)
     assert Waiting(brokers(kafka), topics.tasks, group=f"{topics.prefix}.workers").messages() == 3
 
 

@@ -268,7 +268,8 @@ async def test_it_outlives_what_others_do_to_it(served: World, kind: Kind) -> No
 
     async def back() -> bool:
         found = await served.children(NAME, kind.resource)
-        return bool(found) and all(body["metadata"]["uid"] != before["metadata"]["uid"] for body in found)
+        uids = {body["metadata"]["uid"] for body in found if body["metadata"]["name"] == name}
+        return bool(uids) and before["metadata"]["uid"] not in uids
 
     await until(back, f"the {kind.resource.kind} is back")
     assert _content(await newest(served, kind.resource)) == _content(before)

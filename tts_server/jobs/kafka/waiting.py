@@ -40,7 +40,7 @@ class Waiting:
             committed = self._consumer.committed(places, timeout=_SECONDS)
             first, end = self._offsets(places, OFFSET_BEGINNING), self._offsets(places, OFFSET_END)
         except KafkaException as error:
-            self._consumer.poll(0)  # calls _note, whose text says more
+            self._hear()
             raise QueueError(self._error or error.args[0].str()) from None
         return sum(
             lag(each.offset, first[each.topic, each.partition], end[each.topic, each.partition]) for each in committed
@@ -65,6 +65,12 @@ class Waiting:
             if each.error:
                 raise QueueError(each.error.str())
         return {(each.topic, each.partition): each.offset for each in found}
+
+    def _hear(self) -> None:
+        """Note what is wrong with brokers or group, which says more than that there was no answer in time."""
+        while (message := self._consumer.poll(0)) is not None:
+            if error := message.error():
+                self._note(error)
 
     def _note(self, error: KafkaError) -> None:
         self._error = error.str()
