@@ -236,6 +236,14 @@ class Settings:
     kafka_topic_prefix: str = _setting(
         "TTS_KAFKA_TOPIC_PREFIX", "tts", "How the names of all topics begin.", service="jobs.kafka.topicPrefix"
     )
+    kafka_partitions: int = _setting(
+        "TTS_KAFKA_PARTITIONS",
+        12,
+        "The number of partitions of a topic that does not exist yet. At most so many workers speak at once.",
+        low=1,
+        high=1000,
+        service="jobs.kafka.partitions",
+    )
     kafka_group: str = _setting(
         "TTS_KAFKA_GROUP", "", "The consumer group of the workers. If empty, the prefix and `.workers`."
     )

@@ -1,4 +1,4 @@
-"""CRDs of other projects: Gateway API, cert-manager, the Prometheus operator.
+"""CRDs of other projects: Gateway API, cert-manager, the Prometheus operator, KEDA.
 
 They come from the projects' Go modules, at the versions in go/crds/go.mod.
 """
@@ -30,6 +30,7 @@ OPERATOR_CRDS = (
     "certificates.cert-manager.io",
     "podmonitors.monitoring.coreos.com",
     "prometheusrules.monitoring.coreos.com",
+    "scaledobjects.keda.sh",
 )
 """The CRDs of which the operator creates objects."""
 FILES = {
@@ -49,6 +50,7 @@ FILES = {
         "github.com/prometheus-operator/prometheus-operator",
         "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
     ),
+    "scaledobjects.keda.sh": ("github.com/kedacore/keda/v2", "config/crd/bases/keda.sh_scaledobjects.yaml"),
 }
 """The Go module and file of each CRD, by name."""
 

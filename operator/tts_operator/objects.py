@@ -174,6 +174,21 @@ class HorizontalPodAutoscaler(TypedDict, total=False):
     status: HorizontalPodAutoscalerStatus
 
 
+class ScaledObjectStatus(TypedDict, total=False):
+    """The status of a ScaledObject of KEDA."""
+
+    conditions: list[Condition]
+
+
+class ScaledObject(TypedDict, total=False):
+    """A ScaledObject of KEDA."""
+
+    apiVersion: str
+    kind: str
+    metadata: ObjectMeta
+    status: ScaledObjectStatus
+
+
 class CertificateStatus(TypedDict, total=False):
     """The status of a Certificate of cert-manager."""
 

@@ -12,6 +12,7 @@ from tts_server.jobs import layout
 from tts_server.jobs.events import Describe, Events, Publish
 from tts_server.jobs.model import JobName, is_id, time_of
 from tts_server.jobs.planning.plan import newest_plan
+from tts_server.jobs.planning.splitting import TARGET_SYLLABLES
 from tts_server.jobs.queue.local import LocalQueue
 from tts_server.jobs.queue.tasks import Queue, QueueError, Sender, Task
 from tts_server.jobs.records import Records
@@ -82,6 +83,8 @@ class Jobs:
         if self._tasks:
             self._work(self._tasks, folder, lifecycle, describe)
             self._take_requests(lifecycle, accept)
+        if not self._tasks:
+            gevent.spawn(self._measure)
         if isinstance(self.queue, LocalQueue):
             gevent.spawn(_persistently, "recover", lambda: recover(self.storage, self.queue))
         gevent.spawn(self._sweep)
@@ -124,11 +127,29 @@ class Jobs:
             topics,
             KafkaProducer(brokers, topics),
             accept,
-            group=f"{_group(settings)}.requests",
+            group=_requests_group(settings),
             instance=settings.kafka_instance,
         )
         requests.start()
         _at_the_end(lifecycle, requests.stop)
+
+    def _measure(self) -> None:
+        """Tell in a metric how much waits for workers, of which there may be none."""
+        from tts_server.jobs.kafka.messages import Topics  # noqa: PLC0415 - librdkafka, only where it is needed
+        from tts_server.jobs.kafka.provision import Provision  # noqa: PLC0415 - see above
+        from tts_server.jobs.kafka.waiting import Waiting, measure_forever  # noqa: PLC0415 - see above
+
+        settings, brokers = self._settings, _brokers(self._settings)
+        topics, group = Topics(settings.kafka_topic_prefix), _group(settings)
+        measure_forever(
+            Provision(brokers, topics, partitions=settings.kafka_partitions).problem,
+            (
+                Waiting(brokers, topics.tasks, group=group),
+                Waiting(brokers, [topics.requests], group=_requests_group(settings)),
+            ),
+            seconds_each=lambda: TARGET_SYLLABLES * self._service.seconds_per_syllable,
+            tell=self.metrics.set_job_waiting_seconds,
+        )
 
     def _sweep(self) -> None:
         while True:
@@ -187,12 +208,22 @@ def _queue(settings: Settings, *, work: bool) -> tuple[Sender, Queue | None, Pub
     topics = Topics(settings.kafka_topic_prefix)
     if not work:
         return KafkaProducer(_brokers(settings), topics), None, None
-    queue = KafkaQueue(_brokers(settings), topics, group=_group(settings), instance=settings.kafka_instance)
+    queue = KafkaQueue(
+        _brokers(settings),
+        topics,
+        group=_group(settings),
+        instance=settings.kafka_instance,
+        partitions=settings.kafka_partitions,
+    )
     return queue, queue, queue.publish
 
 
 def _group(settings: Settings) -> str:
     return settings.kafka_group or f"{settings.kafka_topic_prefix}.workers"
+
+
+def _requests_group(settings: Settings) -> str:
+    return f"{_group(settings)}.requests"
 
 
 def _brokers(settings: Settings) -> "Brokers":

@@ -98,6 +98,12 @@ class Metrics:
         self.job_segments_waiting = Gauge(
             "tts_job_segments_waiting", "Segments of jobs that no worker has taken.", registry=registry
         )
+        self._job_waiting_seconds = Gauge(
+            "tts_job_waiting_seconds",
+            "Estimated thread time of the tasks of jobs that wait in Kafka or are in progress.",
+            registry=None,
+        )
+        self._shows_waiting = False
         self.job_storage_failures = Counter(
             "tts_job_storage_failures", "Tasks of jobs for which the storage failed.", registry=registry
         )
@@ -120,6 +126,16 @@ class Metrics:
             self.jobs.labels(outcome)
         for event in ("hit", "miss", "coalesced"):
             self.cache_events.labels(event)  # a series that exists before its first event has a correct rate
+
+    def set_job_waiting_seconds(self, seconds: float | None) -> None:
+        """Set the metric of that name. While it is unknown (None), it is absent: 0 would say that nothing waits."""
+        if seconds is not None:
+            self._job_waiting_seconds.set(seconds)
+        if self._shows_waiting and seconds is None:
+            self.registry.unregister(self._job_waiting_seconds)
+        elif not self._shows_waiting and seconds is not None:
+            self.registry.register(self._job_waiting_seconds)
+        self._shows_waiting = seconds is not None
 
     def render(self) -> bytes:
         """Return the text that Prometheus scrapes."""

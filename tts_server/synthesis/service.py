@@ -17,6 +17,7 @@ from tts_server.lexicon import MAX_REQUEST_ENTRIES, NO_ENTRIES, apply_lexicons, 
 from tts_server.observability.metrics import Metrics
 from tts_server.observability.tracing import Span
 from tts_server.ssml import is_ssml, read_ssml
+from tts_server.synthesis.admission import CostModel
 from tts_server.synthesis.loading import Loading
 from tts_server.synthesis.scheduler import Job, Scheduler
 from tts_server.synthesis.stream import AbandonedError, AudioStream
@@ -123,6 +124,12 @@ class SpeechService:
     def loaded(self) -> bool:
         """Whether :meth:`speak` can be called."""
         return self._scheduler is not None
+
+    @property
+    def seconds_per_syllable(self) -> float:
+        """About the time of one thread that a syllable takes, as measured lately."""
+        cost = self._scheduler.cost if self._scheduler else CostModel()
+        return cost.seconds_per_syllable
 
     def retry_after(self) -> int:
         """Return the seconds that a client should wait until the current work is done, at least 1."""

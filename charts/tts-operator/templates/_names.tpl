@@ -21,6 +21,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion }}
   "certManager" "Certificate"
   "monitoring" "PodMonitor,PrometheusRule"
   "autoscaling" "HorizontalPodAutoscaler"
+  "keda" "ScaledObject"
   "networkPolicy" "NetworkPolicy"
   "persistentVolumeClaims" "PersistentVolumeClaim"
   "disruptionBudgets" "PodDisruptionBudget"
@@ -62,6 +63,11 @@ app.kubernetes.io/version: {{ .Chart.AppVersion }}
 {{- if .Values.features.autoscaling }}
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
+  verbs: [get, list, watch, create, patch, update, delete]
+{{- end }}
+{{- if .Values.features.keda }}
+- apiGroups: [keda.sh]
+  resources: [scaledobjects]
   verbs: [get, list, watch, create, patch, update, delete]
 {{- end }}
 {{- if .Values.features.networkPolicy }}

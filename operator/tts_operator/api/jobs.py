@@ -133,9 +133,12 @@ class Kafka(ApiModel):
     bootstrap_servers: list[Broker] = Field(min_length=1, max_length=16, json_schema_extra=ATOMIC)
     """Addresses of brokers, HOST:PORT, by which the others are found."""
     topic_prefix: str | None = Field(None, min_length=1, max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    """How the names of all topics begin. The topics must exist: PREFIX.jobs, PREFIX.segments, PREFIX.segments.first,
-    PREFIX.requests, PREFIX.results, and PREFIX.dead-letter. No other service may have the same. Default:
-    NAMESPACE.NAME."""
+    """How the names of all topics begin: PREFIX.jobs, PREFIX.segments, PREFIX.segments.first, PREFIX.requests,
+    PREFIX.results, and PREFIX.dead-letter. The pods create those that do not exist, if the user may. No other service
+    may have the same. Default: NAMESPACE.NAME."""
+    partitions: int = Field(12, ge=1, le=1000, json_schema_extra=INT32)
+    """Number of partitions of a topic that the pods create. At most so many workers speak at once. Topics that exist
+    stay as they are."""
     tls: KafkaTLS | None = None
     """TLS to the brokers. `{}` trusts public authorities. Default: no TLS."""
     sasl: SASL | None = None
@@ -160,11 +163,50 @@ class Webhooks(ApiModel):
     After a change of the Secret, run kubectl rollout restart deployment/NAME deployment/NAME-worker."""
 
 
+class WorkerAutoscaling(ApiModel):
+    """Scales the workers with the jobs that wait."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            rule(
+                "self.minReplicas <= self.maxReplicas",
+                "jobs.workers.autoscaling.minReplicas must not exceed jobs.workers.autoscaling.maxReplicas: lower the "
+                "one, or raise the other",
+            ),
+        )
+    }
+
+    min_replicas: int = Field(1, ge=0, le=1000, json_schema_extra=INT32)
+    """Minimum number of workers. With 0, none runs while no job waits. Without KEDA, 0 means 1."""
+    max_replicas: int = Field(10, ge=1, le=1000, json_schema_extra=INT32)
+    """Maximum number of workers. No more than there are partitions have work."""
+    target_waiting_seconds: int = Field(300, ge=1, le=86_400, json_schema_extra=INT32)
+    """How much synthesis may wait for each worker, in seconds of one CPU. Only with KEDA."""
+    cooldown_seconds: int = Field(300, ge=0, le=3600, json_schema_extra=INT32)
+    """How long less work must wait before the number of workers falls, in seconds. What a worker has in hand counts as
+    waiting, so the last one stops only when nothing is left to do."""
+
+
 class Workers(ApiModel):
     """Pods that speak jobs and serve no clients, with the image and settings of the stable revision."""
 
+    model_config = {
+        "json_schema_extra": rules(
+            rule(
+                f"!has(self.autoscaling) || self.replicas == {DEFAULT_WORKERS}",
+                "jobs.workers.replicas and jobs.workers.autoscaling are mutually exclusive: remove replicas, because "
+                "autoscaling.minReplicas and autoscaling.maxReplicas limit the number of workers, or remove "
+                "autoscaling",
+            ),
+        )
+    }
+
     replicas: int = Field(DEFAULT_WORKERS, ge=0, le=1000, json_schema_extra=INT32)
-    """Number of workers. With 0, jobs are accepted and wait."""
+    """Number of workers. With 0, jobs are accepted and wait. Omit it if autoscaling is set."""
+    autoscaling: WorkerAutoscaling | None = None
+    """Scales the workers with the jobs that wait, instead of a fixed number of replicas. If the cluster has KEDA (2.17
+    or newer), by the synthesis that waits, to zero and back. Otherwise by CPU, with a HorizontalPodAutoscaler, which
+    needs metrics-server."""
     resources: Resources | None = None
     """Compute resources of each worker. Default: those of the servers."""
     placement: Placement | None = None

@@ -18,7 +18,7 @@ from tts_operator.kube.resources import (
 )
 from tts_operator.kube.source import ApiSource
 from tts_operator.reconcile.observed.pod_output import MayShow
-from tts_operator.reconcile.observed.trimming import NodeLabels, Zones, service_of, trim, trim_pod
+from tts_operator.reconcile.observed.trimming import NodeLabels, Zones, service_of, service_of_workers, trim, trim_pod
 from tts_operator.runtime import Informer, Key, Lane, News, Store
 
 IDENTITY = ("name", "uid", "resourceVersion")
@@ -151,6 +151,9 @@ class Caches:
                 event == "DELETED" or (event != "LISTED" and not self._children_unchanged(key))
             )
             self._changed(key, lane if urgent else Lane.SLOW)
+            # A user's own autoscaler may be one of workers.
+            if kind in WATCHED_UNLABELLED and (owner := service_of_workers(key)) is not None:
+                self._changed(owner, Lane.SLOW)
 
         def source(namespace: str | None) -> ApiSource:
             return ApiSource(

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tts_operator.api import TTSService
+from tts_operator.api.jobs import Workers
 from tts_operator.desired.deployment import candidate_deployment, deployment, initial_replicas
 from tts_operator.desired.horizontal_pod_autoscaler import horizontal_pod_autoscaler
 from tts_operator.desired.http_route import http_route
@@ -16,6 +17,7 @@ from tts_operator.desired.revision import Revision, revisions_of, wanted_revisio
 from tts_operator.desired.service import candidate_service, service_
 from tts_operator.desired.service_account import service_account
 from tts_operator.desired.worker import worker_deployment, workers_of
+from tts_operator.desired.worker_scaling import WorkerScale, initial_workers, worker_autoscaler
 from tts_operator.desired.workloads import Candidate, DesiredWorkloads
 from tts_operator.json_object import Json
 from tts_operator.keyring import Keyring
@@ -39,16 +41,23 @@ def children(
     *,
     history: Iterable[Json] = (),
     nodes: Iterable[Mapping[str, str]] = (),
+    keda: bool = True,
 ) -> list[Json]:
     """Return the manifests of all children of a service without a rollout.
 
-    `history` are its ControllerRevisions. `nodes` yields the labels of each node.
+    `history` are its ControllerRevisions. `nodes` yields the labels of each node. `keda` says whether the cluster
+    has it.
     """
     revision = wanted_revision(service, defaults.image, revisions_of(history), nodes=nodes, keyring=defaults.keyring)
-    return children_of(service, DesiredWorkloads(revision=revision, replicas=initial_replicas(service)), defaults)
+    workloads = DesiredWorkloads(revision=revision, replicas=initial_replicas(service))
+    asked = service.spec.jobs.workers if service.spec.jobs is not None else None
+    scale = WorkerScale(replicas=initial_workers(asked or Workers()), by_keda=keda)
+    return children_of(service, workloads, defaults, scale)
 
 
-def children_of(service: TTSService, workloads: DesiredWorkloads, defaults: Defaults) -> list[Json]:
+def children_of(
+    service: TTSService, workloads: DesiredWorkloads, defaults: Defaults, worker_scale: WorkerScale
+) -> list[Json]:
     """Return the manifests of all children. Dependencies come first: pods need the ServiceAccount and the claim."""
     candidate = workloads.candidate
     revisions = {
@@ -63,7 +72,7 @@ def children_of(service: TTSService, workloads: DesiredWorkloads, defaults: Defa
         pod_disruption_budget(service),
         *(_of_candidate(service, candidate) if candidate else ()),
         deployment(service, workloads),
-        *_workers(service, workloads),
+        *_workers(service, workloads, worker_scale),
         *_optional_children(service, workloads, defaults),
     ]
 
@@ -96,13 +105,15 @@ def _jobs_claim(service: TTSService, revisions: Iterable[Revision]) -> Iterator[
             return
 
 
-def _workers(service: TTSService, workloads: DesiredWorkloads) -> Iterator[Json]:
+def _workers(service: TTSService, workloads: DesiredWorkloads, scale: WorkerScale) -> Iterator[Json]:
     revision = workloads.workers or workloads.revision
     workers = workers_of(service, revision)
     if workers is None:
         return
     yield worker_disruption_budget(service)
-    yield worker_deployment(service, revision, workers)
+    yield worker_deployment(service, revision, workers, scale.replicas)
+    if workers.autoscaling is not None:
+        yield worker_autoscaler(service, workers.autoscaling, by_keda=scale.by_keda)
     if service.spec.monitoring.pod_monitor.enabled:
         yield worker_pod_monitor(service)
 

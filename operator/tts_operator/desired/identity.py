@@ -12,6 +12,8 @@ NODE_UNREACHABLE = "NodeUnreachable"
 """Reason of a Ready condition that the operator sets on a pod whose node does not respond."""
 SERVER, CANDIDATE, WORKER = "tts-server", "tts-server-candidate", "tts-server-worker"
 """Name labels of stable pods, of candidate pods, and of workers, which serve no clients."""
+WORKER_SUFFIX = "-worker"
+"""What the names of objects for the workers of jobs end with."""
 _PART_OF = "tts-operator"
 
 
@@ -37,7 +39,7 @@ def worker_labels(service: TTSService) -> dict[str, str]:
 
 def worker_name(service: TTSService) -> str:
     """The name of objects for the workers of jobs."""
-    return f"{service.name}-worker"
+    return f"{service.name}{WORKER_SUFFIX}"
 
 
 def jobs_claim_name(service: TTSService) -> str:

@@ -35,5 +35,10 @@ def url(service: TTSService) -> str:
         return f"{'https' if ingress.tls else 'http'}://{ingress.host}{ingress.path.rstrip('/')}"
     if gateway is not None and gateway.hostnames:
         return f"{gateway.scheme}://{gateway.hostnames[0]}"
+    return internal_url(service)
+
+
+def internal_url(service: TTSService) -> str:
+    """The URL of the Service inside the cluster."""
     port = service.spec.service.port
     return f"http://{service.name}.{service.namespace}.svc" + ("" if port == 80 else f":{port}")  # noqa: PLR2004 - HTTP

@@ -27,8 +27,11 @@ def workers_of(service: TTSService, revision: Revision) -> Workers | None:
     return jobs.workers or Workers()
 
 
-def worker_deployment(service: TTSService, revision: Revision, workers: Workers) -> Json:
-    """The Deployment of the workers. Only their number, resources, and placement are not those of the revision."""
+def worker_deployment(service: TTSService, revision: Revision, workers: Workers, replicas: int | None) -> Json:
+    """The Deployment of the workers. Only their number, resources, and placement are not those of the revision.
+
+    If `replicas` is None, the manifest omits the field, because an autoscaler owns it.
+    """
     rollout = service.spec.rollout
     return manifest(
         service,
@@ -37,7 +40,7 @@ def worker_deployment(service: TTSService, revision: Revision, workers: Workers)
         name=worker_name(service),
         annotations={REVISION_ANNOTATION: revision.name},
         spec={
-            "replicas": workers.replicas,
+            **({} if replicas is None else {"replicas": replicas}),
             "selector": {"matchLabels": worker_labels(service)},
             "strategy": {
                 "type": "RollingUpdate",

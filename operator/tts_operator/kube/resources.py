@@ -58,6 +58,7 @@ POD_MONITORS = Resource(group="monitoring.coreos.com", version="v1", kind="PodMo
 PROMETHEUS_RULES = Resource(
     group="monitoring.coreos.com", version="v1", kind="PrometheusRule", plural="prometheusrules"
 )
+SCALED_OBJECTS = Resource(group="keda.sh", version="v1alpha1", kind="ScaledObject", plural="scaledobjects")
 EVENTS = Resource(group="events.k8s.io", version="v1", kind="Event", plural="events")
 SECRETS = Resource(group="", version="v1", kind="Secret", plural="secrets")
 LEASES = Resource(group="coordination.k8s.io", version="v1", kind="Lease", plural="leases")
@@ -83,10 +84,11 @@ CHILDREN = (
     HTTP_ROUTES,
     POD_MONITORS,
     PROMETHEUS_RULES,
+    SCALED_OBJECTS,
 )
 """The kinds that a TTSService may own."""
 
-OPTIONAL: frozenset[Resource] = frozenset({HTTP_ROUTES, CERTIFICATES, POD_MONITORS, PROMETHEUS_RULES})
+OPTIONAL: frozenset[Resource] = frozenset({HTTP_ROUTES, CERTIFICATES, POD_MONITORS, PROMETHEUS_RULES, SCALED_OBJECTS})
 """Child kinds that not every cluster serves. Their CRDs may be installed or removed at any time."""
 
 DISPENSABLE: frozenset[Resource] = OPTIONAL | {

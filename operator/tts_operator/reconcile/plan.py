@@ -21,9 +21,9 @@ from tts_operator.reconcile.children.changes import Changes
 from tts_operator.reconcile.children.diff import is_up_to_date
 from tts_operator.reconcile.children.pruning import outdated
 from tts_operator.reconcile.compliance import of_others, of_spec, of_spec_revision
-from tts_operator.reconcile.observed.snapshot import Address, Observed, address
+from tts_operator.reconcile.observed.snapshot import Observed, address
 from tts_operator.reconcile.rollout.decision import RolloutDecision, decide_rollout
-from tts_operator.reconcile.rollout.replicas import is_autoscaled, leave_to_autoscaler, scaled_names
+from tts_operator.reconcile.rollout.replicas import leave_to_autoscaler, scaled_deployments, worker_scale
 from tts_operator.reconcile.rollout.state import RolloutState
 
 
@@ -96,7 +96,7 @@ def compare(
         return Plan()
     if isinstance(decision, NotAllowed):
         return Plan(not_allowed=decision)
-    desired = children_of(service, decision.workloads, defaults)
+    desired = children_of(service, decision.workloads, defaults, worker_scale(service, observed))
     deployments = [manifest for manifest in desired if manifest["kind"] == DEPLOYMENTS.kind]
     workers = [manifest for manifest in deployments if manifest["metadata"]["name"] == worker_name(service)]
     servers = [manifest for manifest in deployments if manifest not in workers]
@@ -113,9 +113,7 @@ def compare(
         and manifest not in stay
         and _differs(observed.children.get(address(manifest)), manifest)
     ]
-    kept: dict[Address, Json] = {}
-    if is_autoscaled(service, observed):
-        apply, kept = leave_to_autoscaler(apply, observed, scaled_names((*desired, *observed.children.values())))
+    apply, kept = leave_to_autoscaler(apply, observed, scaled_deployments(service, observed, desired))
     if service.spec.paused:
         stays = replace(
             decision, state=RolloutState.read(service.status), current=None, analysis_request=None, again=None

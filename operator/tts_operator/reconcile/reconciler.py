@@ -11,11 +11,12 @@ import aiohttp
 
 from tts_operator.api import InvalidSpecError, TTSService
 from tts_operator.desired import Defaults
+from tts_operator.desired.identity import WORKER_SUFFIX
 from tts_operator.desired.revision import wanted_revision
 from tts_operator.json_object import Json
 from tts_operator.kube.client import Client
 from tts_operator.kube.errors import ApiError
-from tts_operator.kube.resources import OPTIONAL, Resource
+from tts_operator.kube.resources import OPTIONAL, WATCHED_UNLABELLED, Resource
 from tts_operator.objects import Pod
 from tts_operator.policy import Bounds, Policy
 from tts_operator.reconcile.analysis.model import NO_RESULT
@@ -230,8 +231,11 @@ class Reconciler:
     def _kept(self, key: Key) -> dict[Address, Json]:
         """The cached children of a service, and cached objects that have their names."""
         found: dict[Address, Json] = {}
-        for store in self._children.values():
+        workers = key[0], key[1] + WORKER_SUFFIX
+        for kind, store in self._children.items():
             for body in store.of(key):
+                found[address(body)] = body
+            for body in store.of(workers) if kind in WATCHED_UNLABELLED else ():
                 found[address(body)] = body
             named = store.get(*key)
             if named is not None:

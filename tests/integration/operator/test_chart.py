@@ -20,6 +20,7 @@ FEATURES = {
     "certManager": {"Certificate"},
     "monitoring": {"PodMonitor", "PrometheusRule"},
     "autoscaling": {"HorizontalPodAutoscaler"},
+    "keda": {"ScaledObject"},
     "networkPolicy": {"NetworkPolicy"},
     "persistentVolumeClaims": {"PersistentVolumeClaim"},
     "disruptionBudgets": {"PodDisruptionBudget"},

@@ -23,12 +23,14 @@ from tts_operator.kube.resources import (
     POD_DISRUPTION_BUDGETS,
     POD_MONITORS,
     PROMETHEUS_RULES,
+    SCALED_OBJECTS,
     SERVICE_ACCOUNTS,
     SERVICES,
     Resource,
 )
 
 NAME = "narrator"
+WORKER = "narrator-worker"
 GIVEN = ("clusterIP", "clusterIPs", "volumeName")
 """Fields of a spec that an object is given when it is made."""
 EVERYTHING: Json = {
@@ -56,7 +58,14 @@ EVERYTHING: Json = {
         "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
     },
 }
-"""A child of every kind."""
+"""A child of every kind but one."""
+JOBS: Json = {
+    "storage": {"s3": {"bucket": "books", "credentialsSecretRef": {"name": "books"}}},
+    "kafka": {"bootstrapServers": ["kafka:9092"]},
+    "workers": {"autoscaling": {"minReplicas": 0, "maxReplicas": 5}},
+}
+ALL: Json = {**EVERYTHING, "jobs": JOBS}
+"""A child of every kind, and some of workers beside them."""
 
 
 ALWAYS = {SERVICE_ACCOUNTS, CONTROLLER_REVISIONS, SERVICES, POD_DISRUPTION_BUDGETS, DEPLOYMENTS}
@@ -187,6 +196,14 @@ KINDS = [
         lambda spec: spec["monitoring"]["prometheusRule"].pop("labels"),
         lambda body: "release" not in body["metadata"]["labels"],
     ),
+    Kind(
+        SCALED_OBJECTS,
+        {"spec": {"triggers": [{"type": "cpu", "metadata": {"value": "50"}}]}},
+        lambda spec: spec["jobs"]["workers"]["autoscaling"].update(targetWaitingSeconds=60),
+        lambda body: body["spec"]["triggers"][0]["metadata"]["targetValue"] == "60",
+        lambda spec: spec["jobs"]["workers"]["autoscaling"].pop("maxReplicas"),
+        lambda body: body["spec"]["maxReplicaCount"] == 10,
+    ),
 ]
 
 
@@ -198,14 +215,18 @@ def test_every_kind_is_in_the_table() -> None:
 async def served(world: World) -> AsyncIterator[World]:
     """A service with a child of every kind."""
     async with world.operator():
-        await world.apply(NAME, EVERYTHING)
+        await world.apply(NAME, ALL)
         await world.looked_at(NAME)
         yield world
 
 
 async def newest(world: World, resource: Resource) -> Json:
-    """The child; for ControllerRevisions, the newest one."""
-    found = sorted(await world.children(NAME, resource), key=lambda body: body.get("revision", 0))
+    """The child, unless there is no other, not that of workers; for ControllerRevisions, the newest one."""
+
+    def rank(body: Json) -> tuple[bool, int]:
+        return body["metadata"]["name"] != WORKER, body.get("revision", 0)
+
+    found = sorted(await world.children(NAME, resource), key=rank)
     assert found, f"there is no {resource.kind}"
     return found[-1]
 
@@ -213,7 +234,7 @@ async def newest(world: World, resource: Resource) -> Json:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.resource.kind)
 async def test_it_follows_the_spec(served: World, kind: Kind) -> None:
     for change, fits in ((kind.change, kind.changed), (kind.remove, kind.removed)):
-        spec = copy.deepcopy(EVERYTHING)
+        spec = copy.deepcopy(ALL)
         if change is None:
             continue
         change(spec)
@@ -242,11 +263,13 @@ async def test_it_outlives_what_others_do_to_it(served: World, kind: Kind) -> No
 
     await served.client._request("DELETE", kind.resource.path(served.namespace, name))
     if kind.resource is PERSISTENT_VOLUME_CLAIMS:  # as long as pods use it, it stays, and no other can be made
-        await served.client._request("DELETE", DEPLOYMENTS.path(served.namespace, NAME))
+        for each in (NAME, WORKER):
+            await served.client._request("DELETE", DEPLOYMENTS.path(served.namespace, each))
 
     async def back() -> bool:
         found = await served.children(NAME, kind.resource)
-        return bool(found) and all(body["metadata"]["uid"] != before["metadata"]["uid"] for body in found)
+        uids = {body["metadata"]["uid"] for body in found if body["metadata"]["name"] == name}
+        return bool(uids) and before["metadata"]["uid"] not in uids
 
     await until(back, f"the {kind.resource.kind} is back")
     assert _content(await newest(served, kind.resource)) == _content(before)

@@ -136,8 +136,18 @@ BAD = [
     (_jobs(retentionSeconds=59), "should be greater than or equal to 60"),
     (_jobs(webhooks={}), "spec.jobs.webhooks.hosts: required value"),
     (_jobs(webhooks={"hosts": ["https://hooks.example.com"]}), "spec.jobs.webhooks.hosts[0]"),
-    (_jobs(webhooks={"hosts": ["a.example", "a.example"]}), "duplicate value"),
+    (_jobs(webhooks={"hosts": ["a.example", "a.example"]}), "duplicate entries for key"),
+    (_jobs(kafka={**KAFKA, "partitions": 0}), "should be greater than or equal to 1"),
     (_jobs(workers={"replicas": -1}), "should be greater than or equal to 0"),
+    (_jobs(workers={"replicas": 4, "autoscaling": {}}), "remove replicas, because autoscaling.minReplicas and"),
+    (
+        _jobs(workers={"autoscaling": {"minReplicas": 5, "maxReplicas": 4}}),
+        "jobs.workers.autoscaling.minReplicas must not exceed jobs.workers.autoscaling.maxReplicas",
+    ),
+    (_jobs(workers={"autoscaling": {"minReplicas": -1}}), "should be greater than or equal to 0"),
+    (_jobs(workers={"autoscaling": {"maxReplicas": 0}}), "should be greater than or equal to 1"),
+    (_jobs(workers={"autoscaling": {"targetWaitingSeconds": 0}}), "should be greater than or equal to 1"),
+    (_jobs(workers={"autoscaling": {"cooldownSeconds": 3601}}), "should be less than or equal to 3600"),
     (_jobs(workers={"resources": {"limits": {"cpu": "1m"}}}), "resources.limits.cpu must be at least"),
     ({"replicas": 1, "jobs": {"storage": BUCKET, "workers": {}}}, "jobs.workers get their work from Kafka"),
     ({"jobs": {"storage": BUCKET}}, "without jobs.kafka, one server at a time can have the jobs"),
@@ -204,6 +214,8 @@ async def test_a_change_of_the_volume_for_jobs_that_cannot_be_made(
     [
         _jobs(),
         _jobs(storage={"persistentVolumeClaim": {}}),
+        _jobs(workers={"autoscaling": {}}),
+        _jobs(workers={"autoscaling": {"minReplicas": 0, "cooldownSeconds": 0}}),
         _bucket(endpoint="http://[fd00::1]:9000", prefix="books/of.2026/a_b-c"),
         _jobs(kafka={"bootstrapServers": ["[fd00::1]:9092", "10.0.0.1:9092", "b-1.kafka.svc:9092"], "tls": {}}),
         {
@@ -212,7 +224,7 @@ async def test_a_change_of_the_volume_for_jobs_that_cannot_be_made(
             "jobs": {"storage": {"persistentVolumeClaim": ONE_NODE}},
         },
     ],
-    ids=["a bucket", "a volume", "an endpoint", "brokers", "one server"],
+    ids=["a bucket", "a volume", "autoscaling", "to zero", "an endpoint", "brokers", "one server"],
 )
 async def test_jobs_are_taken(world: World, spec: dict[str, Any]) -> None:
     await world.apply("narrator", spec)

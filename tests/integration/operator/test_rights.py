@@ -13,7 +13,7 @@ import yaml
 
 from devcluster.product import ROOT
 from tests.integration.operator.conftest import NAMESPACES
-from tests.integration.operator.test_children import EVERYTHING
+from tests.integration.operator.test_children import ALL
 from tests.integration.operator.test_install import run
 from tests.integration.operator.world import World, access, until
 from tts_operator.app import NamespacedName, Operator
@@ -151,7 +151,7 @@ async def test_the_rights_in_one_namespace_suffice(world: World, narrow: Access,
     lease = NamespacedName(world.namespace, "narrow")
     key = NamespacedName(world.namespace, "narrow-key")
     async with world.operator(namespaced=True, access=narrow, lease=lease, key=key) as operator:
-        await world.apply("narrator", EVERYTHING if everything else {})
+        await world.apply("narrator", ALL if everything else {})
         await world.looked_at("narrator")
         await world.client._request("DELETE", TTSSERVICES.path(world.namespace, "narrator"))
         page = operator._metrics.page().decode()
@@ -176,7 +176,7 @@ async def test_rights_in_one_namespace_alone_suffice(
 ) -> None:
     lease = NamespacedName(world.namespace, "narrow")
     async with world.operator(namespaced=True, access=narrow, lease=lease) as operator:
-        await world.apply("narrator", EVERYTHING)
+        await world.apply("narrator", ALL)
         await world.looked_at("narrator")
         page = operator._metrics.page().decode()
         assert await operator._problem() == ""
@@ -265,7 +265,7 @@ async def test_what_the_operator_does_without_needs_no_right(
     manifests = without(chart(helm, world.namespace), kinds)
     with rights_of(world, manifests) as narrow:
         async with world.operator(namespaced=True, access=narrow, lease=lease, without=kinds) as operator:
-            await world.apply("narrator", EVERYTHING)
+            await world.apply("narrator", ALL)
             await world.looked_at("narrator")
             stalled = await world.condition("narrator", "Stalled")
             assert stalled["reason"] == "FeatureDisabled"

@@ -286,7 +286,7 @@ def test_a_worker_waits_for_its_topics_and_names_them(start: Callable[..., Serve
             TTS_KAFKA_BOOTSTRAP_SERVERS=servers,
             TTS_KAFKA_TOPIC_PREFIX="speech",
         )
-        told = "may not see them: speech.jobs. Create them"
+        told = "may not see them: speech.jobs. They cannot be created: "
         wait_until(lambda: any(told in line for line in worker.log), START_SECONDS)
         assert worker.status("/ready") == 503
         make_topics(servers, ("speech.jobs",))
@@ -304,7 +304,12 @@ def test_workers_speak_what_a_server_takes(start: Callable[..., Server], tmp_pat
             "TTS_KAFKA_INSTANCE": "worker-0",
         }
         server = start(**settings)
+        wait_until(lambda: waiting_seconds(server) == 0)
+        url = submit(server, LONG, response_format="flac")
+        wait_until(lambda: (waiting_seconds(server) or 0) > 0)
+        assert call(server, "DELETE", url).status_code == 200
         worker = start("work", **settings)
+        wait_until(lambda: waiting_seconds(server) == 0, 60)
         assert call(worker, "POST", json={"input": "好"}).status_code == 404
         url = submit(server, LONG, response_format="flac")
         wait_until(lambda: len(list(tmp_path.rglob("segments/*.flac"))) >= 2, 120)
@@ -317,6 +322,12 @@ def test_workers_speak_what_a_server_takes(start: Callable[..., Server], tmp_pat
         assert made
         with soundfile.SoundFile(io.BytesIO(call(server, "GET", f"{url}/audio").content)) as file:
             assert file.frames / file.samplerate == pytest.approx(job["audio"]["seconds"], abs=0.001)
+
+
+def waiting_seconds(server: Server) -> float | None:
+    """What the server says that waits for workers; None if it does not know."""
+    lines = server.get("/metrics").text.splitlines()
+    return next((float(line.split()[1]) for line in lines if line.startswith("tts_job_waiting_seconds ")), None)
 
 
 def ended_at(server: Server, url: str) -> int | None:

@@ -44,7 +44,7 @@ def start(brokers: Brokers) -> Iterator[Callable[[], KafkaQueue]]:
     started: list[KafkaQueue] = []
 
     def begin() -> KafkaQueue:
-        queue = KafkaQueue(brokers, TOPICS, group="workers", instance="")
+        queue = KafkaQueue(brokers, TOPICS, group="workers", instance="", partitions=4)
         queue.start()
         started.append(queue)
         return queue

@@ -107,7 +107,17 @@ KEYS = {
     "volumeMounts": ("mountPath",),
     "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
 }
-ATOMIC = {"selector", "labelSelector", "nodeSelector", "podSelector", "data", "scaleTargetRef", "target", "issuerRef"}
+ATOMIC = {
+    "selector",
+    "labelSelector",
+    "nodeSelector",
+    "podSelector",
+    "data",
+    "scaleTargetRef",
+    "target",
+    "triggers",
+    "issuerRef",
+}
 
 
 def _fields(manifest: Json) -> Json:

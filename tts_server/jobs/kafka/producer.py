@@ -19,7 +19,6 @@ from tts_server.jobs.threads import Threads
 log = logging.getLogger(__name__)
 
 _FLUSH_SECONDS = 35.0
-_METADATA_SECONDS = 10.0
 _AGAIN_SECONDS = 1.0
 _POLL_SECONDS = 0.2
 
@@ -58,25 +57,6 @@ class KafkaProducer:
                 gevent.sleep(_AGAIN_SECONDS)
             else:
                 return
-
-    def problem(self) -> str:
-        """Return what is wrong with brokers or topics; empty if nothing is."""
-        found: str = self._threads.call(self._problem)
-        return found
-
-    def _problem(self) -> str:
-        try:
-            found = self._producer.list_topics(timeout=_METADATA_SECONDS).topics
-        except KafkaException as error:
-            self._producer.poll(0)  # calls _note, whose text says more
-            return f"The brokers (TTS_KAFKA_BOOTSTRAP_SERVERS) cannot be reached: {self._error or error.args[0].str()}"
-        missing = [name for name in self._topics.all if name not in found or found[name].error]
-        if not missing:
-            return ""
-        return (
-            f"These topics do not exist, or the user may not see them: {', '.join(missing)}. Create them, or correct "
-            "TTS_KAFKA_TOPIC_PREFIX or the user's rights."
-        )
 
     def _note(self, error: KafkaError) -> None:
         if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - librdkafka's name; why is in another error

@@ -15,6 +15,7 @@ from tts_server.jobs.kafka import messages
 from tts_server.jobs.kafka.client import Brokers
 from tts_server.jobs.kafka.messages import MessageError, Topics
 from tts_server.jobs.kafka.producer import KafkaProducer
+from tts_server.jobs.kafka.provision import Provision
 from tts_server.jobs.kafka.receiver import Place, Receiver
 from tts_server.jobs.model import Job, JobName
 from tts_server.jobs.queue.local import LocalQueue
@@ -29,7 +30,9 @@ _AGAIN_SECONDS = 1.0
 class KafkaQueue:
     """The :class:`~tts_server.jobs.queue.tasks.Queue` of all processes of one group."""
 
-    def __init__(self, brokers: Brokers, topics: Topics, *, group: str, instance: str) -> None:
+    def __init__(self, brokers: Brokers, topics: Topics, *, group: str, instance: str, partitions: int) -> None:
+        """``partitions`` is how many topics get that do not exist yet."""
+        self._provision = Provision(brokers, topics, partitions=partitions)
         self.producer = KafkaProducer(brokers, topics)
         self._receiver = Receiver(
             brokers,
@@ -60,7 +63,7 @@ class KafkaQueue:
 
     def problem(self) -> str:
         """See :class:`~tts_server.jobs.queue.tasks.Queue`."""
-        return self.producer.problem()
+        return self._provision.problem()
 
     def put(self, tasks: Iterable[Task]) -> None:
         """See :class:`~tts_server.jobs.queue.tasks.Queue`."""

@@ -4,7 +4,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import gevent
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -160,7 +160,7 @@ class Receiver:
         self._problems.clear()
 
 
-def client(kind: Callable[[dict[str, object]], _Client], config: dict[str, object]) -> _Client:
+def client(kind: Callable[[dict[str, Any]], _Client], config: dict[str, object]) -> _Client:
     """Return a client of librdkafka. Raises SettingsError if it refuses the configuration."""
     try:
         return kind(config)

@@ -20,6 +20,8 @@ _CHAPTER_PAUSE_SECONDS = 1.2
 _SECONDS_PER_WIDE_CHARACTER = 0.21
 _SECONDS_PER_DIGIT = 0.25
 _SECONDS_PER_LETTER = 0.08
+TARGET_SYLLABLES = TARGET_SECONDS / _SECONDS_PER_WIDE_CHARACTER
+"""About the syllables of a segment."""
 _DIGIT = re.compile(r"\d")
 _LETTER = re.compile(r"[A-Za-z\u00c0-\u024f]")
 _WIDE = re.compile(r"[\u2e80-\u2fff\u3040-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff]")

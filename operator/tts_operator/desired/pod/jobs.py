@@ -75,6 +75,7 @@ def _kafka(service: TTSService, kafka: Kafka) -> list[Json]:
     plain = {
         BROKERS: ",".join(kafka.bootstrap_servers),
         "TTS_KAFKA_TOPIC_PREFIX": kafka.topic_prefix or f"{service.namespace}.{service.name}",
+        "TTS_KAFKA_PARTITIONS": str(kafka.partitions),
         "TTS_KAFKA_SECURITY_PROTOCOL": f"sasl_{transport}" if kafka.sasl else transport,
         "TTS_KAFKA_CA_FILE": f"{BROKERS_CA}/{CA_FILE}" if ca else None,
         "TTS_KAFKA_SASL_MECHANISM": kafka.sasl.mechanism if kafka.sasl else None,

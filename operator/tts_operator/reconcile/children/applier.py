@@ -15,6 +15,7 @@ from tts_operator.kube.resources import (
     HTTP_ROUTES,
     INGRESSES,
     PERSISTENT_VOLUME_CLAIMS,
+    SCALED_OBJECTS,
     SERVICE_ACCOUNTS,
     SERVICES,
     Resource,
@@ -29,6 +30,8 @@ from tts_operator.runtime.store import Store
 FIRST = {SERVICE_ACCOUNTS.kind, CONTROLLER_REVISIONS.kind, PERSISTENT_VOLUME_CLAIMS.kind}
 """Kinds that must exist before the pods: they need or describe them."""
 ROUTES = {INGRESSES.kind, HTTP_ROUTES.kind}
+AUTOSCALERS = {HORIZONTAL_POD_AUTOSCALERS.kind, SCALED_OBJECTS.kind}
+"""Kinds that write the replicas of Deployments, themselves or by another object."""
 TRAFFIC_KINDS = {SERVICES.kind, *ROUTES}
 """Kinds that direct traffic to pods."""
 NO_VERSION = "1"
@@ -77,7 +80,7 @@ class ChildApplier:
 
         An unwanted autoscaler is deleted first, because it could overwrite the replicas that are set afterwards.
         """
-        yield [self._delete(live) for live in changes.delete if live["kind"] == HORIZONTAL_POD_AUTOSCALERS.kind]
+        yield [self._delete(live) for live in changes.delete if live["kind"] in AUTOSCALERS]
         for first in (True, False):
             yield [
                 self._apply(service, manifest, changes.kept.get(address(manifest)))
@@ -152,7 +155,7 @@ def _bound(manifest: Json, live: Json | None) -> Json:
 
 def _deletion_waves(unwanted: Sequence[Json]) -> Iterator[list[Json]]:
     """Group the deletions: first the routes, then their backends."""
-    rest = [live for live in unwanted if live["kind"] != HORIZONTAL_POD_AUTOSCALERS.kind]
+    rest = [live for live in unwanted if live["kind"] not in AUTOSCALERS]
     yield [live for live in rest if live["kind"] in ROUTES]
     yield [live for live in rest if live["kind"] not in ROUTES]
 

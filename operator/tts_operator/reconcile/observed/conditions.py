@@ -2,9 +2,9 @@
 
 import datetime
 
-from tts_operator.objects import Certificate, Condition, Deployment, HorizontalPodAutoscaler, Pod
+from tts_operator.objects import Certificate, Condition, Deployment, HorizontalPodAutoscaler, Pod, ScaledObject
 
-Observable = Certificate | Deployment | HorizontalPodAutoscaler | Pod
+Observable = Certificate | Deployment | HorizontalPodAutoscaler | Pod | ScaledObject
 """Objects with conditions."""
 
 

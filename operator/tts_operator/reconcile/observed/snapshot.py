@@ -6,8 +6,13 @@ from typing import cast
 
 from tts_operator.api import TTSService
 from tts_operator.json_object import Json
-from tts_operator.kube.resources import CONTROLLER_REVISIONS, DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS
-from tts_operator.objects import Deployment, HorizontalPodAutoscaler, Pod
+from tts_operator.kube.resources import (
+    CONTROLLER_REVISIONS,
+    DEPLOYMENTS,
+    HORIZONTAL_POD_AUTOSCALERS,
+    SCALED_OBJECTS,
+)
+from tts_operator.objects import Deployment, HorizontalPodAutoscaler, Pod, ScaledObject
 from tts_operator.reconcile.observed.ownership import owned_by
 
 Address = tuple[str, str, str]
@@ -51,6 +56,10 @@ class Observed:
         """A live HorizontalPodAutoscaler, or None."""
         resource = HORIZONTAL_POD_AUTOSCALERS
         return cast("HorizontalPodAutoscaler | None", self.child(resource.api_version, resource.kind, name))
+
+    def scaled_object(self, name: str) -> ScaledObject | None:
+        """A live ScaledObject of KEDA, or None."""
+        return cast("ScaledObject | None", self.child(SCALED_OBJECTS.api_version, SCALED_OBJECTS.kind, name))
 
     def has(self, api_version: str, kind: str, name: str) -> bool:
         """Whether such a child exists and is not being deleted."""

@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 import msgspec
 
 from tts_operator.api import GROUP, KIND
-from tts_operator.desired.identity import INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL
+from tts_operator.desired.identity import INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL, WORKER_SUFFIX
 from tts_operator.json_object import Json
 from tts_operator.kube.client import FIELD_MANAGER
 from tts_operator.kube.lazy_object import LazyObject, as_lazy_object, read_whole
@@ -19,11 +19,11 @@ CONTENT = "content"
 TEXT = "text"
 """Key of the child's JSON text without its status."""
 METADATA = ("name", "namespace", "uid", "resourceVersion", "generation", "deletionTimestamp", "ownerReferences")
-TOLD = {"Deployment", "HorizontalPodAutoscaler", "Ingress", "HTTPRoute", "Certificate"}
+TOLD = {"Deployment", "HorizontalPodAutoscaler", "Ingress", "HTTPRoute", "Certificate", "ScaledObject"}
 """Kinds whose status the operator reads."""
 CONDITIONS = {"Ready", "PodScheduled"}
 """Conditions of a pod that the operator reads."""
-RESTLESS = {"Deployment", "PodDisruptionBudget", "HorizontalPodAutoscaler"}
+RESTLESS = {"Deployment", "PodDisruptionBudget", "HorizontalPodAutoscaler", "ScaledObject"}
 """Kinds whose status changes often."""
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
@@ -95,6 +95,13 @@ def service_of(body: Mapping[str, Any]) -> Key | None:
         return metadata["namespace"], name
     target = body.get("spec", {}).get("scaleTargetRef", {})  # a user's own autoscaler
     return (metadata["namespace"], target["name"]) if target.get("kind") == "Deployment" else None
+
+
+def service_of_workers(deployment: Key) -> Key | None:
+    """The key of the TTSService whose workers a Deployment may be, by its name; None if it has none of theirs."""
+    namespace, name = deployment
+    service = name.removesuffix(WORKER_SUFFIX)
+    return (namespace, service) if service and service != name else None
 
 
 def trim(body: Json) -> Json:

@@ -9,13 +9,15 @@ autoscaler was faster.
 https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from tts_operator.api import TTSService
+from tts_operator.api.jobs import Workers
 from tts_operator.desired.deployment import initial_replicas
-from tts_operator.desired.identity import candidate_name
+from tts_operator.desired.identity import candidate_name, worker_name
+from tts_operator.desired.worker_scaling import WorkerScale, initial_workers
 from tts_operator.json_object import Json
-from tts_operator.kube.resources import HORIZONTAL_POD_AUTOSCALERS
+from tts_operator.kube.resources import HORIZONTAL_POD_AUTOSCALERS, SCALED_OBJECTS
 from tts_operator.objects import Deployment
 from tts_operator.reconcile.observed.ownership import owned_by, we_set_replicas
 from tts_operator.reconcile.observed.snapshot import Address, Observed, address
@@ -59,6 +61,40 @@ def candidate_replicas(live: Deployment | None, wanted: int, *, scaled: bool) ->
     return live["spec"].get("replicas", 1) if we_set_replicas(live) else None
 
 
+def worker_scale(service: TTSService, observed: Observed) -> WorkerScale:
+    """How many workers to write, and what scales them."""
+    keda = (SCALED_OBJECTS.api_version, SCALED_OBJECTS.kind)
+    by_keda = keda not in observed.unserved and keda not in observed.without
+    return WorkerScale(replicas=_worker_replicas(service, observed, by_keda=by_keda), by_keda=by_keda)
+
+
+def _worker_replicas(service: TTSService, observed: Observed, *, by_keda: bool) -> int | None:
+    workers = _workers(service)
+    live = observed.deployment(worker_name(service))
+    if live is None or not are_workers_autoscaled(service, observed):
+        return initial_workers(workers)
+    current = live["spec"].get("replicas", 1)
+    if workers.autoscaling is not None and not by_keda and current == 0:
+        # KEDA may have left none, and a HorizontalPodAutoscaler ignores a Deployment with 0 replicas.
+        return initial_workers(workers)
+    return current if we_set_replicas(live) else None
+
+
+def are_workers_autoscaled(service: TTSService, observed: Observed) -> bool:
+    """Whether an autoscaler sets the number of workers: the spec's, or a user's own for their Deployment.
+
+    KEDA works by an autoscaler that its ScaledObject owns.
+    """
+    return _workers(service).autoscaling is not None or worker_name(service) in scaled_names(
+        _of_others(service, observed)
+    )
+
+
+def _workers(service: TTSService) -> Workers:
+    jobs = service.spec.jobs
+    return (jobs.workers if jobs is not None else None) or Workers()
+
+
 def leave_to_autoscaler(
     manifests: Iterable[Json], observed: Observed, scaled: Collection[str]
 ) -> tuple[list[Json], dict[Address, Json]]:
@@ -100,7 +136,19 @@ def scaled_names(manifests: Iterable[Json]) -> set[str]:
 
 def is_autoscaled(service: TTSService, observed: Observed) -> bool:
     """Whether an autoscaler sets the replicas: the spec's, or a user's own for the Deployment."""
+    return service.spec.autoscaling is not None or service.name in scaled_names(_of_others(service, observed))
+
+
+def scaled_deployments(service: TTSService, observed: Observed, desired: Iterable[Json]) -> set[str]:
+    """Names of the Deployments whose replicas an autoscaler writes."""
+    workers = worker_name(service)
+    names: set[str] = set()
+    if is_autoscaled(service, observed):
+        names = scaled_names((*desired, *observed.children.values())) - {workers}
+    return names | {workers} if are_workers_autoscaled(service, observed) else names
+
+
+def _of_others(service: TTSService, observed: Observed) -> Iterator[Json]:
+    """Live objects that the service does not control, and that stay."""
     others = (each for each in observed.children.values() if not owned_by(each, service))
-    return service.spec.autoscaling is not None or service.name in scaled_names(
-        each for each in others if "deletionTimestamp" not in each["metadata"]
-    )
+    return (each for each in others if "deletionTimestamp" not in each["metadata"])

@@ -21,7 +21,7 @@ FEATURES = {
     "Certificate": ("certManager", "spec.ingress.tls.issuerRef"),
     "PodMonitor": ("monitoring", "spec.monitoring.podMonitor"),
     "PrometheusRule": ("monitoring", "spec.monitoring.prometheusRule"),
-    "HorizontalPodAutoscaler": ("autoscaling", "spec.autoscaling"),
+    "HorizontalPodAutoscaler": ("autoscaling", "spec.autoscaling and jobs.workers.autoscaling"),
     "NetworkPolicy": ("networkPolicy", "spec.networkPolicy"),
     "PersistentVolumeClaim": ("persistentVolumeClaims", "persistentVolumeClaim in model.storage and jobs.storage"),
     "PodDisruptionBudget": ("disruptionBudgets", "spec.disruption"),

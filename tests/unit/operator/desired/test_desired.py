@@ -23,6 +23,7 @@ EXCLUDED = {
     "ingress.tls.secretName",
     "model.storage.emptyDir",
     "jobs.storage.persistentVolumeClaim",
+    "jobs.workers.replicas",
     "rollout.blueGreen",
 }
 """What cannot be set together with the rest of `everything`; `alternatives` has it."""

@@ -8,6 +8,7 @@ from tests.unit.operator.worlds import DEFAULTS, NAME, NAMESPACE, NOW, OPEN, ser
 from tts_operator.desired import children, children_of
 from tts_operator.desired.revision import Revision, revisions_of, wanted_revision
 from tts_operator.desired.service import service_
+from tts_operator.desired.worker_scaling import WorkerScale
 from tts_operator.desired.workloads import DesiredWorkloads, Traffic
 from tts_operator.json_object import Json
 from tts_operator.policy import Policy
@@ -16,6 +17,7 @@ from tts_operator.reconcile.plan import compare, decide
 WORKER = f"{NAME}-worker"
 BUCKET = {"s3": {"bucket": "books", "credentialsSecretRef": {"name": "books"}}}
 JOBS: Json = {"storage": BUCKET, "kafka": {"bootstrapServers": ["kafka:9092", "kafka-1:9092"]}}
+TWO = WorkerScale(replicas=2, by_keda=True)
 
 
 def jobs(**more: Any) -> Json:
@@ -157,14 +159,67 @@ def test_workers_do_not_make_a_revision() -> None:
     assert revision({}).template_hash != before.template_hash
 
 
+def scaled(spec: Json, *, keda: bool) -> dict[str, Json]:
+    """The autoscalers of the workers, by kind."""
+    made = children(service(spec), DEFAULTS, keda=keda)
+    kinds = ("ScaledObject", "HorizontalPodAutoscaler")
+    return {each["kind"]: each for each in made if each["kind"] in kinds and each["metadata"]["name"] == WORKER}
+
+
+def test_keda_scales_workers_by_what_a_server_says_that_waits() -> None:
+    asked = {"minReplicas": 0, "maxReplicas": 7, "targetWaitingSeconds": 120, "cooldownSeconds": 60}
+    spec = {**jobs(workers={"autoscaling": asked}), "service": {"port": 8080}}
+    (found,) = (each["spec"] for each in scaled(spec, keda=True).values())
+    assert found["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": WORKER}
+    assert (found["minReplicaCount"], found["maxReplicaCount"]) == (0, 7)
+    assert (found["cooldownPeriod"], found["initialCooldownPeriod"]) == (60, 60)
+    assert found["advanced"]["horizontalPodAutoscalerConfig"]["behavior"] == {
+        "scaleDown": {"stabilizationWindowSeconds": 60}
+    }
+    (trigger,) = found["triggers"]
+    assert (trigger["type"], trigger["metricType"]) == ("metrics-api", "AverageValue")
+    assert trigger["metadata"] == {
+        "url": f"http://{NAME}.{NAMESPACE}.svc:8080/metrics",
+        "format": "prometheus",
+        "valueLocation": "tts_job_waiting_seconds",
+        "targetValue": "120",
+    }
+
+
+def test_the_service_is_asked_inside_the_cluster_whatever_clients_use() -> None:
+    spec = {**jobs(workers={"autoscaling": {}}), "ingress": {"host": "speech.example.com", "className": "nginx"}}
+    (found,) = scaled(spec, keda=True).values()
+    assert found["spec"]["triggers"][0]["metadata"]["url"] == f"http://{NAME}.{NAMESPACE}.svc/metrics"
+
+
+def test_without_keda_workers_are_scaled_by_cpu_and_never_to_zero() -> None:
+    spec = jobs(workers={"autoscaling": {"minReplicas": 0, "cooldownSeconds": 60}})
+    found = scaled(spec, keda=False)
+    assert found.keys() == {"HorizontalPodAutoscaler"}
+    asked = found["HorizontalPodAutoscaler"]["spec"]
+    assert (asked["scaleTargetRef"]["name"], asked["minReplicas"], asked["maxReplicas"]) == (WORKER, 1, 10)
+    assert asked["metrics"][0]["resource"]["name"] == "cpu"
+    assert asked["behavior"] == {"scaleDown": {"stabilizationWindowSeconds": 60}}
+
+
+@pytest.mark.parametrize("keda", [True, False])
+def test_workers_without_autoscaling_have_no_autoscaler(keda: bool) -> None:
+    assert scaled({**jobs(), "autoscaling": {}}, keda=keda) == {}
+
+
+def test_the_first_worker_finds_out_whether_jobs_can_be_spoken() -> None:
+    assert deployment(jobs(workers={"autoscaling": {"minReplicas": 0}}))["spec"]["replicas"] == 1
+    assert deployment(jobs(workers={"autoscaling": {"minReplicas": 3}}))["spec"]["replicas"] == 3
+
+
 def test_a_revision_from_before_jobs_has_no_workers() -> None:
     workloads = DesiredWorkloads(revision=revision({}), replicas=3)
-    assert named(children_of(service(jobs()), workloads, DEFAULTS), "Deployment", WORKER) is None
+    assert named(children_of(service(jobs()), workloads, DEFAULTS, TWO), "Deployment", WORKER) is None
 
 
 def test_a_spec_without_jobs_has_no_workers_whatever_still_runs() -> None:
     workloads = DesiredWorkloads(revision=revision(jobs()), replicas=3)
-    assert named(children_of(service({}), workloads, DEFAULTS), "Deployment", WORKER) is None
+    assert named(children_of(service({}), workloads, DEFAULTS, TWO), "Deployment", WORKER) is None
 
 
 def test_during_a_rollout_workers_stay_at_the_stable_revision() -> None:

@@ -7,7 +7,7 @@ from tests.unit.operator.worlds import DEFAULTS, NAMESPACE, NOW, OPEN, UID, appl
 from tts_operator.api import TTSService
 from tts_operator.desired import Defaults, children
 from tts_operator.json_object import Json
-from tts_operator.kube.resources import CHILDREN, DISPENSABLE, Resource
+from tts_operator.kube.resources import CHILDREN, DISPENSABLE, SCALED_OBJECTS, Resource
 from tts_operator.reconcile.observed.ownership import owned_by
 from tts_operator.reconcile.observed.snapshot import Observed, address
 from tts_operator.reconcile.status.missing_kinds import FEATURES
@@ -169,9 +169,10 @@ def test_what_the_operator_does_without_is_not_made_and_all_else_is(kind: Resour
     asked = service({**everything(), "paused": False})
     off = frozenset({(kind.api_version, kind.kind)})
     found = plan(asked, Observed(without=off), DEFAULTS, now=NOW, policy=OPEN)
-    assert set(kinds(found.missing)) == {kind.kind}
+    # Another kind does the work of a ScaledObject.
+    assert set(kinds(found.missing)) == ({kind.kind} if kind != SCALED_OBJECTS else set())
     assert set(kinds(found.apply)) == {each.kind for each in CHILDREN if each != kind}
 
 
 def test_for_all_that_can_be_done_without_there_is_a_word() -> None:
-    assert FEATURES.keys() == {kind.kind for kind in DISPENSABLE}
+    assert FEATURES.keys() == {kind.kind for kind in DISPENSABLE} - {SCALED_OBJECTS.kind}

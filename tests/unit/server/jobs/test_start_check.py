@@ -1,20 +1,12 @@
 """What a worker checks before it begins, and what it says where something is wrong."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
 
-from tts_server.jobs.kafka import producer
-from tts_server.jobs.kafka.client import Brokers
-from tts_server.jobs.kafka.messages import Topics
-from tts_server.jobs.kafka.producer import KafkaProducer
 from tts_server.jobs.start_check import UnusableError, storage_problem, wait_until_usable
 from tts_server.jobs.storage import NoObjectError, ObjectStorage, StorageError, open_storage
 from tts_server.settings import SettingsError
-
-TOPICS = Topics("books")
 
 
 @pytest.fixture
@@ -51,41 +43,6 @@ def test_a_storage_that_forgets(storage: ObjectStorage, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(storage, "read", lose)
     assert "does not return what was just written" in storage_problem(storage)
-
-
-def brokers(address: str) -> KafkaProducer:
-    return KafkaProducer(Brokers(bootstrap_servers=address), TOPICS)
-
-
-def test_brokers_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(producer, "_METADATA_SECONDS", 0.5)
-    found = brokers("127.0.0.1:1").problem()
-    assert found.startswith("The brokers (TTS_KAFKA_BOOTSTRAP_SERVERS) cannot be reached: ")
-    assert "refused" in found
-
-
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Producer]:
-    """librdkafka's own broker, in this process. It makes a topic when something is written to it."""
-    client = Producer({"bootstrap.servers": "none", "test.mock.num.brokers": 1, "log_level": 0})
-    monkeypatch.setattr(producer, "client", lambda *_: client)
-    yield client
-    client.flush(1)
-
-
-def test_topics_that_do_not_exist(cluster: Producer) -> None:
-    assert "books.jobs, books.segments.first, books.segments, books.requests" in brokers("mock").problem()
-    for name in TOPICS.all[1:]:
-        cluster.produce(name, b"")
-    assert cluster.flush(10) == 0
-    assert "may not see them: books.jobs. Create them" in brokers("mock").problem()
-
-
-def test_topics_that_exist(cluster: Producer) -> None:
-    for name in TOPICS.all:
-        cluster.produce(name, b"")
-    assert cluster.flush(10) == 0
-    assert brokers("mock").problem() == ""
 
 
 def test_a_problem_that_goes_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from tts_operator.kube.lazy_object import (
     read_lazy_object,
     read_page,
 )
-from tts_operator.reconcile.observed.trimming import trim, trim_pod, whole
+from tts_operator.reconcile.observed.trimming import service_of_workers, trim, trim_pod, whole
 
 LIVE = sorted(record_live.LIVE.glob("*.json"))
 STRANGER = {"operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {}}}
@@ -131,3 +131,10 @@ def test_a_body_that_is_sealed_stays_so() -> None:
     assert as_lazy_object(found) is found
     assert isinstance(found["spec"], msgspec.Raw)
     assert fully_read(found) == POD
+
+
+@pytest.mark.parametrize(
+    "deployment, service", [("narrator-worker", "narrator"), ("narrator", None), ("-worker", None), ("worker", None)]
+)
+def test_the_service_of_workers(deployment: str, service: str | None) -> None:
+    assert service_of_workers(("speech", deployment)) == (service and ("speech", service))

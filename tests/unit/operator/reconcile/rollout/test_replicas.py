@@ -11,7 +11,12 @@ from tts_operator.json_object import Json
 from tts_operator.kube.resources import DEPLOYMENTS
 from tts_operator.reconcile.observed.snapshot import Observed, address
 from tts_operator.reconcile.observed.trimming import whole
-from tts_operator.reconcile.rollout.replicas import leave_to_autoscaler, replicas, scaled_names
+from tts_operator.reconcile.rollout.replicas import (
+    leave_to_autoscaler,
+    replicas,
+    scaled_names,
+    worker_scale,
+)
 from tts_operator.runtime.workers import RetryError
 
 
@@ -67,6 +72,95 @@ def planned(asked: TTSService, live: Json) -> tuple[Json, Json | None]:
     todo = plan(asked, world(asked, live=[live]), DEFAULTS, now=NOW, policy=OPEN)
     (found,) = (each for each in todo.apply if each["kind"] == "Deployment")
     return found, todo.kept.get(address(found))
+
+
+WORKER = f"{NAME}-worker"
+KEDA = frozenset({("keda.sh/v1alpha1", "ScaledObject")})
+
+
+def work(**workers: object) -> Json:
+    bucket = {"bucket": "books", "credentialsSecretRef": {"name": "books"}}
+    asked = {"storage": {"s3": bucket}, "kafka": {"bootstrapServers": ["kafka:9092"]}}
+    return {"jobs": {**asked, "workers": workers} if workers else asked}
+
+
+SCALED = work(autoscaling={"minReplicas": 0})
+
+
+def worker_deployment(asked: TTSService, count: int, *, ours: bool = True) -> Json:
+    """The Deployment of the workers, with as many replicas; written by us, or by an autoscaler."""
+    made = (each for each in children(asked, DEFAULTS) if each["kind"] == "Deployment")
+    (manifest,) = (each for each in made if each["metadata"]["name"] == WORKER)
+    live = applied(manifest)
+    live["spec"]["replicas"] = count
+    if not ours:
+        del live["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:replicas"]
+    return live
+
+
+@pytest.mark.parametrize(
+    "spec, live, foreign, keda, written",
+    [
+        (work(), None, None, True, 2),
+        (work(replicas=7), (3, True), None, True, 7),
+        (work(replicas=7), (0, False), None, True, 7),  # an autoscaler has been, and is gone
+        (SCALED, None, None, True, 1),  # the first one finds out whether jobs can be spoken
+        (SCALED, (2, True), None, True, 2),
+        (SCALED, (9, False), None, True, None),
+        (SCALED, (0, False), None, True, None),  # KEDA starts one when there is work
+        (SCALED, (9, False), None, False, None),
+        (SCALED, (0, False), None, False, 1),  # KEDA is gone, and nothing else would ever start one
+        (work(autoscaling={"minReplicas": 3}), (0, False), None, False, 3),
+        (work(), (9, False), foreign_hpa(WORKER), True, None),
+        (work(), (9, False), foreign_hpa(), True, 2),  # it scales the servers
+    ],
+)
+def test_the_number_of_workers(
+    spec: Json, live: tuple[int, bool] | None, foreign: Json | None, keda: bool, written: int | None
+) -> None:
+    """`live` is how many there are, and whether we wrote that."""
+    asked = service(spec)
+    found = None if live is None else worker_deployment(asked, live[0], ours=live[1])
+    there = [each for each in (found, foreign) if each is not None]
+    observed = Observed(children={address(each): each for each in there}, unserved=frozenset() if keda else KEDA)
+    assert worker_scale(asked, observed).replicas == written
+    assert worker_scale(asked, observed).by_keda is keda
+
+
+def test_a_kind_that_this_operator_may_not_make_counts_as_missing() -> None:
+    assert not worker_scale(service(SCALED), Observed(without=KEDA)).by_keda
+
+
+PLACED: Json = {"placement": {"nodeSelector": {"pool": "batch"}}}
+
+
+def planned_workers(asked: TTSService, live: Json) -> tuple[Json, Json | None]:
+    """The Deployment of the workers to apply over `live`, and what our other field manager must own."""
+    todo = plan(asked, world(asked, live=[live]), DEFAULTS, now=NOW, policy=OPEN)
+    (found,) = (each for each in todo.apply if (each["kind"], each["metadata"]["name"]) == ("Deployment", WORKER))
+    return found, todo.kept.get(address(found))
+
+
+def test_a_change_of_workers_under_an_autoscaler_says_nothing_of_their_number() -> None:
+    changed = service(work(autoscaling={"minReplicas": 0}, **PLACED))
+    found, kept = planned_workers(changed, worker_deployment(service(SCALED), 9, ours=False))
+    assert "replicas" not in found["spec"]
+    assert kept is None
+
+
+def test_a_number_of_workers_that_an_autoscaler_may_write_meanwhile_is_left_out_and_kept() -> None:
+    changed = service(work(autoscaling={"minReplicas": 0}, **PLACED))
+    found, kept = planned_workers(changed, worker_deployment(service(work(replicas=5)), 5))
+    assert "replicas" not in found["spec"]
+    assert kept is not None
+    assert kept["spec"] == {"replicas": 5}
+
+
+def test_workers_that_nothing_scales_keep_their_number_beside_servers_that_something_does() -> None:
+    changed = service({**work(replicas=5, **PLACED), **AUTO})
+    found, kept = planned_workers(changed, worker_deployment(service(work(replicas=5)), 5))
+    assert found["spec"]["replicas"] == 5
+    assert kept is None
 
 
 def test_a_change_under_an_autoscaler_says_nothing_of_replicas() -> None:
