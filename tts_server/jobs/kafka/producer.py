@@ -19,9 +19,16 @@ from tts_server.jobs.threads import Threads
 log = logging.getLogger(__name__)
 
 _FLUSH_SECONDS = 35.0
+# Calls in progress. While the brokers are away, each takes half a minute.
+_THREADS = 8
 _METADATA_SECONDS = 10.0
 _AGAIN_SECONDS = 1.0
 _POLL_SECONDS = 0.2
+# A header or a key that is longer could make a message too large for the topic of dead letters.
+_MAX_REASON_CHARACTERS = 1000
+_MAX_KEY_BYTES = 1024
+IDEMPOTENCY_KEY = "idempotency-key"
+"""The header with the key of a request, or of the request that an event belongs to."""
 
 
 class KafkaProducer:
@@ -31,7 +38,7 @@ class KafkaProducer:
         self._error = ""
         self._producer = client(Producer, brokers.producer(self._note))
         self._topics = topics
-        self._threads = Threads(2)
+        self._threads = Threads(_THREADS)
 
     def put(self, tasks: Iterable[Task], *, anywhere: bool = False) -> None:
         """See :class:`~tts_server.jobs.queue.tasks.Queue`. Raises QueueError if a message may not have arrived.
@@ -58,6 +65,10 @@ class KafkaProducer:
                 gevent.sleep(_AGAIN_SECONDS)
             else:
                 return
+
+    def put_last(self, message: Message, key: str) -> None:
+        """Put a request behind all others, with its idempotency key. Raises QueueError."""
+        self._threads.call(self._put_last, message, key)
 
     def problem(self) -> str:
         """Return what is wrong with brokers or topics; empty if nothing is."""
@@ -92,15 +103,22 @@ class KafkaProducer:
 
     def _publish(self, job: Job, event: Event) -> None:
         failures: list[str] = []
-        headers: dict[str, str | bytes | None] = {"tenant": job.tenant, "idempotency-key": job.idempotency_key}
+        headers: dict[str, str | bytes | None] = {"tenant": job.tenant, IDEMPOTENCY_KEY: job.idempotency_key}
         self._produce(self._topics.results, messages.write_event(event), job.id.encode(), failures, headers)
         self._flush(failures)
 
     def _bury(self, message: Message, reason: str) -> None:
         failures: list[str] = []
-        value = (message.value() or b"")[: messages.MAX_BYTES]
-        headers: dict[str, str | bytes | None] = {"reason": reason, "topic": message.topic() or ""}
-        self._produce(self._topics.dead_letters, value, message.key(), failures, headers)
+        value, key = (message.value() or b"")[: messages.MAX_BYTES], (message.key() or b"")[:_MAX_KEY_BYTES]
+        shown = reason[:_MAX_REASON_CHARACTERS].encode(errors="replace")
+        headers: dict[str, str | bytes | None] = {"reason": shown, "topic": message.topic() or ""}
+        self._produce(self._topics.dead_letters, value, key or None, failures, headers)
+        self._flush(failures)
+
+    def _put_last(self, message: Message, key: str) -> None:
+        failures: list[str] = []
+        headers: dict[str, str | bytes | None] = {IDEMPOTENCY_KEY: key}
+        self._produce(self._topics.requests, message.value() or b"", None, failures, headers)
         self._flush(failures)
 
     def _produce(
