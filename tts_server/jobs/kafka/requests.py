@@ -95,7 +95,10 @@ def _key(place: Place, message: Message) -> str:
 
     With the time, because a topic that is created again begins with the same places.
     """
-    value = dict(message.headers() or ()).get(IDEMPOTENCY_KEY)
+    try:
+        value = dict(message.headers() or ()).get(IDEMPOTENCY_KEY)
+    except (SystemError, ValueError):  # one has a name that is not UTF-8
+        value = None
     if isinstance(value, bytes) and 0 < len(value) <= _MAX_KEY_BYTES:
         return value.decode(errors="replace")
     return f"kafka:{place[0]}:{place[1]}:{message.offset()}:{message.timestamp()[1]}"

@@ -237,6 +237,17 @@ def test_a_request_that_waits_for_its_quota_lets_others_pass(monkeypatch: pytest
     assert handled(again, producer=producer, monkeypatch=monkeypatch) == [keys[0]]
 
 
+def test_headers_that_cannot_be_read_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Odd(FakeMessage):
+        def headers(self) -> list[tuple[str, bytes]] | None:
+            raise SystemError("<method 'headers'> returned a result with an exception set")
+
+    plain, odd = (
+        handled(kind(b"{}", 7), producer=FakeProducer(), monkeypatch=monkeypatch) for kind in (FakeMessage, Odd)
+    )
+    assert plain == odd
+
+
 def test_a_request_waits_where_it_is_if_it_may_not_be_put_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     producer = FakeProducer(may_write=False)
     keys = handled(FakeMessage(b"{}", 7), *[TryLaterError("quota")] * 20, producer=producer, monkeypatch=monkeypatch)
