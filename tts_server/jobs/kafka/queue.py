@@ -104,13 +104,22 @@ class KafkaQueue:
 
     def _put_again(self, delivery: Delivery) -> None:
         """Move a task to the end of a partition, perhaps of another process."""
+        task = delivery.task
+        # It may come back to this process before `put` returns. Then it is another message, not one that comes twice.
+        received = self._messages.pop(task, None)
+        self._in_hand.discard(task)
+        self._local.done(delivery)
         try:
-            self.producer.put([delivery.task], anywhere=True)
+            self.producer.put([task], anywhere=True)
         except QueueError as error:
             log.warning("kafka failed", extra={"reason": str(error)})
-            self.pass_on(delivery, _AGAIN_SECONDS)
-        else:
-            self.done(delivery)
+            if received and task not in self._messages:
+                self._messages[task] = received
+                self._in_hand.add(task)
+                self.pass_on(delivery, _AGAIN_SECONDS)
+                return
+        if received:
+            self._receiver.finish(*received)
 
     def _finish(self, task: Task) -> None:
         received = self._messages.pop(task, None)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, cast
 
+import gevent
 import pytest
 from confluent_kafka import Message, TopicPartition
 from hypothesis import given
@@ -183,6 +184,46 @@ def test_a_task_whose_partition_is_revoked_and_comes_back_is_committed() -> None
     received(queue, PLACE, task, 5)
     assert committable(queue) == 5
     queue.done(delivery)
+    assert committable(queue) == 6
+
+
+class Loop:
+    """A producer whose messages come back to this process before `put` returns."""
+
+    def __init__(self, queue: KafkaQueue, *, fails: bool = False) -> None:
+        self.fails = fails
+        self._queue = queue
+
+    def put(self, tasks: list[Task], *, anywhere: bool) -> None:
+        assert anywhere
+        if self.fails:
+            raise QueueError("It is away.")
+        for task in tasks:
+            received(self._queue, ("speech.jobs", 1), task, 70)
+
+
+def test_a_task_that_is_passed_on_and_comes_back_is_not_lost() -> None:
+    queue, task = KafkaQueue(NOWHERE, TOPICS, group="g", instance=""), Task("split", JOB)
+    queue.producer = cast("KafkaProducer", Loop(queue))
+    received(queue, PLACE, task, 5)
+    queue._put_again(queue.take(("split",)))
+    assert committable(queue) == 6
+    assert committable(queue, ("speech.jobs", 1)) == 70
+    queue.done(queue.take(("split",)))
+    assert committable(queue, ("speech.jobs", 1)) == 71
+
+
+def test_a_task_that_cannot_be_passed_on_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tts_server.jobs.kafka.queue._AGAIN_SECONDS", 0.0)
+    queue, task = KafkaQueue(NOWHERE, TOPICS, group="g", instance=""), Task("split", JOB)
+    producer = Loop(queue, fails=True)
+    queue.producer = cast("KafkaProducer", producer)
+    received(queue, PLACE, task, 5)
+    queue._put_again(queue.take(("split",)))
+    assert committable(queue) == 5
+    producer.fails = False
+    with gevent.Timeout(20):
+        assert queue.take(("split",)).task == task
     assert committable(queue) == 6
 
 
