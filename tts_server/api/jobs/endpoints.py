@@ -42,6 +42,7 @@ _BODY_SECONDS = 300.0
 _READ_BYTES = 64 * 1024
 _turns = Turns()
 _LARGE_BYTES = 1 << 20
+_PAST = {"failed": "failed", "cancelled": "was cancelled"}
 _PLAIN = ("text/plain", "text/markdown")
 
 
@@ -176,9 +177,9 @@ def _job(job_id: str) -> Job:
 def _completed(found: Job) -> End:
     end = _jobs().records.end(found.name)
     if end is None:
-        raise ApiError(409, "The job is not completed yet.", code="job_not_completed", retry_after=RETRY_SECONDS)
+        raise ApiError(409, "The job has not completed yet.", code="job_not_completed", retry_after=RETRY_SECONDS)
     if end.outcome != "completed":
-        raise ApiError(409, f"The job is {end.outcome}, so it has no audio.", code="job_not_completed")
+        raise ApiError(409, f"The job {_PAST[end.outcome]}, so it has no audio.", code="job_not_completed")
     return end
 
 

@@ -51,15 +51,15 @@ class KafkaProducer:
         """Tell what has happened to a job. Raises QueueError."""
         self._threads.call(self._publish, job, event)
 
-    def put_aside(self, message: Message, reason: str) -> None:
-        """Put a message that can never be done into the topic for dead letters. Raises QueueError."""
-        self._threads.call(self._bury, message, reason)
+    def dead_letter(self, message: Message, reason: str) -> None:
+        """Send a message that can never be processed to the dead-letter topic. Raises QueueError."""
+        self._threads.call(self._dead_letter, message, reason)
 
-    def put_aside_until_it_works(self, message: Message, reason: str) -> None:
-        """Do as :meth:`put_aside`, again while it fails."""
+    def dead_letter_until_it_works(self, message: Message, reason: str) -> None:
+        """Do as :meth:`dead_letter`, again while it fails."""
         while True:
             try:
-                self.put_aside(message, reason)
+                self.dead_letter(message, reason)
             except QueueError as error:
                 log.warning("kafka failed", extra={"reason": str(error)})
                 gevent.sleep(_AGAIN_SECONDS)
@@ -107,7 +107,7 @@ class KafkaProducer:
         self._produce(self._topics.results, messages.write_event(event), job.id.encode(), failures, headers)
         self._flush(failures)
 
-    def _bury(self, message: Message, reason: str) -> None:
+    def _dead_letter(self, message: Message, reason: str) -> None:
         failures: list[str] = []
         value, key = (message.value() or b"")[: messages.MAX_BYTES], (message.key() or b"")[:_MAX_KEY_BYTES]
         shown = reason[:_MAX_REASON_CHARACTERS].encode(errors="replace")

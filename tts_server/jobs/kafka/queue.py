@@ -130,8 +130,8 @@ class KafkaQueue:
         try:
             task = messages.read(message.value())
         except MessageError as refused:
-            log.warning("message put aside", extra={"topic": place[0], "reason": str(refused)})
-            gevent.spawn(self._put_aside, place, message, str(refused))
+            log.warning("message sent to the dead-letter topic", extra={"topic": place[0], "reason": str(refused)})
+            gevent.spawn(self._dead_letter, place, message, str(refused))
             return
         received, held = (place, message.offset() or 0), self._messages.get(task)
         if held:
@@ -143,8 +143,8 @@ class KafkaQueue:
         if task not in self._in_hand:
             self._local.put([task])
 
-    def _put_aside(self, place: Place, message: Message, reason: str) -> None:
-        self.producer.put_aside_until_it_works(message, reason)
+    def _dead_letter(self, place: Place, message: Message, reason: str) -> None:
+        self.producer.dead_letter_until_it_works(message, reason)
         self._receiver.finish(place, message.offset() or 0)
 
     def _forget(self, revoked: set[Place]) -> None:

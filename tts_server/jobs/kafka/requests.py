@@ -62,8 +62,8 @@ class KafkaRequests:
             try:
                 self._accept(_bounded(message), key)
             except RequestRefusedError as refused:
-                log.warning("request put aside", extra={**where, "reason": str(refused)})
-                self._producer.put_aside_until_it_works(message, str(refused))
+                log.warning("request sent to the dead-letter topic", extra={**where, "reason": str(refused)})
+                self._producer.dead_letter_until_it_works(message, str(refused))
                 break
             except (TryLaterError, StorageError, QueueError) as error:
                 log.warning("request waits", extra={**where, "reason": str(error)})
@@ -74,7 +74,7 @@ class KafkaRequests:
                 failures += 1
             except Exception:
                 log.exception("request failed", extra=where)
-                self._producer.put_aside_until_it_works(message, "Internal error. See the log of the worker.")
+                self._producer.dead_letter_until_it_works(message, "Internal error. See the log of the worker.")
                 break
             else:
                 break

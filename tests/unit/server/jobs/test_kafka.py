@@ -229,12 +229,12 @@ def test_a_task_that_cannot_be_passed_on_is_kept(monkeypatch: pytest.MonkeyPatch
 
 class FakeProducer:
     def __init__(self, *, may_write: bool = True) -> None:
-        self.aside: list[str] = []
+        self.dead: list[str] = []
         self.last: list[str] = []
         self._may_write = may_write
 
-    def put_aside_until_it_works(self, _: object, reason: str) -> None:
-        self.aside.append(reason)
+    def dead_letter_until_it_works(self, _: object, reason: str) -> None:
+        self.dead.append(reason)
 
     def put_last(self, _: object, key: str) -> None:
         if not self._may_write:
@@ -293,7 +293,7 @@ def test_a_request_waits_where_it_is_if_it_may_not_be_put_elsewhere(monkeypatch:
     producer = FakeProducer(may_write=False)
     keys = handled(FakeMessage(b"{}", 7), *[TryLaterError("quota")] * 20, producer=producer, monkeypatch=monkeypatch)
     assert len(keys) == 21
-    assert producer.last == producer.aside == []
+    assert producer.last == producer.dead == []
 
 
 def test_a_storage_that_is_away_does_not_reorder_requests(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -318,7 +318,7 @@ def test_a_dead_letter_is_never_too_large(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr("tts_server.jobs.kafka.producer.Producer", Client)
     message = FakeMessage(b"x" * 20_000_000, named=b"k" * 20_000_000)
-    KafkaProducer(NOWHERE, TOPICS).put_aside(cast("Message", message), "\ud800 is wrong " * 1_000_000)
+    KafkaProducer(NOWHERE, TOPICS).dead_letter(cast("Message", message), "\ud800 is wrong " * 1_000_000)
     [(value, key, headers)] = sent
     assert len(value) + len(key or b"") + sum(len(each) for each in headers.values()) < 100_000
 
