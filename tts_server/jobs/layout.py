@@ -6,6 +6,7 @@ from tts_server.jobs.model import JobName
 
 JOBS = "jobs/"
 OPEN = "open/"
+WEBHOOKS = "webhooks/"
 IDEMPOTENCY = "idempotency/"
 INBOX = "inbox/"
 CHECKS = "checks/"
@@ -62,7 +63,7 @@ def end(job: JobName) -> str:
 
 
 def published(job: JobName) -> str:
-    """Exists when all have been told of the end, but for the webhook, which may be called for a long time."""
+    """Exists when the topic of results has the end."""
     return f"{folder(job)}published"
 
 
@@ -74,6 +75,11 @@ def file(job: JobName, name: str) -> str:
 def open_job(job: JobName) -> str:
     """Exists from before the job is accepted until nothing is left to do."""
     return f"{OPEN}{job.tenant}/{job.id}"
+
+
+def webhook(job: JobName) -> str:
+    """Exists while the webhook of a job that has ended is still to be called."""
+    return f"{WEBHOOKS}{job.tenant}/{job.id}"
 
 
 def idempotency(tenant: str, key: str) -> str:

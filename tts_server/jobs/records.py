@@ -9,13 +9,15 @@ from typing import TypeVar
 from tts_server.jobs import layout
 from tts_server.jobs.model import End, Job, JobName, Record, from_json
 from tts_server.jobs.planning.plan import PAGE_SEGMENTS, Page, Plan, newest_plan, read_page
-from tts_server.jobs.storage import NoObjectError, Storage
+from tts_server.jobs.storage import NoObjectError, Storage, StorageError
 
 log = logging.getLogger(__name__)
 
 RECORD_BYTES = 1 << 20
 _REMEMBERED = 64
 _SEGMENT_SUFFIX = ".flac"
+# A job that was removed by another process is gone here after this time.
+_JOB_SECONDS = 10.0
 # Who asks for the progress again within this time gets the same answer.
 _PROGRESS_SECONDS = 1.0
 _Key = TypeVar("_Key")
@@ -30,22 +32,31 @@ class Progress:
     done: int = 0
 
 
+class DamagedRecordError(StorageError):
+    """An object is not what this program has written. It will not be later either."""
+
+
 class Records:
-    """Reads what belongs to jobs, and remembers what never changes. What is damaged counts as not there."""
+    """Reads what belongs to jobs, and remembers it for a while."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._jobs: OrderedDict[JobName, Job] = OrderedDict()
+        self._jobs: OrderedDict[JobName, tuple[float, Job]] = OrderedDict()
         self._pages: OrderedDict[tuple[JobName, Plan, int], Page] = OrderedDict()
         self._progress: OrderedDict[JobName, tuple[float, Progress]] = OrderedDict()
 
-    def job(self, name: JobName) -> Job | None:
-        """Return the job, or None if there is none, any more or yet. Raises StorageError."""
-        found = self._jobs.get(name)
-        if found is None:
-            found = _read(self._storage, Job, layout.record(name))
-            if found is not None:
-                _remember(self._jobs, name, found)
+    def job(self, name: JobName, *, fresh: bool = False) -> Job | None:
+        """Return the job, or None if there is none, any more or yet. Raises StorageError.
+
+        Unless it is to be ``fresh``, it may have been removed by another process in the last ten seconds.
+        """
+        remembered = self._jobs.pop(name, None)
+        if remembered and not fresh and time.monotonic() < remembered[0] + _JOB_SECONDS:
+            _remember(self._jobs, name, remembered)
+            return remembered[1]
+        found = _read(self._storage, Job, layout.record(name))
+        if found is not None:
+            _remember(self._jobs, name, (time.monotonic(), found))
         return found
 
     def end(self, name: JobName) -> End | None:
@@ -120,9 +131,7 @@ def _read(storage: Storage, kind: type[Record], name: str) -> Record | None:
     except NoObjectError:
         return None
     except ValueError:
-        # Nobody can do anything about it here, and it must not hold up other jobs.
-        log.error("object is damaged", extra={"object": name})  # noqa: TRY400 - the error would quote the object
-        return None
+        raise DamagedRecordError(f"The object {name!r} is not what this server writes.") from None
 
 
 def _remember(memory: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:

@@ -4,9 +4,9 @@ import time
 
 from tts_server.jobs import layout
 from tts_server.jobs.model import JobName, from_json, is_id, time_of
-from tts_server.jobs.records import RECORD_BYTES, Records
+from tts_server.jobs.records import RECORD_BYTES, DamagedRecordError, Records
 from tts_server.jobs.storage import NoObjectError, Storage
-from tts_server.jobs.submission import Claim
+from tts_server.jobs.submission import ACCEPT_SECONDS, Claim
 
 
 class Retention:
@@ -19,38 +19,51 @@ class Retention:
 
     def remove(self, name: JobName) -> None:
         """Remove all that belongs to a job. Raises StorageError."""
-        job = self._records.job(name)
+        try:
+            job = self._records.job(name)
+        except DamagedRecordError:
+            job = None
         if job and job.idempotency_key:
             self._storage.delete([layout.idempotency(name.tenant, job.idempotency_key)])
-        # The record goes last: while it is there, somebody can ask again.
-        names = sorted((each.name for each in self._storage.walk(layout.folder(name))), key=layout.record(name).__eq__)
-        self._storage.delete(names[:-1])
-        self._storage.delete(names[-1:])
-        self._storage.delete([layout.open_job(name)])
+        # While the record is there, somebody can ask again. Without its end, a job would seem to be in progress.
+        record, last = layout.record(name), (layout.end(name), layout.published(name))
+        names = [each.name for each in self._storage.walk(layout.folder(name))]
+        self._storage.delete(each for each in names if each != record and each not in last)
+        self._storage.delete([record])
+        self._storage.delete(last)
+        self._storage.delete([layout.open_job(name), layout.webhook(name)])
         self._records.forget(name)
 
     def sweep(self, now: float | None = None) -> int:
         """Remove what has been kept for long enough. Return how many jobs that were. Raises StorageError."""
-        before = (time.time() if now is None else now) - self._keep_seconds
+        now = time.time() if now is None else now
+        before = now - self._keep_seconds
+        begun_before = now - max(self._keep_seconds, ACCEPT_SECONDS)
         removed = 0
         for tenant in self._storage.folders(layout.JOBS):
             for job_id in self._storage.folders(f"{layout.JOBS}{tenant}/"):
                 name = JobName(tenant, job_id)
-                if is_id(job_id) and time_of(job_id) < before and self._is_over(name, before):
+                if is_id(job_id) and time_of(job_id) < before and self._is_over(name, before, begun_before):
                     self.remove(name)
                     removed += 1
-        self._remove_claims(before)
+        self._remove_claims(begun_before)
         return removed
 
-    def _is_over(self, name: JobName, before: float) -> bool:
-        end = self._records.end(name)
-        if end:
-            return end.at < before
-        return self._records.job(name) is None  # a request that was never completed
+    def _is_over(self, name: JobName, before: float, begun_before: float) -> bool:
+        try:
+            end = self._records.end(name)
+            if end:
+                return end.at < before
+            # A request that was never completed, and is not about to be.
+            return time_of(name.id) < begun_before and self._records.job(name) is None
+        except DamagedRecordError:  # nothing can be done with it
+            return True
 
     def _remove_claims(self, before: float) -> None:
         """Remove the idempotency keys of requests that were never completed."""
         for entry in self._storage.walk(layout.IDEMPOTENCY):
+            if entry.modified > before:
+                continue
             try:
                 claim = from_json(Claim, self._storage.read(entry.name, limit=RECORD_BYTES))
             except (NoObjectError, ValueError):

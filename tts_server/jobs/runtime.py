@@ -11,17 +11,17 @@ import gevent
 from tts_server.jobs import layout
 from tts_server.jobs.events import Describe, Events, Publish
 from tts_server.jobs.model import JobName, is_id, time_of
-from tts_server.jobs.planning.plan import newest_plan
+from tts_server.jobs.planning.plan import BrokenPlanError, newest_plan
 from tts_server.jobs.planning.splitting import TARGET_SYLLABLES
 from tts_server.jobs.queue.local import LocalQueue
 from tts_server.jobs.queue.tasks import Queue, QueueError, Sender, Task
-from tts_server.jobs.records import Records
+from tts_server.jobs.records import DamagedRecordError, Records
 from tts_server.jobs.retention import Retention
 from tts_server.jobs.start_check import storage_problem, wait_until_usable
 from tts_server.jobs.storage import Storage, StorageError, open_storage, pause_after
 from tts_server.jobs.submission import Submissions
 from tts_server.jobs.threads import Threads
-from tts_server.jobs.webhook import Webhooks
+from tts_server.jobs.webhook import Webhooks, is_due
 from tts_server.jobs.work.in_hand import InHand
 from tts_server.jobs.work.segments import ServiceSpeaker
 from tts_server.jobs.work.steps import Steps
@@ -154,8 +154,7 @@ class Jobs:
     def _sweep(self) -> None:
         while True:
             _persistently("remove old jobs", self.retention.sweep)
-            if not isinstance(self.queue, LocalQueue):
-                _persistently("recover", lambda: recover_lost(self.storage, self.records, self.queue))
+            _persistently("recover", lambda: recover_lost(self.storage, self.records, self.queue))
             gevent.sleep(_SWEEP_SECONDS)
 
 
@@ -164,35 +163,46 @@ def recover(storage: Storage, queue: Sender) -> int:
 
     Raises StorageError.
     """
-    names = _open_jobs(storage)
-    queue.put([Task("split", each) for each in names])
-    if names:
-        log.info("jobs go on", extra={"jobs": len(names)})
-    return len(names)
+    tasks = [Task("split", each) for each in _jobs_below(storage, layout.OPEN)]
+    tasks += [Task("notify", each) for each in _jobs_below(storage, layout.WEBHOOKS)]
+    queue.put(tasks)
+    if tasks:
+        log.info("jobs go on", extra={"jobs": len(tasks)})
+    return len(tasks)
 
 
 def recover_lost(storage: Storage, records: Records, queue: Sender, now: float | None = None) -> int:
     """Put jobs into a queue that should have them, but may have been away when it was to get them.
 
-    These are jobs that are old and not split, or that have ended and are still open. Return how many these are. Raises
-    StorageError and QueueError.
+    These are jobs that are old and not split, or that have ended and are still open, or whose webhook is to be called
+    again. Return how many these are. Raises StorageError and QueueError.
     """
-    before = (time.time() if now is None else now) - _SWEEP_SECONDS
+    now = time.time() if now is None else now
     tasks = []
-    for name in _open_jobs(storage):
-        if time_of(name.id) >= before:
-            continue
-        end = records.end(name)
-        if end is None and newest_plan(storage, name) is None:
-            tasks.append(Task("split", name))
-        elif end is not None and end.at < before:
-            tasks.append(Task("finish", name))
+    for prefix in (layout.OPEN, layout.WEBHOOKS):
+        for name in _jobs_below(storage, prefix):
+            if time_of(name.id) >= now - _SWEEP_SECONDS:
+                continue
+            try:
+                tasks += _lost(storage, records, name, prefix, now)
+            except (BrokenPlanError, DamagedRecordError):  # the worker fails it, and others go on
+                tasks.append(Task("split" if prefix == layout.OPEN else "notify", name))
     queue.put(tasks)
     return len(tasks)
 
 
-def _open_jobs(storage: Storage) -> list[JobName]:
-    names = [entry.name.split("/")[1:] for entry in storage.walk(layout.OPEN)]
+def _lost(storage: Storage, records: Records, name: JobName, prefix: str, now: float) -> list[Task]:
+    """Return what the queue should do for a job, if it may not know it."""
+    end = records.end(name)
+    if prefix == layout.WEBHOOKS:
+        return [Task("notify", name)] if end is None or is_due(now - end.at, _SWEEP_SECONDS) else []
+    if end is None:
+        return [] if newest_plan(storage, name) else [Task("split", name)]
+    return [Task("finish", name)] if now - end.at > _SWEEP_SECONDS else []
+
+
+def _jobs_below(storage: Storage, prefix: str) -> list[JobName]:
+    names = [entry.name.split("/")[1:] for entry in storage.walk(prefix)]
     return [JobName(*each) for each in sorted(names) if len(each) == 2 and is_id(each[1])]  # noqa: PLR2004 - tenant and id
 
 

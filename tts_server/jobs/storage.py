@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -61,10 +61,11 @@ class StorageAddressError(SettingsError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An object: its name, and its size in bytes."""
+    """An object: its name, its size in bytes, and when it was written, in Unix time."""
 
     name: str
     size: int
+    modified: float = field(default=0.0, compare=False)
 
 
 class Writer(Protocol):
@@ -183,7 +184,7 @@ class ObjectStorage:
             page = self._wait(lambda: next(pages, None))
             if page is None:
                 return
-            yield from (Entry(each["path"], each["size"]) for each in page)
+            yield from (Entry(each["path"], each["size"], each["last_modified"].timestamp()) for each in page)
 
     def folders(self, prefix: str) -> list[str]:
         """See :class:`Storage`."""

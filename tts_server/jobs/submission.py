@@ -4,8 +4,11 @@ import hashlib
 import json
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+
+from gevent.lock import BoundedSemaphore
 
 from tts_server.jobs import layout
 from tts_server.jobs.model import MAX_CHARACTERS, Job, JobName, Options, from_json, new_id, to_json
@@ -16,6 +19,8 @@ from tts_server.jobs.texts import read_text
 
 log = logging.getLogger(__name__)
 
+ACCEPT_SECONDS = 3600.0
+"""To accept a job does not take longer than this."""
 _WRITE_CHARACTERS = 256 * 1024
 
 
@@ -63,6 +68,8 @@ class Submissions:
         self._queue = queue
         self._model = model
         self._max_open = max_open
+        # Of requests at the same time, all could otherwise find that there is room for one more.
+        self._opening: defaultdict[str, BoundedSemaphore] = defaultdict(BoundedSemaphore)
 
     def submit(
         self, tenant: str, options: Options, text: Iterable[str], *, key: str, charge: Callable[[int], None]
@@ -72,30 +79,38 @@ class Submissions:
         ``charge`` gets the number of characters of a new job, and raises if the tenant may not have them. Raises
         TextError, IdempotencyConflictError, TooManyJobsError and StorageError.
         """
+        if not self._is_claimed(tenant, key):
+            self._check_open(tenant)  # before the text is stored for nothing
         name = stored = JobName(tenant, new_id())
         accepted = False
         try:
             characters, digest = self._store(stored, options, text)
             if key:
                 name = self._claimed(stored, key, digest)
-                found = self._records.job(name)
+                found = self._records.job(name, fresh=True)
                 if found:
                     return found, False
                 self._adopt(stored, name)
-            self._check_open(tenant)
-            charge(characters)
+            with self._opening[tenant]:
+                self._check_open(tenant)
+                charge(characters)
+                self._storage.write(layout.open_job(name), b"")
             accepted = True
         finally:
             if not accepted or name != stored:
                 self._storage.delete([layout.text(stored)])
         job = Job(tenant, name.id, time.time(), self._model, characters, digest, options, key)
-        self._storage.write(layout.open_job(name), b"")
+        # A storage that answers with an error may have written the object all the same, and is asked again.
         created = self._storage.create(layout.record(name), to_json(job))
+        found = None if created else self._records.job(name, fresh=True)
         try:
             self._queue.put([Task("split", name)])
         except QueueError as error:  # the job is stored, and recovery will find it
             log.warning("queue failed", extra={"job": name.id, "reason": str(error)})
-        return self._records.job(name) or job, created
+        return found or job, created or found == job
+
+    def _is_claimed(self, tenant: str, key: str) -> bool:
+        return bool(key) and self._storage.size(layout.idempotency(tenant, key)) is not None
 
     def _check_open(self, tenant: str) -> None:
         if sum(1 for _ in self._storage.walk(f"{layout.OPEN}{tenant}/")) >= self._max_open:

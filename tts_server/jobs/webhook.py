@@ -1,12 +1,14 @@
 """The message to a user's own server when a job has ended, signed as https://www.standardwebhooks.com describes."""
 
 import base64
+import binascii
 import hashlib
 import hmac
 import http.client
 import ipaddress
 import json
 import logging
+import math
 import socket
 import ssl
 import time
@@ -16,13 +18,19 @@ from urllib.parse import urlsplit
 import gevent
 
 from tts_server.jobs.model import MAX_URL_CHARACTERS
+from tts_server.settings import SettingsError
 
 log = logging.getLogger(__name__)
 
 _SECONDS = 10.0
 _GIVE_UP_SECONDS = 24 * 3600.0
+_FIRST_PAUSE_SECONDS = 5.0
+# The age of the message from one try to the next.
+_GROWTH = 1.5
 _PREFIX = "whsec_"
 _OK = range(200, 300)
+# Addresses of IPv6 that a gateway translates to the one of IPv4 in their last 32 bits: RFC 6052.
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class WebhookError(Exception):
@@ -43,17 +51,18 @@ class Webhooks:
     def __init__(self, hosts: Sequence[str], secret: str, *, private: bool) -> None:
         """``hosts`` are names, or ``*.`` and a domain. With ``private``, they may be inside the cluster, and http://.
 
-        ``secret`` signs the messages, as text or as ``whsec_`` and base64.
+        ``secret`` signs the messages, as text or as ``whsec_`` and base64. Raises SettingsError if that is no base64.
         """
         self._hosts = tuple(each.lower() for each in hosts)
         self._private = private
-        self._secret = base64.b64decode(secret.removeprefix(_PREFIX)) if secret.startswith(_PREFIX) else secret.encode()
+        self._secret = _key(secret)
 
     def check(self, url: str) -> None:
         """Raise :class:`WebhookAddressError` unless messages may be sent to this URL."""
         try:
             parts = urlsplit(url)
             host, _ = (parts.hostname or "").lower(), parts.port
+            host.encode("idna")  # as for the name server, which gets no label that is empty or too long
         except ValueError:
             raise WebhookAddressError("It is not a URL.") from None
         schemes = ("https", "http") if self._private else ("https",)
@@ -80,10 +89,10 @@ class Webhooks:
         except WebhookAddressError as error:
             log.warning("webhook refused", extra={"reason": str(error)})
             return
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             reason = str(error) or type(error).__name__
         if reason and age < _GIVE_UP_SECONDS:
-            raise WebhookError(reason, max(5.0, age / 2))
+            raise WebhookError(reason, max(_FIRST_PAUSE_SECONDS, age * (_GROWTH - 1)))
         if reason:
             log.warning("webhook given up", extra={"id": message_id, "reason": reason})
 
@@ -106,7 +115,7 @@ class Webhooks:
     def _address(self, host: str, port: int) -> str:
         """Return an address of the host. Raises :class:`WebhookAddressError` if it is private and may not be."""
         found = [str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-        if not self._private and not all(ipaddress.ip_address(each.partition("%")[0]).is_global for each in found):
+        if not self._private and not all(map(_is_public, found)):
             raise WebhookAddressError(f"{host!r} is a host inside the network.")
         return found[0]
 
@@ -119,3 +128,32 @@ class Webhooks:
             digest = hmac.digest(self._secret, signed, hashlib.sha256)
             headers["webhook-signature"] = f"v1,{base64.b64encode(digest).decode()}"
         return headers
+
+
+def is_due(age: float, seconds: float) -> bool:
+    """Return whether the pauses between tries let one begin in the ``seconds`` before a message has this ``age``."""
+    return age >= _GIVE_UP_SECONDS or _tries(age) > _tries(age - seconds)
+
+
+def _tries(age: float) -> int:
+    return int(math.log(max(age, _FIRST_PAUSE_SECONDS) / _FIRST_PAUSE_SECONDS, _GROWTH))
+
+
+def _key(secret: str) -> bytes:
+    if not secret.startswith(_PREFIX):
+        return secret.encode()
+    try:
+        return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+    except binascii.Error:
+        raise SettingsError(f"TTS_JOBS_WEBHOOK_SECRET begins with {_PREFIX}, but no base64 follows.") from None
+
+
+def _is_public(text: str) -> bool:
+    """Return whether an address is on the Internet, also one of IPv6 that stands for one of IPv4."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    inner: ipaddress.IPv4Address | None = None
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if address in _NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.is_global and not address.is_multicast and (inner is None or inner.is_global)

@@ -9,7 +9,8 @@ _CLOSING = "”’」』）】》)\\]\"'"
 _CHINESE_END = "。！？；…\n"
 # A full stop, and other ASCII signs, may also be part of a number, an address or a name. They end a sentence if white
 # space, a closing mark or a Chinese character follows. A Chinese end needs no look at what follows.
-_SENTENCE_END = re.compile(rf"[{_CHINESE_END}]+[{_CLOSING}]*|[.!?;]+(?:[{_CLOSING}]+(?=.)|(?=[\s\u0080-\U0010ffff]))")
+# A row of signs is tried once (++), not again from each of its ends.
+_SENTENCE_END = re.compile(rf"[{_CHINESE_END}]+[{_CLOSING}]*|[.!?;]++(?:[{_CLOSING}]+(?=.)|(?=[\s\u0080-\U0010ffff]))")
 # A comma in 12,345 and a colon in 8:30 or in http:// end nothing.
 _CLAUSE_END = re.compile(r"[，、：—]+|[,:](?=[^\d/])")
 _BLANK = re.compile(r"[\s。！？；…”’」』）】》，、：]+")
@@ -56,7 +57,8 @@ class SentenceCollector:
         pieces = []
         position = self._skip_blanks(0)
         while True:
-            end = _SENTENCE_END.search(self._text, position)
+            # No further than an end counts, and what must follow it: the text may have a million full stops in a row.
+            end = _SENTENCE_END.search(self._text, position, position + self._limit + 2)
             if end and end.end() - position <= self._limit:
                 pieces.append(self._piece(position, end.end(), SENTENCE_PAUSE_SECONDS))
                 position = end.end()

@@ -141,7 +141,7 @@ def test_the_segments_of_a_job_that_has_ended_are_forgotten(brokers: Brokers, st
     wait_until(lambda: committed(brokers) == 50)
 
 
-def test_what_is_no_task_is_put_aside_with_the_reason(brokers: Brokers, start: Callable[[], KafkaQueue]) -> None:
+def test_what_is_no_task_is_a_dead_letter_with_the_reason(brokers: Brokers, start: Callable[[], KafkaQueue]) -> None:
     queue = start()
     producer = Producer(brokers.producer(lambda _: None))
     producer.produce(TOPICS.jobs, b"{", b"key")
@@ -175,7 +175,7 @@ def test_events_are_published_without_what_is_too_large(brokers: Brokers) -> Non
     consumer.close()
 
 
-def test_requests_are_accepted_tried_again_or_put_aside(brokers: Brokers) -> None:
+def test_requests_are_accepted_tried_again_or_dead_letters(brokers: Brokers) -> None:
     accepted: list[tuple[bytes, str]] = []
     tries: list[bytes] = []
 
@@ -199,7 +199,7 @@ def test_requests_are_accepted_tried_again_or_put_aside(brokers: Brokers) -> Non
         wait_until(lambda: {data for data, _ in accepted} == {b"later", b"good"})
     finally:
         requests.stop()
-    assert {key.rpartition(":")[2] for _, key in accepted} == {"1", "4"}
+    assert {key.split(":")[3] for _, key in accepted} == {"1", "4"}
     consumer = Consumer(brokers.consumer("reader", "", lambda _: None))
     consumer.subscribe([TOPICS.dead_letters])
     letters: list[Message] = []
@@ -210,6 +210,29 @@ def test_requests_are_accepted_tried_again_or_put_aside(brokers: Brokers) -> Non
     assert b"log of the worker" in (reasons[b"broken"] or b"")
     assert b"70000 bytes" in (reasons[b"xxxxxx"] or b"")
     consumer.close()
+
+
+def test_a_request_that_waits_lets_others_pass_and_keeps_its_key(
+    brokers: Brokers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tts_server.jobs.kafka.requests._FAILURES_HERE", 0)
+    tries: list[tuple[bytes, str]] = []
+
+    def accept(data: bytes, key: str) -> None:
+        tries.append((data, key))
+        if data == b"later" and len(tries) < 4:
+            raise TryLaterError("rate_limit_exceeded: wait")
+
+    producer = Producer(brokers.producer(lambda _: None))
+    producer.produce(TOPICS.requests, b"later")
+    producer.flush(SECONDS)
+    requests = KafkaRequests(brokers, TOPICS, KafkaProducer(brokers, TOPICS), accept, group="requests", instance="")
+    requests.start()
+    try:
+        wait_until(lambda: len(tries) == 4)
+    finally:
+        requests.stop()
+    assert len(set(tries)) == 1
 
 
 def test_two_workers_share_the_segments(start: Callable[[], KafkaQueue]) -> None:

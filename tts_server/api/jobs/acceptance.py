@@ -66,6 +66,8 @@ class Acceptance:
             raise
         if created:
             self.quotas.count(caller, characters=charged)
+        elif charged:  # another request with this key was faster
+            self.quotas.refund(caller, charged)
         return job, created
 
     def _refusal(self, error: BaseException, param: str) -> ApiError | None:

@@ -8,16 +8,17 @@ from contextlib import nullcontext
 
 import gevent
 from flask import Blueprint, Response, g, jsonify, request
-from gevent.lock import BoundedSemaphore
+from gunicorn.http.errors import ParseException
 
 from tts_server.api.context import context
 from tts_server.api.endpoints.speech_responses import check_ready
 from tts_server.api.errors import ApiError, error_response
 from tts_server.api.jobs.acceptance import RETRY_SECONDS, Acceptance
 from tts_server.api.jobs.files import file_response
+from tts_server.api.jobs.turns import Turns
 from tts_server.api.jobs.views import job_view, summary
 from tts_server.api.middleware.authorisation import check_key
-from tts_server.api.middleware.body import read_body, too_slow
+from tts_server.api.middleware.body import invalid_chunks, read_body, too_slow
 from tts_server.api.schema.jobs import (
     DEFAULT_PAGE,
     MAX_KEY_CHARACTERS,
@@ -39,9 +40,9 @@ PATH = "/v1/audio/jobs"
 _BODY_BYTES = MAX_CHARACTERS * 12 + 64 * 1024
 _BODY_SECONDS = 300.0
 _READ_BYTES = 64 * 1024
-# A text as JSON is in memory until it is stored, so not many large ones are read at the same time.
-_reading = BoundedSemaphore(2)
+_turns = Turns()
 _LARGE_BYTES = 1 << 20
+_PAST = {"failed": "failed", "cancelled": "was cancelled"}
 _PLAIN = ("text/plain", "text/markdown")
 
 
@@ -70,7 +71,7 @@ def submit() -> Response:
     key = _idempotency_key()
     if request.is_json:
         length = request.content_length
-        with nullcontext() if length is not None and length < _LARGE_BYTES else _reading:
+        with nullcontext() if length is not None and length < _LARGE_BYTES else _turns.turn(g.caller.name):
             parsed = parse_job(read_body(_BODY_SECONDS))
             job, created = _acceptance(jobs).accept_parsed(g.caller, parsed, key)
     elif request.mimetype in _PLAIN:
@@ -167,7 +168,7 @@ def _jobs() -> Jobs:
 
 
 def _job(job_id: str) -> Job:
-    found = _jobs().records.job(JobName(g.caller.name, job_id)) if is_id(job_id) else None
+    found = _jobs().records.job(JobName(g.caller.name, job_id), fresh=True) if is_id(job_id) else None
     if found is None:
         raise ApiError(404, f"There is no job {job_id[:64]!r}.", code="job_not_found")
     return found
@@ -176,9 +177,9 @@ def _job(job_id: str) -> Job:
 def _completed(found: Job) -> End:
     end = _jobs().records.end(found.name)
     if end is None:
-        raise ApiError(409, "The job is not completed yet.", code="job_not_completed", retry_after=RETRY_SECONDS)
+        raise ApiError(409, "The job has not completed yet.", code="job_not_completed", retry_after=RETRY_SECONDS)
     if end.outcome != "completed":
-        raise ApiError(409, f"The job is {end.outcome}, so it has no audio.", code="job_not_completed")
+        raise ApiError(409, f"The job {_PAST[end.outcome]}, so it has no audio.", code="job_not_completed")
     return end
 
 
@@ -202,8 +203,11 @@ def _streamed_text() -> Iterator[str]:
     deadline = time.monotonic() + _BODY_SECONDS
     while True:
         data = None
-        with gevent.Timeout(max(0.0, deadline - time.monotonic()), False):
-            data = request.stream.read(_READ_BYTES)
+        try:
+            with gevent.Timeout(max(0.0, deadline - time.monotonic()), False):
+                data = request.stream.read(_READ_BYTES)
+        except ParseException:
+            raise invalid_chunks() from None
         if data is None:
             raise too_slow(_BODY_SECONDS)
         try:

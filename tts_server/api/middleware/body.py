@@ -28,7 +28,7 @@ def read_body(seconds: float = _BODY_SECONDS) -> bytes:
     try:
         body = read_in_time(lambda: request.get_data(cache=False), seconds) if early is not None else None
     except ParseException:
-        raise ApiError(400, "The request body is not valid chunked coding (RFC 9112).", code="invalid_http") from None
+        raise invalid_chunks() from None
     except ClientDisconnected:
         raise _incomplete() from None
     if body is None:
@@ -44,6 +44,11 @@ def read_body(seconds: float = _BODY_SECONDS) -> bytes:
 def too_slow(seconds: float) -> ApiError:
     """Return the error for a body that did not arrive within this time."""
     return ApiError(408, f"The request body did not arrive within {seconds:g} seconds.", code="request_timeout")
+
+
+def invalid_chunks() -> ApiError:
+    """Return the error for a body whose chunks are not as HTTP has them, or end too early."""
+    return ApiError(400, "The request body is not valid chunked coding (RFC 9112).", code="invalid_http")
 
 
 def _incomplete() -> ApiError:

@@ -24,6 +24,8 @@ MAX_METADATA = 16
 MAX_PAGE = 100
 DEFAULT_PAGE = 20
 MAX_KEY_CHARACTERS = 255
+# The service refuses long words and readings, but not the white space around them, which would be kept as well.
+_MAX_LEXICON_CHARACTERS = 32_768
 _Key = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 _Value = Annotated[str, StringConstraints(max_length=512)]
 # No part of the name begins with a dot, so it leads nowhere else.
@@ -163,6 +165,13 @@ def _validated(values: dict[str, Any]) -> JobOptions:
             "'chapter_marker' and 'chapters': 'marker' belong together. Write both, or neither.",
             code="invalid_value",
             param="chapter_marker",
+        )
+    if sum(len(word) + len(said) for word, said in (parsed.lexicon or {}).items()) > _MAX_LEXICON_CHARACTERS:
+        raise ApiError(
+            400,
+            f"'lexicon' has more than {_MAX_LEXICON_CHARACTERS} characters in all, the limit.",
+            code="invalid_value",
+            param="lexicon",
         )
     for param, value in parsed.model_dump(exclude_none=True).items():
         if any("\ud800" <= each <= "\udfff" for each in str(value)):

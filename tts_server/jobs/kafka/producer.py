@@ -19,8 +19,15 @@ from tts_server.jobs.threads import Threads
 log = logging.getLogger(__name__)
 
 _FLUSH_SECONDS = 35.0
+# Calls in progress. While the brokers are away, each takes half a minute.
+_THREADS = 8
 _AGAIN_SECONDS = 1.0
 _POLL_SECONDS = 0.2
+# A header or a key that is longer could make a message too large for the topic of dead letters.
+_MAX_REASON_CHARACTERS = 1000
+_MAX_KEY_BYTES = 1024
+IDEMPOTENCY_KEY = "idempotency-key"
+"""The header with the key of a request, or of the request that an event belongs to."""
 
 
 class KafkaProducer:
@@ -30,7 +37,7 @@ class KafkaProducer:
         self._error = ""
         self._producer = client(Producer, brokers.producer(self._note))
         self._topics = topics
-        self._threads = Threads(2)
+        self._threads = Threads(_THREADS)
 
     def put(self, tasks: Iterable[Task], *, anywhere: bool = False) -> None:
         """See :class:`~tts_server.jobs.queue.tasks.Queue`. Raises QueueError if a message may not have arrived.
@@ -43,20 +50,24 @@ class KafkaProducer:
         """Tell what has happened to a job. Raises QueueError."""
         self._threads.call(self._publish, job, event)
 
-    def put_aside(self, message: Message, reason: str) -> None:
-        """Put a message that can never be done into the topic for dead letters. Raises QueueError."""
-        self._threads.call(self._bury, message, reason)
+    def dead_letter(self, message: Message, reason: str) -> None:
+        """Send a message that can never be processed to the dead-letter topic. Raises QueueError."""
+        self._threads.call(self._dead_letter, message, reason)
 
-    def put_aside_until_it_works(self, message: Message, reason: str) -> None:
-        """Do as :meth:`put_aside`, again while it fails."""
+    def dead_letter_until_it_works(self, message: Message, reason: str) -> None:
+        """Do as :meth:`dead_letter`, again while it fails."""
         while True:
             try:
-                self.put_aside(message, reason)
+                self.dead_letter(message, reason)
             except QueueError as error:
                 log.warning("kafka failed", extra={"reason": str(error)})
                 gevent.sleep(_AGAIN_SECONDS)
             else:
                 return
+
+    def put_last(self, message: Message, key: str) -> None:
+        """Put a request behind all others, with its idempotency key. Raises QueueError."""
+        self._threads.call(self._put_last, message, key)
 
     def _note(self, error: KafkaError) -> None:
         if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - librdkafka's name; why is in another error
@@ -72,15 +83,22 @@ class KafkaProducer:
 
     def _publish(self, job: Job, event: Event) -> None:
         failures: list[str] = []
-        headers: dict[str, str | bytes | None] = {"tenant": job.tenant, "idempotency-key": job.idempotency_key}
+        headers: dict[str, str | bytes | None] = {"tenant": job.tenant, IDEMPOTENCY_KEY: job.idempotency_key}
         self._produce(self._topics.results, messages.write_event(event), job.id.encode(), failures, headers)
         self._flush(failures)
 
-    def _bury(self, message: Message, reason: str) -> None:
+    def _dead_letter(self, message: Message, reason: str) -> None:
         failures: list[str] = []
-        value = (message.value() or b"")[: messages.MAX_BYTES]
-        headers: dict[str, str | bytes | None] = {"reason": reason, "topic": message.topic() or ""}
-        self._produce(self._topics.dead_letters, value, message.key(), failures, headers)
+        value, key = (message.value() or b"")[: messages.MAX_BYTES], (message.key() or b"")[:_MAX_KEY_BYTES]
+        shown = reason[:_MAX_REASON_CHARACTERS].encode(errors="replace")
+        headers: dict[str, str | bytes | None] = {"reason": shown, "topic": message.topic() or ""}
+        self._produce(self._topics.dead_letters, value, key or None, failures, headers)
+        self._flush(failures)
+
+    def _put_last(self, message: Message, key: str) -> None:
+        failures: list[str] = []
+        headers: dict[str, str | bytes | None] = {IDEMPOTENCY_KEY: key}
+        self._produce(self._topics.requests, message.value() or b"", None, failures, headers)
         self._flush(failures)
 
     def _produce(

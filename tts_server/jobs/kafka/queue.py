@@ -44,8 +44,8 @@ class KafkaQueue:
             revoked=self._forget,
         )
         self._local = LocalQueue()
-        self._messages: dict[Task, list[tuple[Place, int]]] = {}
-        """Where each task that is not done was received. It may have come more than once."""
+        self._messages: dict[Task, tuple[Place, int] | None] = {}
+        """Where each task that is not done was received. None if its partition was revoked while it was in hand."""
         self._in_hand: set[Task] = set()
 
     def start(self) -> None:
@@ -107,38 +107,53 @@ class KafkaQueue:
 
     def _put_again(self, delivery: Delivery) -> None:
         """Move a task to the end of a partition, perhaps of another process."""
+        task = delivery.task
+        # It may come back to this process before `put` returns. Then it is another message, not one that comes twice.
+        received = self._messages.pop(task, None)
+        self._in_hand.discard(task)
+        self._local.done(delivery)
         try:
-            self.producer.put([delivery.task], anywhere=True)
+            self.producer.put([task], anywhere=True)
         except QueueError as error:
             log.warning("kafka failed", extra={"reason": str(error)})
-            self.pass_on(delivery, _AGAIN_SECONDS)
-        else:
-            self.done(delivery)
+            if received and task not in self._messages:
+                self._messages[task] = received
+                self._in_hand.add(task)
+                self.pass_on(delivery, _AGAIN_SECONDS)
+                return
+        if received:
+            self._receiver.finish(*received)
 
     def _finish(self, task: Task) -> None:
-        for place, offset in self._messages.pop(task, ()):
-            self._receiver.finish(place, offset)
+        received = self._messages.pop(task, None)
+        if received:
+            self._receiver.finish(*received)
 
     def _receive(self, place: Place, message: Message) -> None:
         try:
             task = messages.read(message.value())
         except MessageError as refused:
-            log.warning("message put aside", extra={"topic": place[0], "reason": str(refused)})
-            gevent.spawn(self._put_aside, place, message, str(refused))
+            log.warning("message sent to the dead-letter topic", extra={"topic": place[0], "reason": str(refused)})
+            gevent.spawn(self._dead_letter, place, message, str(refused))
             return
-        received = self._messages.setdefault(task, [])
-        received.append((place, message.offset() or 0))
-        if len(received) == 1 and task not in self._in_hand:
+        received, held = (place, message.offset() or 0), self._messages.get(task)
+        if held:
+            # The first one is committed when the task is done. That is enough, and as many as there are may wait.
+            if held != received:
+                self._receiver.finish(*received)
+            return
+        self._messages[task] = received
+        if task not in self._in_hand:
             self._local.put([task])
 
-    def _put_aside(self, place: Place, message: Message, reason: str) -> None:
-        self.producer.put_aside_until_it_works(message, reason)
+    def _dead_letter(self, place: Place, message: Message, reason: str) -> None:
+        self.producer.dead_letter_until_it_works(message, reason)
         self._receiver.finish(place, message.offset() or 0)
 
     def _forget(self, revoked: set[Place]) -> None:
-        for task, places in list(self._messages.items()):
-            left = [each for each in places if each[0] not in revoked]
-            if left or task in self._in_hand:
-                self._messages[task] = left
-            else:
-                del self._messages[task]
+        for task, received in list(self._messages.items()):
+            if received and received[0] in revoked:
+                if task in self._in_hand:
+                    self._messages[task] = None
+                else:
+                    del self._messages[task]

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -38,14 +38,17 @@ class Receiver:
         limit: int,
         receive: Callable[[Place, Message], None],
         revoked: Callable[[set[Place]], None] = lambda _: None,
+        at_once: int = _POLL_MESSAGES,
     ) -> None:
         """``receive`` gets each message, and ``revoked`` the partitions that now belong to others.
 
-        While more than ``limit`` messages are not done, the partitions are paused. Raises SettingsError.
+        Up to ``at_once`` messages are received in one go. While more than ``limit`` messages of a topic are not done,
+        its partitions are paused. Raises SettingsError.
         """
         self._consumer = client(Consumer, brokers.consumer(group, instance, self._note))
         self._topics = list(topics)
         self._limit = limit
+        self._at_once = at_once
         self._receive = receive
         self._tell_revoked = revoked
         self._threads = Threads(1)
@@ -55,7 +58,8 @@ class Receiver:
         self._problems: deque[str] = deque(maxlen=10)
         """What the thread that polls has to say. Only the event loop may log."""
         self._logged_at = -_LOG_SECONDS
-        self._paused = False
+        self._paused: set[str] = set()
+        """Topics. The others go on: what is short has topics of its own."""
         self._greenlet: gevent.Greenlet | None = None
 
     def start(self) -> None:
@@ -80,17 +84,23 @@ class Receiver:
         while True:
             try:
                 self._pause_or_resume()
-                received = self._threads.call(self._consumer.consume, _POLL_MESSAGES, _POLL_SECONDS)
+                received = self._threads.call(self._consumer.consume, self._at_once, _POLL_SECONDS)
                 self._forget_revoked()
                 self._log_problems()
                 for message in received:
-                    self._begin(message)
+                    self._begin_safely(message)
                 if time.monotonic() - committed_at > _COMMIT_SECONDS:
                     self._commit(self._committable())
                     committed_at = time.monotonic()
             except KafkaException as error:
                 log.warning("kafka failed", extra={"reason": str(error)})
                 gevent.sleep(_COMMIT_SECONDS)
+
+    def _begin_safely(self, message: Message) -> None:
+        try:
+            self._begin(message)
+        except Exception:  # otherwise nothing would be received any more. The message is not committed
+            log.exception("message failed", extra={"topic": message.topic(), "offset": message.offset()})
 
     def _begin(self, message: Message) -> None:
         error = message.error()
@@ -102,14 +112,16 @@ class Receiver:
         self._receive(place, message)
 
     def _pause_or_resume(self) -> None:
-        waiting = sum(each.waiting for each in self._offsets.values())
-        if waiting > self._limit:
+        waiting = Counter[str]()
+        for (topic, _), offsets in self._offsets.items():
+            waiting[topic] += offsets.waiting
+        again = {topic for topic in self._paused if waiting[topic] < self._limit // 2}
+        self._paused = (self._paused - again) | {topic for topic in waiting if waiting[topic] > self._limit}
+        if again or self._paused:
+            assigned = self._consumer.assignment()
+            self._consumer.resume([each for each in assigned if each.topic in again])
             # Also partitions that were assigned since.
-            self._consumer.pause(self._consumer.assignment())
-            self._paused = True
-        elif self._paused and waiting < self._limit // 2:
-            self._consumer.resume(self._consumer.assignment())
-            self._paused = False
+            self._consumer.pause([each for each in assigned if each.topic in self._paused])
 
     def _committable(self) -> dict[Place, int]:
         found = {place: offsets.committable for place, offsets in self._offsets.items()}

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from tts_server.jobs.model import Chapters
 
+MAX_TITLES = 10_000
+"""Later titles in a text are ordinary lines. Each title is a segment, and a hostile text could consist of titles."""
 MAX_TITLE_CHARACTERS = 60
 """A longer line is a sentence, whatever it begins with."""
 _MAX_LINE_CHARACTERS = 4096
@@ -50,9 +52,14 @@ def title_finder(mode: Chapters, marker: str = "") -> Find:
 
 def find_titles(fragments: Iterable[str], find: Find) -> Iterator[str | Title]:
     """Yield the text in pieces of at most 4096 characters, and in their place the titles in it."""
+    left = MAX_TITLES
     for line, is_whole in _lines(fragments):
-        title = find(line) if is_whole else None
-        yield line if title is None else Title(title)
+        title = find(line) if is_whole and left else None
+        if title is None:
+            yield line
+        else:
+            left -= 1
+            yield Title(title)
 
 
 def _lines(fragments: Iterable[str]) -> Iterator[tuple[str, bool]]:

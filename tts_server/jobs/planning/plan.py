@@ -15,7 +15,7 @@ from tts_server.jobs.storage import Storage
 PAGE_SEGMENTS = 256
 MAX_PLANS = 5
 """A job whose voice changes more often fails."""
-_PAGE_BYTES = 4 << 20
+_PAGE_BYTES = 8 << 20
 _PLAN_BYTES = 1 << 16
 
 

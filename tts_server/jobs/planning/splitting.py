@@ -14,6 +14,8 @@ TARGET_SECONDS = 30.0
 _AT_PARAGRAPH_SECONDS = 20.0
 _MAX_SECONDS = 45.0
 _MAX_SENTENCE_CHARACTERS = 150
+_MAX_CHARACTERS = 3000
+"""More than ordinary text has in 45 s at four times the speed. What is mostly punctuation takes no time."""
 _TITLE_PAUSE_SECONDS = 0.8
 _CHAPTER_PAUSE_SECONDS = 1.2
 # At normal speed, as the embedded voice speaks. Only the length of segments depends on it.
@@ -23,7 +25,8 @@ _SECONDS_PER_LETTER = 0.08
 TARGET_SYLLABLES = TARGET_SECONDS / _SECONDS_PER_WIDE_CHARACTER
 """About the syllables of a segment."""
 _DIGIT = re.compile(r"\d")
-_LETTER = re.compile(r"[A-Za-z\u00c0-\u024f]")
+# Of any script that is not wide, and numbers that are no digits, such as ①.
+_LETTER = re.compile(r"[^\W\d_\u2e80-\u2fff\u3040-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff]")
 _WIDE = re.compile(r"[\u2e80-\u2fff\u3040-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff]")
 _SPOKEN = re.compile(r"[^\W_]")
 
@@ -112,7 +115,7 @@ def _groups(sentences: Iterable[Piece], speed: float) -> Iterator[tuple[str, flo
         if not _is_spoken(sentence.text):
             continue
         seconds = estimated_seconds(sentence.text) / speed
-        if text and length + seconds > _MAX_SECONDS:
+        if text and (length + seconds > _MAX_SECONDS or len(text) + len(sentence.text) > _MAX_CHARACTERS):
             yield text, pause
             text, length = "", 0.0
         # What separated Latin words still does.

@@ -16,7 +16,12 @@ class LocalQueue:
 
     def __init__(self) -> None:
         self._segments = FairQueue()
-        self._others: dict[Kind, deque[Delivery]] = {"split": deque(), "join": deque(), "finish": deque()}
+        self._others: dict[Kind, deque[Delivery]] = {
+            "split": deque(),
+            "join": deque(),
+            "finish": deque(),
+            "notify": deque(),
+        }
         self._again: dict[Task, int] = {}
         """How often a segment that waits has failed."""
         self._known: set[Task] = set()
@@ -81,6 +86,7 @@ class LocalQueue:
     def drop(self, job: JobName) -> None:
         """See :class:`~tts_server.jobs.queue.tasks.Queue`."""
         self._segments.remove(job)
+        self._again = {task: failures for task, failures in self._again.items() if task.job != job}
 
     def _put_back(self, delivery: Delivery) -> None:
         if delivery.task.kind == "speak":

@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 from tts_server.jobs.model import JobName
 
-Kind = Literal["split", "speak", "join", "finish"]
+Kind = Literal["split", "speak", "join", "finish", "notify"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,10 @@ from tts_server.jobs.planning.plan import (
     write_plan,
 )
 from tts_server.jobs.planning.splitting import split
-from tts_server.jobs.queue.tasks import Queue, Task
+from tts_server.jobs.queue.tasks import Queue, QueueError, Task
 from tts_server.jobs.records import Missing, Records
 from tts_server.jobs.storage import NoObjectError, Storage, StorageError
+from tts_server.jobs.submission import ACCEPT_SECONDS
 from tts_server.jobs.texts import read_text
 from tts_server.jobs.threads import Threads
 from tts_server.jobs.work.in_hand import DeadlyError, InHand
@@ -42,11 +43,13 @@ _SEGMENTS_AT_ONCE = 8
 _REMEMBERED = 32
 # Of 2 MB each. While the storage fails, there are no more than tasks in hand.
 _UNWRITTEN = 16
-# Whoever accepts a job has marked it as open before. It does not take longer than this.
-_ACCEPT_SECONDS = 3600.0
+# More than there are jobs in progress: who is forgotten here waits for its voice from the beginning.
+_REMEMBERED_OTHERS = 10_000
 _EXCERPT_CHARACTERS = 40
 _PROGRESS_EVENTS = 10
 _SILENCE_SECONDS = 0.1
+# About four minutes of audio, which take a second or two to join.
+_SHORT_SEGMENTS = 8
 _Item = TypeVar("_Item")
 
 
@@ -99,6 +102,8 @@ class Steps:
         job = self._records.job(task.job)
         if task.kind == "finish":
             self._finish(task.job, job)
+        elif task.kind == "notify":
+            self._notify(task.job, job)
         elif job is None:
             self._give_up(task.job)
         elif self._records.ended(task.job):
@@ -119,16 +124,24 @@ class Steps:
         self._queue.drop(name)
         self._queue.put([Task("finish", name)])
 
+    def abandon(self, name: JobName) -> None:
+        """Forget a job whose record or end cannot be read, so nobody can be told of it. Raises StorageError."""
+        log.error("job abandoned: its objects are damaged", extra={"job": name.id})
+        self._storage.delete([layout.open_job(name), layout.webhook(name)])
+
     def _end(self, name: JobName, end: End) -> bool:
-        """Create the end of a job. Return whether it was this one."""
-        created = self._storage.create(layout.end(name), to_json(end))
+        """End the job, unless it has ended or was removed. Return whether it ended like this."""
+        if self._storage.size(layout.record(name)) is None:
+            return False
+        # A storage that answers with an error may have written the object all the same, and is asked again.
+        created = self._storage.create(layout.end(name), to_json(end)) or self._records.end(name) == end
         if created:
             self._metrics.jobs.labels(end.outcome).inc()
         return created
 
     def _give_up(self, name: JobName) -> None:
         """Forget a job that does not exist: it was removed, or never accepted."""
-        if time_of(name.id) < time.time() - _ACCEPT_SECONDS:
+        if time_of(name.id) < time.time() - ACCEPT_SECONDS:  # it was marked as open before it was accepted
             self._storage.delete([layout.open_job(name)])
 
     def _split(self, job: Job) -> None:
@@ -176,7 +189,20 @@ class Steps:
         if task.last % every == 0 and task.last < plan.segments:
             self._events.progressed(job, self._records.progress(name))
         if not missing.any():
-            self._queue.put([Task("join", name, plan.number)])
+            self._join_soon(job, Task("join", name, plan.number), plan)
+
+    def _join_soon(self, job: Job, task: Task, plan: Plan) -> None:
+        """Join a short job at once, so that it does not wait behind the joins of books."""
+        if plan.segments <= _SHORT_SEGMENTS:
+            try:
+                self._join(job, task)
+            except (StorageError, QueueError):
+                raise
+            except Exception:  # as a task of its own, it is tried a few times, and then fails the job
+                log.exception("task failed", extra={"job": job.id, "task": task.kind})
+            else:
+                return
+        self._queue.put([task])
 
     def _wait_for_its_voice(self, name: JobName, plan: Plan | None) -> None:
         """Raise :class:`OtherVoiceError` while another process may have the voice of a plan."""
@@ -184,7 +210,7 @@ class Steps:
             return
         now = time.monotonic()
         first = self._others.setdefault((name, plan.number), now)
-        if len(self._others) > _REMEMBERED:
+        if len(self._others) > _REMEMBERED_OTHERS:
             self._others.popitem(last=False)
         if now - first < self._patience:
             raise OtherVoiceError
@@ -246,10 +272,20 @@ class Steps:
             self._storage.delete(each for each in found if each not in kept)
             if self._storage.size(layout.published(name)) is None:
                 self._events.ended(job, end)
+                if job.options.webhook:
+                    self._storage.write(layout.webhook(name), b"")
                 self._storage.write(layout.published(name), b"")
-            self._events.call_webhook(job, end)
+            if job.options.webhook and self._storage.size(layout.webhook(name)) is not None:
+                self._queue.put([Task("notify", name)])
         self._storage.delete([layout.open_job(name)])
         self._plans.pop(name, None)
+
+    def _notify(self, name: JobName, job: Job | None) -> None:
+        """Call the webhook, unless that has been done. Raises WebhookError."""
+        end = self._records.end(name)
+        if job is not None and end is not None and self._storage.size(layout.webhook(name)) is not None:
+            self._events.call_webhook(job, end)
+        self._storage.delete([layout.webhook(name)])
 
     def _plan(self, name: JobName, number: int) -> tuple[Plan, Missing]:
         """Return the newest plan, at least as new as the one with this number."""

@@ -7,6 +7,7 @@ import gevent
 from tts_server.jobs.model import JobName
 from tts_server.jobs.planning.plan import BrokenPlanError
 from tts_server.jobs.queue.tasks import Delivery, Kind, Queue, QueueError
+from tts_server.jobs.records import DamagedRecordError
 from tts_server.jobs.storage import NoObjectError, StorageError, pause_after
 from tts_server.jobs.webhook import WebhookError
 from tts_server.jobs.work.steps import JobFailedError, OtherVoiceError, Steps
@@ -18,13 +19,20 @@ log = logging.getLogger(__name__)
 MAX_FAILURES = 4
 """After so many failures of one task, its job fails."""
 _PASS_ON_SECONDS = 5.0
+# A task that waits for longer is left to recovery. In Kafka, no offset behind a task that waits can be committed.
+_MAX_WAIT_SECONDS = 600.0
 # To split and to finish come first: they are short, or the beginning of something short.
 _KINDS: tuple[Kind, ...] = ("split", "finish", "speak")
 _JOINS: tuple[Kind, ...] = ("join",)
+# Webhooks that do not answer take a greenlet for 20 s each, so they have their own.
+_WEBHOOKS: tuple[Kind, ...] = ("notify",)
+_WEBHOOKS_AT_ONCE = 8
+# What is done for a job that has ended, and cannot fail any more.
+_LAST: tuple[Kind, ...] = ("finish", "notify")
 
 
 class Worker:
-    """Does tasks, a few at a time: some greenlets for segments, and one for joins, which are long."""
+    """Does tasks, a few at a time: greenlets for segments, one for joins, which are long, and some for webhooks."""
 
     def __init__(self, queue: Queue, steps: Steps, metrics: Metrics, *, segments: int) -> None:
         """Speak up to ``segments`` segments at the same time."""
@@ -39,6 +47,7 @@ class Worker:
         """Begin to take tasks."""
         self._greenlets = [gevent.spawn(self._run, _KINDS) for _ in range(self._segments)]
         self._greenlets.append(gevent.spawn(self._run, _JOINS))
+        self._greenlets += [gevent.spawn(self._run, _WEBHOOKS) for _ in range(_WEBHOOKS_AT_ONCE)]
 
     def stop(self) -> None:
         """End at once. The tasks in hand are not done, so they will be delivered again."""
@@ -46,14 +55,22 @@ class Worker:
 
     def _run(self, kinds: tuple[Kind, ...]) -> None:
         while True:
-            self._do(self._queue.take(kinds))
+            delivery = self._queue.take(kinds)
+            try:
+                self._do(delivery)
+            except Exception:  # a greenlet that ends does no more tasks
+                log.exception("task failed", extra={"job": delivery.task.job.id, "task": delivery.task.kind})
+                self._queue.retry(delivery, pause_after(delivery.failures))
 
     def _do(self, delivery: Delivery) -> None:
         task = delivery.task
         try:
             self._steps.do(task)
         except (StorageError, QueueError) as error:
-            self._storage_failed(delivery, error)
+            if isinstance(error, DamagedRecordError):
+                self._damaged(delivery, error)
+            else:
+                self._storage_failed(delivery, error)
         except DeadlineError:  # live requests had all threads
             self._queue.retry(delivery, 1.0, failed=False)
         except OtherVoiceError:
@@ -61,7 +78,7 @@ class Worker:
         except JobFailedError as error:
             self._fail(delivery, error.code, str(error))
         except WebhookError as error:
-            self._queue.retry(delivery, error.retry_after)
+            self._webhook_failed(delivery, error)
         except (NoObjectError, BrokenPlanError) as error:
             self._failed(delivery, "internal_error", f"Objects of the job are missing or damaged. {error}".strip())
         except Exception:
@@ -83,8 +100,26 @@ class Worker:
         # Whatever else waits would fail as well.
         gevent.sleep(pause)
 
+    def _webhook_failed(self, delivery: Delivery, error: WebhookError) -> None:
+        log.warning("webhook failed", extra={"job": delivery.task.job.id, "reason": str(error)})
+        if error.retry_after <= _MAX_WAIT_SECONDS:
+            self._queue.retry(delivery, error.retry_after)
+        else:
+            self._queue.done(delivery)
+
+    def _damaged(self, delivery: Delivery, error: DamagedRecordError) -> None:
+        if delivery.task.kind not in _LAST:
+            self._failed(delivery, "internal_error", str(error))
+            return
+        try:
+            self._steps.abandon(delivery.task.job)
+        except StorageError as failed:
+            self._storage_failed(delivery, failed)
+        else:
+            self._queue.done(delivery)
+
     def _failed(self, delivery: Delivery, code: str, message: str) -> None:
-        if delivery.failures + 1 < MAX_FAILURES or delivery.task.kind == "finish":
+        if delivery.failures + 1 < MAX_FAILURES or delivery.task.kind in _LAST:
             self._queue.retry(delivery, pause_after(2 + delivery.failures))
         else:
             self._fail(delivery, code, message)

@@ -11,17 +11,19 @@ import pytest
 from tests.unit.server.jobs.test_jobs import expected_pcm
 from tests.unit.server.jobs.world import OPTIONS, CrashError, CrashingStorage, FakeSpeaker, World
 from tts_server.jobs import layout
-from tts_server.jobs.model import End, Job, to_json
+from tts_server.jobs.model import End, Job, JobName, to_json
 from tts_server.jobs.queue.tasks import QueueError
+from tts_server.jobs.records import Records
+from tts_server.jobs.retention import Retention
 from tts_server.jobs.runtime import recover_lost
 from tts_server.jobs.storage import Storage, StorageError
 from tts_server.jobs.submission import Submissions
 from tts_server.jobs.work.in_hand import MAX_BEGUN
 
 _SHORT = "第一章\n山高水长。\n第二章\n路远马亡。"
-_OPTIONS = replace(OPTIONS, chapters="heading")
+_OPTIONS = replace(OPTIONS, chapters="heading", webhook="https://example.com/")
 # More than a whole job needs, so that the last ones crash nothing.
-_POINTS = range(1, 24)
+_POINTS = range(1, 28)
 
 
 def _submitted(world: World) -> Job:
@@ -48,10 +50,65 @@ def test_a_crash_at_any_point_loses_and_doubles_nothing(tmp_path: Path, point: i
     world.run()
     assert world.storage.folders("jobs/shop/") == [job.id]
     assert world.audio(job)[44:] == expected_pcm(_SHORT)
-    assert list(base.walk(layout.OPEN)) == []
+    assert [*base.walk(layout.OPEN), *base.walk(layout.WEBHOOKS)] == []
+    assert set(world.called) == {job.id}
     spoken_twice = len(world.speaker.said) - len(set(world.speaker.said))
     assert spoken_twice <= 1
-    assert crashing.crashed or point > 15
+    assert crashing.crashed or point > 18
+
+
+class _LyingStorage(CrashingStorage):
+    """It creates each object, and says that somebody else has: the answer was lost, and the request was repeated."""
+
+    def create(self, name: str, data: bytes) -> bool:
+        super().create(name, data)
+        return False
+
+
+def test_an_answer_that_is_lost_loses_no_audio(tmp_path: Path) -> None:
+    world = World(tmp_path / "in-hand")
+    world.storage = _LyingStorage(world.storage, at=0, after=False)
+    world.start()
+    job, created = world.submissions.submit("shop", _OPTIONS, [_SHORT], key="k", charge=lambda _: None)
+    world.run()
+    assert created
+    assert world.audio(job)[44:] == expected_pcm(_SHORT)
+    assert world.told[-1][1]["type"] == "audio.job.completed"
+
+
+@pytest.mark.parametrize("point", range(1, 6))
+def test_a_removal_that_ends_early_leaves_no_job_that_seems_to_be_in_progress(tmp_path: Path, point: int) -> None:
+    world = World(tmp_path / "in-hand")
+    job = world.submit(_SHORT, _OPTIONS, key="k")
+    world.run()
+    crashing = CrashingStorage(world.storage, at=point, after=True)
+    try:
+        Retention(crashing, Records(crashing), keep_seconds=60).remove(job.name)
+    except CrashError:
+        world.start()
+    assert world.records.job(job.name) is None or world.records.end(job.name)
+    Retention(world.storage, world.records, keep_seconds=60).sweep(job.created_at + 7200)
+    assert world.storage.folders("jobs/shop/") == []
+
+
+@pytest.mark.parametrize("damaged", [layout.end, layout.record, lambda name: layout.plan(name, 1)])
+def test_a_damaged_job_is_given_up_and_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: Callable[[JobName], str]
+) -> None:
+    monkeypatch.setattr("tts_server.jobs.work.worker.pause_after", lambda _: 0.0)
+    world = World(tmp_path / "in-hand")
+    jobs = [world.submit(_SHORT, _OPTIONS) for _ in range(2)]
+    world.storage.write(damaged(jobs[0].name), b"")
+    world.start()
+    assert recover_lost(world.storage, world.records, world.queue, jobs[0].created_at + 3600) == 2
+    for _ in range(10):
+        world.run()
+        _let_pauses_end()
+    assert world.audio(jobs[1])[44:] == expected_pcm(_SHORT)
+    assert world.records.ended(jobs[0].name)
+    assert list(world.storage.walk(layout.OPEN)) == []
+    Retention(world.storage, world.records, keep_seconds=60).sweep(jobs[0].created_at + 7200)
+    assert world.storage.folders("jobs/shop/") == []
 
 
 class _FailingStorage(CrashingStorage):

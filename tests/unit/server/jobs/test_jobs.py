@@ -1,6 +1,8 @@
 """Jobs from their beginning to their end, without a network."""
 
 import io
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +14,14 @@ import soundfile
 
 from tests.unit.server.jobs.world import OPTIONS, RATE, TEXT, FakeSpeaker, World, pcm_of
 from tts_server.jobs import layout
-from tts_server.jobs.model import End, JobName, Options, to_json
+from tts_server.jobs.model import End, JobName, Options, new_id, time_of, to_json
 from tts_server.jobs.planning.chapters import title_finder
 from tts_server.jobs.planning.splitting import Segment, split
 from tts_server.jobs.queue.tasks import Task
+from tts_server.jobs.records import Records
 from tts_server.jobs.retention import Retention
 from tts_server.jobs.runtime import recover_lost
-from tts_server.jobs.submission import IdempotencyConflictError, TextError, TooManyJobsError
+from tts_server.jobs.submission import IdempotencyConflictError, Submissions, TextError, TooManyJobsError
 
 
 @pytest.fixture
@@ -77,7 +80,43 @@ def test_a_webhook_that_is_away_is_called_again_and_nobody_else_is_told_twice(wo
         gevent.sleep(0.001)
     assert world.called == [job.id] * 3
     assert [told["type"] for _, told in world.told].count("audio.job.completed") == 1
+    assert [*world.storage.walk(layout.OPEN), *world.storage.walk(layout.WEBHOOKS)] == []
+
+
+def test_a_job_whose_webhook_is_away_has_ended(world: World) -> None:
+    world.webhook_failures, world.webhook_pause = 1_000_000, 3600.0
+    for _ in range(6):  # twice as many as may be open
+        world.submit("很好。", options=replace(OPTIONS, webhook="https://example.com/"))
+        world.run()
     assert list(world.storage.walk(layout.OPEN)) == []
+    waiting = len(list(world.storage.walk(layout.WEBHOOKS)))
+    world.webhook_failures = 0
+    world.called.clear()
+    world.restart()
+    world.run()
+    assert (waiting, len(world.called)) == (6, 6)
+    assert list(world.storage.walk(layout.WEBHOOKS)) == []
+
+
+def test_webhooks_that_do_not_answer_hold_up_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(World, "_call", lambda *_: gevent.sleep(1000))
+    world.start()
+    jobs = [world.submit("很好。", options=replace(OPTIONS, webhook="https://example.com/")) for _ in range(3)]
+    world.worker.start()
+    try:
+        other = world.submit(tenant="other")
+        with gevent.Timeout(20):
+            while not all(world.records.ended(each.name) for each in [*jobs, other]):
+                gevent.sleep(0.01)
+    finally:
+        world.worker.stop()
+
+
+def test_a_short_job_does_not_wait_for_the_joins_of_others(world: World) -> None:
+    job = world.submit("很好。")
+    for _ in range(2):  # to split, to speak
+        world.worker._do(world.queue.take(("split", "speak")))
+    assert world.end(job).outcome == "completed"
 
 
 def test_chapters_begin_where_their_titles_are_spoken(world: World) -> None:
@@ -193,6 +232,57 @@ def test_a_tenant_may_have_only_so_many_open_jobs(world: World) -> None:
     world.submit()
 
 
+def test_of_many_requests_at_the_same_time_no_more_are_accepted(world: World) -> None:
+    def submit(_: int) -> bool:
+        try:
+            world.submit("很好。")
+        except TooManyJobsError:
+            return False
+        return True
+
+    accepted = [each.get(timeout=20) for each in [gevent.spawn(submit, number) for number in range(12)]]
+    assert accepted.count(True) == 3
+    assert len(list(world.storage.walk(layout.OPEN))) == 3
+
+
+def test_what_is_one_too_many_is_not_even_stored(world: World) -> None:
+    def text() -> Iterator[str]:
+        yield pytest.fail("The text is read.")
+
+    for _ in range(3):
+        world.submit()
+    with pytest.raises(TooManyJobsError):
+        world.submissions.submit("shop", OPTIONS, text(), key="new", charge=lambda _: None)
+
+
+def test_more_jobs_than_are_remembered_wait_for_their_voice_and_begin_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tts_server.jobs.work.worker._PASS_ON_SECONDS", 0.0)
+    world.submissions = Submissions(world.storage, world.records, world.queue, model="fake", max_open=100)
+    jobs = [world.submit("很好。") for _ in range(40)]
+    world.run(len(jobs))
+    now, world.patience, world.speaker = time.monotonic(), 600.0, FakeSpeaker(revision="2")
+    world.restart()
+    for seconds in range(0, 1000, 200):
+        monkeypatch.setattr("tts_server.jobs.work.steps.time", _Clock(now + seconds))
+        for _ in range(4):
+            world.run(60)
+            gevent.sleep(0.001)
+    assert all(world.records.ended(each.name) for each in jobs)
+
+
+class _Clock:
+    def __init__(self, now: float) -> None:
+        self._now = now
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def time(self) -> float:
+        return time.time()
+
+
 def test_a_job_whose_voice_changes_is_spoken_again_from_its_beginning(world: World) -> None:
     job = world.submit()
     world.run(4)
@@ -249,10 +339,51 @@ def test_old_jobs_are_removed_with_their_keys(world: World) -> None:
     still_open = world.submit(tenant="other")
     retention = Retention(world.storage, world.records, keep_seconds=60)
     assert retention.sweep() == 0
-    assert retention.sweep(old.created_at + 3600) == 1
+    assert retention.sweep(old.created_at + 7200) == 1
     assert world.storage.folders("jobs/shop/") == []
     assert list(world.storage.walk(layout.IDEMPOTENCY)) == []
     assert world.records.job(JobName("other", still_open.id))
+
+
+def test_a_job_that_another_process_removes_is_forgotten(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = world.submit()
+    assert world.records.job(job.name) == job
+    world.storage.create(layout.end(job.name), to_json(End("cancelled", job.created_at)))
+    Retention(world.storage, Records(world.storage), keep_seconds=60).remove(job.name)
+    assert world.records.job(job.name, fresh=True) is None
+    world.start()
+    job = world.submit()
+    assert world.records.job(job.name) == job
+    Retention(world.storage, Records(world.storage), keep_seconds=60).remove(job.name)
+    monkeypatch.setattr("tts_server.jobs.records._JOB_SECONDS", 0.0)
+    world.run()
+    assert world.speaker.said == []
+    assert world.storage.folders("jobs/shop/") == []
+
+
+def test_a_job_that_is_removed_meanwhile_does_not_end_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tts_server.jobs.work.steps._SHORT_SEGMENTS", 0)
+    job = world.submit()
+    while len(world.speaker.said) < len(expected()):
+        world.run(1)
+    # As a client does it from two servers: cancelled, and removed, while a worker joins the segments.
+    delivery = world.queue.take(("join",))
+    segments = {name: world.file(job, name) for name in world.names(job.name) if name != "job.json"}
+    Retention(world.storage, Records(world.storage), keep_seconds=60).remove(job.name)
+    for name, data in segments.items():
+        world.storage.write(layout.file(job.name, name), data)
+    world.worker._do(delivery)
+    world.run()
+    assert not {name for name in world.names(job.name) if name.startswith(("end", "audio", "subtitles"))}
+    assert "audio.job.completed" not in [told["type"] for _, told in world.told]
+
+
+def test_an_upload_is_not_removed_however_soon_jobs_are(world: World) -> None:
+    name = JobName("shop", new_id())
+    world.storage.write(layout.text(name), b"text")
+    retention = Retention(world.storage, world.records, keep_seconds=60)
+    assert retention.sweep(time_of(name.id) + 300) == 0
+    assert retention.sweep(time_of(name.id) + 7200) == 1
 
 
 def test_what_requests_left_behind_is_removed(world: World) -> None:
@@ -260,7 +391,7 @@ def test_what_requests_left_behind_is_removed(world: World) -> None:
     world.run()
     world.storage.delete([layout.record(job.name), layout.end(job.name)])
     world.start()
-    Retention(world.storage, world.records, keep_seconds=60).sweep(job.created_at + 3600)
+    Retention(world.storage, world.records, keep_seconds=60).sweep(job.created_at + 7200)
     assert list(world.storage.walk("jobs/")) == []
     assert list(world.storage.walk(layout.IDEMPOTENCY)) == []
 

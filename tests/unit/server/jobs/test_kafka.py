@@ -1,6 +1,11 @@
 """Tasks as messages, and which offsets may be committed."""
 
+from dataclasses import dataclass
+from typing import Any, cast
+
+import gevent
 import pytest
+from confluent_kafka import Message, TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,8 +15,12 @@ from tts_server.jobs.kafka.client import Brokers
 from tts_server.jobs.kafka.messages import MessageError, Topics
 from tts_server.jobs.kafka.offsets import Offsets
 from tts_server.jobs.kafka.producer import KafkaProducer
+from tts_server.jobs.kafka.queue import KafkaQueue
+from tts_server.jobs.kafka.receiver import Place, Receiver
+from tts_server.jobs.kafka.requests import KafkaRequests
 from tts_server.jobs.model import JobName
-from tts_server.jobs.queue.tasks import Task
+from tts_server.jobs.queue.tasks import QueueError, Task, TryLaterError
+from tts_server.jobs.storage import StorageError
 from tts_server.settings import Settings, SettingsError
 
 JOB = JobName("shop", "job_" + "0" * 28)
@@ -37,6 +46,7 @@ def test_only_what_is_done_from_the_beginning_on_is_committed(order: list[int], 
         Task("split", JOB),
         Task("join", JOB, 2),
         Task("finish", JobName("a.b-c_d", JOB.id)),
+        Task("notify", JOB),
         Task("speak", JOB, 1, 7, 8),
     ],
 )
@@ -108,3 +118,242 @@ def test_a_worker_says_what_it_needs(
     monkeypatch.setenv("TTS_JOBS_STORAGE", storage)
     assert main(["work"]) == 2
     assert missing in capsys.readouterr().err
+
+
+@dataclass
+class FakeMessage:
+    """A message as librdkafka hands it out, whose own type nobody can make."""
+
+    data: bytes | None
+    at: int = 0
+    named: bytes | None = None
+    with_headers: list[tuple[str, bytes]] | None = None
+    time: int = 1000
+
+    def value(self) -> bytes | None:
+        return self.data
+
+    def key(self) -> bytes | None:
+        return self.named
+
+    def offset(self) -> int:
+        return self.at
+
+    def topic(self) -> str:
+        return "speech.requests"
+
+    def headers(self) -> list[tuple[str, bytes]] | None:
+        return self.with_headers
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, self.time
+
+
+NOWHERE = Brokers(bootstrap_servers="127.0.0.1:9")
+PLACE = ("speech.jobs", 0)
+
+
+def received(queue: KafkaQueue, place: Place, task: Task, at: int) -> None:
+    queue._receiver._offsets.setdefault(place, Offsets()).begin(at)
+    queue._receive(place, cast("Message", FakeMessage(messages.write(task), at)))
+
+
+def committable(queue: KafkaQueue, place: Place = PLACE) -> int | None:
+    return queue._receiver._offsets[place].committable
+
+
+def test_a_task_that_waits_and_comes_again_is_one_task() -> None:
+    """A webhook that is away for a day has one message for each sweep of each process."""
+    queue, task = KafkaQueue(NOWHERE, TOPICS, group="g", instance="", partitions=2), Task("notify", JOB)
+    for offset in range(100):
+        received(queue, PLACE, task, offset)
+    delivery = queue.take(("notify",))
+    received(queue, PLACE, task, 100)
+    assert queue._receiver._offsets[PLACE].waiting == 1
+    assert committable(queue) == 0
+    queue.done(delivery)
+    assert committable(queue) == 101
+
+
+def test_a_task_whose_partition_is_revoked_and_comes_back_is_committed() -> None:
+    queue, task = KafkaQueue(NOWHERE, TOPICS, group="g", instance="", partitions=2), Task("speak", JOB, 1, 7, 8)
+    received(queue, PLACE, task, 5)
+    delivery = queue.take(("speak",))
+    queue._receiver._revoked.append(PLACE)
+    queue._receiver._forget_revoked()
+    received(queue, PLACE, task, 5)
+    assert committable(queue) == 5
+    queue.done(delivery)
+    assert committable(queue) == 6
+
+
+class Loop:
+    """A producer whose messages come back to this process before `put` returns."""
+
+    def __init__(self, queue: KafkaQueue, *, fails: bool = False) -> None:
+        self.fails = fails
+        self._queue = queue
+
+    def put(self, tasks: list[Task], *, anywhere: bool) -> None:
+        assert anywhere
+        if self.fails:
+            raise QueueError("It is away.")
+        for task in tasks:
+            received(self._queue, ("speech.jobs", 1), task, 70)
+
+
+def test_a_task_that_is_passed_on_and_comes_back_is_not_lost() -> None:
+    queue, task = KafkaQueue(NOWHERE, TOPICS, group="g", instance="", partitions=2), Task("split", JOB)
+    queue.producer = cast("KafkaProducer", Loop(queue))
+    received(queue, PLACE, task, 5)
+    queue._put_again(queue.take(("split",)))
+    assert committable(queue) == 6
+    assert committable(queue, ("speech.jobs", 1)) == 70
+    queue.done(queue.take(("split",)))
+    assert committable(queue, ("speech.jobs", 1)) == 71
+
+
+def test_a_task_that_cannot_be_passed_on_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tts_server.jobs.kafka.queue._AGAIN_SECONDS", 0.0)
+    queue, task = KafkaQueue(NOWHERE, TOPICS, group="g", instance="", partitions=2), Task("split", JOB)
+    producer = Loop(queue, fails=True)
+    queue.producer = cast("KafkaProducer", producer)
+    received(queue, PLACE, task, 5)
+    queue._put_again(queue.take(("split",)))
+    assert committable(queue) == 5
+    producer.fails = False
+    with gevent.Timeout(20):
+        assert queue.take(("split",)).task == task
+    assert committable(queue) == 6
+
+
+class FakeProducer:
+    def __init__(self, *, may_write: bool = True) -> None:
+        self.dead: list[str] = []
+        self.last: list[str] = []
+        self._may_write = may_write
+
+    def dead_letter_until_it_works(self, _: object, reason: str) -> None:
+        self.dead.append(reason)
+
+    def put_last(self, _: object, key: str) -> None:
+        if not self._may_write:
+            raise QueueError("It may not.")
+        self.last.append(key)
+
+
+def handled(
+    message: FakeMessage, *errors: Exception, producer: FakeProducer, monkeypatch: pytest.MonkeyPatch
+) -> list[str]:
+    """The keys with which a message was to be accepted. At each of the first times, one of the errors is raised."""
+    keys: list[str] = []
+    left = list(errors)
+
+    def accept(_: bytes, key: str) -> None:
+        keys.append(key)
+        if left:
+            raise left.pop(0)
+
+    monkeypatch.setattr("tts_server.jobs.kafka.requests.pause_after", lambda _: 0.0)
+    requests = KafkaRequests(NOWHERE, TOPICS, cast("KafkaProducer", producer), accept, group="g", instance="")
+    requests._handle(("speech.requests", 3), cast("Message", message))
+    return keys
+
+
+def test_the_place_and_time_of_a_request_are_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = FakeProducer()
+    first, again, other = (
+        handled(FakeMessage(b"{}", 7, time=time), producer=producer, monkeypatch=monkeypatch) for time in (1, 1, 2)
+    )
+    assert first == again
+    assert first != other, "the topic was made anew"
+
+
+def test_a_request_that_waits_for_its_quota_lets_others_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = FakeProducer()
+    keys = handled(FakeMessage(b"{}", 7), *[TryLaterError("quota")] * 99, producer=producer, monkeypatch=monkeypatch)
+    assert 1 < len(keys) < 10
+    assert producer.last == [keys[0]]
+    again = FakeMessage(b"{}", 99, with_headers=[("trace", b"x"), ("idempotency-key", keys[0].encode())])
+    assert handled(again, producer=producer, monkeypatch=monkeypatch) == [keys[0]]
+
+
+def test_headers_that_cannot_be_read_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Odd(FakeMessage):
+        def headers(self) -> list[tuple[str, bytes]] | None:
+            raise SystemError("<method 'headers'> returned a result with an exception set")
+
+    plain, odd = (
+        handled(kind(b"{}", 7), producer=FakeProducer(), monkeypatch=monkeypatch) for kind in (FakeMessage, Odd)
+    )
+    assert plain == odd
+
+
+def test_a_request_waits_where_it_is_if_it_may_not_be_put_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = FakeProducer(may_write=False)
+    keys = handled(FakeMessage(b"{}", 7), *[TryLaterError("quota")] * 20, producer=producer, monkeypatch=monkeypatch)
+    assert len(keys) == 21
+    assert producer.last == producer.dead == []
+
+
+def test_a_storage_that_is_away_does_not_reorder_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = FakeProducer()
+    keys = handled(FakeMessage(b"{}", 7), *[StorageError("away")] * 20, producer=producer, monkeypatch=monkeypatch)
+    assert (len(keys), producer.last) == (21, [])
+
+
+def test_a_dead_letter_is_never_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compressed, a message of many megabytes may have arrived."""
+    sent: list[tuple[bytes, bytes | None, dict[str, bytes | str]]] = []
+
+    class Client:
+        def __init__(self, _: object) -> None: ...
+
+        def produce(self, _: str, value: bytes, key: bytes | None, *, headers: Any, on_delivery: object) -> None:
+            assert on_delivery
+            sent.append((value, key, headers))
+
+        def flush(self, _: float) -> int:
+            return 0
+
+    monkeypatch.setattr("tts_server.jobs.kafka.producer.Producer", Client)
+    message = FakeMessage(b"x" * 20_000_000, named=b"k" * 20_000_000)
+    KafkaProducer(NOWHERE, TOPICS).dead_letter(cast("Message", message), "\ud800 is wrong " * 1_000_000)
+    [(value, key, headers)] = sent
+    assert len(value) + len(key or b"") + sum(len(each) for each in headers.values()) < 100_000
+
+
+class FakeConsumer:
+    """Knows which partitions are paused."""
+
+    def __init__(self, _: object) -> None:
+        self.paused: set[tuple[str, int]] = set()
+
+    def assignment(self) -> list[TopicPartition]:
+        return [TopicPartition(topic, partition) for topic in TOPICS.tasks for partition in range(2)]
+
+    def pause(self, partitions: list[TopicPartition]) -> None:
+        self.paused |= {(each.topic, each.partition) for each in partitions}
+
+    def resume(self, partitions: list[TopicPartition]) -> None:
+        self.paused -= {(each.topic, each.partition) for each in partitions}
+
+
+def test_while_books_wait_short_jobs_are_received(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tts_server.jobs.kafka.receiver.Consumer", FakeConsumer)
+    receiver = Receiver(NOWHERE, TOPICS.tasks, group="g", instance="", limit=10, receive=lambda *_: None)
+    books = receiver._offsets[TOPICS.segments, 0] = Offsets()
+    receiver._offsets[TOPICS.jobs, 0] = Offsets()
+    for offset in range(11):
+        books.begin(offset)
+    consumer = cast("FakeConsumer", receiver._consumer)
+    receiver._pause_or_resume()
+    assert consumer.paused == {(TOPICS.segments, 0), (TOPICS.segments, 1)}
+    for offset in range(5):
+        books.finish(offset)
+    receiver._pause_or_resume()
+    assert consumer.paused, "not at each message"
+    for offset in range(5, 7):
+        books.finish(offset)
+    receiver._pause_or_resume()
+    assert consumer.paused == set()

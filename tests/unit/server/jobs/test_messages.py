@@ -1,14 +1,17 @@
 """Jobs that come as messages."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.unit.server.conftest import FakeEngine
+from tests.unit.server.jobs.world import OPTIONS
 from tts_server.api.jobs.messages import JobMessages, job_messages
 from tts_server.apikeys import ApiKey, Limits
+from tts_server.jobs.model import Job
 from tts_server.jobs.queue.tasks import RequestRefusedError, TryLaterError
 from tts_server.process.lifecycle import Lifecycle
 from tts_server.settings import Settings
@@ -74,6 +77,12 @@ def test_the_same_message_again_is_the_same_job(accepting: Accepting) -> None:
         (message(webhook="https://example.com/"), "invalid_webhook"),
         (message(subtitles="srt"), "timestamps_not_supported"),
         (message(input="好" * 101), "input_too_long"),
+        (message(lexicon={"好" + " " * 40_000: "hao3"}), "lexicon"),
+        (message(lexicon={"好": "\ud800"}), "lexicon"),
+        (message(metadata={"好": "\ud800"}), "metadata"),
+        (message(tenant="\ud800"), "tenant"),
+        (message(voice="\ud800"), "voice"),
+        (message(idempotency_key="\ud800"), "idempotency_key"),
     ],
 )
 def test_messages_that_can_never_be_accepted(accepting: Accepting, data: bytes, reason: str) -> None:
@@ -99,3 +108,19 @@ def test_what_exceeds_a_quota_is_accepted_later(accepting: Accepting) -> None:
     messages.accept(message(tenant="other"), "4")
     with pytest.raises(TryLaterError, match="too_many_jobs"):
         messages.accept(message(tenant="other"), "5")
+
+
+def test_a_request_that_another_one_with_its_key_overtakes_is_not_charged(
+    accepting: Accepting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages, _ = accepting
+    submissions = messages._acceptance.jobs.submissions
+    job, _ = submissions.submit("shop", OPTIONS, ["好"], key="mine", charge=lambda _: None)
+
+    def overtaken(*_: object, charge: Callable[[int], None], **__: object) -> tuple[Job, bool]:
+        charge(80)
+        return job, False
+
+    monkeypatch.setattr(submissions, "submit", overtaken)
+    for _ in range(5):  # the key may have 100 characters in a minute
+        messages.accept(message(), "1")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tts_server.jobs.planning.chapters import title_finder
+from tts_server.jobs.planning.chapters import MAX_TITLES, title_finder
 from tts_server.jobs.planning.splitting import Segment, estimated_seconds, split
 
 BOOK = """前言
@@ -109,6 +109,28 @@ def test_a_text_without_any_sign_is_cut() -> None:
 @pytest.mark.parametrize("text", ["", "***", "\n\n \u3000", "——……", "😀"])
 def test_nothing_to_say(text: str) -> None:
     assert segments(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Привет, мир. " * 2000, "①" * 20_000, ("a" + "，" * 149) * 200, "é" * 20_000, "नमस्ते " * 4000],
+    ids=["cyrillic", "circled", "commas", "accents", "devanagari"],
+)
+@pytest.mark.parametrize("speed", [0.25, 1.0, 4.0])
+def test_no_text_makes_a_segment_of_any_length(text: str, speed: float) -> None:
+    assert max(len(each.text) for each in segments(text, step=4096, speed=speed)) <= 3000
+
+
+@pytest.mark.parametrize("sign", [".", "!", "?;", ".,", ')."'])
+def test_rows_of_signs_take_time_in_proportion_to_their_length(sign: str) -> None:
+    """If they took time in proportion to its square, this would take an hour."""
+    assert segments(sign * 300_000, step=4096) == []
+
+
+def test_a_text_of_titles_does_not_have_a_segment_for_each() -> None:
+    found = segments("# a\n" * 50_000, "heading", step=4096)
+    assert len(found) < 2 * MAX_TITLES
+    assert sum(each.text.count("a") for each in found) == 50_000
 
 
 def test_carriage_returns_end_lines() -> None:

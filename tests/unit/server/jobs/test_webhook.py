@@ -5,13 +5,16 @@ import hashlib
 import hmac
 import http.server
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 
-from tts_server.jobs.webhook import WebhookAddressError, WebhookError, Webhooks
+from tts_server.jobs.webhook import WebhookAddressError, WebhookError, Webhooks, is_due
+from tts_server.settings import SettingsError
 
 SECRET = "whsec_" + base64.b64encode(b"secret").decode()
 
@@ -88,6 +91,52 @@ def test_hosts_inside_the_network_get_nothing(caplog: pytest.LogCaptureFixture, 
 
 
 @pytest.mark.parametrize(
+    "address, public",
+    [
+        ("93.184.215.14", True),
+        ("2606:2800:21f:cb07:6820:80da:af6b:8b2c", True),
+        ("64:ff9b::5db8:d70e", True),
+        ("10.0.0.1", False),
+        ("169.254.169.254", False),
+        ("100.64.0.1", False),
+        ("224.0.0.1", False),
+        ("::1", False),
+        ("fe80::1%eth0", False),
+        ("fd00::1", False),
+        ("::ffff:10.0.0.1", False),
+        ("64:ff9b::a00:1", False),
+        ("2002:a00:1::1", False),
+    ],
+)
+def test_addresses_inside_the_network_also_as_ipv6(
+    address: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, *, public: bool
+) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(family, socket.SOCK_STREAM, 6, "", (address, 443))])
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    with pytest.raises(WebhookError) if public else nullcontext():
+        webhooks(private=False).send("https://hooks.example.com/", "job_1", {}, time.time())
+    assert ("webhook refused" in caplog.text) != public
+
+
+def test_a_secret_that_is_no_base64() -> None:
+    with pytest.raises(SettingsError, match="TTS_JOBS_WEBHOOK_SECRET") as refused:
+        webhooks(secret="whsec_s3cret!")
+    assert "s3cret" not in str(refused.value)
+
+
+def test_pauses_between_sweeps_grow() -> None:
+    tries = [age for age in range(1200, 100_000, 600) if is_due(float(age), 600.0)]
+    within_a_day = [age for age in tries if age < 86_400]
+    assert 8 <= len(within_a_day) <= 14
+    assert all(86_400 + 600 * more in tries for more in range(5))
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "https://hooks.example.com/a",
@@ -114,6 +163,8 @@ def test_urls_that_are_allowed(url: str) -> None:
         "ftp://hooks.example.com/",
         "https://",
         "https://[::1",
+        "https://" + "a" * 64 + ".example.org/",
+        "https://a..example.org/",
         "",
     ],
 )

@@ -76,6 +76,7 @@ class World:
         self.patience = 0.0
         self.called: list[str] = []
         self.webhook_failures = 0
+        self.webhook_pause = 0.0
         self.start()
 
     def start(self) -> None:
@@ -100,7 +101,7 @@ class World:
     def _call(self, _url: str, message_id: str, _told: Event, _since: float) -> None:
         self.called.append(message_id)
         if self.called.count(message_id) <= self.webhook_failures:
-            raise WebhookError("It is away.", 0.0)
+            raise WebhookError("It is away.", self.webhook_pause)
 
     def restart(self) -> None:
         self.start()
@@ -114,7 +115,7 @@ class World:
     def run(self, steps: int = 10_000) -> None:
         """Do what waits, and what follows from it."""
         while self.queue.waiting and steps:
-            self.worker._do(self.queue.take(("split", "finish", "join", "speak")))
+            self.worker._do(self.queue.take(("split", "finish", "join", "notify", "speak")))
             steps -= 1
 
     def end(self, job: Job) -> End:
