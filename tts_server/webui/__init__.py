@@ -36,10 +36,23 @@ _POLICY = (
 @blueprint.get("/")
 def index() -> Response:
     """Return the page."""
+    return _page("index.html")
+
+
+@blueprint.get("/jobs")
+def jobs() -> Response:
+    """Return the page of long texts. A server that takes none has no such page."""
+    if context().jobs is None:
+        abort(404)
+    return _page("jobs.html")
+
+
+def _page(template: str) -> Response:
     ctx = context()
     page = render_template(
-        "index.html",
+        template,
         limit=ctx.settings.max_input_characters,
+        takes_jobs=ctx.jobs is not None,
         voices=ctx.service.engine.voices,
         emotions=ctx.service.engine.emotions,
         default_voice=ctx.service.default_voice,

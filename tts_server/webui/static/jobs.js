@@ -1,0 +1,182 @@
+// The page of long texts: submits a file, and shows the jobs until they have ended.
+
+import { Failure } from "./api.js";
+import { deleteJob, fileAddress, listJobs, newKey, submitJob } from "./jobsapi.js";
+import { JobList, isOver } from "./joblist.js";
+import { playJob } from "./jobplayer.js";
+import { askForKey, currentKey } from "./key.js";
+import { startLanguage, words } from "./language.js";
+import { hideProblem, showFailure, showProblem } from "./problem.js";
+import { speed } from "./speed.js";
+import { FileProblem, readText } from "./textfile.js";
+
+const PAGE = 20;
+const PERIOD = 3000; // milliseconds
+const find = (id) => document.getElementById(id);
+let chosen = null; // {text, converted}
+let about = () => ""; // what the page says of the file
+let status = () => "";
+let busy = false;
+let timer = 0;
+let oldest = "";
+
+const list = new JobList({
+  job_play: (job) => attempt(() => play(job)),
+  download: (job) => attempt(() => save(job, "audio", job.response_format)),
+  job_captions: (job) => attempt(() => save(job, "subtitles", job.subtitles.format)),
+  job_cancel: (job) => attempt(() => end(job)),
+  job_remove: (job) => attempt(() => end(job)),
+});
+
+function say() {
+  find("file-about").textContent = about();
+  find("progress").textContent = status();
+  find("submit").setAttribute("aria-disabled", String(busy));
+}
+
+function setStatus(tell) {
+  status = tell;
+  say();
+}
+
+/** Do something, and show what goes wrong. After a 401 ask for a key first. */
+async function attempt(act) {
+  hideProblem();
+  try {
+    await act();
+  } catch (error) {
+    setStatus(() => "");
+    if (!(error instanceof Failure)) throw error;
+    if (error.status === 401 && (await askForKey())) await attempt(act);
+    else showFailure(error, () => attempt(act));
+  }
+}
+
+async function choose(file) {
+  chosen = null;
+  about = () => "";
+  hideProblem();
+  try {
+    chosen = await readText(file);
+    const { converted } = chosen;
+    const count = [...chosen.text].length;
+    about = () => words(converted ? "file_converted" : "file_ready", count);
+    find("name").value = file.name.replace(/\.[^.]*$/, "").slice(0, 200);
+  } catch (error) {
+    if (!(error instanceof FileProblem)) throw error;
+    showProblem(() => words(error.words, ...error.values));
+  }
+  say();
+}
+
+function submit() {
+  if (busy) return;
+  if (!chosen) {
+    showProblem(() => words("file_missing"));
+    find("file").focus();
+    return;
+  }
+  const emotions = find("emotion");
+  const options = {
+    title: find("name").value.trim(),
+    voice: find("voice").value,
+    emotion: emotions.length > 1 ? emotions.value : undefined,
+    response_format: find("format").value,
+    chapters: find("chapters").value,
+    subtitles: find("subtitles").value,
+    speed: speed.value,
+  };
+  const { text } = chosen;
+  const name = newKey(); // the same one when the user tries again
+  attempt(async () => {
+    busy = true;
+    setStatus(() => words("submitting"));
+    try {
+      list.show([await submitJob(text, options, name, currentKey())]);
+    } finally {
+      busy = false;
+      say();
+    }
+    setStatus(() => words("submitted"));
+    look();
+  });
+}
+
+async function play(job) {
+  const { address, forget } = await fetched(() => fileAddress(job, "audio", currentKey()));
+  playJob(job, address, forget);
+}
+
+async function save(job, name, suffix) {
+  const { address, forget } = await fetched(() => fileAddress(job, name, currentKey()));
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = `${job.title || job.id}.${suffix}`;
+  link.click();
+  setTimeout(forget, 60_000); // the browser may still read it
+}
+
+async function fetched(fetchIt) {
+  setStatus(() => words("fetching"));
+  const found = await fetchIt();
+  setStatus(() => "");
+  return found;
+}
+
+async function end(job) {
+  const answer = await deleteJob(job, currentKey());
+  if (answer.deleted) list.remove(job.id);
+  else list.show([answer]);
+}
+
+/** Look at the newest jobs, and again while one of them goes on and the page is seen. */
+async function look() {
+  clearTimeout(timer);
+  const page = await listJobs({ limit: PAGE, key: currentKey() });
+  list.show(page.data);
+  if (!oldest) showMore(page);
+  if (list.jobs.some((job) => !isOver(job)) && !document.hidden) timer = setTimeout(again, PERIOD);
+}
+
+function again() {
+  // The server may be away for a moment. What it says is shown when the user asks for something.
+  look().catch((error) => {
+    if (!(error instanceof Failure) || !error.passing) throw error;
+    timer = setTimeout(again, PERIOD * 3);
+  });
+}
+
+function showMore(page) {
+  oldest = page.last_id ?? oldest;
+  find("more").hidden = !page.has_more;
+}
+
+find("file").addEventListener("change", (event) => {
+  const [file] = event.target.files;
+  if (file) choose(file);
+});
+const drop = find("drop");
+for (const name of ["dragover", "dragleave", "drop"]) {
+  drop.addEventListener(name, (event) => {
+    event.preventDefault();
+    drop.classList.toggle("over", name === "dragover");
+    if (name === "drop" && event.dataTransfer.files.length) choose(event.dataTransfer.files[0]);
+  });
+}
+find("form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  submit();
+});
+find("more").addEventListener("click", () =>
+  attempt(async () => {
+    const page = await listJobs({ limit: PAGE, after: oldest, key: currentKey() });
+    list.show(page.data);
+    showMore(page);
+  }),
+);
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) again();
+});
+document.addEventListener("language", say);
+startLanguage();
+attempt(look);

@@ -1,0 +1,54 @@
+// The server's API for jobs.
+
+import { Failure, call } from "./api.js";
+
+const PATH = "v1/audio/jobs";
+
+/** A name of one submission: sent again, it makes no second job. crypto.randomUUID is missing without TLS. */
+export function newKey() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((each) => each.toString(16).padStart(2, "0")).join("");
+}
+
+/** Submit a text. `options` are fields of a job; the empty ones are left out. */
+export async function submitJob(text, options, idempotencyKey, key) {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined && value !== "");
+  const headers = { "Content-Type": "text/plain; charset=utf-8", "Idempotency-Key": idempotencyKey };
+  return json(await call(`${PATH}?${new URLSearchParams(given)}`, { method: "POST", headers, body: text, key }));
+}
+
+/** A page of jobs, the newest first: {data, has_more, last_id}. */
+export async function listJobs({ after, limit, key }) {
+  const query = new URLSearchParams(after ? { limit, after } : { limit });
+  return json(await call(`${PATH}?${query}`, { key }));
+}
+
+/** Cancel a job, or remove one that has ended. */
+export async function deleteJob(job, key) {
+  return json(await call(`${PATH}/${job.id}`, { method: "DELETE", key }));
+}
+
+/**
+ * The address of a file of a job. Neither <audio> nor a link sends a key, so with one the file is fetched first. The page
+ * may not load anything from a bucket, so the server sends the file itself.
+ */
+export async function fileAddress(job, name, key) {
+  const address = `${PATH}/${job.id}/${name}?redirect=false`;
+  if (!key) return { address, forget() {} };
+  const response = await call(address, { key });
+  let file;
+  try {
+    file = await response.blob();
+  } catch {
+    throw new Failure("broken");
+  }
+  const url = URL.createObjectURL(file);
+  return { address: url, forget: () => URL.revokeObjectURL(url) };
+}
+
+async function json(response) {
+  try {
+    return await response.json();
+  } catch {
+    throw new Failure("broken");
+  }
+}
