@@ -147,17 +147,36 @@ def subtitles(job_id: str) -> Response:
     return file_response(_jobs(), found, end.audio.subtitles, kind, size)
 
 
-@blueprint.delete(f"{PATH}/<job_id>")
+@blueprint.post(f"{PATH}/<job_id>/cancel")
 def cancel(job_id: str) -> Response:
+    """Cancel a job that has not ended. The audio of one that has is kept, so the request may be sent again."""
+    check_key()
+    jobs, found = _jobs(), _job(job_id)
+    if not _cancel(jobs, found):
+        end = jobs.records.end(found.name)
+        if end and end.outcome != "cancelled":
+            raise ApiError(409, f"Cannot cancel a job with status {end.outcome!r}.", code="job_ended")
+    return jsonify(job_view(jobs, found))
+
+
+@blueprint.delete(f"{PATH}/<job_id>")
+def remove(job_id: str) -> Response:
     """Cancel a job that has not ended. Remove one that has, with its audio."""
     check_key()
     jobs, found = _jobs(), _job(job_id)
-    if jobs.storage.create(layout.end(found.name), to_json(End("cancelled", time.time()))):
-        jobs.metrics.jobs.labels("cancelled").inc()
-        jobs.queue.put([Task("finish", found.name)])
+    if _cancel(jobs, found):
         return jsonify(job_view(jobs, found))
     jobs.retention.remove(found.name)
     return jsonify({"id": found.id, "object": summary(found)["object"], "deleted": True})
+
+
+def _cancel(jobs: Jobs, found: Job) -> bool:
+    """End a job as cancelled. Return False if it had ended before. Raises StorageError and QueueError."""
+    if not jobs.storage.create(layout.end(found.name), to_json(End("cancelled", time.time()))):
+        return False
+    jobs.metrics.jobs.labels("cancelled").inc()
+    jobs.queue.put([Task("finish", found.name)])
+    return True
 
 
 def _jobs() -> Jobs:

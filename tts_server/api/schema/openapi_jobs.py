@@ -16,7 +16,7 @@ _ERRORS = {
     401: "The API key is missing or invalid.",
     404: "There is no such job, or the server takes no jobs.",
     408: "The request body did not arrive in time.",
-    409: "The Idempotency-Key was used for another request, or the job is not completed.",
+    409: "The Idempotency-Key was used for another request, or the status of the job does not allow this.",
     413: "The request body is too large.",
     415: "The content type is not supported.",
     416: "The file does not have the range.",
@@ -103,6 +103,14 @@ def paths(options: dict[str, Any]) -> dict[str, Any]:
                 "Cancel a job that has not ended. Remove one that has, with its audio.",
                 {"200": ("The cancelled job, or the id of the removed one.", {"application/json": {"schema": {}}})},
                 (401, 404, 503),
+            ),
+        },
+        f"{url}/cancel": {
+            "parameters": [_id()],
+            "post": _operation(
+                "Cancel a job that has not ended. Nothing is removed, so the request may be sent again.",
+                {"200": ("The cancelled job.", job)},
+                (401, 404, 409, 503),
             ),
         },
         f"{url}/audio": _file("Get the audio of a completed job.", audio),

@@ -12,6 +12,16 @@ function clock(seconds) {
   return [Math.floor(whole / 3600), ...parts].join(":");
 }
 
+/** Why a job has failed, or null. The server's own sentences are English. */
+function whyFailed({ error }) {
+  return error && (words(`error_${error.code}`) ?? error.message);
+}
+
+/** How much of a job is done, or "". Less than all is never 100 %. */
+function howFar({ status, progress }) {
+  return status === "in_progress" ? `${Math.floor((100 * progress.completed) / progress.segments)} %` : "";
+}
+
 function element(tag, className = "") {
   const made = document.createElement(tag);
   made.className = className;
@@ -46,7 +56,7 @@ class Row {
     this.#title.textContent = name;
     this.#about.textContent = words("job_about", job.characters, job.audio ? clock(job.audio.seconds) : "");
     const status = words(`status_${job.status}`) ?? job.status;
-    this.#state.textContent = job.error ? `${status}: ${job.error.message}` : status;
+    this.#state.textContent = words("job_state", status, whyFailed(job) ?? howFar(job));
     this.#bar.hidden = isOver(job);
     this.#bar.setAttribute("aria-label", words("job_of", status, name));
     this.#bar.max = job.progress?.segments || 1;

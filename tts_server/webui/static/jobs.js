@@ -1,7 +1,7 @@
 // The page of long texts: submits a file, and shows the jobs until they have ended.
 
 import { Failure } from "./api.js";
-import { deleteJob, fileAddress, listJobs, newKey, submitJob } from "./jobsapi.js";
+import { cancelJob, fileAddress, getJob, listJobs, newKey, removeJob, submitJob } from "./jobsapi.js";
 import { JobList, isOver } from "./joblist.js";
 import { playJob } from "./jobplayer.js";
 import { askForKey, currentKey } from "./key.js";
@@ -13,7 +13,8 @@ import { FileProblem, readText } from "./textfile.js";
 const PAGE = 20;
 const PERIOD = 3000; // milliseconds
 const find = (id) => document.getElementById(id);
-let chosen = null; // {text, converted}
+let chosen = null; // {text, title, converted}
+let choosing = null; // the file that is being read
 let about = () => ""; // what the page says of the file
 let status = () => "";
 let busy = false;
@@ -24,8 +25,8 @@ const list = new JobList({
   job_play: (job) => attempt(() => play(job)),
   download: (job) => attempt(() => save(job, "audio", job.response_format)),
   job_captions: (job) => attempt(() => save(job, "subtitles", job.subtitles.format)),
-  job_cancel: (job) => attempt(() => end(job)),
-  job_remove: (job) => attempt(() => end(job)),
+  job_cancel: (job) => attempt(() => cancel(job)),
+  job_remove: (job) => attempt(() => remove(job)),
 });
 
 function say() {
@@ -53,18 +54,20 @@ async function attempt(act) {
 }
 
 async function choose(file) {
-  chosen = null;
+  [chosen, choosing] = [null, file];
   about = () => "";
   hideProblem();
   try {
-    chosen = await readText(file);
+    const found = await readText(file);
+    if (choosing !== file) return; // another one has been chosen meanwhile
+    chosen = found;
     const { converted } = chosen;
     const count = [...chosen.text].length;
     about = () => words(converted ? "file_converted" : "file_ready", count);
-    find("name").value = file.name.replace(/\.[^.]*$/, "").slice(0, 200);
+    find("name").value = chosen.title;
   } catch (error) {
     if (!(error instanceof FileProblem)) throw error;
-    showProblem(() => words(error.words, ...error.values));
+    if (choosing === file) showProblem(() => words(error.words, ...error.values));
   }
   say();
 }
@@ -123,10 +126,25 @@ async function fetched(fetchIt) {
   return found;
 }
 
-async function end(job) {
-  const answer = await deleteJob(job, currentKey());
-  if (answer.deleted) list.remove(job.id);
-  else list.show([answer]);
+async function cancel(job) {
+  try {
+    list.show([await cancelJob(job, currentKey())]);
+  } catch (error) {
+    if (error.code !== "job_ended") throw error;
+    list.show([await getJob(job, currentKey())]);
+    setStatus(() => words("job_ended"));
+  }
+}
+
+async function remove(job) {
+  // Only the audio of a job is worth a question.
+  if (job.audio && !window.confirm(words("job_remove_sure", job.title || job.id))) return;
+  try {
+    await removeJob(job, currentKey());
+  } catch (error) {
+    if (error.code !== "job_not_found") throw error; // somebody else has removed it
+  }
+  list.remove(job.id);
 }
 
 /** Look at the newest jobs, and again while one of them goes on and the page is seen. */
@@ -155,11 +173,11 @@ find("file").addEventListener("change", (event) => {
   const [file] = event.target.files;
   if (file) choose(file);
 });
-const drop = find("drop");
+// All over the page, because a browser would leave it for a file that is dropped beside the field.
 for (const name of ["dragover", "dragleave", "drop"]) {
-  drop.addEventListener(name, (event) => {
+  document.addEventListener(name, (event) => {
     event.preventDefault();
-    drop.classList.toggle("over", name === "dragover");
+    find("drop").classList.toggle("over", name === "dragover");
     if (name === "drop" && event.dataTransfer.files.length) choose(event.dataTransfer.files[0]);
   });
 }

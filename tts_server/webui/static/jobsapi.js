@@ -22,9 +22,19 @@ export async function listJobs({ after, limit, key }) {
   return json(await call(`${PATH}?${query}`, { key }));
 }
 
-/** Cancel a job, or remove one that has ended. */
-export async function deleteJob(job, key) {
-  return json(await call(`${PATH}/${job.id}`, { method: "DELETE", key }));
+/** One job as it is now. */
+export async function getJob(job, key) {
+  return json(await call(`${PATH}/${job.id}`, { key }));
+}
+
+/** Cancel a job. Throws Failure with the code job_ended if it has just ended. */
+export async function cancelJob(job, key) {
+  return json(await call(`${PATH}/${job.id}/cancel`, { method: "POST", key }));
+}
+
+/** Remove a job that has ended, with its audio. */
+export async function removeJob(job, key) {
+  await call(`${PATH}/${job.id}`, { method: "DELETE", key });
 }
 
 /**
