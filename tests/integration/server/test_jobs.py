@@ -76,6 +76,20 @@ def test_a_job_from_beginning_to_end(jobs: Server) -> None:
     assert captions[-1].end / 1000 <= job["audio"]["seconds"] + 0.001
 
 
+def test_an_audio_book(jobs: Server) -> None:
+    job = ended(jobs, submit(jobs, chapters="heading", title="山水", response_format="m4b"))
+    audio = call(jobs, "GET", job["audio"]["url"])
+    assert audio.headers["Content-Type"] == "audio/mp4"
+    container: Any
+    with av.open(io.BytesIO(audio.content)) as container:
+        assert container.metadata["title"] == "山水"
+        assert [each["metadata"]["title"] for each in container.chapters()] == ["第一章 山", "第二章 水"]
+        assert container.duration / 1e6 == pytest.approx(job["audio"]["seconds"], abs=0.001)
+        rate = container.streams.audio[0].rate
+        heard = sum(frame.samples for frame in container.decode(audio=0))
+        assert heard / rate == pytest.approx(job["audio"]["seconds"], abs=0.05)
+
+
 def test_a_part_of_the_audio(jobs: Server) -> None:
     url = submit(jobs, "很好。")
     ended(jobs, url)

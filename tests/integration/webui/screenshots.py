@@ -77,6 +77,7 @@ def take_jobs(browser: Browser, url: str, books: Path) -> Path:
         book.write_text("".join(f"# {name}\n\n{poem}\n\n" for name, poem in POEMS.items()) * times, encoding="utf-8")
         browser.find("#file").send_keys(str(book))
         browser.wait(lambda title=title: browser.find("#name").get_property("value") == title, "it is not read")
+        browser.choose("#format", "m4b")
         browser.find("#submit").click()
         browser.wait(lambda title=title: title in browser.text("#jobs li:first-child"), "it is not taken")
     browser.wait(lambda: browser.shown("#jobs li:first-child button"), "the short one is not completed")

@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from tts_server.api.errors import ApiError
 from tts_server.api.schema.requests import (
-    Format,
     Lexicon,
     Pitch,
     SampleRate,
@@ -18,6 +17,7 @@ from tts_server.api.schema.requests import (
     parse_json,
     problem_of,
 )
+from tts_server.audio.encoding import FileFormatName
 from tts_server.jobs.model import MAX_CHARACTERS, MAX_URL_CHARACTERS
 
 MAX_METADATA = 16
@@ -46,19 +46,21 @@ class JobOptions(BaseModel):
     model: str | None = Field(None, description="A model from /v1/models.")
     voice: str | VoiceReference | None = Field(None, description="A voice from /v1/audio/voices.")
     emotion: str | None = Field(None, description="One of the voice's emotions. Defaults to neutral.")
-    response_format: Format | None = Field(None, description="Defaults to mp3.")
+    response_format: FileFormatName | None = Field(
+        None, description="As for /v1/audio/speech, or m4b, an audio book: AAC in MP4. Defaults to mp3."
+    )
     sample_rate: SampleRate | None = Field(None, description="In Hz. As for /v1/audio/speech.")
     speed: Speed | None = Field(None, description="Defaults to 1. The pitch does not change.")
     pitch: Pitch | None = Field(None, description="A factor, by default 1. 2 is an octave higher.")
     volume: Volume | None = Field(None, description="A factor of the amplitude, by default 1.")
     lexicon: Lexicon | None = Field(None, description="Words and how to say them, as for /v1/audio/speech.")
     title: Annotated[str, StringConstraints(max_length=200)] | None = Field(
-        None, description="The title of the work, for the tags of mp3, opus and flac."
+        None, description="The title of the work, for the tags of mp3, m4b, opus and flac."
     )
     chapters: Literal["none", "heading", "marker"] | None = Field(
         None,
         description="What begins a chapter: a heading, such as 第一章, Chapter 1 or # of Markdown, or a line that "
-        "begins with chapter_marker. Defaults to none. mp3 and opus get chapter marks.",
+        "begins with chapter_marker. Defaults to none. mp3, m4b and opus get chapter marks.",
     )
     chapter_marker: Annotated[str, StringConstraints(min_length=1, max_length=32, strip_whitespace=True)] | None = (
         Field(

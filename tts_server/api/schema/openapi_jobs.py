@@ -3,7 +3,7 @@
 from typing import Any
 
 from tts_server.api.schema.jobs import DEFAULT_PAGE, MAX_KEY_CHARACTERS, MAX_PAGE
-from tts_server.audio.encoding import FORMATS
+from tts_server.audio.encoding import FILE_FORMATS
 from tts_server.jobs.model import MAX_CHARACTERS
 
 _COMPONENTS = "#/components/schemas/"
@@ -39,7 +39,7 @@ _JOB_FIELDS: dict[str, dict[str, Any]] = {
     "voice": _STRING,
     "emotion": _STRING,
     "speed": {"type": "number"},
-    "response_format": {"enum": list(FORMATS)},
+    "response_format": {"enum": list(FILE_FORMATS)},
     "title": _STRING,
     "characters": _INTEGER,
     "metadata": {"type": "object", "additionalProperties": _STRING},
@@ -77,7 +77,7 @@ def paths(options: dict[str, Any]) -> dict[str, Any]:
     """Return the paths of jobs. ``options`` is the schema of JobOptions, whose fields may also be in the query."""
     job = {"application/json": {"schema": {"$ref": _COMPONENTS + "Job"}}}
     page = {"application/json": {"schema": {"$ref": _COMPONENTS + "JobList"}}}
-    audio = {each.mimetype: {"schema": {"type": "string", "format": "binary"}} for each in FORMATS.values()}
+    audio = {each.mimetype: {"schema": {"type": "string", "format": "binary"}} for each in FILE_FORMATS.values()}
     captions = {kind: {"schema": _STRING} for kind in ("application/x-subrip", "text/vtt")}
     url = "/v1/audio/jobs/{job_id}"
     return {
