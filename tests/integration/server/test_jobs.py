@@ -64,6 +64,7 @@ def test_a_job_from_beginning_to_end(jobs: Server) -> None:
     assert [each["title"] for each in job["chapters"]] == ["第一章 山", "第二章 水"]
     audio = call(jobs, "GET", f"{url}/audio")
     assert audio.headers["Content-Type"] == "audio/mpeg"
+    assert audio.headers["Content-Disposition"].endswith("filename*=UTF-8''%E5%B1%B1%E6%B0%B4.mp3")
     assert len(audio.content) == job["audio"]["bytes"]
     container: Any
     with av.open(io.BytesIO(audio.content)) as container:

@@ -41,7 +41,7 @@ def visitor(chromium_browser: Browser, own_hosts: tuple[str, ...]) -> Iterator[B
     # Chromium logs every answer that is no success; the page shows those.
     wrong = [each for each in browser.messages if "Failed to load resource" not in each]
     assert wrong == []
-    own = tuple(begin for each in own_hosts for begin in (f"{each}/", f"blob:{each}"))
+    own = (*(begin for each in own_hosts for begin in (f"{each}/", f"blob:{each}")), "data:")  # Chromium's own pictures
     assert [each for each in browser.requests if not each.startswith(own)] == []
 
 

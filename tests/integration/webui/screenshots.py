@@ -68,18 +68,23 @@ def take(browser: Browser, url: str, picture: Picture) -> Path:
     return path
 
 
+def submit(browser: Browser, books: Path, title: str, times: int) -> None:
+    """Have the poems read so many times, as a book with this title."""
+    book = books / f"{title}.md"
+    book.write_text("".join(f"# {name}\n\n{poem}\n\n" for name, poem in POEMS.items()) * times, encoding="utf-8")
+    browser.find("#file").send_keys(str(book))
+    browser.wait(lambda: browser.find("#name").get_property("value") == title, "it is not read")
+    browser.choose("#format", "m4b")
+    browser.find("#submit").click()
+    browser.wait(lambda: title in browser.text("#jobs li:first-child"), "it is not taken")
+
+
 def take_jobs(browser: Browser, url: str, books: Path) -> Path:
     """Have a long book read, and a short one, which passes it; take the picture when that is played."""
     picture = JOBS_PICTURE
     browser.open(f"{url}/jobs", language=picture.language, width=picture.width, height=picture.height)
-    for title, times in ((LONG_BOOK, 100), (SHORT_BOOK, 1)):
-        book = books / f"{title}.md"
-        book.write_text("".join(f"# {name}\n\n{poem}\n\n" for name, poem in POEMS.items()) * times, encoding="utf-8")
-        browser.find("#file").send_keys(str(book))
-        browser.wait(lambda title=title: browser.find("#name").get_property("value") == title, "it is not read")
-        browser.choose("#format", "m4b")
-        browser.find("#submit").click()
-        browser.wait(lambda title=title: title in browser.text("#jobs li:first-child"), "it is not taken")
+    submit(browser, books, LONG_BOOK, 100)
+    submit(browser, books, SHORT_BOOK, 1)
     browser.wait(lambda: browser.shown("#jobs li:first-child button"), "the short one is not completed")
     browser.find("#jobs li:first-child button").click()
     browser.wait(lambda: browser.js("document.querySelector('#audio').currentTime > 1"), "it is not played")

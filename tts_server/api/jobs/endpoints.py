@@ -11,18 +11,20 @@ from flask import Blueprint, Response, g, jsonify, request
 from gevent.lock import BoundedSemaphore
 
 from tts_server.api.context import context
+from tts_server.api.endpoints.links import signed_url
 from tts_server.api.endpoints.speech_responses import check_ready
 from tts_server.api.errors import ApiError, error_response
 from tts_server.api.jobs.acceptance import RETRY_SECONDS, Acceptance
 from tts_server.api.jobs.files import file_response
 from tts_server.api.jobs.views import job_view, summary
-from tts_server.api.middleware.authorisation import check_key
+from tts_server.api.middleware.authorisation import check_key, check_key_or_link
 from tts_server.api.middleware.body import read_body, too_slow
 from tts_server.api.schema.jobs import (
     DEFAULT_PAGE,
     MAX_KEY_CHARACTERS,
     MAX_PAGE,
     parse_job,
+    parse_job_link,
     parse_job_query,
 )
 from tts_server.jobs import layout
@@ -127,7 +129,7 @@ def job(job_id: str) -> Response:
 @blueprint.get(f"{PATH}/<job_id>/audio")
 def audio(job_id: str) -> Response:
     """Send the audio of a job that is complete, or redirect to it."""
-    check_key()
+    check_key_or_link()
     found = _job(job_id)
     end = _completed(found)
     assert end.audio is not None  # noqa: S101 - for the type checker
@@ -137,7 +139,7 @@ def audio(job_id: str) -> Response:
 @blueprint.get(f"{PATH}/<job_id>/subtitles")
 def subtitles(job_id: str) -> Response:
     """Send the captions of a job that is complete, or redirect to them."""
-    check_key()
+    check_key_or_link()
     found = _job(job_id)
     end = _completed(found)
     if end.audio is None or not end.audio.subtitles:
@@ -145,6 +147,23 @@ def subtitles(job_id: str) -> Response:
     kind = "text/vtt; charset=utf-8" if end.audio.subtitles.endswith("vtt") else "application/x-subrip; charset=utf-8"
     size = _jobs().storage.size(layout.file(found.name, end.audio.subtitles)) or 0
     return file_response(_jobs(), found, end.audio.subtitles, kind, size)
+
+
+@blueprint.post(f"{PATH}/<job_id>/link")
+def link(job_id: str) -> Response:
+    """Return URLs of the files of a job that work without a key for a while, for players and downloads."""
+    check_key()
+    found = _job(job_id)
+    end = _completed(found)
+    wanted = parse_job_link(read_body())
+    query = {} if wanted.redirect else {"redirect": "false"}
+    url, expires_at = signed_url(f"{PATH}/{found.id}/audio", query, lifetime=wanted.expires_in)
+    captions = None
+    if end.audio and end.audio.subtitles:
+        captions, _ = signed_url(f"{PATH}/{found.id}/subtitles", query, lifetime=wanted.expires_in)
+    response = jsonify({"audio": url, "subtitles": captions, "expires_at": expires_at})
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 @blueprint.post(f"{PATH}/<job_id>/cancel")

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from tts_server.api.errors import ApiError
 from tts_server.api.schema.requests import (
+    MAX_LINK_SECONDS,
     Lexicon,
     Pitch,
     SampleRate,
@@ -98,6 +99,19 @@ class JobRequest(JobOptions):
     )
 
 
+class JobLinkRequest(BaseModel):
+    """For how long links to the files of a job work, and where they may lead."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    expires_in: int = Field(
+        300, ge=1, le=MAX_LINK_SECONDS, description="The seconds for which the links work. Defaults to 300."
+    )
+    redirect: bool = Field(
+        default=True, description="Whether the links may redirect to a bucket. If not, the server sends the files."
+    )
+
+
 class Envelope(BaseModel):
     """What a message has in the place of HTTP's headers."""
 
@@ -140,6 +154,14 @@ def parse_job(body: bytes) -> ParsedJob:
             param="input_file",
         )
     return ParsedJob(_validated(values), text, file)
+
+
+def parse_job_link(body: bytes) -> JobLinkRequest:
+    """Return what the body of a request for links asks for; it may be empty. Raises :class:`ApiError`."""
+    try:
+        return JobLinkRequest.model_validate(parse_json(body) if body else {})
+    except ValidationError as error:
+        raise problem_of(error) from None
 
 
 def parse_job_query(values: dict[str, str]) -> JobOptions:

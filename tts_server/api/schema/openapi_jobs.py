@@ -57,6 +57,15 @@ _JOB_FIELDS: dict[str, dict[str, Any]] = {
     },
     "error": _nullable(code=_STRING, message=_STRING),
 }
+_LINKS = {
+    "type": "object",
+    "required": ["audio", "subtitles", "expires_at"],
+    "properties": {
+        "audio": _STRING,
+        "subtitles": {"type": ["string", "null"]},
+        "expires_at": {**_NULLABLE_INTEGER, "description": "Unix time; null on a server without keys."},
+    },
+}
 SCHEMAS: dict[str, Any] = {
     "Job": {"type": "object", "required": list(_JOB_FIELDS), "properties": _JOB_FIELDS},
     "JobList": {
@@ -111,6 +120,18 @@ def paths(options: dict[str, Any]) -> dict[str, Any]:
                 "Cancel a job that has not ended. Nothing is removed, so the request may be sent again.",
                 {"200": ("The cancelled job.", job)},
                 (401, 404, 409, 503),
+            ),
+        },
+        f"{url}/link": {
+            "parameters": [_id()],
+            "post": _operation(
+                "Get URLs of the files of a completed job that work without a key until they expire.",
+                {"200": ("The URLs.", {"application/json": {"schema": _LINKS}})},
+                (400, 401, 404, 408, 409, 413, 503),
+                requestBody={
+                    "required": False,
+                    "content": {"application/json": {"schema": {"$ref": _COMPONENTS + "JobLinkRequest"}}},
+                },
             ),
         },
         f"{url}/audio": _file("Get the audio of a completed job.", audio),

@@ -2,7 +2,6 @@
 
 const find = (id) => document.getElementById(id);
 const audio = find("audio");
-let forget = () => {};
 
 function chapter({ title, start }) {
   const item = document.createElement("li");
@@ -19,16 +18,13 @@ function chapter({ title, start }) {
   return item;
 }
 
-/** Play the file at `address`. `forgetIt` is called when another one is played. */
-export function playJob(job, address, forgetIt) {
-  const before = forget;
-  forget = forgetIt;
+/** Play the file at `address`. */
+export function playJob(job, address) {
   find("player").hidden = false;
   find("player-title").textContent = job.title || job.id;
   find("player-chapters").replaceChildren(...job.chapters.map(chapter));
   audio.src = address;
   // A browser may refuse to play by itself; the controls are there.
   audio.play().catch(() => {});
-  before();
   audio.focus();
 }

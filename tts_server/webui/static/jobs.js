@@ -23,8 +23,8 @@ let oldest = "";
 
 const list = new JobList({
   job_play: (job) => attempt(() => play(job)),
-  download: (job) => attempt(() => save(job, "audio", job.response_format)),
-  job_captions: (job) => attempt(() => save(job, "subtitles", job.subtitles.format)),
+  download: (job) => attempt(() => save(job, "audio")),
+  job_captions: (job) => attempt(() => save(job, "subtitles")),
   job_cancel: (job) => attempt(() => cancel(job)),
   job_remove: (job) => attempt(() => remove(job)),
 });
@@ -101,29 +101,19 @@ function submit() {
       say();
     }
     setStatus(() => words("submitted"));
-    look();
+    again();
   });
 }
 
 async function play(job) {
-  const { address, forget } = await fetched(() => fileAddress(job, "audio", currentKey()));
-  playJob(job, address, forget);
+  playJob(job, await fileAddress(job, "audio", currentKey()));
 }
 
-async function save(job, name, suffix) {
-  const { address, forget } = await fetched(() => fileAddress(job, name, currentKey()));
+async function save(job, name) {
   const link = document.createElement("a");
-  link.href = address;
-  link.download = `${job.title || job.id}.${suffix}`;
+  link.href = await fileAddress(job, name, currentKey());
+  link.download = ""; // the server names it
   link.click();
-  setTimeout(forget, 60_000); // the browser may still read it
-}
-
-async function fetched(fetchIt) {
-  setStatus(() => words("fetching"));
-  const found = await fetchIt();
-  setStatus(() => "");
-  return found;
 }
 
 async function cancel(job) {

@@ -3,6 +3,7 @@
 import { Failure, call } from "./api.js";
 
 const PATH = "v1/audio/jobs";
+const LINK_SECONDS = 86_400; // a book takes hours to hear
 
 /** A name of one submission: sent again, it makes no second job. crypto.randomUUID is missing without TLS. */
 export function newKey() {
@@ -38,21 +39,14 @@ export async function removeJob(job, key) {
 }
 
 /**
- * The address of a file of a job. Neither <audio> nor a link sends a key, so with one the file is fetched first. The page
- * may not load anything from a bucket, so the server sends the file itself.
+ * The address of a file of a job, `audio` or `subtitles`. Neither <audio> nor a link sends a key, so the server signs it.
+ * The page may not load anything from a bucket, so the server sends the file itself.
  */
 export async function fileAddress(job, name, key) {
-  const address = `${PATH}/${job.id}/${name}?redirect=false`;
-  if (!key) return { address, forget() {} };
-  const response = await call(address, { key });
-  let file;
-  try {
-    file = await response.blob();
-  } catch {
-    throw new Failure("broken");
-  }
-  const url = URL.createObjectURL(file);
-  return { address: url, forget: () => URL.revokeObjectURL(url) };
+  const headers = { "Content-Type": "application/json" };
+  const body = JSON.stringify({ expires_in: LINK_SECONDS, redirect: false });
+  const links = await json(await call(`${PATH}/${job.id}/link`, { method: "POST", headers, body, key }));
+  return links[name].slice(1); // relative, since the page may be served under a path
 }
 
 async function json(response) {

@@ -95,7 +95,7 @@ function attributesOf(source) {
 
 function decoded(text) {
   return text.replace(REFERENCE, (whole, hexadecimal, decimal, name) => {
-    if (name) return NAMED[name] ?? whole;
+    if (name) return Object.hasOwn(NAMED, name) ? NAMED[name] : whole;
     const code = hexadecimal ? Number.parseInt(hexadecimal, 16) : Number(decimal);
     return code <= LAST_CODE_POINT ? String.fromCodePoint(code) : "";
   });
