@@ -41,7 +41,7 @@ class Picture:
     dark: bool = False
 
 
-JOBS_PICTURE = Picture("webui-jobs", "zh-CN", 1120, 900)
+JOBS_PICTURE = Picture("webui-jobs", "zh-CN", 1120, 960)
 PICTURES = (
     Picture("webui-light", "en-US", 1120, 880),
     Picture("webui-dark", "zh-CN", 1120, 880, dark=True),
