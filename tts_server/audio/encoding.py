@@ -5,7 +5,7 @@ chosen to keep it short: the audio is at most 50 ms longer than the samples. At 
 same number of samples takes longer. All other formats have their exact length.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Literal
@@ -14,11 +14,14 @@ import numpy as np
 
 from tts_server.audio.pcm import Pcm
 from tts_server.audio.resampling import Resampler
+from tts_server.audio.tags import Tags, tag_options, with_valid_contents, write_tags
 from tts_server.audio.wav import UNKNOWN_BYTES, Coding, wav_header
 
 FormatName = Literal[
     "mp3", "opus", "aac", "flac", "wav", "pcm", "pcm_alaw", "pcm_mulaw", "wav_alaw", "wav_mulaw", "g722"
 ]
+FileFormatName = Literal[FormatName, "m4b"]
+"""Also those of files whose length must be known when they are made."""
 
 SAMPLE_RATES = (8000, 16_000, 22_050, 24_000, 44_100, 48_000)
 """The sample rates that a client can ask for, in Hz."""
@@ -37,7 +40,7 @@ _FLAC_LENGTH = slice(21, 26)  # 4 bits of the sample size, then the 36 bits of t
 class Format:
     """An audio format of the API. Its bytes are those of the codec, after a WAV header if ``wav`` says how it codes."""
 
-    name: FormatName
+    name: FileFormatName
     mimetype: str
     container: str
     codec: str
@@ -122,6 +125,15 @@ FORMATS: Mapping[str, Format] = {
     )
 }  # fmt: skip # one format a line
 
+# What the encoder makes goes into an audio book (audio.mp4), which tells players how much delay to skip. So it needs no
+# other sample rate than the engine's, if AAC has that.
+FILE_FORMATS: Mapping[str, Format] = {
+    **FORMATS,
+    "m4b": Format("m4b", "audio/mp4", "adts", "aac", 64_000, {}, {"aac_coder": "fast"}, length_in_header=True,
+                  own_rates=(8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)),
+}  # fmt: skip # as above
+"""All formats of files, which jobs can make."""
+
 
 def at_rate(output_format: Format, sample_rate: int | None) -> Format:
     """Return the format at ``sample_rate``, or as it is for None. Raises ValueError that lists what is possible."""
@@ -131,20 +143,6 @@ def at_rate(output_format: Format, sample_rate: int | None) -> Format:
     message = f"The sample rate of {output_format.name} is {possible} Hz, not {sample_rate}."
     others = [each.name for each in FORMATS.values() if sample_rate in each.possible_rates]
     raise ValueError(f"{message} These formats can have it: {', '.join(others)}." if others else message)
-
-
-@dataclass(frozen=True, slots=True)
-class Tags:
-    """What a file says about its content: a title, and where its chapters begin.
-
-    MP3 has them as ID3v2.4 with chapter frames, Opus as comments, FLAC only the title. Other formats have no place.
-    """
-
-    title: str = ""
-    chapters: Sequence[tuple[str, float]] = ()
-    """The title of each chapter, and where it begins, in seconds."""
-    seconds: float = 0.0
-    """The length of the audio, where the last chapter ends."""
 
 
 class _Pipe:
@@ -181,11 +179,12 @@ class Encoder:
             self._pipe,
             "w",
             format=output_format.container,
-            options={**output_format.container_options, **(_TAG_OPTIONS if tags else {})},
+            options={**output_format.container_options, **(tag_options(output_format.container) if tags else {})},
             buffer_size=_WRITE_BYTES_WITH_TAGS if tags else _WRITE_BYTES,
         )
         if tags:
-            _tag(container, tags)
+            write_tags(container, tags, output_format.container)
+        self._tags = tags if output_format.container == "mp3" else None
         self._container = container
         self._stream = container.add_stream(output_format.codec, rate=rate, options=dict(output_format.codec_options))
         self._stream.codec_context.layout = "mono"
@@ -201,7 +200,7 @@ class Encoder:
         """Encode the samples, and return the bytes that are ready to be sent, which may be none."""
         samples = np.frombuffer(pcm, "<i2")
         self._encode(self._resampler.convert(samples) if self._resampler else samples)
-        return self._pipe.take()
+        return self._take()
 
     def finish(self) -> bytes:
         """Return the tail: what the filter and the codec still held, and the end of the container."""
@@ -211,13 +210,19 @@ class Encoder:
             self._encode(np.zeros(1, np.int16))
         self._write(None)
         self._container.close()
-        return self._pipe.take()
+        return self._take()
 
     def close(self) -> None:
         """Discard an unfinished encoder. Otherwise its memory and its threads remain until garbage collection."""
         self._container.close()
         # Free them now, even while a caller still holds this object.
         del self._stream, self._container, self._resampler
+
+    def _take(self) -> bytes:
+        data = self._pipe.take()
+        if data and self._tags:
+            data, self._tags = with_valid_contents(data, self._tags), None
+        return data
 
     def _encode(self, samples: Pcm) -> None:
         if not samples.size:
@@ -235,22 +240,6 @@ class Encoder:
                 self._skip -= 1
             else:
                 self._container.mux(packet)
-
-
-_TAG_OPTIONS = {"id3v2_version": "4"}
-
-
-def _tag(container: Any, tags: Tags) -> None:
-    if tags.title:
-        container.metadata["title"] = tags.title
-    starts = [round(start * 1000) for _, start in tags.chapters]
-    ends = [*starts[1:], max(round(tags.seconds * 1000), starts[-1])] if starts else []
-    container.set_chapters(
-        [
-            {"id": number, "start": start, "end": end, "time_base": Fraction(1, 1000), "metadata": {"title": title}}
-            for number, ((title, _), start, end) in enumerate(zip(tags.chapters, starts, ends, strict=True))
-        ]
-    )
 
 
 _EXTENSIONS = {"ogg": "opus", "alaw": "pcm_alaw", "al": "pcm_alaw", "ulaw": "pcm_mulaw", "ul": "pcm_mulaw"}

@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 
 from pydantic import TypeAdapter
 
-from tts_server.audio.encoding import FORMATS, Format, FormatName, at_rate
+from tts_server.audio.encoding import FILE_FORMATS, FileFormatName, Format, at_rate
 from tts_server.engines import NEUTRAL, Delivery
 
 MAX_CHARACTERS = 2_000_000
@@ -41,7 +41,7 @@ class Options:
     pitch: float = 1.0
     volume: float = 1.0
     lexicon: Mapping[str, str] = field(default_factory=dict)
-    response_format: FormatName = "mp3"
+    response_format: FileFormatName = "mp3"
     sample_rate: int | None = None
     chapters: Chapters = "none"
     chapter_marker: str = ""
@@ -58,7 +58,7 @@ class Options:
     @property
     def format(self) -> Format:
         """The format of the file."""
-        return at_rate(FORMATS[self.response_format], self.sample_rate)
+        return at_rate(FILE_FORMATS[self.response_format], self.sample_rate)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The page at ``/``: type a text, hear it as it is produced, save it. It loads nothing from other hosts."""
+"""The pages, for texts and for long texts. They load nothing from other hosts."""
 
 import hashlib
 from pathlib import Path
@@ -12,6 +12,8 @@ blueprint = Blueprint("webui", __name__, template_folder="templates", static_fol
 _STATIC = Path(__file__).parent / "static"
 _FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
 """What the page can play."""
+_FILE_FORMATS = ("mp3", "m4b", "opus", "aac", "flac", "wav")
+"""What somebody may want to keep of a long text. Only some have chapters."""
 _IMMUTABLE = "public, max-age=31536000, immutable"
 
 
@@ -36,14 +38,27 @@ _POLICY = (
 @blueprint.get("/")
 def index() -> Response:
     """Return the page."""
+    return _page("index.html", _FORMATS)
+
+
+@blueprint.get("/jobs")
+def jobs() -> Response:
+    """Return the page of long texts. A server that takes none has no such page."""
+    if context().jobs is None:
+        abort(404)
+    return _page("jobs.html", _FILE_FORMATS)
+
+
+def _page(template: str, formats: tuple[str, ...]) -> Response:
     ctx = context()
     page = render_template(
-        "index.html",
+        template,
         limit=ctx.settings.max_input_characters,
+        takes_jobs=ctx.jobs is not None,
         voices=ctx.service.engine.voices,
         emotions=ctx.service.engine.emotions,
         default_voice=ctx.service.default_voice,
-        formats=_FORMATS,
+        formats=formats,
         model=ctx.model_name,
         rate=ctx.service.engine.sample_rate,
         version=VERSION,

@@ -64,6 +64,7 @@ def test_a_job_from_beginning_to_end(jobs: Server) -> None:
     assert [each["title"] for each in job["chapters"]] == ["第一章 山", "第二章 水"]
     audio = call(jobs, "GET", f"{url}/audio")
     assert audio.headers["Content-Type"] == "audio/mpeg"
+    assert audio.headers["Content-Disposition"].endswith("filename*=UTF-8''%E5%B1%B1%E6%B0%B4.mp3")
     assert len(audio.content) == job["audio"]["bytes"]
     container: Any
     with av.open(io.BytesIO(audio.content)) as container:
@@ -74,6 +75,20 @@ def test_a_job_from_beginning_to_end(jobs: Server) -> None:
     captions = pysubs2.SSAFile.from_string(call(jobs, "GET", f"{url}/subtitles").text, format_="vtt")
     assert "山高水长" in "".join(each.text for each in captions)
     assert captions[-1].end / 1000 <= job["audio"]["seconds"] + 0.001
+
+
+def test_an_audio_book(jobs: Server) -> None:
+    job = ended(jobs, submit(jobs, chapters="heading", title="山水", response_format="m4b"))
+    audio = call(jobs, "GET", job["audio"]["url"])
+    assert audio.headers["Content-Type"] == "audio/mp4"
+    container: Any
+    with av.open(io.BytesIO(audio.content)) as container:
+        assert container.metadata["title"] == "山水"
+        assert [each["metadata"]["title"] for each in container.chapters()] == ["第一章 山", "第二章 水"]
+        assert container.duration / 1e6 == pytest.approx(job["audio"]["seconds"], abs=0.001)
+        rate = container.streams.audio[0].rate
+        heard = sum(frame.samples for frame in container.decode(audio=0))
+        assert heard / rate == pytest.approx(job["audio"]["seconds"], abs=0.05)
 
 
 def test_a_part_of_the_audio(jobs: Server) -> None:
@@ -142,7 +157,8 @@ def test_a_page_of_jobs(jobs: Server) -> None:
 
 def test_other_keys_see_nothing_of_a_job(jobs: Server) -> None:
     url = submit(jobs, "很好。")
-    for method, path in (("GET", url), ("GET", f"{url}/audio"), ("GET", f"{url}/subtitles"), ("DELETE", url)):
+    paths = (("GET", "/audio"), ("GET", "/subtitles"), ("POST", "/cancel"), ("GET", ""), ("DELETE", ""))
+    for method, path in ((method, url + path) for method, path in paths):
         assert call(jobs, method, path, key="0ther").status_code == 404
         assert call(jobs, method, path, key="wrong").status_code == 401
     assert call(jobs, "GET", key="0ther").json()["data"] == []
@@ -157,14 +173,28 @@ def test_quotas_hold(jobs: Server) -> None:
     assert len(call(jobs, "GET", key="p00r").json()["data"]) == 1
 
 
-def test_a_job_is_cancelled_and_then_removed(jobs: Server) -> None:
+@pytest.mark.parametrize("method, path", [("POST", "/cancel"), ("DELETE", "")])
+def test_a_job_is_cancelled_and_then_removed(jobs: Server, method: str, path: str) -> None:
     url = submit(jobs, LONG)
     assert call(jobs, "GET", f"{url}/audio").json()["error"]["code"] == "job_not_completed"
-    assert call(jobs, "DELETE", url).json()["status"] == "cancelled"
+    assert call(jobs, method, url + path).json()["status"] == "cancelled"
     assert ended(jobs, url)["status"] == "cancelled"
     assert call(jobs, "GET", f"{url}/audio").status_code == 409
+    again = call(jobs, "POST", f"{url}/cancel")
+    assert (again.status_code, again.json()["status"]) == (200, "cancelled")
     assert call(jobs, "DELETE", url).json()["deleted"] is True
     assert call(jobs, "GET", url).status_code == 404
+    assert call(jobs, "POST", f"{url}/cancel").json()["error"]["code"] == "job_not_found"
+
+
+def test_a_job_that_is_completed_keeps_its_audio_when_it_is_cancelled(jobs: Server) -> None:
+    url = submit(jobs, "很好。")
+    job = ended(jobs, url)
+    refused = call(jobs, "POST", f"{url}/cancel")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "job_ended")
+    assert "'completed'" in refused.json()["error"]["message"]
+    assert call(jobs, "GET", url).json() == job
+    assert len(call(jobs, "GET", f"{url}/audio").content) == job["audio"]["bytes"]
 
 
 @pytest.mark.parametrize(

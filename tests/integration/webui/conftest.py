@@ -27,7 +27,13 @@ def chromium_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brows
 
 
 @pytest.fixture
-def visitor(chromium_browser: Browser, server: Server) -> Iterator[Browser]:
+def own_hosts(server: Server) -> tuple[str, ...]:
+    """The only servers that a page may ask."""
+    return (server.url,)
+
+
+@pytest.fixture
+def visitor(chromium_browser: Browser, own_hosts: tuple[str, ...]) -> Iterator[Browser]:
     """Who has not opened the page yet. Afterwards: nothing wrong was logged, and no other host was asked."""
     browser = chromium_browser
     yield browser
@@ -35,7 +41,7 @@ def visitor(chromium_browser: Browser, server: Server) -> Iterator[Browser]:
     # Chromium logs every answer that is no success; the page shows those.
     wrong = [each for each in browser.messages if "Failed to load resource" not in each]
     assert wrong == []
-    own = (server.url + "/", "blob:" + server.url)
+    own = (*(begin for each in own_hosts for begin in (f"{each}/", f"blob:{each}")), "data:")  # Chromium's own pictures
     assert [each for each in browser.requests if not each.startswith(own)] == []
 
 

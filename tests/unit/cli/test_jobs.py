@@ -72,6 +72,7 @@ COMPLETED = body(
         ("book.txt -o book.bin --format opus", "book.bin", "opus"),
         ("book.txt -o json", "json", None),
         ("- -o book.flac", "book.flac", "flac"),
+        ("book.txt -o book.m4b", "book.m4b", "m4b"),
     ],
 )
 def test_the_name_of_the_output_tells_the_format(words: str, output: str | None, chosen: str | None) -> None:

@@ -3,14 +3,20 @@
 import re
 from pathlib import Path
 
+import pytest
 from flask.testing import FlaskClient
 
 import tts_server.webui
+from tests.unit.server.conftest import FakeEngine
 from tts_server.engines.fastspeech2.engine import FastSpeech2
+from tts_server.process.lifecycle import Lifecycle
+from tts_server.settings import Settings
 from tts_server.webui import VERSION
+from tts_server.wsgi.app import create_app
 
 FOLDER = Path(tts_server.webui.__file__).parent
 STATIC = {path.name: path.read_text() for path in (FOLDER / "static").iterdir()}
+PAGES = ("/", "/jobs")
 SVG_NAMESPACE = "http://www.w3.org/2000/svg"
 
 
@@ -30,8 +36,25 @@ def test_the_page_knows_the_server(client: FlaskClient) -> None:
     assert '<option value="wav" selected>' in response.text
 
 
-def test_the_page_takes_nothing_from_elsewhere(client: FlaskClient) -> None:
-    page = client.get("/")
+@pytest.fixture
+def with_jobs(engine: FakeEngine, tmp_path: Path) -> FlaskClient:
+    """A client of a server that takes jobs."""
+    settings = Settings(threads=1, jobs_storage=str(tmp_path))
+    return create_app(settings, lifecycle=Lifecycle(), engine=engine).test_client()
+
+
+def test_long_texts_have_a_page_where_the_server_takes_jobs(client: FlaskClient, with_jobs: FlaskClient) -> None:
+    assert 'href="jobs"' in with_jobs.get("/").text
+    page = with_jobs.get("/jobs").text
+    assert '<option value="one" selected>' in page
+    assert '<option value="mp3" selected>' in page
+    assert 'href="jobs"' not in client.get("/").text
+    assert client.get("/jobs").status_code == 404
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_takes_nothing_from_elsewhere(with_jobs: FlaskClient, path: str) -> None:
+    page = with_jobs.get(path)
     policy = page.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
@@ -40,8 +63,9 @@ def test_the_page_takes_nothing_from_elsewhere(client: FlaskClient) -> None:
     assert not re.search(r" (style|on\w+)=", page.text)
 
 
-def test_all_files_that_are_named_are_there(client: FlaskClient) -> None:
-    named = {"main.js", *re.findall(rf'"static/{VERSION}/([^"]+)"', client.get("/").text)}
+def test_all_files_that_are_named_are_there(with_jobs: FlaskClient) -> None:
+    client = with_jobs
+    named = {name for path in PAGES for name in re.findall(rf'"static/{VERSION}/([^"]+)"', client.get(path).text)}
     named |= {name for text in STATIC.values() for name in re.findall(r'from "\./([^"]+)"', text)}
     assert named == set(STATIC)
     for name in named:
@@ -73,8 +97,21 @@ def test_both_languages_have_the_same_words() -> None:
     assert words("en") == {word for word in words("zh") if not word.startswith("error_")}
 
 
-def test_all_words_that_are_asked_for_are_there(client: FlaskClient) -> None:
-    asked = set(re.findall(r'data-words="(\w+)"', client.get("/").text))
+@pytest.mark.parametrize("path", PAGES)
+def test_all_elements_that_are_sought_are_there(with_jobs: FlaskClient, path: str) -> None:
+    page = with_jobs.get(path).text
+    there = set(re.findall(r' id="([\w-]+)"', page))
+    [main] = re.findall(r'/(\w+\.js)" type="module"', page)
+    scripts, new = set(), {main}
+    while new:
+        scripts |= new
+        new = {name for each in new for name in re.findall(r'from "\./([^"]+)"', STATIC[each])} - scripts
+    sought = {name for each in scripts for name in re.findall(r'(?:find|getElementById)\("([\w-]+)"\)', STATIC[each])}
+    assert sought - there == set()
+
+
+def test_all_words_that_are_asked_for_are_there(with_jobs: FlaskClient) -> None:
+    asked = {word for path in PAGES for word in re.findall(r'data-(?:words|title)="(\w+)"', with_jobs.get(path).text)}
     asked |= {name for text in STATIC.values() for name in re.findall(r'\bwords\("(\w+)"', text)}
     asked |= {f"emotion_{emotion}" for emotion in FastSpeech2().emotions}
     assert asked - words("en") == set()

@@ -8,7 +8,7 @@ blueprint = Blueprint("no_jobs", __name__)
 
 
 @blueprint.route("/v1/audio/jobs", methods=["GET", "POST"], defaults={"rest": ""})
-@blueprint.route("/v1/audio/jobs/<path:rest>", methods=["GET", "DELETE"])
+@blueprint.route("/v1/audio/jobs/<path:rest>", methods=["GET", "POST", "DELETE"])
 def refuse(rest: str) -> Response:
     """Say how a server can take jobs."""
     raise ApiError(

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tts_server.api.endpoints.models import check_model_name
-from tts_server.api.endpoints.speech import format_of
 from tts_server.api.endpoints.speech_responses import refusals
 from tts_server.api.errors import ApiError
 from tts_server.api.schema.jobs import JobOptions, ParsedJob
 from tts_server.apikeys import ApiKey
+from tts_server.audio.encoding import FILE_FORMATS, FileFormatName, at_rate
 from tts_server.engines import NEUTRAL, Delivery
 from tts_server.jobs.model import Job, Options
 from tts_server.jobs.runtime import Jobs
@@ -20,6 +20,7 @@ from tts_server.synthesis.service import NoTimestampsError, SpeechService, Utter
 
 RETRY_SECONDS = 5
 _ENOUGH_FOR_MARKUP = 4096
+_DEFAULT_FORMAT: FileFormatName = "mp3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,10 @@ class Acceptance:
     def _options(self, parsed: JobOptions) -> Options:
         """Return the options, if this server can do what they ask for. Raises :class:`ApiError`."""
         check_model_name(parsed.model, self.model_name)
-        format_of(parsed.response_format, parsed.sample_rate)
+        try:
+            at_rate(FILE_FORMATS[parsed.response_format or _DEFAULT_FORMAT], parsed.sample_rate)
+        except ValueError as error:
+            raise ApiError(400, str(error), code="invalid_value", param="sample_rate") from None
         factors = {name: getattr(parsed, name) for name in ("speed", "pitch", "volume")}
         given = {name: value for name, value in factors.items() if value is not None}
         lexicon = parsed.lexicon or {}
@@ -118,7 +122,7 @@ class Acceptance:
             pitch=delivery.pitch,
             volume=delivery.volume,
             lexicon=lexicon,
-            response_format=parsed.response_format or "mp3",
+            response_format=parsed.response_format or _DEFAULT_FORMAT,
             sample_rate=parsed.sample_rate,
             chapters=parsed.chapters or "none",
             chapter_marker=parsed.chapter_marker or "",

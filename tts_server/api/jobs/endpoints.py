@@ -11,19 +11,21 @@ from flask import Blueprint, Response, g, jsonify, request
 from gunicorn.http.errors import ParseException
 
 from tts_server.api.context import context
+from tts_server.api.endpoints.links import signed_url
 from tts_server.api.endpoints.speech_responses import check_ready
 from tts_server.api.errors import ApiError, error_response
 from tts_server.api.jobs.acceptance import RETRY_SECONDS, Acceptance
 from tts_server.api.jobs.files import file_response
 from tts_server.api.jobs.turns import Turns
 from tts_server.api.jobs.views import job_view, summary
-from tts_server.api.middleware.authorisation import check_key
+from tts_server.api.middleware.authorisation import check_key, check_key_or_link
 from tts_server.api.middleware.body import invalid_chunks, read_body, too_slow
 from tts_server.api.schema.jobs import (
     DEFAULT_PAGE,
     MAX_KEY_CHARACTERS,
     MAX_PAGE,
     parse_job,
+    parse_job_link,
     parse_job_query,
 )
 from tts_server.jobs import layout
@@ -128,7 +130,7 @@ def job(job_id: str) -> Response:
 @blueprint.get(f"{PATH}/<job_id>/audio")
 def audio(job_id: str) -> Response:
     """Send the audio of a job that is complete, or redirect to it."""
-    check_key()
+    check_key_or_link()
     found = _job(job_id)
     end = _completed(found)
     assert end.audio is not None  # noqa: S101 - for the type checker
@@ -138,7 +140,7 @@ def audio(job_id: str) -> Response:
 @blueprint.get(f"{PATH}/<job_id>/subtitles")
 def subtitles(job_id: str) -> Response:
     """Send the captions of a job that is complete, or redirect to them."""
-    check_key()
+    check_key_or_link()
     found = _job(job_id)
     end = _completed(found)
     if end.audio is None or not end.audio.subtitles:
@@ -148,17 +150,53 @@ def subtitles(job_id: str) -> Response:
     return file_response(_jobs(), found, end.audio.subtitles, kind, size)
 
 
-@blueprint.delete(f"{PATH}/<job_id>")
+@blueprint.post(f"{PATH}/<job_id>/link")
+def link(job_id: str) -> Response:
+    """Return URLs of the files of a job that work without a key for a while, for players and downloads."""
+    check_key()
+    found = _job(job_id)
+    end = _completed(found)
+    wanted = parse_job_link(read_body())
+    query = {} if wanted.redirect else {"redirect": "false"}
+    url, expires_at = signed_url(f"{PATH}/{found.id}/audio", query, lifetime=wanted.expires_in)
+    captions = None
+    if end.audio and end.audio.subtitles:
+        captions, _ = signed_url(f"{PATH}/{found.id}/subtitles", query, lifetime=wanted.expires_in)
+    response = jsonify({"audio": url, "subtitles": captions, "expires_at": expires_at})
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@blueprint.post(f"{PATH}/<job_id>/cancel")
 def cancel(job_id: str) -> Response:
+    """Cancel a job that has not ended. The audio of one that has is kept, so the request may be sent again."""
+    check_key()
+    jobs, found = _jobs(), _job(job_id)
+    if not _cancel(jobs, found):
+        end = jobs.records.end(found.name)
+        if end and end.outcome != "cancelled":
+            raise ApiError(409, f"Cannot cancel a job with status {end.outcome!r}.", code="job_ended")
+    return jsonify(job_view(jobs, found))
+
+
+@blueprint.delete(f"{PATH}/<job_id>")
+def remove(job_id: str) -> Response:
     """Cancel a job that has not ended. Remove one that has, with its audio."""
     check_key()
     jobs, found = _jobs(), _job(job_id)
-    if jobs.storage.create(layout.end(found.name), to_json(End("cancelled", time.time()))):
-        jobs.metrics.jobs.labels("cancelled").inc()
-        jobs.queue.put([Task("finish", found.name)])
+    if _cancel(jobs, found):
         return jsonify(job_view(jobs, found))
     jobs.retention.remove(found.name)
     return jsonify({"id": found.id, "object": summary(found)["object"], "deleted": True})
+
+
+def _cancel(jobs: Jobs, found: Job) -> bool:
+    """End a job as cancelled. Return False if it had ended before. Raises StorageError and QueueError."""
+    if not jobs.storage.create(layout.end(found.name), to_json(End("cancelled", time.time()))):
+        return False
+    jobs.metrics.jobs.labels("cancelled").inc()
+    jobs.queue.put([Task("finish", found.name)])
+    return True
 
 
 def _jobs() -> Jobs:

@@ -37,7 +37,7 @@ def check_key_or_link() -> None:
     if signer is None:
         raise ApiError(
             401,
-            "The link has expired, or it was changed. Ask for another one with POST /api/tts/link.",
+            "The link has expired, or it was changed. Ask the server for another one.",
             code="invalid_link",
             param=SIGNATURE,
         )

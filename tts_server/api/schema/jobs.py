@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from tts_server.api.errors import ApiError
 from tts_server.api.schema.requests import (
-    Format,
+    MAX_LINK_SECONDS,
     Lexicon,
     Pitch,
     SampleRate,
@@ -18,6 +18,7 @@ from tts_server.api.schema.requests import (
     parse_json,
     problem_of,
 )
+from tts_server.audio.encoding import FileFormatName
 from tts_server.jobs.model import MAX_CHARACTERS, MAX_URL_CHARACTERS
 
 MAX_METADATA = 16
@@ -48,19 +49,21 @@ class JobOptions(BaseModel):
     model: str | None = Field(None, description="A model from /v1/models.")
     voice: str | VoiceReference | None = Field(None, description="A voice from /v1/audio/voices.")
     emotion: str | None = Field(None, description="One of the voice's emotions. Defaults to neutral.")
-    response_format: Format | None = Field(None, description="Defaults to mp3.")
+    response_format: FileFormatName | None = Field(
+        None, description="As for /v1/audio/speech, or m4b, an audio book: AAC in MP4. Defaults to mp3."
+    )
     sample_rate: SampleRate | None = Field(None, description="In Hz. As for /v1/audio/speech.")
     speed: Speed | None = Field(None, description="Defaults to 1. The pitch does not change.")
     pitch: Pitch | None = Field(None, description="A factor, by default 1. 2 is an octave higher.")
     volume: Volume | None = Field(None, description="A factor of the amplitude, by default 1.")
     lexicon: Lexicon | None = Field(None, description="Words and how to say them, as for /v1/audio/speech.")
     title: Annotated[str, StringConstraints(max_length=200)] | None = Field(
-        None, description="The title of the work, for the tags of mp3, opus and flac."
+        None, description="The title of the work, for the tags of mp3, m4b, opus and flac."
     )
     chapters: Literal["none", "heading", "marker"] | None = Field(
         None,
         description="What begins a chapter: a heading, such as 第一章, Chapter 1 or # of Markdown, or a line that "
-        "begins with chapter_marker. Defaults to none. mp3 and opus get chapter marks.",
+        "begins with chapter_marker. Defaults to none. mp3, m4b and opus get chapter marks.",
     )
     chapter_marker: Annotated[str, StringConstraints(min_length=1, max_length=32, strip_whitespace=True)] | None = (
         Field(
@@ -95,6 +98,19 @@ class JobRequest(JobOptions):
         description="In the place of input: the name of an object in the storage of jobs, below inbox/ and the name of "
         "the API key.",
         json_schema_extra={"pattern": f"^{_FILE.pattern}$"},
+    )
+
+
+class JobLinkRequest(BaseModel):
+    """For how long links to the files of a job work, and where they may lead."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    expires_in: int = Field(
+        300, ge=1, le=MAX_LINK_SECONDS, description="The seconds for which the links work. Defaults to 300."
+    )
+    redirect: bool = Field(
+        default=True, description="Whether the links may redirect to a bucket. If not, the server sends the files."
     )
 
 
@@ -140,6 +156,14 @@ def parse_job(body: bytes) -> ParsedJob:
             param="input_file",
         )
     return ParsedJob(_validated(values), text, file)
+
+
+def parse_job_link(body: bytes) -> JobLinkRequest:
+    """Return what the body of a request for links asks for; it may be empty. Raises :class:`ApiError`."""
+    try:
+        return JobLinkRequest.model_validate(parse_json(body) if body else {})
+    except ValidationError as error:
+        raise problem_of(error) from None
 
 
 def parse_job_query(values: dict[str, str]) -> JobOptions:

@@ -4,7 +4,7 @@ from typing import Any
 
 from tts_server import __version__
 from tts_server.api.schema import openapi_jobs
-from tts_server.api.schema.jobs import JobMessage, JobOptions, JobRequest
+from tts_server.api.schema.jobs import JobLinkRequest, JobMessage, JobOptions, JobRequest
 from tts_server.api.schema.requests import (
     LinkRequest,
     PlainRequest,
@@ -29,7 +29,7 @@ _ERROR_TEXTS = {
 }
 _TEXT_FIELDS = {"SpeechRequest": "input", "TimestampsRequest": "input", "PlainRequest": "text", "LinkRequest": "text"}
 _REQUESTS = (SpeechRequest, TimestampsRequest, PlainRequest, LinkRequest)
-_JOBS = (JobRequest, JobOptions, JobMessage)
+_JOBS = (JobRequest, JobOptions, JobMessage, JobLinkRequest)
 _LINK_ERRORS = (400, 401, 408, 413, 415, 500)
 
 

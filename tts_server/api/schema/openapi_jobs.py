@@ -3,7 +3,7 @@
 from typing import Any
 
 from tts_server.api.schema.jobs import DEFAULT_PAGE, MAX_KEY_CHARACTERS, MAX_PAGE
-from tts_server.audio.encoding import FORMATS
+from tts_server.audio.encoding import FILE_FORMATS
 from tts_server.jobs.model import MAX_CHARACTERS
 
 _COMPONENTS = "#/components/schemas/"
@@ -16,7 +16,7 @@ _ERRORS = {
     401: "The API key is missing or invalid.",
     404: "There is no such job, or the server takes no jobs.",
     408: "The request body did not arrive in time.",
-    409: "The Idempotency-Key was used for another request, or the job is not completed.",
+    409: "The Idempotency-Key was used for another request, or the status of the job does not allow this.",
     413: "The request body is too large.",
     415: "The content type is not supported.",
     416: "The file does not have the range.",
@@ -39,7 +39,7 @@ _JOB_FIELDS: dict[str, dict[str, Any]] = {
     "voice": _STRING,
     "emotion": _STRING,
     "speed": {"type": "number"},
-    "response_format": {"enum": list(FORMATS)},
+    "response_format": {"enum": list(FILE_FORMATS)},
     "title": _STRING,
     "characters": _INTEGER,
     "metadata": {"type": "object", "additionalProperties": _STRING},
@@ -56,6 +56,15 @@ _JOB_FIELDS: dict[str, dict[str, Any]] = {
         },
     },
     "error": _nullable(code=_STRING, message=_STRING),
+}
+_LINKS = {
+    "type": "object",
+    "required": ["audio", "subtitles", "expires_at"],
+    "properties": {
+        "audio": _STRING,
+        "subtitles": {"type": ["string", "null"]},
+        "expires_at": {**_NULLABLE_INTEGER, "description": "Unix time; null on a server without keys."},
+    },
 }
 SCHEMAS: dict[str, Any] = {
     "Job": {"type": "object", "required": list(_JOB_FIELDS), "properties": _JOB_FIELDS},
@@ -77,7 +86,7 @@ def paths(options: dict[str, Any]) -> dict[str, Any]:
     """Return the paths of jobs. ``options`` is the schema of JobOptions, whose fields may also be in the query."""
     job = {"application/json": {"schema": {"$ref": _COMPONENTS + "Job"}}}
     page = {"application/json": {"schema": {"$ref": _COMPONENTS + "JobList"}}}
-    audio = {each.mimetype: {"schema": {"type": "string", "format": "binary"}} for each in FORMATS.values()}
+    audio = {each.mimetype: {"schema": {"type": "string", "format": "binary"}} for each in FILE_FORMATS.values()}
     captions = {kind: {"schema": _STRING} for kind in ("application/x-subrip", "text/vtt")}
     url = "/v1/audio/jobs/{job_id}"
     return {
@@ -103,6 +112,26 @@ def paths(options: dict[str, Any]) -> dict[str, Any]:
                 "Cancel a job that has not ended. Remove one that has, with its audio.",
                 {"200": ("The cancelled job, or the id of the removed one.", {"application/json": {"schema": {}}})},
                 (401, 404, 503),
+            ),
+        },
+        f"{url}/cancel": {
+            "parameters": [_id()],
+            "post": _operation(
+                "Cancel a job that has not ended. Nothing is removed, so the request may be sent again.",
+                {"200": ("The cancelled job.", job)},
+                (401, 404, 409, 503),
+            ),
+        },
+        f"{url}/link": {
+            "parameters": [_id()],
+            "post": _operation(
+                "Get URLs of the files of a completed job that work without a key until they expire.",
+                {"200": ("The URLs.", {"application/json": {"schema": _LINKS}})},
+                (400, 401, 404, 408, 409, 413, 503),
+                requestBody={
+                    "required": False,
+                    "content": {"application/json": {"schema": {"$ref": _COMPONENTS + "JobLinkRequest"}}},
+                },
             ),
         },
         f"{url}/audio": _file("Get the audio of a completed job.", audio),

@@ -4,9 +4,11 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tts_server.audio.encoding import Encoder, Format, Tags, with_length
+from tts_server.audio.encoding import Encoder, Format, with_length
+from tts_server.audio.mp4 import AudioBook
 from tts_server.audio.pcm import BYTES_PER_SAMPLE
 from tts_server.audio.resampling import resampled_length
+from tts_server.audio.tags import Tags
 from tts_server.audio.wav import UNKNOWN_BYTES, Coding
 from tts_server.jobs import layout
 from tts_server.jobs.model import Audio, Chapter, Job
@@ -104,12 +106,22 @@ class Joiner:
     def _file(self, output_format: Format, measured: _Measured) -> Iterator[bytes]:
         """Yield the file with its length in the header."""
         length = _output_samples(output_format, measured.samples, self._rate)
+        seconds = measured.samples / self._rate
+        tags = Tags(self._job.options.title, [(each.title, each.start) for each in measured.chapters], seconds)
+        if output_format.name == "m4b":
+            book = AudioBook(tags, rate=output_format.rate(self._rate), samples=length)
+            for data in self._encoded(output_format, None, length):
+                yield book.add(data)
+            yield from book.finish()
+            return
         yield output_format.header(self._rate, _payload_bytes(output_format, length))
         if output_format.is_engine_output(self._rate):
             yield from self._pcm()
             return
-        seconds = measured.samples / self._rate
-        tags = Tags(self._job.options.title, [(each.title, each.start) for each in measured.chapters], seconds)
+        yield from self._encoded(output_format, tags, length)
+
+    def _encoded(self, output_format: Format, tags: Tags | None, length: int) -> Iterator[bytes]:
+        """Yield what the encoder makes of all segments. ``length`` is in samples of the format."""
         encoder = self._threads.call(Encoder, output_format, self._rate, tags)
         finished = False
         try:

@@ -15,18 +15,23 @@ export class Failure extends Error {
   }
 }
 
-/** Ask for speech. Returns the response, its body not yet read; throws Failure, or AbortError when `signal` says so. */
-export async function requestSpeech(asked, { key, signal }) {
-  const headers = { "Content-Type": "application/json" };
-  if (key) headers.Authorization = `Bearer ${key}`;
+/** One request, with a key if there is one. Returns its response, its body not yet read; throws Failure. */
+export async function call(address, { key, headers, ...more }) {
+  const authorization = key ? { Authorization: `Bearer ${key}` } : {};
   let response;
   try {
-    response = await fetch("v1/audio/speech", { method: "POST", headers, body: JSON.stringify(asked), signal });
+    response = await fetch(address, { ...more, headers: { ...headers, ...authorization } });
   } catch (error) {
-    throw signal.aborted ? error : new Failure("unreachable");
+    throw more.signal?.aborted ? error : new Failure("unreachable");
   }
   if (!response.ok) throw await failureOf(response);
   return response;
+}
+
+/** Ask for speech. Returns the response, its body not yet read; throws Failure, or AbortError when `signal` says so. */
+export async function requestSpeech(asked, { key, signal }) {
+  const headers = { "Content-Type": "application/json" };
+  return call("v1/audio/speech", { method: "POST", headers, body: JSON.stringify(asked), signal, key });
 }
 
 /** The body's pieces as they come; throws Failure when the connection breaks. */

@@ -14,7 +14,7 @@ export function words(name, ...values) {
 function use(language) {
   current = language;
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
-  document.title = words("title");
+  document.title = words(document.body.dataset.title ?? "title");
   for (const each of document.querySelectorAll("[data-words]")) {
     each.textContent = words(each.dataset.words) ?? each.textContent;
   }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 JOB_ID = re.compile(r"job_[0-9a-f]{28}")
 JSON = "json"
-FORMATS = {".mp3": "mp3", ".opus": "opus", ".aac": "aac", ".flac": "flac", ".wav": "wav", ".pcm": "pcm"}
+FORMATS = {".mp3": "mp3", ".m4b": "m4b", ".opus": "opus", ".aac": "aac", ".flac": "flac", ".wav": "wav", ".pcm": "pcm"}
 """The formats that the name of a file tells."""
 KEY_CHARACTERS_MAX = 255
 LIST_MAX = 10_000
@@ -63,7 +63,7 @@ def _submit(parser: argparse.ArgumentParser, seconds: Callable[[str], float]) ->
     parser.add_argument("--voice", metavar="NAME", help="default: the voice of the service")
     parser.add_argument("--emotion", metavar="NAME", help="default: neutral")
     parser.add_argument("--speed", type=_factor, metavar="FACTOR", help="default: 1")
-    parser.add_argument("--format", metavar="NAME", help="such as mp3, opus, flac (default: as -o, or else mp3)")
+    parser.add_argument("--format", metavar="NAME", help="such as mp3, m4b, opus, flac (default: as -o, or else mp3)")
     parser.add_argument("--title", metavar="TEXT", help="the title of the work, for the tags of the file")
     chapters = parser.add_mutually_exclusive_group()
     chapters.add_argument("--chapters", choices=("none", "heading"), help="make a chapter of each heading")

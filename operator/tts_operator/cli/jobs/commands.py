@@ -149,16 +149,9 @@ def _status(kubectl: Kubectl, arguments: argparse.Namespace) -> int:
 
 
 def _cancel(kubectl: Kubectl, arguments: argparse.Namespace) -> int:
-    path = f"{text.PATH}/{arguments.id}"
-    with _api(kubectl, arguments) as (api, then):
-        found = view.job(api.call("GET", path))
-        if found.over:  # the same request would now remove its audio
-            raise RefusedError(f"{found.id} has already ended: {view.headline(found)}; see {then('status', found.id)}")
-        try:
-            answer = api.call("DELETE", path, attempts=1)  # a second one would remove what the first one has cancelled
-        except UnavailableError as error:
-            raise UnreachableError(f"{error}. The job may be cancelled: see {then('status', found.id)}") from error
-    print(f"{found.id} had just ended, and is removed." if answer.get("deleted") else f"{found.id} is cancelled.")
+    with _api(kubectl, arguments) as (api, _):
+        found = view.job(api.call("POST", f"{text.PATH}/{arguments.id}/cancel"))
+    print(f"{found.id} is {found.status}.")
     return 0
 
 

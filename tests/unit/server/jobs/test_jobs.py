@@ -5,12 +5,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import gevent
 import numpy as np
 import pysubs2
 import pytest
 import soundfile
+from mutagen.mp4 import MP4
 
 from tests.unit.server.jobs.world import OPTIONS, RATE, TEXT, FakeSpeaker, World, pcm_of
 from tts_server.jobs import layout
@@ -146,7 +148,7 @@ def test_captions_fit_the_audio(world: World, kind: str) -> None:
         start += len(segment.text) * 100 + round(segment.pause * RATE)
 
 
-@pytest.mark.parametrize("name", ["mp3", "opus", "aac", "flac", "wav", "pcm", "pcm_alaw", "wav_mulaw", "g722"])
+@pytest.mark.parametrize("name", ["mp3", "m4b", "opus", "aac", "flac", "wav", "pcm", "pcm_alaw", "wav_mulaw", "g722"])
 def test_each_format_has_the_length_of_the_segments(world: World, name: str) -> None:
     job = world.submit(options=replace(OPTIONS, response_format=name, title="书", subtitles=None))  # type: ignore[arg-type]
     world.run()
@@ -157,6 +159,20 @@ def test_each_format_has_the_length_of_the_segments(world: World, name: str) -> 
     if name in ("mp3", "opus", "flac", "wav", "wav_mulaw"):
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             assert file.frames / file.samplerate == pytest.approx(audio.seconds, abs=0.08)
+
+
+def test_an_audio_book_has_chapters_and_a_title(world: World) -> None:
+    job = world.submit(options=replace(OPTIONS, response_format="m4b", title="书", subtitles=None))
+    world.run()
+    audio = world.end(job).audio
+    assert audio
+    assert (audio.content_type, audio.file.rpartition(".")[2]) == ("audio/mp4", "m4b")
+    found: Any = MP4(io.BytesIO(world.audio(job)))
+    assert found.tags["©nam"] == ["书"]
+    assert [(each.title, each.start) for each in found.chapters] == [
+        (each.title, each.start) for each in audio.chapters
+    ]
+    assert found.info.length == pytest.approx(audio.seconds, abs=2 * 1024 / RATE)
 
 
 def test_a_flac_file_states_its_length(world: World) -> None:

@@ -9,7 +9,14 @@ from flask import Flask
 
 @pytest.mark.parametrize(
     "method, path",
-    [("POST", ""), ("GET", ""), ("GET", "/job_1"), ("DELETE", "/job_1"), ("GET", "/job_1/audio")],
+    [
+        ("POST", ""),
+        ("GET", ""),
+        ("GET", "/job_1"),
+        ("DELETE", "/job_1"),
+        ("GET", "/job_1/audio"),
+        ("POST", "/job_1/cancel"),
+    ],
 )
 def test_it_says_how_to_get_one(app: Flask, method: str, path: str) -> None:
     response = app.test_client().open(f"/v1/audio/jobs{path}", method=method)
