@@ -31,15 +31,20 @@ class KafkaQueue:
 
     def __init__(self, brokers: Brokers, topics: Topics, *, group: str, instance: str) -> None:
         self.producer = KafkaProducer(brokers, topics)
-        self._receiver = Receiver(
-            brokers,
-            topics.tasks,
-            group=group,
-            instance=instance,
-            limit=_MAX_RECEIVED,
-            receive=self._receive,
-            revoked=self._forget,
-        )
+        # One consumer for each topic: the group would share out the partitions of all topics as if they were one, and
+        # give a worker those of the joins, or of the first segments, and no others.
+        self._receivers = {
+            topic: Receiver(
+                brokers,
+                [topic],
+                group=group,
+                instance=instance and f"{instance}.{topic}",
+                limit=_MAX_RECEIVED,
+                receive=self._receive,
+                revoked=self._forget,
+            )
+            for topic in topics.tasks
+        }
         self._local = LocalQueue()
         self._messages: dict[Task, list[tuple[Place, int]]] = {}
         """Where each task that is not done was received. It may have come more than once."""
@@ -47,11 +52,12 @@ class KafkaQueue:
 
     def start(self) -> None:
         """Begin to receive."""
-        self._receiver.start()
+        for receiver in self._receivers.values():
+            receiver.start()
 
     def stop(self) -> None:
         """Commit what is done, and leave the rest to others."""
-        self._receiver.stop()
+        gevent.joinall([gevent.spawn(receiver.stop) for receiver in self._receivers.values()])
 
     @property
     def segments_waiting(self) -> int:
@@ -114,7 +120,7 @@ class KafkaQueue:
 
     def _finish(self, task: Task) -> None:
         for place, offset in self._messages.pop(task, ()):
-            self._receiver.finish(place, offset)
+            self._receivers[place[0]].finish(place, offset)
 
     def _receive(self, place: Place, message: Message) -> None:
         try:
@@ -130,7 +136,7 @@ class KafkaQueue:
 
     def _put_aside(self, place: Place, message: Message, reason: str) -> None:
         self.producer.put_aside_until_it_works(message, reason)
-        self._receiver.finish(place, message.offset() or 0)
+        self._receivers[place[0]].finish(place, message.offset() or 0)
 
     def _forget(self, revoked: set[Place]) -> None:
         for task, places in list(self._messages.items()):
