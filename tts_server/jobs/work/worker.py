@@ -18,13 +18,14 @@ log = logging.getLogger(__name__)
 MAX_FAILURES = 4
 """After so many failures of one task, its job fails."""
 _PASS_ON_SECONDS = 5.0
-# To split and to finish come first: they are short, or the beginning of something short.
-_KINDS: tuple[Kind, ...] = ("split", "finish", "speak")
-_JOINS: tuple[Kind, ...] = ("join",)
+JOINS = 4
+"""So many files are joined at the same time. That of a book takes minutes, for which a short text must not wait."""
+# The webhook of a finished job may take 20 s.
+_OTHERS: tuple[tuple[Kind, int], ...] = (("split", 2), ("join", JOINS), ("finish", 4))
 
 
 class Worker:
-    """Does tasks, a few at a time: some greenlets for segments, and one for joins, which are long."""
+    """Does tasks, a few at a time. Each kind has greenlets of its own, so that none holds up the speaking."""
 
     def __init__(self, queue: Queue, steps: Steps, metrics: Metrics, *, segments: int) -> None:
         """Speak up to ``segments`` segments at the same time."""
@@ -37,16 +38,16 @@ class Worker:
 
     def start(self) -> None:
         """Begin to take tasks."""
-        self._greenlets = [gevent.spawn(self._run, _KINDS) for _ in range(self._segments)]
-        self._greenlets.append(gevent.spawn(self._run, _JOINS))
+        kinds: tuple[tuple[Kind, int], ...] = (*_OTHERS, ("speak", self._segments))
+        self._greenlets = [gevent.spawn(self._run, kind) for kind, count in kinds for _ in range(count)]
 
     def stop(self) -> None:
         """End at once. The tasks in hand are not done, so they will be delivered again."""
         gevent.killall(self._greenlets)
 
-    def _run(self, kinds: tuple[Kind, ...]) -> None:
+    def _run(self, kind: Kind) -> None:
         while True:
-            self._do(self._queue.take(kinds))
+            self._do(self._queue.take((kind,)))
 
     def _do(self, delivery: Delivery) -> None:
         task = delivery.task
