@@ -124,7 +124,7 @@ def only_on(cores: Collection[int]) -> Iterator[None]:
 
 
 def _create_topics(kafka: local.Kafka) -> None:
-    admin = AdminClient(kafka.client_configuration())
+    admin = AdminClient({**kafka.client_configuration(), "log_level": 3})  # not that it has ended
     topics = [NewTopic(each, num_partitions=_PARTITIONS) for each in Topics(PREFIX).all]
     for created in admin.create_topics(topics).values():
         created.result(_TOPIC_SECONDS)
