@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -116,6 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="the parts to run, separated by commas (default: all)",
     )
     arguments = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started ends then, too
     gc.disable()  # a pause of the client would count as the server's
     speed = yardstick()  # first, while the machine is idle
     try:
