@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 RUN := PYTHONPATH=operator:. $(PY)
 
-.PHONY: help demo test lint test-unit test-random test-integration test-jobs test-e2e cluster-up cluster-down images bench-operator bench-server bench-readings bench-drift bench-fencing bench-outage chaos-jobs soak-fencing generate lock format
+.PHONY: help demo test lint test-unit test-random test-integration test-jobs test-e2e cluster-up cluster-down images bench-operator bench-server bench-jobs bench-readings bench-drift bench-fencing bench-outage chaos-jobs soak-fencing generate lock format
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ bench-operator: $(STAMP) ## the operator at scale, compared with the floor; tabl
 
 bench-server: $(STAMP) ## the model server, compared with its engine alone; table, JSON and plot in build/bench/; 15 minutes
 	@$(RUN) -m bench.server $(BENCH_ARGS)
+
+bench-jobs: $(STAMP) ## long texts through Kafka and S3, compared with the engine alone; table, JSON and plot in build/bench/; an hour
+	@$(RUN) -m bench.jobs $(BENCH_ARGS)
 
 bench-readings: $(STAMP) build/bench/peers/.synced ## readings of polyphones and numbers, compared with other libraries; tables, and JSON in build/bench/
 	@$(RUN) -m bench.readings

@@ -25,7 +25,7 @@ from tts_server.jobs.webhook import Webhooks, is_due
 from tts_server.jobs.work.in_hand import InHand
 from tts_server.jobs.work.segments import ServiceSpeaker
 from tts_server.jobs.work.steps import Steps
-from tts_server.jobs.work.worker import Worker
+from tts_server.jobs.work.worker import JOINS, Worker
 from tts_server.observability.metrics import Metrics
 from tts_server.process.lifecycle import Lifecycle
 from tts_server.settings import Settings
@@ -95,7 +95,8 @@ class Jobs:
             records=self.records,
             queue=queue,
             speaker=ServiceSpeaker(self._service),
-            threads=Threads(2, nice=True),
+            # One for each join, so that segments do not wait for them. Only in a server do requests come first.
+            threads=Threads(JOINS + 2, nice=isinstance(queue, LocalQueue)),
             in_hand=InHand(folder),
             events=Events(describe, publish=self._publish, call=self.webhooks.send),
             metrics=self.metrics,

@@ -208,7 +208,11 @@ class Scheduler:
                     self._background_threads += 1
                 elif index == 0:
                     self._metrics.queue_wait_seconds.observe(now - job.submitted)
-                if job.pending:
+                if job.pending and job.background:
+                    # One text after the other: of two that took turns, both would end at the same time, and the
+                    # threads would have nothing to do until others arrive.
+                    queue.appendleft(job)
+                elif job.pending:
                     queue.append(job)
                 return job, index
             self._queued.clear()

@@ -258,6 +258,38 @@ def test_two_workers_share_the_segments(start: Callable[[], KafkaQueue]) -> None
         gevent.killall(greenlets)
 
 
+def test_each_worker_has_a_share_of_each_topic(start: Callable[[], KafkaQueue]) -> None:
+    queues = [start() for _ in range(3)]
+    got: list[set[str]] = [set() for _ in queues]
+
+    def work(number: int) -> None:
+        while True:
+            delivery = queues[number].take(("join", "speak"))
+            got[number].add(TOPICS.of(delivery.task))
+            queues[number].done(delivery)
+
+    greenlets = [gevent.spawn(work, number) for number in range(3)]
+    try:
+        done = 0
+        while any(each != set(TOPICS.tasks) for each in got):
+            names = [JobName("shop", f"job_{number:028x}") for number in range(done, done + 5)]
+            queues[0].put(Task("join", name, 1) for name in names)
+            queues[0].put(Task("speak", name, 1, 0, 8) for name in names)
+            done += 5
+            gevent.sleep(0.2)
+            assert done < 1000, got
+    finally:
+        gevent.killall(greenlets)
+
+
+def test_segments_are_shared_out_evenly(brokers: Brokers, start: Callable[[], KafkaQueue]) -> None:
+    start().put([Task("speak", JOB, 1, 0, 44)])
+    consumer = Consumer(brokers.consumer("reader", "", lambda _: None))
+    partitions = [TopicPartition(TOPICS.segments, each) for each in range(4)]
+    assert [consumer.get_watermark_offsets(each, SECONDS) for each in partitions] == [(0, 10)] * 4
+    consumer.close()
+
+
 def test_brokers_that_are_away_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tts_server.jobs.kafka.producer._FLUSH_SECONDS", 0.2)
     queue = KafkaProducer(Brokers(bootstrap_servers="127.0.0.1:9"), TOPICS)

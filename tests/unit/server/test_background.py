@@ -58,6 +58,15 @@ def test_live_texts_are_next() -> None:
     assert engine.said.index("您好") <= 1
 
 
+def test_one_text_is_spoken_after_the_other() -> None:
+    made, engine = service(1)
+    texts = [
+        gevent.spawn(made.speak_in_background, Utterance(text), timeout=10) for text in ("一。二。三", "四。五。六")
+    ]
+    gevent.joinall(texts, timeout=10, raise_error=True)
+    assert "".join(engine.said).replace("。", "") == "一二三四五六"
+
+
 def test_after_a_live_text_a_thread_is_kept_free() -> None:
     made, engine = service(2)
     speak(made, "您好")

@@ -1,7 +1,9 @@
 """Puts messages into topics, and returns when they cannot be lost."""
 
 import logging
-from collections.abc import Iterable
+import random
+from collections.abc import Iterable, Iterator
+from itertools import count, repeat
 from typing import Any
 
 import gevent
@@ -28,6 +30,8 @@ _MAX_REASON_CHARACTERS = 1000
 _MAX_KEY_BYTES = 1024
 IDEMPOTENCY_KEY = "idempotency-key"
 """The header with the key of a request, or of the request that an event belongs to."""
+_BY_KEY = repeat(-1)
+"""For librdkafka, the partition that the hash of the key says."""
 
 
 class KafkaProducer:
@@ -75,11 +79,20 @@ class KafkaProducer:
 
     def _send(self, tasks: list[Task], *, anywhere: bool) -> None:
         failures: list[str] = []
+        partitions = self._partitions({self._topics.of(task) for task in tasks if task.kind == "speak"})
         for task in tasks:
-            self._produce(
-                self._topics.of(task), messages.write(task), None if anywhere else messages.key_of(task), failures
-            )
+            topic, key = self._topics.of(task), None if anywhere else messages.key_of(task)
+            # Segments in turns: by their hash, a worker would often have none left while another has several.
+            self._produce(topic, messages.write(task), key, failures, partition=next(partitions.get(topic, _BY_KEY)))
         self._flush(failures)
+
+    def _partitions(self, topics: set[str]) -> dict[str, Iterator[int]]:
+        """Return the partitions of each topic in turns, beginning with any of them."""
+        try:
+            found = {each: self._producer.list_topics(each, timeout=_FLUSH_SECONDS).topics[each] for each in topics}
+        except KafkaException as error:
+            raise QueueError(self._error or error.args[0].str()) from None
+        return {topic: _in_turns(len(each.partitions)) for topic, each in found.items() if each.partitions}
 
     def _publish(self, job: Job, event: Event) -> None:
         failures: list[str] = []
@@ -108,6 +121,8 @@ class KafkaProducer:
         key: Any,
         failures: list[str],
         headers: dict[str, str | bytes | None] | None = None,
+        *,
+        partition: int = -1,
     ) -> None:
         def arrived(error: KafkaError | None, _: Message) -> None:
             if error:
@@ -115,7 +130,7 @@ class KafkaProducer:
 
         while True:
             try:
-                self._producer.produce(topic, value, key, headers=headers or {}, on_delivery=arrived)
+                self._producer.produce(topic, value, key, partition, headers=headers or {}, on_delivery=arrived)
             except BufferError:  # the library's own queue is full
                 self._producer.poll(_POLL_SECONDS)
             except KafkaException as error:
@@ -127,6 +142,11 @@ class KafkaProducer:
         left = self._producer.flush(_FLUSH_SECONDS)
         if failures or left:
             raise QueueError(failures[0] if failures else self._error or "The brokers do not acknowledge.")
+
+
+def _in_turns(partitions: int) -> Iterator[int]:
+    start = random.randrange(partitions)  # noqa: S311 - nobody gains by guessing it
+    return ((start + number) % partitions for number in count())
 
 
 def _singles(task: Task) -> Iterable[Task]:

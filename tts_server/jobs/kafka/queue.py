@@ -34,15 +34,20 @@ class KafkaQueue:
         """``partitions`` is how many topics get that do not exist yet."""
         self._provision = Provision(brokers, topics, partitions=partitions)
         self.producer = KafkaProducer(brokers, topics)
-        self._receiver = Receiver(
-            brokers,
-            topics.tasks,
-            group=group,
-            instance=instance,
-            limit=_MAX_RECEIVED,
-            receive=self._receive,
-            revoked=self._forget,
-        )
+        # One consumer for each topic: the group would share out the partitions of all topics as if they were one, and
+        # give a worker those of the joins, or of the first segments, and no others.
+        self._receivers = {
+            topic: Receiver(
+                brokers,
+                [topic],
+                group=group,
+                instance=instance and f"{instance}.{topic}",
+                limit=_MAX_RECEIVED,
+                receive=self._receive,
+                revoked=self._forget,
+            )
+            for topic in topics.tasks
+        }
         self._local = LocalQueue()
         self._messages: dict[Task, tuple[Place, int] | None] = {}
         """Where each task that is not done was received. None if its partition was revoked while it was in hand."""
@@ -50,11 +55,12 @@ class KafkaQueue:
 
     def start(self) -> None:
         """Begin to receive."""
-        self._receiver.start()
+        for receiver in self._receivers.values():
+            receiver.start()
 
     def stop(self) -> None:
         """Commit what is done, and leave the rest to others."""
-        self._receiver.stop()
+        gevent.joinall([gevent.spawn(receiver.stop) for receiver in self._receivers.values()])
 
     @property
     def segments_waiting(self) -> int:
@@ -122,12 +128,12 @@ class KafkaQueue:
                 self.pass_on(delivery, _AGAIN_SECONDS)
                 return
         if received:
-            self._receiver.finish(*received)
+            self._receivers[received[0][0]].finish(*received)
 
     def _finish(self, task: Task) -> None:
         received = self._messages.pop(task, None)
         if received:
-            self._receiver.finish(*received)
+            self._receivers[received[0][0]].finish(*received)
 
     def _receive(self, place: Place, message: Message) -> None:
         try:
@@ -140,7 +146,7 @@ class KafkaQueue:
         if held:
             # The first one is committed when the task is done. That is enough, and as many as there are may wait.
             if held != received:
-                self._receiver.finish(*received)
+                self._receivers[received[0][0]].finish(*received)
             return
         self._messages[task] = received
         if task not in self._in_hand:
@@ -148,7 +154,7 @@ class KafkaQueue:
 
     def _dead_letter(self, place: Place, message: Message, reason: str) -> None:
         self.producer.dead_letter_until_it_works(message, reason)
-        self._receiver.finish(place, message.offset() or 0)
+        self._receivers[place[0]].finish(place, message.offset() or 0)
 
     def _forget(self, revoked: set[Place]) -> None:
         for task, received in list(self._messages.items()):

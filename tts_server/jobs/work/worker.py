@@ -21,18 +21,16 @@ MAX_FAILURES = 4
 _PASS_ON_SECONDS = 5.0
 # A task that waits for longer is left to recovery. In Kafka, no offset behind a task that waits can be committed.
 _MAX_WAIT_SECONDS = 600.0
-# To split and to finish come first: they are short, or the beginning of something short.
-_KINDS: tuple[Kind, ...] = ("split", "finish", "speak")
-_JOINS: tuple[Kind, ...] = ("join",)
-# Webhooks that do not answer take a greenlet for 20 s each, so they have their own.
-_WEBHOOKS: tuple[Kind, ...] = ("notify",)
-_WEBHOOKS_AT_ONCE = 8
+JOINS = 4
+"""So many files are joined at the same time. That of a book takes minutes, for which a short text must not wait."""
+# A webhook that does not answer takes 20 s.
+_OTHERS: tuple[tuple[Kind, int], ...] = (("split", 2), ("join", JOINS), ("finish", 4), ("notify", 8))
 # What is done for a job that has ended, and cannot fail any more.
 _LAST: tuple[Kind, ...] = ("finish", "notify")
 
 
 class Worker:
-    """Does tasks, a few at a time: greenlets for segments, one for joins, which are long, and some for webhooks."""
+    """Does tasks, a few at a time. Each kind has greenlets of its own, so that none holds up the speaking."""
 
     def __init__(self, queue: Queue, steps: Steps, metrics: Metrics, *, segments: int) -> None:
         """Speak up to ``segments`` segments at the same time."""
@@ -45,17 +43,16 @@ class Worker:
 
     def start(self) -> None:
         """Begin to take tasks."""
-        self._greenlets = [gevent.spawn(self._run, _KINDS) for _ in range(self._segments)]
-        self._greenlets.append(gevent.spawn(self._run, _JOINS))
-        self._greenlets += [gevent.spawn(self._run, _WEBHOOKS) for _ in range(_WEBHOOKS_AT_ONCE)]
+        kinds: tuple[tuple[Kind, int], ...] = (*_OTHERS, ("speak", self._segments))
+        self._greenlets = [gevent.spawn(self._run, kind) for kind, count in kinds for _ in range(count)]
 
     def stop(self) -> None:
         """End at once. The tasks in hand are not done, so they will be delivered again."""
         gevent.killall(self._greenlets)
 
-    def _run(self, kinds: tuple[Kind, ...]) -> None:
+    def _run(self, kind: Kind) -> None:
         while True:
-            delivery = self._queue.take(kinds)
+            delivery = self._queue.take((kind,))
             try:
                 self._do(delivery)
             except Exception:  # a greenlet that ends does no more tasks

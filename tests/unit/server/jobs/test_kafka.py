@@ -154,12 +154,12 @@ PLACE = ("speech.jobs", 0)
 
 
 def received(queue: KafkaQueue, place: Place, task: Task, at: int) -> None:
-    queue._receiver._offsets.setdefault(place, Offsets()).begin(at)
+    queue._receivers[place[0]]._offsets.setdefault(place, Offsets()).begin(at)
     queue._receive(place, cast("Message", FakeMessage(messages.write(task), at)))
 
 
 def committable(queue: KafkaQueue, place: Place = PLACE) -> int | None:
-    return queue._receiver._offsets[place].committable
+    return queue._receivers[place[0]]._offsets[place].committable
 
 
 def test_a_task_that_waits_and_comes_again_is_one_task() -> None:
@@ -169,7 +169,7 @@ def test_a_task_that_waits_and_comes_again_is_one_task() -> None:
         received(queue, PLACE, task, offset)
     delivery = queue.take(("notify",))
     received(queue, PLACE, task, 100)
-    assert queue._receiver._offsets[PLACE].waiting == 1
+    assert queue._receivers[PLACE[0]]._offsets[PLACE].waiting == 1
     assert committable(queue) == 0
     queue.done(delivery)
     assert committable(queue) == 101
@@ -179,8 +179,8 @@ def test_a_task_whose_partition_is_revoked_and_comes_back_is_committed() -> None
     queue, task = KafkaQueue(NOWHERE, TOPICS, group="g", instance="", partitions=2), Task("speak", JOB, 1, 7, 8)
     received(queue, PLACE, task, 5)
     delivery = queue.take(("speak",))
-    queue._receiver._revoked.append(PLACE)
-    queue._receiver._forget_revoked()
+    queue._receivers[PLACE[0]]._revoked.append(PLACE)
+    queue._receivers[PLACE[0]]._forget_revoked()
     received(queue, PLACE, task, 5)
     assert committable(queue) == 5
     queue.done(delivery)

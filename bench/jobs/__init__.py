@@ -1,0 +1,1 @@
+"""Long texts through Kafka and S3: ``python -m bench.jobs``."""

@@ -1,0 +1,131 @@
+"""A whole book: what is in the file against what was in the text."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pysubs2
+
+from bench.figures import Figure, quantile
+from bench.jobs.booktext import book, misread
+from bench.jobs.jobsclient import JobError
+from bench.jobs.listening import at_seams, decoded, jumps
+from bench.jobs.pipeline import BenchError, Pipeline, pipeline
+from tts_server.jobs import layout
+from tts_server.jobs.model import JobName
+from tts_server.jobs.planning.plan import PlannedSegment, newest_plan, read_segments
+from tts_server.jobs.storage import NoObjectError
+from tts_server.jobs.work.segments import read_samples
+
+_TENANT = "anonymous"
+_LOOK_SECONDS = 0.5
+_SAY_SECONDS = 30.0
+# A segment of 30 s takes two core-seconds on the machines that this was written on.
+_SECONDS_PER_CHARACTER = 0.1
+_SEED = 20
+
+
+@dataclass
+class Manifest:
+    """What the bucket has while a job is spoken: its plan, and the length of each segment in samples."""
+
+    name: JobName
+    rate: int = 0
+    planned: list[PlannedSegment] = field(default_factory=list)
+    samples: dict[str, int] = field(default_factory=dict)
+
+    def look(self, running: Pipeline) -> None:
+        """Read what is new."""
+        if not self.planned:
+            plan = newest_plan(running.storage, self.name)
+            if plan is None:
+                return
+            self.rate = plan.sample_rate
+            self.planned = list(read_segments(running.storage, self.name, plan))
+        for entry in running.storage.walk(layout.segments(self.name)):
+            digest, _, kind = entry.name.rpartition("/")[2].partition(".")
+            if kind == "flac" and digest not in self.samples:
+                self.samples[digest] = read_samples(running.storage, self.name, digest)
+
+    @property
+    def text(self) -> str:
+        """What the segments say."""
+        return "".join(each.segment.text for each in self.planned)
+
+    def seams(self) -> list[float]:
+        """Return where each segment but the first begins, in seconds, and at last how long all of them are.
+
+        Raises BenchError if a segment was removed before it was read.
+        """
+        missing = sum(each.digest not in self.samples for each in self.planned)
+        if missing or not self.planned:
+            raise BenchError(f"{missing} of {len(self.planned)} segments were removed before they were read; try again")
+        found, at = [], 0
+        for each in self.planned:
+            at += self.samples[each.digest]
+            found.append(at / self.rate)
+        return found
+
+
+def whole_book(characters: int, cores: list[int], say: Callable[[str], None]) -> list[Figure]:
+    """Have a book spoken by one worker on each core, and listen to it."""
+    made = book(characters, _SEED)
+    with pipeline() as running, ExitStack() as stack, tempfile.TemporaryDirectory(prefix="bench-jobs-") as folder:
+        workers = [stack.enter_context(running.worker([core])) for core in cores]
+        idle = [each.resident_mb() for each in workers]
+        for each in workers:
+            each.forget_peak()
+        begin = time.perf_counter()
+        job = running.client.submit(made.text, title="书", chapters="heading", subtitles="srt")
+        manifest = Manifest(JobName(_TENANT, job))
+        done = _follow(running, job, manifest, _SECONDS_PER_CHARACTER * characters, say)
+        wall = time.perf_counter() - begin
+        used = max(each.peak_mb() - before for each, before in zip(workers, idle, strict=True))
+        audio, captions = Path(folder, "book.mp3"), Path(folder, "book.srt")
+        running.client.download(job, "audio", audio)
+        running.client.download(job, "subtitles", captions)
+        said = "".join(each.text for each in pysubs2.load(str(captions)))
+        *seams, total = manifest.seams()
+        say("listening to the seams")
+        rate, samples = decoded(audio)
+        found, length = jumps(samples, rate)
+        at, elsewhere = at_seams(found, seams)
+    stated = done["audio"]["seconds"]
+    usual = quantile(elsewhere.tolist(), 0.99)
+    return [
+        Figure(f"a book of {len(made.text):,} characters", stated / 3600, "h"),
+        Figure("from the request to the file", wall, "s"),
+        Figure("segments", len(manifest.planned), ""),
+        Figure("sentences in no segment, or not once in order", misread(made.sentences, manifest.text), "", 0),
+        Figure("sentences not in the captions, or not once in order", misread(made.sentences, said), "", 0),
+        Figure("stated length against the sum of the segments", abs(stated / total - 1), "", 0.001),
+        Figure("decoded length against the sum of the segments", abs(length / total - 1), "", 0.001),
+        Figure("largest jump at a seam / P99 of windows elsewhere", max(at, default=0.0) / usual, "", 1.0),
+        Figure("largest jump at a seam, of full scale", max(at, default=0.0), "", 0.01),
+        Figure("memory of a worker above idle", used, "MB", 200),
+    ]
+
+
+def _follow(
+    running: Pipeline, job: str, manifest: Manifest, seconds: float, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Wait until the job is completed, and read the manifest meanwhile."""
+    begin = said = time.monotonic()
+    while True:
+        with suppress(NoObjectError):  # the job has just ended, and removes them
+            manifest.look(running)
+        if done := running.client.completed(job):
+            return done
+        now = time.monotonic()
+        if now - begin > 120 + seconds:
+            raise JobError(f"the book is not completed after {now - begin:.0f} s")
+        if now - said > _SAY_SECONDS:
+            said = now
+            say(f"{len(manifest.samples)} of {len(manifest.planned)} segments")
+        time.sleep(_LOOK_SECONDS)
