@@ -88,11 +88,13 @@ class Deployment:
             spoken = self.folder / f"{name}.spoken"
             spoken.touch()
             instance = {} if name == SERVER else {"TTS_KAFKA_INSTANCE": name}
-            process = Process(port, {**self._settings(), "SPOKEN": str(spoken), **instance, **settings}, spoken)
+            process = Process(
+                port, {**self._settings(), "SPOKEN": str(spoken), **instance, **settings, "TTS_PORT": str(port)}, spoken
+            )
             self.processes[name] = process
         command = "serve" if name == SERVER else "work"
         process.running = process.stack.enter_context(
-            running(self.cache, program=failing.__file__, command=command, port=process.port, **process.settings)
+            running(self.cache, program=failing.__file__, command=command, **process.settings)
         )
 
     def start(self, *names: str, **settings: str) -> None:

@@ -91,15 +91,14 @@ def running(
     python: str = sys.executable,
     program: str = "-mtts_server",
     command: str = "serve",
-    port: int | None = None,
     **settings: str,
 ) -> Iterator[Server]:
     """Start a server with these ``TTS_*`` settings, without waiting for anything; kill it afterwards.
 
-    ``program`` is a file in the place of the server's own module, and ``command`` is its argument. Without a ``port``,
-    it gets a new one. Tests of how a server stops stop it themselves.
+    ``program`` is a file in the place of the server's own module, and ``command`` is its argument. Without
+    ``TTS_PORT``, it gets a port of its own. Tests of how a server stops stop it themselves.
     """
-    port = port or free_port()
+    port = int(settings.get("TTS_PORT", 0)) or free_port()
     environ = {
         **{name: value for name, value in os.environ.items() if not name.startswith("TTS_")},
         "XDG_CACHE_HOME": str(cache),
