@@ -32,10 +32,10 @@ test-unit: $(STAMP) ## pure functions, no I/O
 test-random: $(STAMP) ## rollouts to which anything may happen: 50,000 steps, four minutes; SEED=N repeats a failure
 	STEPS=$${STEPS:-50000} $(PY) -m pytest tests/unit/operator/reconcile/rollout/test_rollout_at_random.py -x $(PYTEST_ARGS)
 
-test-integration: $(STAMP) ## the operator against a real API server; the server as a real process
-	$(PY) -m pytest tests/integration --ignore=tests/integration/jobs $(PYTEST_ARGS)
+test-integration: $(STAMP) ## the operator against a real API server; the server, workers, Kafka, and S3 as real processes
+	$(PY) -m pytest tests/integration --ignore=tests/integration/jobs/test_on_a_cluster.py $(PYTEST_ARGS)
 
-test-jobs: $(STAMP) ## a real Kafka broker and a real S3 server; the first run compiles and downloads them in three minutes
+test-jobs: $(STAMP) ## long texts with a real Kafka broker and a real S3 server, also those of a cluster
 	$(PY) -m pytest tests/integration/jobs $(PYTEST_ARGS)
 
 test-e2e: $(STAMP) ## real pods in three zones, real speech

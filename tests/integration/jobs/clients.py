@@ -1,9 +1,10 @@
-"""What tests do with Kafka: create a topic, send messages, read them."""
+"""What tests do with Kafka: create topics, send messages, read them."""
 
 import secrets
 import time
+from collections.abc import Sequence
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from devcluster.backends.local import Configuration
@@ -14,17 +15,25 @@ SECONDS = 30.0
 def create_topic(configuration: Configuration, partitions: int = 2) -> str:
     """Create a topic and return its name, which is new."""
     name = f"test-{secrets.token_hex(4)}"
-    admin = AdminClient(configuration)  # what it is asked for ends with it
-    admin.create_topics([NewTopic(name, num_partitions=partitions)])[name].result(SECONDS)
+    create_topics(configuration, [name], partitions)
     return name
 
 
-def produce(configuration: Configuration, topic: str, values: list[bytes]) -> None:
-    """Send messages; return when the broker has acknowledged all of them."""
+def create_topics(configuration: Configuration, names: Sequence[str], partitions: int) -> None:
+    """Create topics with these names."""
+    admin = AdminClient(configuration)  # what it is asked for ends with it
+    for each in admin.create_topics([NewTopic(name, num_partitions=partitions) for name in names]).values():
+        each.result(SECONDS)
+
+
+def produce(configuration: Configuration, topic: str, values: Sequence[bytes], key: bytes | None = None) -> None:
+    """Send messages; return when the broker has acknowledged all. Those with the same key stay in order."""
     errors: list[KafkaError] = []
     producer = Producer({**configuration, "enable.idempotence": True, "message.timeout.ms": 30_000})
     for value in values:
-        producer.produce(topic, value, key=value, on_delivery=lambda error, _: errors.append(error) if error else None)
+        producer.produce(
+            topic, value, key=key or value, on_delivery=lambda error, _: errors.append(error) if error else None
+        )
     assert producer.flush(SECONDS) == 0
     assert errors == []
 
@@ -52,3 +61,23 @@ def consume(configuration: Configuration, topic: str, count: int, group: str | N
     finally:
         consumer.close()
     return [message.value() or b"" for message in found]
+
+
+def read_all(configuration: Configuration, topic: str) -> list[Message]:
+    """Read what a topic contains now. Nothing of it may have been removed."""
+    consumer = Consumer({**configuration, "group.id": f"group-{secrets.token_hex(4)}", "enable.auto.commit": False})
+    found: list[Message] = []
+    deadline = time.monotonic() + SECONDS
+    try:
+        numbers = consumer.list_topics(topic, timeout=SECONDS).topics[topic].partitions
+        places = [TopicPartition(topic, number, OFFSET_BEGINNING) for number in numbers]
+        count = sum(consumer.get_watermark_offsets(each, timeout=SECONDS)[1] for each in places)
+        consumer.assign(places)
+        while len(found) < count:
+            assert time.monotonic() < deadline, f"{len(found)} of {count} messages"
+            message = consumer.poll(0.5)
+            if message is not None and not message.error():
+                found.append(message)
+    finally:
+        consumer.close()
+    return found

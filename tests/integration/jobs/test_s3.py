@@ -12,6 +12,8 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedEr
 from obstore.store import S3Store
 
 from devcluster.backends import local
+from tts_server.jobs.start_check import storage_problem
+from tts_server.jobs.storage import open_storage
 
 from .conftest import commands_that_name, open_store
 
@@ -99,3 +101,30 @@ def test_the_key_is_in_no_log_and_no_command_line(s3: local.S3) -> None:
     assert secret not in lines
     assert secret not in s3.log.read_text()
     assert secret not in repr(s3)
+
+
+@pytest.mark.parametrize(
+    "bucket, changes, told",
+    [
+        ("tts", {}, ""),
+        ("nobody", {}, "The bucket does not exist"),
+        ("tts", {"AWS_ACCESS_KEY_ID": "nobody"}, "403 Forbidden: InvalidAccessKeyId: The AWS Access Key Id"),
+        ("tts", {"AWS_SECRET_ACCESS_KEY": "wrong"}, "403 Forbidden: SignatureDoesNotMatch: The request signature"),
+    ],
+)
+def test_a_worker_says_what_is_wrong_with_its_bucket(
+    s3: local.S3, monkeypatch: pytest.MonkeyPatch, bucket: str, changes: dict[str, str], told: str
+) -> None:
+    found = s3.store_configuration()
+    settings = {
+        "AWS_ENDPOINT_URL": found["endpoint"],
+        "AWS_REGION": found["region"],
+        "AWS_ACCESS_KEY_ID": found["access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": found["secret_access_key"],
+    }
+    for name, value in {**settings, **changes}.items():
+        monkeypatch.setenv(name, value)
+    problem = storage_problem(open_storage(f"s3://{bucket}/jobs", ca_file=str(s3.gateway.ca_file)))
+    assert told in problem
+    assert bool(problem) == bool(told)
+    assert "StringToSign" not in problem

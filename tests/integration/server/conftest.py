@@ -21,13 +21,13 @@ START_SECONDS = 60.0
 STOP_SECONDS = 45.0
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Return when the condition holds; fail when it does not within the time."""
+def wait_until(condition: Callable[[], bool], seconds: float = 30.0, *, every: float = 0.01) -> None:
+    """Return when the condition holds; fail when it does not within the time. Look ``every`` so many seconds."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()
     while not condition():
         assert time.monotonic() < deadline, "timed out"
-        pause.wait(0.01)
+        pause.wait(every)
 
 
 def wait_until_ready(server: "Server") -> None:
@@ -58,10 +58,10 @@ class Server:
         return requests.get(self.url + path, timeout=timeout)
 
     def status(self, path: str) -> int:
-        """The status of a GET, 0 when nobody listens."""
+        """The status of a GET, 0 when nobody listens or answers."""
         try:
             return self.get(path).status_code
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return 0
 
     def post(self, body: Any, timeout: float = 60.0, **more: Any) -> requests.Response:
@@ -87,14 +87,18 @@ class Server:
 
 @contextmanager
 def running(
-    cache: Path, python: str = sys.executable, program: str = "-mtts_server", command: str = "serve", **settings: str
+    cache: Path,
+    python: str = sys.executable,
+    program: str = "-mtts_server",
+    command: str = "serve",
+    **settings: str,
 ) -> Iterator[Server]:
     """Start a server with these ``TTS_*`` settings, without waiting for anything; kill it afterwards.
 
-    ``program`` is a file in the place of the server's own module, and ``command`` is its argument. Tests of how a
-    server stops stop it themselves.
+    ``program`` is a file in the place of the server's own module, and ``command`` is its argument. Without
+    ``TTS_PORT``, it gets a port of its own. Tests of how a server stops stop it themselves.
     """
-    port = free_port()
+    port = int(settings.get("TTS_PORT", 0)) or free_port()
     environ = {
         **{name: value for name, value in os.environ.items() if not name.startswith("TTS_")},
         "XDG_CACHE_HOME": str(cache),

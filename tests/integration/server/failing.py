@@ -1,11 +1,19 @@
-"""The server with an engine that fails at a sentence which contains 失败, and is slow at one which contains 慢."""
+"""The server with an engine that fails at a sentence with 失败, dies at one with 崩溃, and is slow at each 慢.
 
+It adds each sentence that it begins to the file with the name in SPOKEN, if there is one.
+"""
+
+import os
+import signal
 import sys
 import time
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from tts_server.__main__ import main
+
+_SPOKEN = os.environ.get("SPOKEN", "")
 
 
 class Session:
@@ -24,10 +32,14 @@ class Session:
 
 
 def _misbehave(text: str) -> None:
+    if _SPOKEN:
+        with Path(_SPOKEN).open("a", encoding="utf-8") as file:
+            file.write(f"{text}\n")
     if "失败" in text:
         raise RuntimeError("the engine fails, as it was told to")
-    if "慢" in text:
-        time.sleep(0.5)  # on the engine's thread, as if the machine were slow
+    if "崩溃" in text:
+        os.kill(os.getpid(), signal.SIGKILL)  # as the kernel ends a process that faults, or has too much memory
+    time.sleep(0.5 * text.count("慢"))  # on the engine's thread, as if the machine were slow
 
 
 class Engine:
