@@ -113,10 +113,10 @@ FAST_AUTOSCALING = (
 """Lets a user watch a service scale. With a thousand autoscalers, these intervals would saturate the machine."""
 
 
-def controller_manager(cluster: Cluster, *, with_pods: bool) -> Component:
+def controller_manager(cluster: Cluster, *, fast_autoscaling: bool) -> Component:
     """Return the controller manager. Its default client rate limits would dominate every benchmark, so they are raised.
 
-    `with_pods` shortens the autoscaler's intervals. Fake pods never scale, so they keep the defaults of Kubernetes.
+    `fast_autoscaling` shortens the autoscalers' intervals, for clusters with few of them.
     """
     config = pki.kubeconfig_path(cluster, pki.CONTROLLER_MANAGER)
     return Component(
@@ -135,7 +135,7 @@ def controller_manager(cluster: Cluster, *, with_pods: bool) -> Component:
             f"--cluster-signing-key-file={cluster.pki / 'ca.key'}",
             "--leader-elect=false",
             "--node-monitor-grace-period=20s",
-            *(FAST_AUTOSCALING if with_pods else ()),
+            *(FAST_AUTOSCALING if fast_autoscaling else ()),
             "--concurrent-deployment-syncs=20",
             "--concurrent-replicaset-syncs=20",
             "--concurrent-gc-syncs=40",

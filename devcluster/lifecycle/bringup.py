@@ -20,6 +20,9 @@ from devcluster.lifecycle.claims import Spec
 from devcluster.nodes import kwok, node
 from devcluster.progress import Progress
 
+FEW_NODES = 3
+"""Up to so many fake nodes are for tests, more of them for a thousand services at once."""
+
 
 @dataclass(frozen=True)
 class SpecPatch:
@@ -129,8 +132,9 @@ class _Bringup:
         cluster, supervisor = self._cluster, self._supervisor
         supervisor.ensure(components.etcd(cluster))
         supervisor.ensure(components.apiserver(cluster))
+        few_services = bool(self._nodes) or self._spec.kwok <= FEW_NODES
         controllers = (
-            components.controller_manager(cluster, with_pods=bool(self._nodes)),
+            components.controller_manager(cluster, fast_autoscaling=few_services),
             components.scheduler(cluster),
         )
         for component in controllers:  # they retry until the API server responds, and take a second to start

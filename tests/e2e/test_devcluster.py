@@ -123,14 +123,36 @@ def neighbour() -> Iterator[Cluster]:
     devcluster("down", "--name", NEIGHBOUR)
 
 
-@pytest.fixture
-def cluster(neighbour: Cluster) -> Iterator[Cluster]:
+@pytest.fixture(autouse=True)
+def untouched(neighbour: Cluster) -> Iterator[None]:
+    """The other cluster runs on, whatever a test does."""
     before = {name: processes.read_record(neighbour.records / f"{name}.json") for name in ("etcd", "kube-apiserver")}
     assert all(before.values())
-    yield up()
-    devcluster("down", "--name", NAME)
+    yield
     assert before == {name: processes.read_record(neighbour.records / f"{name}.json") for name in before}
     devcluster("status", "--name", NEIGHBOUR)
+
+
+@pytest.fixture(scope="module")
+def down_at_last(neighbour: Cluster) -> Iterator[None]:
+    """Nothing of the cluster is left after the last test."""
+    del neighbour  # it is there all the time
+    yield
+    devcluster("down", "--name", NAME)
+
+
+@pytest.fixture
+def cluster(down_at_last: None) -> Cluster:
+    """The cluster, up. Tests leave it to the next one in any state: `up` heals it."""
+    del down_at_last
+    return up()
+
+
+@pytest.fixture
+def no_cluster(down_at_last: None) -> None:
+    """Nothing of the cluster."""
+    del down_at_last
+    devcluster("down", "--name", NAME)
 
 
 @pytest.fixture(scope="module")
@@ -200,25 +222,6 @@ def pods_reach_each_other(cluster: Cluster) -> bool:
     )
 
 
-def test_pods_find_each_other_by_name_and_come_back_after_a_mass_kill(cluster: Cluster, image: str) -> None:
-    devcluster("up", "--name", NAME, "--ingress")
-    devcluster("load-image", image, "--name", NAME)
-    kubectl(cluster, "apply", "-f", "-", stdin=server(image))
-    kubectl(cluster, "rollout", "status", "deployment/web", "--timeout=60s")
-    until("every pod to reach the service", lambda: pods_reach_each_other(cluster), 30)
-
-    kill_all(cluster)
-    assert up() == cluster
-    until("the pods to serve again", lambda: pods_reach_each_other(cluster), 90)
-    assert processes.read_record(cluster.records / "traefik.json")  # what was asked for once is kept
-    assert cluster.ingress_url in devcluster("status", "--name", NAME)
-
-    before = sockets()
-    devcluster("down", "--name", NAME)
-    assert traces(cluster) == []
-    assert sockets() < before
-
-
 def test_a_zone_goes_down_and_comes_back(cluster: Cluster) -> None:
     devcluster("zone", "down", "zone-b", "--name", NAME)
     until("node-2 to be not ready", lambda: not ready(cluster, "node-2"), 60)
@@ -254,8 +257,47 @@ def test_up_after_a_reboot(cluster: Cluster) -> None:
     assert "kept" in kubectl(cluster, "get", "configmaps")
 
 
+@pytest.fixture
+def serving(cluster: Cluster, image: str) -> Cluster:
+    """The cluster, with a web server in each zone."""
+    devcluster("load-image", image, "--name", NAME)
+    kubectl(cluster, "apply", "-f", "-", stdin=server(image))
+    kubectl(cluster, "rollout", "status", "deployment/web", "--timeout=60s")
+    until("every pod to reach the service", lambda: pods_reach_each_other(cluster), 30)
+    return cluster
+
+
+def test_pods_find_each_other_by_name_and_come_back_after_a_mass_kill(serving: Cluster) -> None:
+    devcluster("up", "--name", NAME, "--ingress")
+    kill_all(serving)
+    assert up() == serving
+    until("the pods to serve again", lambda: pods_reach_each_other(serving), 90)
+    assert processes.read_record(serving.records / "traefik.json")  # what was asked for once is kept
+    assert serving.ingress_url in devcluster("status", "--name", NAME)
+
+
+def test_down_leaves_nothing_but_the_users_own_programs(serving: Cluster) -> None:
+    before = sockets()
+    reader = subprocess.Popen(["tail", "-f", str(serving.logs / "etcd.log")], stdout=subprocess.DEVNULL)
+    try:
+        devcluster("down", "--name", NAME)
+        assert reader.poll() is None
+    finally:
+        reader.kill()
+        reader.wait(10)
+    assert traces(serving) == []
+    assert sockets() < before
+
+
+def test_down_after_everything_died(cluster: Cluster) -> None:
+    kill_all(cluster)
+    devcluster("down", "--name", NAME)
+    assert traces(cluster) == []
+
+
 @pytest.mark.parametrize("moment", ["claimed", "kube-apiserver", "kubelet-node-2"])
-def test_a_killed_up_leaves_nothing_after_down(neighbour: Cluster, moment: str) -> None:
+@pytest.mark.usefixtures("no_cluster")
+def test_a_killed_up_leaves_nothing_after_down(moment: str) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "devcluster", "up", "--name", NAME, "--nodes", str(NODES)],
         cwd=REPOSITORY,
@@ -275,23 +317,6 @@ def test_a_killed_up_leaves_nothing_after_down(neighbour: Cluster, moment: str) 
     cluster = claims.existing(NAME)
     devcluster("down", "--name", NAME)
     assert traces(cluster) == []
-    assert living(neighbour)
-
-
-def test_down_after_everything_died(cluster: Cluster) -> None:
-    kill_all(cluster)
-    devcluster("down", "--name", NAME)
-    assert traces(cluster) == []
-
-
-def test_the_users_own_programs_are_left_alone(cluster: Cluster) -> None:
-    reader = subprocess.Popen(["tail", "-f", str(cluster.logs / "etcd.log")], stdout=subprocess.DEVNULL)
-    try:
-        devcluster("down", "--name", NAME)
-        assert reader.poll() is None
-    finally:
-        reader.kill()
-        reader.wait(10)
 
 
 OCCUPY = """
@@ -307,8 +332,9 @@ time.sleep(300)
 """
 
 
-def test_a_failing_component_is_named_with_the_end_of_its_log(cluster: Cluster) -> None:
-    devcluster("down", "--name", NAME)
+@pytest.mark.usefixtures("no_cluster")
+def test_a_failing_component_is_named_with_the_end_of_its_log() -> None:
+    cluster = claims.claim(NAME)  # as `up` does first: it then has addresses
     words = [sys.executable, "-m", "devcluster", "up", "--name", NAME, "--nodes", "0"]
     with subprocess.Popen([sys.executable, "-c", OCCUPY, cluster.host_address], stdout=subprocess.PIPE) as blocker:
         try:

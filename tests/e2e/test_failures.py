@@ -6,12 +6,28 @@ import pytest
 
 from tests.e2e.namespace import SMALL, Namespace, until
 
-pytestmark = pytest.mark.timeout(180, func_only=True)
+pytestmark = [pytest.mark.timeout(180, func_only=True), pytest.mark.usefixtures("failing")]
+STARVED = {"starved-server": "32Mi", "starved-worker": "64Mi"}
+"""Services by what runs out of memory, and how much they get."""
 
 
-def test_an_image_that_cannot_be_pulled(ns: Namespace, server_image: str) -> None:
-    repository = server_image.rpartition(":")[0]
+@pytest.fixture(scope="module")
+def repository(server_image: str) -> str:
+    """The repository of the model server's image."""
+    return server_image.rpartition(":")[0]
+
+
+@pytest.fixture(scope="module")
+def failing(ns: Namespace, repository: str) -> None:
+    """The services of all tests: they fail side by side, while each test waits for its own."""
     ns.apply("lost", replicas=1, image={"repository": repository, "tag": "no-such-tag"})
+    ns.apply("keyless", replicas=1, server={"auth": {"apiKeysSecretRef": {"name": "keys", "key": "keys"}}})
+    for name, memory in STARVED.items():
+        amounts = {"requests": {"cpu": SMALL["requests"]["cpu"], "memory": memory}, "limits": {"memory": memory}}
+        ns.apply(name, replicas=1, resources=amounts)
+
+
+def test_an_image_that_cannot_be_pulled(ns: Namespace, repository: str) -> None:
     until(
         "the reason is told",
         lambda: ns.condition("lost").get("reason") == "ImagePullBackOff",
@@ -33,11 +49,8 @@ def test_an_image_that_cannot_be_pulled(ns: Namespace, server_image: str) -> Non
     ns.kubectl("delete", "tts", "lost")
 
 
-@pytest.mark.parametrize("memory", ["32Mi", "64Mi"], ids=["kills-the-server", "kills-its-worker"])
-def test_a_pod_without_enough_memory(ns: Namespace, memory: str) -> None:
-    name = f"starved-{memory.lower()}"
-    amounts = {"requests": {"cpu": SMALL["requests"]["cpu"], "memory": memory}, "limits": {"memory": memory}}
-    ns.apply(name, replicas=1, resources=amounts)
+@pytest.mark.parametrize("name", STARVED)
+def test_a_pod_without_enough_memory(ns: Namespace, name: str) -> None:
     until(
         "the reason is told",
         lambda: ns.status(name).get("lastFailure", {}).get("reason") == "OOMKilled",
@@ -53,7 +66,6 @@ def test_a_pod_without_enough_memory(ns: Namespace, memory: str) -> None:
 
 
 def test_a_secret_that_is_missing(ns: Namespace) -> None:
-    ns.apply("keyless", replicas=1, server={"auth": {"apiKeysSecretRef": {"name": "keys", "key": "keys"}}})
     # A slow kubelet says first that it still waits for the Secret.
     until(
         "the Secret is named",
