@@ -183,24 +183,12 @@ class Scheduler:
         return self._background if self._background and self._background_threads < self._threads - keep_free else None
 
     def _next_sentence(self) -> tuple[Job, int]:
-        """Wait for a sentence, and return its job and its index.
-
-        Jobs past their deadline or that waited too long to begin are cancelled, and those far ahead of their readers
-        are paused.
-        """
+        """Wait for a sentence, and return its job and its index."""
         while True:
             while (queue := self._next_queue()) is not None:
                 job = queue.popleft()
                 now = time.monotonic()
-                if not job.pending:
-                    continue
-                if job.stream.far_ahead and not job.background:
-                    self._pause(job)
-                    continue
-                if now >= job.deadline:
-                    self.cancel(job, DeadlineError())
-                    continue
-                if not (job.started or job.background or self._is_in_time(job, now)):
+                if not (job.pending and self._may_go_on(job, now)):
                     continue
                 index = job.started
                 job.started += 1
@@ -219,10 +207,21 @@ class Scheduler:
             # A thread that is kept free may begin on the background later, without anything that wakes it.
             self._queued.wait(_LIVE_SECONDS if self._background else None)
 
-    def _is_in_time(self, job: Job, now: float) -> bool:
-        """Return whether the job may begin. Otherwise, it is cancelled."""
+    def _may_go_on(self, job: Job, now: float) -> bool:
+        """Return whether a thread may take the job's next sentence.
+
+        A job past its deadline, or that has waited too long to begin, is cancelled. One far ahead of its readers is
+        paused.
+        """
+        if job.stream.far_ahead and not job.background:
+            self._pause(job)
+            return False
+        if now >= job.deadline:
+            self.cancel(job, DeadlineError())
+            return False
         try:
-            self.admission.check_wait(now - job.submitted)
+            if not (job.started or job.background):
+                self.admission.check_wait(now - job.submitted)
         except OverloadedError as error:
             self.cancel(job, error)
             return False
