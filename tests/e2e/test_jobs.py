@@ -24,10 +24,10 @@ from tests.e2e.client import get, post
 from tests.e2e.namespace import SMALL, Namespace, until, zones
 from tts_operator.json_object import Json
 
-JOBS = int(os.environ.get("JOBS", "5"))
+JOBS = int(os.environ.get("JOBS", "4"))
 """How many jobs. `make chaos-jobs` has 30, and more happens to them."""
 LONG = "JOBS" in os.environ
-SENTENCES = 120 if LONG else 40
+SENTENCES = 120 if LONG else 24
 KILL_SECONDS = 20.0
 AWAY_SECONDS = 60.0 if LONG else 10.0
 SECONDS = 3000 if LONG else 300

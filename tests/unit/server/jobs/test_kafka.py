@@ -309,8 +309,11 @@ def test_a_dead_letter_is_never_too_large(monkeypatch: pytest.MonkeyPatch) -> No
     class Client:
         def __init__(self, _: object) -> None: ...
 
-        def produce(self, _: str, value: bytes, key: bytes | None, *, headers: Any, on_delivery: object) -> None:
+        def produce(
+            self, _: str, value: bytes, key: bytes | None, partition: int, *, headers: Any, on_delivery: object
+        ) -> None:
             assert on_delivery
+            assert partition == -1  # any
             sent.append((value, key, headers))
 
         def flush(self, _: float) -> int:

@@ -5,13 +5,12 @@ import time
 import gevent
 import pytest
 
+from tests.unit.server.conftest import SAMPLES_PER_SYLLABLE, FakeEngine
 from tts_server.audio.encoding import FORMATS
 from tts_server.cache.memory import AudioCache
 from tts_server.observability.metrics import Metrics
 from tts_server.synthesis.service import SpeechResult, SpeechService, Utterance
 from tts_server.synthesis.stream import MAX_AHEAD_SECONDS, AudioStream
-
-from .conftest import SAMPLES_PER_SYLLABLE, FakeEngine
 
 pytestmark = pytest.mark.timeout(60)
 SENTENCES = 60

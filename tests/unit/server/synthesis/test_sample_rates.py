@@ -10,6 +10,7 @@ import soundfile
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tests.unit.server.conftest import FakeEngine
 from tts_server.audio.encoding import FORMATS, at_rate
 from tts_server.audio.pcm import BYTES_PER_SAMPLE
 from tts_server.cache.memory import AudioCache
@@ -17,8 +18,6 @@ from tts_server.engines import Delivery, Sentence
 from tts_server.observability.metrics import Metrics
 from tts_server.synthesis.scheduler import Job
 from tts_server.synthesis.service import SpeechService, Utterance
-
-from .conftest import FakeEngine
 
 URL = "/v1/audio/speech"
 TEXT = "你好。你们好"  # 500 samples at the fake engine's 8000 Hz, in two sentences

@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from tests.unit.server.conftest import FakeEngine
 from tts_server.lexicon import LexiconError
 from tts_server.lexicon.file import MAX_FILE_BYTES, LexiconFile, parse
 from tts_server.observability.metrics import Metrics
 from tts_server.synthesis.service import SpeechService, Utterance
 from tts_server.synthesis.service_lexicon import ServiceLexicon
-
-from .conftest import FakeEngine
 
 SYLLABLES = frozenset({"hang", "zhang"})
 

@@ -75,7 +75,7 @@ def test_every_setting_is_in_the_table() -> None:
 
 
 def test_the_documentation_has_the_table_as_it_is() -> None:
-    text = (Path(__file__).parents[3] / "docs" / "server.md").read_text()
+    text = (Path(__file__).parents[4] / "docs" / "server.md").read_text()
     assert settings_markdown() in text, "run `make generate`"
 
 
@@ -93,7 +93,7 @@ def test_secrets_are_not_shown() -> None:
 
 
 def test_the_table_says_of_each_variable_that_the_operator_sets_what_sets_it() -> None:
-    golden = Path(__file__).parents[1] / "operator" / "golden" / "everything.yaml"
+    golden = Path(__file__).parents[2] / "operator" / "golden" / "everything.yaml"
     pods = set(re.findall(r"- name: (TTS_\w+)", golden.read_text(encoding="utf-8")))
     pods -= {"TTS_QUEUE_SECONDS"}  # of that spec's podTemplate
     told = {each.metadata["env"] for each in fields(Settings) if each.metadata["service"]}

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.unit.server.conftest import FakeEngine
 from tts_server.engines.fastspeech2.engine import MAX_SENTENCE_SYLLABLES
 from tts_server.engines.fastspeech2.phonemes import FrontEnd
 from tts_server.synthesis.service import cache_key
@@ -11,8 +12,6 @@ from tts_server.text import plan_sentences
 from tts_server.text.delivery import Delivery
 from tts_server.text.script import Break, Run, is_pinyin, parse_pinyin, plain_script
 from tts_server.text.sentences import COMMA_PAUSE_SECONDS, SENTENCE_PAUSE_SECONDS, Sentence, Span
-
-from .conftest import FakeEngine
 
 NORMAL = Delivery("one")
 OTHER = Delivery("two")

@@ -6,12 +6,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from flask.testing import FlaskClient
 
+from tests.unit.server.api.test_responses import served
+from tests.unit.server.conftest import FakeEngine
 from tts_server.api.schema.requests import PlainRequest
 from tts_server.apikeys import ApiKey, Limits
 from tts_server.auth.links import Links
-
-from .conftest import FakeEngine
-from .test_responses import served
 
 SHOP = ApiKey("shop", "a", Limits(characters_per_minute=4))
 STAFF = ApiKey("staff", "钥匙à")  # in UTF-8, its last byte is a space in Latin-1

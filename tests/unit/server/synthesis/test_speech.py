@@ -10,6 +10,7 @@ from itertools import count
 import gevent
 import pytest
 
+from tests.unit.server.conftest import SAMPLES_PER_SYLLABLE, FakeEngine
 from tts_server.audio.encoding import FORMATS, Encoder
 from tts_server.audio.pcm import BYTES_PER_SAMPLE
 from tts_server.cache.memory import AudioCache
@@ -19,8 +20,6 @@ from tts_server.synthesis.admission import OverloadedError
 from tts_server.synthesis.scheduler import Job
 from tts_server.synthesis.service import SpeechResult, SpeechService, Utterance
 from tts_server.synthesis.stream import AudioStream, DeadlineError
-
-from .conftest import SAMPLES_PER_SYLLABLE, FakeEngine
 
 BYTES_PER_SYLLABLE = BYTES_PER_SAMPLE * SAMPLES_PER_SYLLABLE
 

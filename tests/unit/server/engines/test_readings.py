@@ -11,7 +11,7 @@ from tts_server.engines.fastspeech2.readings import contexts, read, read_aloud
 from tts_server.engines.fastspeech2.readings.dictionary import OWN_WORDS, SUPERSEDED, lines
 from tts_server.engines.fastspeech2.readings.names import SURNAMES
 
-LISTS = Path(__file__).parent / "readings"
+LISTS = Path(__file__).parent.parent / "readings"
 
 
 def expected(name: str) -> list[tuple[str, int, set[str]]]:

@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
+from tests.unit.server.aligning import AligningFakeEngine
+from tests.unit.server.api.test_responses import served
 from tts_server.api.endpoints.speech_responses import HAS_LEFT
 from tts_server.apikeys import ApiKey, Limits
-
-from .aligning import AligningFakeEngine
-from .test_responses import served
 
 SHOP = ApiKey("shop", "a", Limits(characters_per_minute=4))
 HEADERS = {"Authorization": "Bearer a"}

@@ -12,12 +12,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tests.unit.server.conftest import FakeEngine
 from tts_server.apikeys import parse_api_keys
 from tts_server.process.lifecycle import Lifecycle
 from tts_server.settings import Settings
 from tts_server.wsgi.app import create_app
-
-from .conftest import FakeEngine
 
 URL = "/v1/audio/speech"
 TWO_SENTENCES = "你好。你们好"  # of 200 and 300 samples at 8000 Hz
@@ -199,7 +198,7 @@ def test_the_document_of_a_server_that_takes_jobs_describes_them(engine: FakeEng
 
 def routes(app: Flask) -> set[tuple[str, str]]:
     """The paths and methods of the API. Those that only say that there are no jobs are none."""
-    pages = {"/", "/static/<path:filename>", "/static/<version>/<name>"}
+    pages = {"/", "/jobs", "/static/<path:filename>", "/static/<version>/<name>"}
     return {
         (rule.rule.replace("<path:", "{").replace("<", "{").replace(">", "}"), method.lower())
         for rule in app.url_map.iter_rules()

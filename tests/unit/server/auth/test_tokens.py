@@ -11,14 +11,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask.testing import FlaskClient
 
+from tests.unit.server.api.test_responses import URL, served
+from tests.unit.server.conftest import FakeEngine
 from tts_operator.keyring import Keyring
 from tts_server.apikeys import parse_api_keys
 from tts_server.auth.keys import Keys
 from tts_server.auth.tokens import Tokens
 from tts_server.settings import decoded
-
-from .conftest import FakeEngine
-from .test_responses import URL, served
 
 POD, OTHER = "7f3c2f2e-0000-4000-8000-00000000000a", "7f3c2f2e-0000-4000-8000-00000000000b"
 OURS, THEIRS = Keyring(b"\1" * 32), Keyring(b"\2" * 32)

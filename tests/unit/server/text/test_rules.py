@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tts_server.text import RuleUse, normalise, normalise_with_trace
 from tts_server.text.rules import RULES, Rule
 
-LISTS = Path(__file__).parent / "readings"
+LISTS = Path(__file__).parent.parent / "readings"
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)

@@ -9,11 +9,10 @@ import webvtt
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tests.unit.server.aligning import AligningFakeEngine
+from tests.unit.server.api.test_responses import served
+from tests.unit.server.conftest import FakeEngine
 from tts_server.apikeys import ApiKey
-
-from .aligning import AligningFakeEngine
-from .conftest import FakeEngine
-from .test_responses import served
 
 URL = "/v1/audio/timestamps"
 TEXT = "你好。你们好"  # at 8000 Hz 100 samples a character, and 400 of silence

@@ -8,13 +8,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tests.unit.server.api.test_api import error, speak
+from tests.unit.server.conftest import FakeEngine
 from tts_server.engines import Delivery, Sentence
 from tts_server.lexicon import read_lexicon
 from tts_server.synthesis.scheduler import Job
 from tts_server.synthesis.service import SpeechService
-
-from .conftest import FakeEngine
-from .test_api import error, speak
 
 PHONEMES = "/v1/audio/phonemes"
 

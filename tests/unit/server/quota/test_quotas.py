@@ -6,15 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.server.api.test_responses import served, speak
+from tests.unit.server.conftest import FakeEngine
 from tts_server.apikeys import ApiKey, Limits
 from tts_server.observability.metrics import Metrics
 from tts_server.quota.local import LocalUsage
 from tts_server.quota.quotas import QuotaExceededError, Quotas, TooLongForQuotaError
 from tts_server.quota.rate import Rate, rates, spend
 from tts_server.quota.usage import UnavailableError
-
-from .conftest import FakeEngine
-from .test_responses import served, speak
 
 MINUTE = Rate("minute", 60, 60.0)
 SHOP = ApiKey("shop", "a", Limits(characters_per_minute=20, characters_per_day=50, streams=1))

@@ -6,6 +6,7 @@ from typing import Any
 import gevent
 import pytest
 
+from tests.unit.server.conftest import FakeEngine
 from tts_server.apikeys import ANONYMOUS
 from tts_server.cache.memory import AudioCache
 from tts_server.duplex.account import Account
@@ -15,8 +16,6 @@ from tts_server.duplex.task import Task
 from tts_server.observability.metrics import Metrics
 from tts_server.quota.quotas import Quotas
 from tts_server.synthesis.service import SpeechService
-
-from .conftest import FakeEngine
 
 pytestmark = pytest.mark.timeout(30)
 # A character is 200 bytes of audio, and the outbox holds 64 KiB.

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, cast
 import gevent
 import pytest
 
+from tests.unit.server.aligning import AligningFakeEngine
+from tests.unit.server.conftest import FakeEngine
 from tts_server.audio.encoding import FORMATS, at_rate
 from tts_server.cache.memory import AudioCache
 from tts_server.lexicon import read_lexicon
 from tts_server.observability.metrics import Metrics
 from tts_server.synthesis.service import NoTimestampsError, SpeechResult, SpeechService, Utterance
-
-from .aligning import AligningFakeEngine
-from .conftest import FakeEngine
 
 if TYPE_CHECKING:
     from tts_server.cache.redis import RedisCache
