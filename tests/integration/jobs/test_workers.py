@@ -138,7 +138,9 @@ def test_a_book_while_workers_broker_and_bucket_fail(deployment: Deployment, buc
     until_told(deployment, job["id"], "completed")
     made = spoken(deployment, seen)
     assert set(made) == {han(each) for each in seen.texts}
-    assert made.total() - len(made) <= kills * IN_HAND, "only what was in hand is made again"
+    # A broker that starts again may give a partition to the other worker, which makes what the first one has in hand.
+    in_hand = (kills + len(WORKERS)) * IN_HAND
+    assert made.total() - len(made) <= in_hand, "only what was in hand is made again"
 
 
 def _check_each_sentence_is_there_once(text: str, seen: Seen) -> None:
