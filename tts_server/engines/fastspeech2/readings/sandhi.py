@@ -28,7 +28,7 @@ _THIRD = "3"
 # rjieba does not know them as pronouns.
 _PERSONS = frozenset({"您", "咱"})
 # After these, 得 is the verb "must", also where rjieba has them as verbs: 怕是得下雪, 饭得趁热吃.
-_BEFORE_MUST = re.compile(r"(?:[怕许能]是|[可了]|时候|^[钱饭话事活药])$")
+_BEFORE_MUST = re.compile(r"(?:[怕许能]是|[可了得]|时候|^[钱饭话事活药])$")
 
 
 def read_particles(run: str, words: list[Word], origins: list[str]) -> list[int]:
@@ -53,7 +53,7 @@ def read_particles(run: str, words: list[Word], origins: list[str]) -> list[int]
 
 
 def _must(run: str, place: int) -> bool:
-    return _BEFORE_MUST.search(run[max(0, place - 2) : place]) is not None or run[place - 1] in "钱饭"
+    return _BEFORE_MUST.search(run[max(0, place - 2) : place]) is not None or run[place - 1] in "钱饭车药"
 
 
 def _describes(word: Word, after: list[Word]) -> bool:
