@@ -110,7 +110,10 @@ _MEASURES = (
     "枚 尊 具 瓣 匙 截 厢 [室房](?=[\\d一二两三四五]厅) 听 提 帖 伙 帮 客 格 发 门课 味 处 胜 路(?!公交|车|地铁)"
 )
 COUNTED = "|".join(_MEASURES.split())
-MEASURE_WORDS = rf"(?!次[方元]|手|月|年级|点[零一二三四五六七八九]|代(?!人)|人称|路)(?:{COUNTED})"
+MEASURE_WORDS = (
+    r"(?!次[方元]|手|月|年级|点(?![一三]刻)[零一二三四五六七八九]|本(?:线|批|院校|学校|录取)|代(?!人)|人称|路)"
+    rf"(?:{COUNTED})"
+)
 
 
 def say_unit(unit: str, per: str | None = None) -> str:

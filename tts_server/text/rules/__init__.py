@@ -60,8 +60,10 @@ RULES: tuple[Rule, ...] = (
     scores.ratio,
     # telephones and identifiers
     codes.card_number,
+    codes.card_beginning,
     telephone.telephone,
     telephone.masked_number,
+    telephone.keys,
     codes.labelled_code,
     codes.likely_code,
     telephone.number_to_dial,
@@ -84,6 +86,7 @@ RULES: tuple[Rule, ...] = (
     codes.letters_and_digits,
     # times
     clock.time,
+    clock.hundredths,
     clock.full_hour,
     clock.duration,
     scores.colon,

@@ -2,8 +2,8 @@
 
 import re
 
-from tts_server.text.numbers import spell_amount, spell_cardinal
-from tts_server.text.rules.rule import rule
+from tts_server.text.numbers import spell_amount, spell_cardinal, spell_digits
+from tts_server.text.rules.rule import NOT_AFTER_DIGIT, NOT_COUNTED, rule
 
 _HALF = r"(?: ?(?P<half>[ap]\.?m|[AP]\.?M)(?![A-Za-z])\.?)"
 _CLOCK = r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))?"
@@ -45,6 +45,15 @@ def duration(match: re.Match[str]) -> str:
     spoken = f"{spell_amount(match['hours'])}小时" if match["hours"] else ""
     spoken += f"{spell_cardinal(match['minutes'] or match['only_minutes'])}分"
     return spoken + (f"{spell_cardinal(match['seconds'])}秒" if match["seconds"] else "")
+
+
+@rule(
+    NOT_AFTER_DIGIT + r"(?P<seconds>\d{1,2})秒(?P<hundredths>\d{2})" + NOT_COUNTED,
+    {"12秒88": "十二秒八八", "1分59秒40": "一分五十九秒四零", "10秒30次": "十秒三十次"},
+)
+def hundredths(match: re.Match[str]) -> str:
+    """Seconds and hundredths, as a result in sports."""
+    return f"{spell_cardinal(match['seconds'])}秒{spell_digits(match['hundredths'])}"
 
 
 @rule(

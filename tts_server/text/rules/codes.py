@@ -43,6 +43,15 @@ def card_number(match: re.Match[str]) -> str:
 
 
 @rule(
+    r"(?P<label>(?:[行用记蓄]卡|卡号|[账帐][号户])[是为: ]{0,2})(?P<groups>\d{4} \d{4})(?![\d.]| \d)",
+    {"银行卡6222 0212": "银行卡六二二二,零二一二"},
+)
+def card_beginning(match: re.Match[str]) -> str:
+    """Two groups of a card number after its name."""
+    return match["label"] + ",".join(spell_digits(part) for part in match["groups"].split())
+
+
+@rule(
     rf"(?P<label>(?:{_CERTAIN})(?:号码)?{_IS}){_GROUPED}{NOT_CLEARLY_COUNTED}",
     {"验证码是083421": "验证码是零八三四二一", "邮编100080": "邮编一零零零八零", "尺码38": "尺码三十八"},
     flags=re.IGNORECASE,

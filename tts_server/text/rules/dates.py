@@ -100,12 +100,12 @@ def year_and_month(match: re.Match[str]) -> str:
 
 
 @rule(
-    NOT_AFTER_DIGIT + r"(?P<low>[12]\d{3})年? ?[-~到至] ?(?P<high>[12]\d{3})(?=年|学年|赛季|财年)",
-    {"2020-2026年": "二零二零到二零二六年"},
+    NOT_AFTER_DIGIT + r"(?P<low>[12]\d{3})(?P<unit>年?) ?[-~到至] ?(?P<high>[12]\d{3})(?=年|学年|赛季|财年)",
+    {"2020-2026年": "二零二零到二零二六年", "2020年-2026年": "二零二零年到二零二六年"},
 )
 def years(match: re.Match[str]) -> str:
     """From one year to another."""
-    return f"{spell_digits(match['low'])}到{spell_digits(match['high'])}"
+    return f"{spell_digits(match['low'])}{match['unit']}到{spell_digits(match['high'])}"
 
 
 @rule(

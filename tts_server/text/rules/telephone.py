@@ -36,6 +36,16 @@ def masked_number(match: re.Match[str]) -> str:
 
 
 @rule(
+    r"(?<![\w*#])(?:\*[*#]?|##)\d{1,12}(?:[*#]\d{1,12}){0,4}#",
+    {"输入*67#": "输入星六七井", "*#06#": "星井零六井"},
+    flags=re.ASCII,
+)
+def keys(match: re.Match[str]) -> str:
+    """Keys of a telephone that are pressed one after the other."""
+    return "".join({"*": "星", "#": "井"}.get(key) or spell_digits(key, phone=True) for key in match[0])
+
+
+@rule(
     r"(?P<label>(?:热线|电话|客服|拨打|致电|呼叫|分机|(?<![旋运扭周翻])转|拨)(?:号码?)?[是为: ]{0,2})"
     r"(?P<number>\d{3,12})" + NOT_COUNTED,
     {"请转8001": "请转八零零幺", "请拨打110": "请拨打幺幺零", "电话500部": "电话五百部", "旋转180°": "旋转一百八十度"},

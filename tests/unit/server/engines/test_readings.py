@@ -89,7 +89,7 @@ def test_every_context_is_about_its_character() -> None:
         assert ord(char) in PINYIN_DICT
         assert "_" in pattern, line
         assert not re.search(r"(?<!\\)\((?!\?)", pattern), line  # the only group is the character
-        assert [each for each, found in contexts._patterns(char) if found.groups and each == reading]
+        assert [each for each, found, _ in contexts._patterns(char) if found.groups and each == reading]
 
 
 @pytest.mark.parametrize("text", ["一" * 60, "行" * 60, "第一" * 30, "长" + "一" * 60, "还不" * 30, "转" * 60])

@@ -17,6 +17,7 @@ SURNAMES = {
 # Not after a surname: 乐嘉 may be either, 华佗 is a name by custom of the physician, 万 is common.
 _TITLES = (
     "先生|女士|小姐|太太|老师|经理|总(?!是|会|要|在)|医生|主任|教授|校长|局长|书记|师傅|工程师|同学|同志|老板|律师"
+    "|大夫|护士|警官|法官|总监|院长|处长|科长|所长|厂长|队长|班长|导演|师兄|阿姨|叔叔|奶奶|爷爷|大爷|大妈|大哥|大姐"
 )
 _BEFORE_TITLE = re.compile(rf"(?:^|(?<=[的和与是请找叫给对跟向为让]))[{''.join(SURNAMES)}](?={_TITLES})")
 # These are verbs more often, if what follows is a word: 查余额, 解方程.

@@ -1,5 +1,7 @@
 """Tones that neighbours change, and particles: 一, 不, third tones, 得 and 地."""
 
+import re
+
 from tts_server.engines.fastspeech2.readings.dictionary import Word
 
 _DIGITS = frozenset("零〇一二两三四五六七八九十百千万亿点第年月号幺")
@@ -8,6 +10,8 @@ _DECIMALS = frozenset("零一二三四五六七八九")
 _NUMERALS = frozenset("零〇一二两三四五六七八九十幺点")
 _POWERS = frozenset("百千万亿")
 _KEYS = frozenset("键号转")
+_TO = frozenset("到至")
+_SIZES = frozenset("大小")
 _WEEK = frozenset("周期拜")
 _WEEKS = frozenset({"一周", "两周", "每周"})
 _DEGREE = frozenset("很也都最更挺太好还又再")
@@ -23,6 +27,8 @@ _THIRD = "3"
 
 # rjieba does not know them as pronouns.
 _PERSONS = frozenset({"您", "咱"})
+# After these, 得 is the verb "must", also where rjieba has them as verbs: 怕是得下雪, 饭得趁热吃.
+_BEFORE_MUST = re.compile(r"(?:[怕许能]是|[可了得]|时候|^[钱饭话事活药])$")
 
 
 def read_particles(run: str, words: list[Word], origins: list[str]) -> list[int]:
@@ -32,10 +38,10 @@ def read_particles(run: str, words: list[Word], origins: list[str]) -> list[int]
         before = words[index - 1] if index else None
         if "得" in word.text and word.text != "得":
             place = word.start + word.text.find("得", 1)
-            if word.start < place < len(run) - 1 and origins[place] == "character":
+            if word.start < place < len(run) - 1 and origins[place] == "character" and not _must(run, place):
                 found.append(place)
         elif word.text == "得" and before is not None and word.end < len(run):
-            if before.kind[0] in _BEFORE_DE and before.text not in _PERSONS:
+            if before.kind[0] in _BEFORE_DE and before.text not in _PERSONS and not _must(run, word.start):
                 found.append(word.start)
         elif word.text[0] == "地" and before is not None and _describes(before, words[index + 1 : index + 2]):
             after = run[word.start + 1 : word.start + 2]
@@ -44,6 +50,10 @@ def read_particles(run: str, words: list[Word], origins: list[str]) -> list[int]
         elif word.text[-1] == "地" and word.kind[0] in "zd" and origins[word.end - 1] == "character":
             found.append(word.end - 1)
     return found
+
+
+def _must(run: str, place: int) -> bool:
+    return _BEFORE_MUST.search(run[max(0, place - 2) : place]) is not None or run[place - 1] in "钱饭车药"
 
 
 def _describes(word: Word, after: list[Word]) -> bool:
@@ -76,6 +86,10 @@ def _is_figure(run: str, index: int, before: str, after: str, ends_word: bool) -
         return True
     if after == "点" and before not in _NUMERALS:
         return run[index + 2 : index + 3] in _DECIMALS  # one point five; but a little, and one o'clock
+    if after in _TO and run[index + 2 : index + 3] in _DECIMALS:
+        return True  # from one to nine
+    if (before in _SIZES and after == "号") or (two_before + "一")[-2:] == "同一":
+        return False  # one size larger; the same line
     return ends_word or before in _DIGITS or after in _ORDINAL_AFTER or run[index + 1 : index + 3] == "年级"
 
 
