@@ -39,7 +39,7 @@ MAX_SENTENCE_SYLLABLES = 20
 _FULL_SCALE = 32767
 _FADE_SAMPLES = 72  # 3 ms
 _MAX_FRAME_SPEED = 2.0
-_REVISION = "baker-3"
+_REVISION = "baker-4"
 _VOICES = (Voice(id="baker", name="Baker, female, Mandarin", language="zh-CN"),)
 # Including what they import in turn. LiteRT needs the last one to decode names.
 _IMPORTS = (
