@@ -138,8 +138,8 @@ def test_a_book_while_workers_broker_and_bucket_fail(deployment: Deployment, buc
     until_told(deployment, job["id"], "completed")
     made = spoken(deployment, seen)
     assert set(made) == {han(each) for each in seen.texts}
-    # A broker that starts again may give a partition to the other worker, which makes what the first one has in hand.
-    in_hand = (kills + len(WORKERS)) * IN_HAND
+    # While a broker starts again, partitions may move to the worker that joins first, and back to the other one.
+    in_hand = (kills + 2 * len(WORKERS)) * IN_HAND
     assert made.total() - len(made) <= in_hand, "only what was in hand is made again"
 
 

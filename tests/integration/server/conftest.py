@@ -98,7 +98,8 @@ def running(
     ``program`` is a file in the place of the server's own module, and ``command`` is its argument. Without
     ``TTS_PORT``, it gets a port of its own. Tests of how a server stops stop it themselves.
     """
-    port = int(settings.get("TTS_PORT", 0)) or free_port()
+    asked = settings.get("TTS_PORT", "")
+    port = int(asked) if asked.isdecimal() else free_port()
     environ = {
         **{name: value for name, value in os.environ.items() if not name.startswith("TTS_")},
         "XDG_CACHE_HOME": str(cache),
