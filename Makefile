@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 RUN := PYTHONPATH=operator:. $(PY)
 
-.PHONY: help demo test lint test-unit test-random test-integration test-jobs test-e2e cluster-up cluster-down images bench-operator bench-server bench-jobs bench-readings bench-drift bench-fencing bench-outage chaos-jobs soak-fencing generate lock format
+.PHONY: help demo test lint test-unit test-random test-integration test-jobs test-e2e cluster-up cluster-down images bench-operator bench-server bench-jobs bench-readings bench-drift bench-fencing bench-outage chaos-jobs soak-fencing generate lock format docs docs-serve docs-publish
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -82,11 +82,34 @@ build/bench/peers/.synced: requirements/readings-peers.lock | $(STAMP)
 bench-drift: $(STAMP) ## how quickly a deleted or edited child is repaired; table, and JSON in build/bench/
 	@$(RUN) -m bench.drift $(BENCH_ARGS)
 
-generate: $(STAMP) ## crds/, docs/api.md, the table of settings, install.yaml and integrations/argocd/ from their sources
+DOCS := build/docs-venv
+docs: $(DOCS)/.synced ## the documentation as a site in build/site, in English and Chinese; fails at a dead link
+	@mkdir -p build/docs
+	@$(DOCS)/bin/mkdocs build --quiet
+	@echo "build/site/index.html"
+
+docs-serve: $(DOCS)/.synced ## the same on http://localhost:8000/, built again at each change
+	@mkdir -p build/docs
+	@$(DOCS)/bin/mkdocs serve
+
+docs-publish: $(DOCS)/.synced ## commit the site of VERSION to the branch gh-pages, beside those of other versions
+	@test -n "$(VERSION)" || { echo "Say which version it is: make docs-publish VERSION=1.2"; exit 2; }
+	@mkdir -p build/docs
+	@PATH="$(CURDIR)/$(DOCS)/bin:$$PATH" mike deploy --update-aliases $(VERSION) latest
+	@PATH="$(CURDIR)/$(DOCS)/bin:$$PATH" mike set-default latest
+	@echo "To publish it: git push REMOTE gh-pages"
+
+$(DOCS)/.synced: requirements/docs.lock | $(STAMP)
+	@.venv/bin/uv venv --quiet --clear $(DOCS)
+	@.venv/bin/uv pip sync --quiet --python $(DOCS)/bin/python --require-hashes requirements/docs.lock
+	@touch $@
+
+generate: $(STAMP) ## crds/, docs/api.md, docs/http-api*.md, the table of settings, install.yaml and integrations/argocd/ from their sources
 	$(RUN) -m tts_operator.api.generate.crd > crds/tts-operator.io_ttsservices.yaml
 	$(RUN) -m tts_operator.api.generate.docs examples/busy.yaml > docs/api.md
 	$(RUN) tests/unit/operator/regenerate_argocd.py
 	$(RUN) -m tts_server.settings docs/server.md
+	$(RUN) -m website.http_api docs
 	HELM=$$($(RUN) -m devcluster bin helm) charts/render > install.yaml
 
 format: $(STAMP) ## let ruff format the code
@@ -101,6 +124,7 @@ lock: $(STAMP) ## requirements/*.lock from pyproject.toml; make lock UPGRADE=--u
 	$(LOCK:3.11=3.10) $(UPGRADE) --extra modelscope -o requirements/modelscope.lock
 	$(LOCK) $(UPGRADE) --extra operator --extra server --extra tracing --group dev -o requirements/dev.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group go -o requirements/go.lock
+	$(LOCK:pyproject.toml=) $(UPGRADE) --group docs -o requirements/docs.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group readings-peers -o requirements/readings-peers.lock
 
 INSTALL_VENV := { test $$(id -u) = 0 && apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv .venv; }
