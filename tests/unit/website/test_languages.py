@@ -13,7 +13,6 @@ from tests.unit.website.pages import blocks, documentation
 ONLY_ENGLISH = {
     "docs/api.md",
     "docs/kubectl-tts.md",
-    *(f"docs/architecture/{each.name}" for each in (ROOT / "docs/architecture").glob("*.md")),
 }
 """Reference pages that are not translated."""
 PAGES = [page for page in documentation() if str(page.relative_to(ROOT)) not in ONLY_ENGLISH]
