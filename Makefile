@@ -104,11 +104,12 @@ $(DOCS)/.synced: requirements/docs.lock | $(STAMP)
 	@.venv/bin/uv pip sync --quiet --python $(DOCS)/bin/python --require-hashes requirements/docs.lock
 	@touch $@
 
-generate: $(STAMP) ## crds/, docs/api.md, docs/http-api*.md, the table of settings, install.yaml and integrations/argocd/ from their sources
+generate: $(STAMP) ## crds/, docs/api*.md, docs/http-api*.md, the table of settings, install.yaml and integrations/argocd/ from their sources
 	$(RUN) -m tts_operator.api.generate.crd > crds/tts-operator.io_ttsservices.yaml
 	$(RUN) -m tts_operator.api.generate.docs examples/busy.yaml > docs/api.md
 	$(RUN) tests/unit/operator/regenerate_argocd.py
 	$(RUN) -m tts_server.settings docs/server.md
+	$(RUN) -m website.api docs
 	$(RUN) -m website.http_api docs
 	HELM=$$($(RUN) -m devcluster bin helm) charts/render > install.yaml
 

@@ -10,11 +10,8 @@ import pytest
 from devcluster.product import ROOT
 from tests.unit.website.pages import blocks, documentation
 
-ONLY_ENGLISH = {
-    "docs/api.md",
-    "docs/kubectl-tts.md",
-}
-"""Reference pages that are not translated."""
+ONLY_ENGLISH = {"docs/kubectl-tts.md"}
+"""Pages that are not translated yet."""
 PAGES = [page for page in documentation() if str(page.relative_to(ROOT)) not in ONLY_ENGLISH]
 TRANSLATED = {"sh", "yaml", "python", "json", "js", "xml", "nginx", "ini"}
 """Languages of blocks that differ only in their comments."""
@@ -51,9 +48,9 @@ def test_both_languages_have_the_same_code(page: Path) -> None:
             assert other.essence == one.essence, f"{one.place} and {other.place} differ"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "api.md"], ids=lambda page: page.name)
 def test_the_chinese_page_is_chinese(page: Path) -> None:
-    """Each paragraph of more than a few words has Chinese characters."""
+    """Each paragraph of more than a few words has Chinese characters; but for messages of the API server."""
     text = chinese(page).read_text(encoding="utf-8")
     prose = re.sub(r"^( *)(`{3,}).*?^\1\2`*$|`[^`\n]*`|\]\([^)]*\)|<[^>]*>", " ", text, flags=re.MULTILINE | re.DOTALL)
     english = [
