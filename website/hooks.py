@@ -29,17 +29,18 @@ LINK = re.compile(r"(?<=\]\()([^)\s#:]*)(#[^)\s]*)?(?=\))")
 _HEADING = re.compile(r"^#+ +(.*?) *$", re.MULTILINE)
 FENCE = re.compile(r"^( *)(`{3,}).*?^\1\2`*$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(FENCE.pattern + r"|(?<!`)`[^`\n]+`(?!`)", re.MULTILINE | re.DOTALL)
+_ITEM = re.compile(r"(?:[-*]|\d+\.) ")
 _LANGUAGES = {".yaml": "yaml", ".py": "python", ".js": "js", ".css": "css", ".html": "html"}
 
 
 def on_config(config: Any) -> Any:
     """Collect the pages, and replace each folder in the navigation by its pages."""
     anchors.cache_clear()
-    written = collect(list(_sources_in(config.nav)))
+    written = collect(list(sources_in(config.nav)))
     for old in BUILT.rglob("*"):
         if old.is_file() and old not in written:
             old.unlink()
-    config.nav = list(_expand(config.nav))
+    config.nav = list(expand(config.nav))
     return config
 
 
@@ -60,7 +61,7 @@ def collect(waiting: list[str]) -> set[Path]:
         if path.endswith(".md"):
             text = whole.read_text(encoding="utf-8")
             waiting += [target for _, target in targets(text, path)]
-            _write(BUILT / place, rewritten(text, path, place).encode())
+            _write(BUILT / place, separated(rewritten(text, path, place)).encode())
         elif whole.is_dir():
             waiting += [f"{path}/{each.name}" for each in _content(whole)]
             rows = "".join(f"- [{each.name}]({_page(f'{whole.name}/{each.name}')})\n" for each in _content(whole))
@@ -130,6 +131,32 @@ def rewritten(text: str, path: str, place: str) -> str:
     return whole
 
 
+def separated(text: str) -> str:
+    """Return the page with an empty line before each item of a list that follows another paragraph.
+
+    Git servers begin a list there all the same; Python-Markdown does not.
+    """
+    lines: list[str] = []
+    first, fence = "", ""
+    for line in text.splitlines():
+        bare = line.strip()
+        if fence:
+            fence = "" if bare == fence else fence
+            first = bare
+        elif bare.startswith("```"):
+            fence = bare[: len(bare) - len(bare.lstrip("`"))]
+        elif not bare:
+            first = ""
+        else:
+            is_item = _ITEM.match(bare) is not None
+            if is_item and first and not _ITEM.match(first):
+                lines.append("")
+                first = ""
+            first = first or bare
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
 def headings(text: str) -> list[str]:
     """Return the anchors of a page's headings, as a Git server makes them."""
     return [slug(found[1]) for found in _HEADING.finditer(FENCE.sub("", text))]
@@ -171,11 +198,12 @@ def _write(file: Path, content: bytes) -> None:
         file.write_bytes(content)
 
 
-def _expand(nav: list[Any]) -> Iterator[Any]:
+def expand(nav: list[Any]) -> Iterator[Any]:
+    """Yield the navigation with each folder replaced by its pages, its index first."""
     for item in nav:
         title, value = next(iter(item.items())) if isinstance(item, dict) else (None, item)
         if isinstance(value, list):
-            yield {title: list(_expand(value))}
+            yield {title: list(expand(value))}
         elif value.endswith("/"):
             pages = [f"{value}{each.name}" for each in (ROOT / "docs" / value).glob("*.md")]
             pages = sorted(page for page in pages if not page.endswith(".zh.md"))
@@ -185,10 +213,11 @@ def _expand(nav: list[Any]) -> Iterator[Any]:
             yield item
 
 
-def _sources_in(nav: list[Any]) -> Iterator[str]:
+def sources_in(nav: list[Any]) -> Iterator[str]:
+    """Yield the files of the repository, outside docs/, that the navigation names."""
     for item in nav:
         for value in item.values() if isinstance(item, dict) else [item]:
             if isinstance(value, list):
-                yield from _sources_in(value)
+                yield from sources_in(value)
             elif value.startswith(f"{SOURCE}/"):
                 yield value.removeprefix(f"{SOURCE}/")

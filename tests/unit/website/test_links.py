@@ -6,6 +6,8 @@ import posixpath
 import re
 from pathlib import Path
 
+import pytest
+
 from devcluster.product import ROOT
 from tests.unit.website.pages import pages
 from website import hooks
@@ -55,11 +57,53 @@ def test_the_site_knows_each_page() -> None:
     assert forgotten == []
 
 
+def test_each_link_of_the_site_leads_to_a_page_and_an_anchor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(hooks, "BUILT", tmp_path)
+    found = [page for page in hooks.collect(["CONTRIBUTING.md", "CHANGELOG.md"]) if page.suffix == ".md"]
+    assert len(found) > len(list((ROOT / "docs").rglob("*.md")))
+    dead = []
+    for page in found:
+        for target, anchor in links(page):
+            path = Path(posixpath.normpath(page.parent / target)) if target else page
+            if not path.is_file():
+                dead.append(f"{page.relative_to(tmp_path)}: {target}")
+            elif anchor and path.suffix == ".md" and anchor[1:] not in anchors(path):
+                dead.append(f"{page.relative_to(tmp_path)}: {target}{anchor}")
+    assert dead == []
+
+
+def anchors(page: Path) -> list[str]:
+    """The anchors of a page of the site: those that its headings name, or are."""
+    text = hooks.CODE.sub("", page.read_text(encoding="utf-8"))
+    named = re.findall(r"^#+ .*\{#(.*)\}$", text, re.MULTILINE)
+    return [*named, *hooks.headings(page.read_text(encoding="utf-8"))]
+
+
 def test_a_link_to_a_file_outside_the_folder_leads_to_a_page_with_it() -> None:
     text = "See [a](../examples/canary.yaml), [b](../CONTRIBUTING.md#set-up), and `[c](../LICENSE)`."
     assert hooks.rewritten(text, "docs/operations.md", "operations.md") == (
         "See [a](source/examples/canary-yaml.md), [b](source/CONTRIBUTING.md#set-up), and `[c](../LICENSE)`."
     )
+
+
+def test_a_list_begins_after_an_empty_line() -> None:
+    assert hooks.separated("- a\n  b\n\n  c\n- d\n- e\n") == "- a\n  b\n\n  c\n\n- d\n- e\n"
+    assert hooks.separated("Rules:\n1. a\n   b\n2. c\n") == "Rules:\n\n1. a\n   b\n2. c\n"
+    assert hooks.separated("- a\n\n  ```sh\n  x\n  - y\n  ```\n- b\n") == "- a\n\n  ```sh\n  x\n  - y\n  ```\n\n- b\n"
+
+
+def test_a_folder_in_the_navigation_stands_for_its_pages() -> None:
+    nav = [{"Run it": ["operations.md", {"Runbooks": "runbooks/"}]}, "architecture/"]
+    (run_it, *pages_of_architecture) = hooks.expand(nav)
+    assert run_it["Run it"][0] == "operations.md"
+    assert run_it["Run it"][1]["Runbooks"][0] == "runbooks/index.md"
+    assert "architecture/fencing.md" in pages_of_architecture
+    assert not [page for page in pages_of_architecture if page.endswith(".zh.md")]
+
+
+def test_the_navigation_may_name_files_of_the_repository() -> None:
+    nav = [{"More": ["faq.md", {"Contributing": "source/CONTRIBUTING.md"}]}]
+    assert list(hooks.sources_in(nav)) == ["CONTRIBUTING.md"]
 
 
 def test_a_chinese_page_has_the_anchors_of_the_english_one() -> None:
