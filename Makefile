@@ -19,7 +19,7 @@ demo: $(STAMP) ## a cluster of three zones, the operator, a TTSService, and spee
 
 test: lint test-unit test-integration test-e2e ## everything that CI runs; PYTEST_ARGS="-k ..." runs a part
 
-lint: $(STAMP) ## ruff, mypy --strict, import contracts, conventions of the API
+lint: $(STAMP) docs ## ruff, mypy --strict, import contracts, conventions of the API, and the documentation's site
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/mypy
@@ -83,9 +83,10 @@ bench-drift: $(STAMP) ## how quickly a deleted or edited child is repaired; tabl
 	@$(RUN) -m bench.drift $(BENCH_ARGS)
 
 DOCS := build/docs-venv
+docs docs-serve docs-publish: export NO_MKDOCS_2_WARNING = 1
 docs: $(DOCS)/.synced ## the documentation as a site in build/site, in English and Chinese; fails at a dead link
 	@mkdir -p build/docs
-	@$(DOCS)/bin/mkdocs build --quiet
+	@$(DOCS)/bin/mkdocs build --quiet 2> >(grep -v -e jieba -e '^Building prefix dict' -e '^Prefix dict' -e '^Loading model cost' -e '^Dumping model' >&2)
 	@echo "build/site/index.html"
 
 docs-serve: $(DOCS)/.synced ## the same on http://localhost:8000/, built again at each change
