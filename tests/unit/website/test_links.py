@@ -28,7 +28,7 @@ def test_each_link_leads_to_a_file_and_a_heading() -> None:
             path = Path(posixpath.normpath(page.parent / target)) if target else page
             if not path.exists():
                 dead.append(f"{page.relative_to(ROOT)}: {target}")
-            elif anchor and path.suffix == ".md" and anchor[1:] not in hooks.headings(path.read_text(encoding="utf-8")):
+            elif anchor and path.suffix == ".md" and anchor[1:] not in anchors(path):
                 dead.append(f"{page.relative_to(ROOT)}: {target}{anchor}")
     assert dead == []
 
@@ -73,10 +73,10 @@ def test_each_link_of_the_site_leads_to_a_page_and_an_anchor(monkeypatch: pytest
 
 
 def anchors(page: Path) -> list[str]:
-    """The anchors of a page of the site: those that its headings name, or are."""
+    """The anchors of a page: those that its headings are, or name on the site, and those in HTML."""
     text = hooks.CODE.sub("", page.read_text(encoding="utf-8"))
-    named = re.findall(r"^#+ .*\{#(.*)\}$", text, re.MULTILINE)
-    return [*named, *hooks.headings(page.read_text(encoding="utf-8"))]
+    named = re.findall(r"^#+ .*\{#(.*)\}$|<a id=\"([^\"]*)\">", text, re.MULTILINE)
+    return [*(heading or element for heading, element in named), *hooks.headings(page.read_text(encoding="utf-8"))]
 
 
 def test_a_link_to_a_file_outside_the_folder_leads_to_a_page_with_it() -> None:
