@@ -54,7 +54,7 @@ def collect(waiting: list[str]) -> set[Path]:
     while waiting:
         path = waiting.pop()
         place = place_of(path)
-        if path in written or place is None:
+        if path in written or place is None or path.startswith("docs/") and not (ROOT / path).is_file():
             continue
         written[path] = BUILT / place
         whole = ROOT / path
@@ -81,7 +81,8 @@ def place_of(path: str) -> str | None:
     if not whole.exists() or path == "docs":
         return "index.md" if path == "docs" else None
     if path.startswith("docs/"):
-        return path.removeprefix("docs/") if whole.is_file() else None
+        page = path if whole.is_file() else f"{path}/index.md"
+        return page.removeprefix("docs/") if (ROOT / page).is_file() else None
     return f"{SOURCE}/{path if whole.is_file() and whole.stat().st_size > LARGEST else _page(path)}"
 
 

@@ -80,9 +80,10 @@ def anchors(page: Path) -> list[str]:
 
 
 def test_a_link_to_a_file_outside_the_folder_leads_to_a_page_with_it() -> None:
-    text = "See [a](../examples/canary.yaml), [b](../CONTRIBUTING.md#set-up), and `[c](../LICENSE)`."
+    text = "See [a](../examples/canary.yaml), [b](../CONTRIBUTING.md#set-up), `[c](../LICENSE)`, and [d](runbooks)."
     assert hooks.rewritten(text, "docs/operations.md", "operations.md") == (
-        "See [a](source/examples/canary-yaml.md), [b](source/CONTRIBUTING.md#set-up), and `[c](../LICENSE)`."
+        "See [a](source/examples/canary-yaml.md), [b](source/CONTRIBUTING.md#set-up), `[c](../LICENSE)`, "
+        "and [d](runbooks/index.md)."
     )
 
 
