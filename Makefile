@@ -68,15 +68,18 @@ bench-operator: $(STAMP) ## the operator at scale, compared with the floor; tabl
 bench-server: $(STAMP) ## the model server, compared with its engine alone; table, JSON and plot in build/bench/; 15 minutes
 	@$(RUN) -m bench.server $(BENCH_ARGS)
 
-bench-jobs: $(STAMP) ## long texts through Kafka and S3, compared with the engine alone; table, JSON and plot in build/bench/; an hour
+bench-jobs: $(STAMP) build/bench/recogniser/.synced ## long texts through Kafka and S3, compared with the engine alone; table, JSON and plot in build/bench/; an hour
 	@$(RUN) -m bench.jobs $(BENCH_ARGS)
 
 bench-readings: $(STAMP) build/bench/peers/.synced ## readings of polyphones and numbers, compared with other libraries; tables, and JSON in build/bench/
 	@$(RUN) -m bench.readings
 
+# Programs that are only compared with ours have environments of their own.
 build/bench/peers/.synced: requirements/readings-peers.lock | $(STAMP)
-	@.venv/bin/uv venv --quiet --clear build/bench/peers
-	@.venv/bin/uv pip sync --quiet --python build/bench/peers/bin/python --require-hashes requirements/readings-peers.lock
+build/bench/recogniser/.synced: requirements/recogniser.lock | $(STAMP)
+build/bench/peers/.synced build/bench/recogniser/.synced:
+	@.venv/bin/uv venv --quiet --clear $(@D)
+	@.venv/bin/uv pip sync --quiet --python $(@D)/bin/python --require-hashes $<
 	@touch $@
 
 bench-drift: $(STAMP) ## how quickly a deleted or edited child is repaired; table, and JSON in build/bench/
@@ -102,6 +105,7 @@ lock: $(STAMP) ## requirements/*.lock from pyproject.toml; make lock UPGRADE=--u
 	$(LOCK) $(UPGRADE) --extra operator --extra server --extra tracing --group dev -o requirements/dev.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group go -o requirements/go.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group readings-peers -o requirements/readings-peers.lock
+	$(LOCK:pyproject.toml=) $(UPGRADE) --group recogniser -o requirements/recogniser.lock
 
 INSTALL_VENV := { test $$(id -u) = 0 && apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv .venv; }
 $(STAMP): requirements/dev.lock pyproject.toml
