@@ -2,6 +2,7 @@
 
 import logging
 import random
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import count, repeat
 from typing import Any
@@ -42,6 +43,8 @@ class KafkaProducer:
         self._producer = client(Producer, brokers.producer(self._note))
         self._topics = topics
         self._threads = Threads(_THREADS)
+        self._turns: defaultdict[str, count[int]] = defaultdict(_from_any)
+        """How many segments each topic has got."""
 
     def put(self, tasks: Iterable[Task], *, anywhere: bool = False) -> None:
         """See :class:`~tts_server.jobs.queue.tasks.Queue`. Raises QueueError if a message may not have arrived.
@@ -87,12 +90,19 @@ class KafkaProducer:
         self._flush(failures)
 
     def _partitions(self, topics: set[str]) -> dict[str, Iterator[int]]:
-        """Return the partitions of each topic in turns, beginning with any of them."""
+        """Return the partitions of each topic in turns. The first one is next to the last one of the call before.
+
+        If each call began anywhere, the segments of several short texts could all be in the partitions of one worker.
+        """
         try:
             found = {each: self._producer.list_topics(each, timeout=_FLUSH_SECONDS).topics[each] for each in topics}
         except KafkaException as error:
             raise QueueError(self._error or error.args[0].str()) from None
-        return {topic: _in_turns(len(each.partitions)) for topic, each in found.items() if each.partitions}
+        return {
+            topic: _in_turns(self._turns[topic], len(each.partitions))
+            for topic, each in found.items()
+            if each.partitions
+        }
 
     def _publish(self, job: Job, event: Event) -> None:
         failures: list[str] = []
@@ -144,9 +154,13 @@ class KafkaProducer:
             raise QueueError(failures[0] if failures else self._error or "The brokers do not acknowledge.")
 
 
-def _in_turns(partitions: int) -> Iterator[int]:
-    start = random.randrange(partitions)  # noqa: S311 - nobody gains by guessing it
-    return ((start + number) % partitions for number in count())
+def _from_any() -> "count[int]":
+    """Count from any number, so that not all processes begin with the same partition."""
+    return count(random.randrange(1 << 16))  # noqa: S311 - nobody gains by guessing it
+
+
+def _in_turns(numbers: "count[int]", partitions: int) -> Iterator[int]:
+    return (number % partitions for number in numbers)
 
 
 def _singles(task: Task) -> Iterable[Task]:
