@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.server.jobs.test_jobs import expected_pcm
-from tests.unit.server.jobs.world import OPTIONS, CrashError, CrashingStorage, FakeSpeaker, World
+from tests.unit.server.jobs.world import OPTIONS, CrashError, CrashingStorage, FakeSpeaker, World, expected_pcm
 from tts_server.jobs import layout
 from tts_server.jobs.model import End, Job, JobName, to_json
 from tts_server.jobs.queue.tasks import QueueError

@@ -12,7 +12,9 @@ from tts_server.api.jobs.views import event
 from tts_server.engines import NothingToSayError
 from tts_server.jobs.events import Event, Events
 from tts_server.jobs.model import End, Job, JobName, Options
+from tts_server.jobs.planning.chapters import title_finder
 from tts_server.jobs.planning.plan import sound_of
+from tts_server.jobs.planning.splitting import Segment, split
 from tts_server.jobs.queue.local import LocalQueue
 from tts_server.jobs.records import Records
 from tts_server.jobs.runtime import recover
@@ -42,6 +44,14 @@ _THREADS = Threads(2)
 def pcm_of(text: str) -> bytes:
     """Each character has a level of its own, so the samples tell the text."""
     return np.repeat(np.array([ord(each) % 30_000 for each in text], "<i2"), SAMPLES).tobytes()
+
+
+def expected(text: str = TEXT, mode: str = "heading") -> list[Segment]:
+    return list(split([text], title_finder(mode)))  # type: ignore[arg-type]
+
+
+def expected_pcm(text: str = TEXT) -> bytes:
+    return b"".join(pcm_of(each.text) + bytes(2 * round(each.pause * RATE)) for each in expected(text))
 
 
 @dataclass
