@@ -115,14 +115,7 @@ def test_the_key_is_in_no_log_and_no_command_line(s3: local.S3) -> None:
 def test_a_worker_says_what_is_wrong_with_its_bucket(
     s3: local.S3, monkeypatch: pytest.MonkeyPatch, bucket: str, changes: dict[str, str], told: str
 ) -> None:
-    found = s3.store_configuration()
-    settings = {
-        "AWS_ENDPOINT_URL": found["endpoint"],
-        "AWS_REGION": found["region"],
-        "AWS_ACCESS_KEY_ID": found["access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": found["secret_access_key"],
-    }
-    for name, value in {**settings, **changes}.items():
+    for name, value in {**s3.client_environment(), **changes}.items():
         monkeypatch.setenv(name, value)
     problem = storage_problem(open_storage(f"s3://{bucket}/jobs", ca_file=str(s3.gateway.ca_file)))
     assert told in problem
