@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.2
 # Brokers that are away must not keep the process.
 _STOP_SECONDS = 10.0
+# What a worker has in hand when it is to stop takes seconds, unless it is the file of a book. With _STOP_SECONDS, this
+# is shorter than gunicorn waits for requests, and Kubernetes for the container.
+_FINISH_SECONDS = 20.0
 # A rollout of the workers takes minutes, in which some have the old voice and some the new one.
 _PATIENCE_SECONDS = 600.0
 
@@ -116,8 +119,9 @@ class Jobs:
         self.metrics.job_segments_waiting.set_function(lambda: queue.segments_waiting)
 
         def stop() -> None:
-            worker.stop()
+            left = worker.stop(_FINISH_SECONDS)
             queue.stop()
+            log.info("no more jobs are taken", extra={"handed_back": left})
 
         _at_the_end(lifecycle, stop)
         return worker
@@ -223,7 +227,7 @@ def _at_the_end(lifecycle: Lifecycle, stop: Callable[[], None]) -> None:
         stop()
 
     stopping = gevent.spawn(wait)
-    lifecycle.before_exit(lambda: stopping.join(_STOP_SECONDS))
+    lifecycle.before_exit(lambda: stopping.join(_FINISH_SECONDS + _STOP_SECONDS))
 
 
 def _persistently(what: str, call: Callable[[], object]) -> None:
