@@ -2,14 +2,16 @@
 
 import { Failure, requestSpeech } from "./api.js";
 import { startText, textProblem } from "./count.js";
+import { readForm, requestOf, writeForm } from "./form.js";
 import { History } from "./history.js";
 import { askForKey, currentKey } from "./key.js";
 import { startLanguage, words } from "./language.js";
+import { settingsInAddress } from "./link.js";
 import { audioContext } from "./livepcm.js";
 import { Player } from "./player.js";
 import { hideProblem, showFailure, showProblem } from "./problem.js";
+import { startShare } from "./share.js";
 import { receive, streamFormat } from "./speech.js";
-import { speed } from "./speed.js";
 
 const find = (id) => document.getElementById(id);
 const { model, rate: rateText } = document.body.dataset;
@@ -45,20 +47,6 @@ function setStatus(tell) {
   showState();
 }
 
-function asked() {
-  const emotions = find("emotion");
-  const format = find("format").value;
-  return {
-    model,
-    input: find("text").value,
-    voice: find("voice").value || undefined,
-    emotion: emotions.length > 1 ? emotions.value : undefined,
-    response_format: format,
-    speed: speed.value,
-    stream_format: streamFormat(format),
-  };
-}
-
 async function speak() {
   if (request) return;
   const problem = textProblem();
@@ -73,10 +61,10 @@ async function speak() {
   request = new AbortController();
   setStatus(() => "");
   const { signal } = request;
-  const what = asked();
-  player.text = what.input;
+  const settings = readForm();
+  player.text = settings.text;
   try {
-    const sound = await fetchSound(what, signal);
+    const sound = await fetchSound(settings, signal);
     player.complete(sound, sound.heard);
     history.add(sound);
     request = null;
@@ -93,20 +81,17 @@ async function speak() {
   }
 }
 
-async function fetchSound(what, signal) {
+async function fetchSound(settings, signal) {
+  const { format } = settings;
+  const asked = { ...requestOf(settings, model), stream_format: streamFormat(format) };
   const since = performance.now();
-  const response = await requestSpeech(what, { key: currentKey(), signal });
-  const format = what.response_format;
+  const response = await requestSpeech(asked, { key: currentKey(), signal });
   const received = await receive(response, { format, rate, player, signal, since });
   const address = URL.createObjectURL(received.file);
   const playAddress = received.playable === received.file ? address : URL.createObjectURL(received.playable);
   return {
     ...received,
-    text: what.input,
-    voice: what.voice,
-    emotion: what.emotion,
-    speed: what.speed,
-    format,
+    ...settings,
     cache: response.headers.get("X-Cache"),
     name: `speech-${new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, "")}.${format}`,
     address,
@@ -119,13 +104,15 @@ async function fetchSound(what, signal) {
 }
 
 function edit(sound) {
-  find("text").value = sound.text;
-  find("text").dispatchEvent(new Event("input"));
-  if (sound.voice) find("voice").value = sound.voice;
-  if (sound.emotion) find("emotion").value = sound.emotion;
-  find("format").value = sound.format;
-  speed.value = sound.speed;
+  writeForm(sound);
   find("text").focus();
+}
+
+/** Fill in what a link to the page says. Nothing is spoken before the reader asks for it. */
+function fillIn() {
+  const settings = settingsInAddress();
+  const unknown = settings ? writeForm(settings) : [];
+  if (unknown.length) showProblem(() => words("link_unknown", unknown.join(", ")));
 }
 
 function stop() {
@@ -146,5 +133,8 @@ document.addEventListener("keydown", (event) => {
   } else if (event.key === "Escape") stop();
 });
 document.addEventListener("language", showState);
+window.addEventListener("hashchange", fillIn);
 startText();
+startShare(model);
 startLanguage();
+fillIn();
