@@ -1,5 +1,6 @@
 // The form's fields: what is to be said, and how.
 
+import { lexiconOf } from "./lexicon.js";
 import { speed } from "./speed.js";
 
 const find = (id) => document.getElementById(id);
@@ -7,10 +8,11 @@ const CHOICES = ["voice", "emotion", "format"];
 
 const offers = (id, value) => [...find(id).options].some((each) => each.value === value);
 
-/** What the form says: {text, voice, emotion, format, speed}. Where there is no choice of emotions, there is none. */
+/** What the form says: {text, lexicon, voice, emotion, format, speed}. Where there is no choice of emotions, there is none. */
 export function readForm() {
   return {
     text: find("text").value,
+    lexicon: find("lexicon").value,
     voice: find("voice").value,
     emotion: find("emotion").length > 1 ? find("emotion").value : "",
     format: find("format").value,
@@ -30,7 +32,9 @@ export function writeForm(settings) {
     speed.value = settings.speed;
     if (speed.value !== settings.speed) unknown.push(settings.speed);
   }
-  if (settings.text !== undefined) find("text").value = settings.text;
+  for (const id of ["text", "lexicon"]) {
+    if (settings[id] !== undefined) find(id).value = settings[id];
+  }
   find("text").dispatchEvent(new Event("input", { bubbles: true }));
   return unknown;
 }
@@ -42,6 +46,7 @@ export function requestOf(settings, model) {
     input: settings.text,
     voice: settings.voice || undefined,
     emotion: settings.emotion || undefined,
+    lexicon: lexiconOf(settings.lexicon),
     response_format: settings.format,
     speed: settings.speed,
   };

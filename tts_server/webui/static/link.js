@@ -1,6 +1,6 @@
 // A link to the page with a text and settings. They are in its fragment, which browsers keep to themselves.
 
-const FIELDS = ["text", "voice", "emotion", "format"];
+const FIELDS = ["text", "lexicon", "voice", "emotion", "format"];
 
 /** The address of the page with these settings. */
 export function linkTo(settings) {

@@ -6,12 +6,15 @@ import { readForm, requestOf, writeForm } from "./form.js";
 import { History } from "./history.js";
 import { askForKey, currentKey } from "./key.js";
 import { startLanguage, words } from "./language.js";
+import { lexiconProblem } from "./lexicon.js";
 import { settingsInAddress } from "./link.js";
 import { audioContext } from "./livepcm.js";
 import { Player } from "./player.js";
 import { hideProblem, showFailure, showProblem } from "./problem.js";
+import { startSamples } from "./samples.js";
 import { startShare } from "./share.js";
-import { receive, streamFormat } from "./speech.js";
+import { isTimed, receive, streamFields } from "./speech.js";
+import { startSsml } from "./ssml.js";
 
 const find = (id) => document.getElementById(id);
 const { model, rate: rateText } = document.body.dataset;
@@ -21,16 +24,18 @@ let status = () => "";
 
 const player = new Player(showState);
 const history = new History({
-  onPlay: (sound) => {
-    request?.abort();
-    player.play(sound);
-  },
+  onPlay: play,
   onEdit: edit,
   onClear: () => {
     request?.abort();
     player.clear();
   },
 });
+
+function play(sound) {
+  request?.abort();
+  player.play(sound);
+}
 
 function showState() {
   const stop = find("stop");
@@ -47,26 +52,38 @@ function setStatus(tell) {
   showState();
 }
 
-async function speak() {
+function speak() {
   if (request) return;
-  const problem = textProblem();
-  if (problem) {
-    showProblem(problem);
-    find("text").focus();
+  const settings = readForm();
+  const wrong = [["text", textProblem()], ["lexicon", lexiconProblem(settings.lexicon)]].find(([, problem]) => problem);
+  if (wrong) {
+    showWrong(...wrong);
     return;
   }
+  hear(settings, (sound) => history.add(sound), speak);
+}
+
+function showWrong(id, problem) {
+  showProblem(problem);
+  const closed = find(id).closest("details");
+  if (closed) closed.open = true;
+  find(id).focus();
+}
+
+/** Speak; `keep` gets the sound when it is complete. `again` is offered when it may succeed later. */
+async function hear(settings, keep, again = () => hear(settings, keep)) {
+  if (request) return;
   audioContext(rate); // now, while the browser knows that the user has asked for it
   player.stop();
   hideProblem();
   request = new AbortController();
   setStatus(() => "");
   const { signal } = request;
-  const settings = readForm();
-  player.text = settings.text;
+  player.expect(settings.text);
   try {
     const sound = await fetchSound(settings, signal);
     player.complete(sound, sound.heard);
-    history.add(sound);
+    keep(sound);
     request = null;
     setStatus(() => words("done", sound.duration));
     if (!sound.peaks) showProblem(() => words("unplayable"));
@@ -76,17 +93,17 @@ async function speak() {
     setStatus(() => (signal.aborted ? words("stopped") : ""));
     if (signal.aborted) return;
     if (!(error instanceof Failure)) throw error;
-    if (error.status === 401 && (await askForKey())) speak();
-    else showFailure(error, speak);
+    if (error.status === 401 && (await askForKey())) again();
+    else showFailure(error, again);
   }
 }
 
 async function fetchSound(settings, signal) {
   const { format } = settings;
-  const asked = { ...requestOf(settings, model), stream_format: streamFormat(format) };
+  const asked = { ...requestOf(settings, model), ...streamFields(format) };
   const since = performance.now();
   const response = await requestSpeech(asked, { key: currentKey(), signal });
-  const received = await receive(response, { format, rate, player, signal, since });
+  const received = await receive(response, { format, timed: isTimed(format), rate, player, signal, since });
   const address = URL.createObjectURL(received.file);
   const playAddress = received.playable === received.file ? address : URL.createObjectURL(received.playable);
   return {
@@ -135,6 +152,8 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("language", showState);
 window.addEventListener("hashchange", fillIn);
 startText();
+startSamples({ hear, play });
+startSsml();
 startShare(model);
 startLanguage();
 fillIn();
