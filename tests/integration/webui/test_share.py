@@ -12,6 +12,7 @@ from tests.integration.server.conftest import Server
 from tests.integration.webui.browser import Browser
 
 KEY = "s3cret"
+LEXICON = "行长: hang2 zhang3\nR&D=: 研发"
 TEXT = '他说："It\'s $HOME"，\\n 不是换行。\n第二行😀`id`。'
 
 
@@ -58,10 +59,11 @@ def test_a_key_is_named_and_not_given_away(browser: Browser) -> None:
 def test_a_link_fills_in_the_form_and_speaks_nothing(browser: Browser) -> None:
     fill_in(browser)
     browser.choose("#format", "mp3")
+    browser.driver.execute_script("document.querySelector('#lexicon').value = arguments[0]", LEXICON)
     link = shared(browser, "link")
     browser.driver.get("about:blank")
     browser.driver.get(link)
-    assert browser.find("#text").get_property("value") == TEXT
+    assert [browser.find(f"#{each}").get_property("value") for each in ("text", "lexicon")] == [TEXT, LEXICON]
     assert [browser.find(f"#{each}").get_property("value") for each in ("emotion", "format")] == ["happy", "mp3"]
     assert browser.text("#speed-shown") == "1.5×"
     assert not browser.shown("#problem")

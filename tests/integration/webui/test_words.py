@@ -91,11 +91,17 @@ def test_flac_is_saved_whole_and_lights_no_words(browser: Browser) -> None:
             [("8:30", "八点三十分"), ("八点", "八点"), ("开会", "开会")],
         ),
         ("气温12℃。气温呢？", ["气温 十二 摄氏度", "气温 呢"], ["气温", ("12℃", "十二摄氏度"), "气温", "呢"]),
-        ("“12℃”。2026年，气温", ["十二 摄氏度", "二零二六年 气温"], [("12℃", "十二摄氏度"), ("2026年", "二零二六年"), "气温"]),
+        (
+            "“12℃”。2026年，气温",
+            ["十二 摄氏度", "二零二六年 气温"],
+            [("12℃", "十二摄氏度"), ("2026年", "二零二六年"), "气温"],
+        ),
         ("销量12,345件，好", ["销量 一万二千三百四十五 件 好"], ["销量", ("12,345", "一万二千三百四十五"), "件", "好"]),
         ("銀行在這裏", ["银行 在 这里"], [("銀行", "银行"), "在", ("這裏", "这里")]),
         ("API和api", ["API 和 API"], [("API", "API"), "和", ("api", "API")]),
         ("😀好😀", ["好"], ["好"]),
+        ("哈哈，哈", ["哈 哈 哈"], ["哈", "哈", "哈"]),
+        ("Привет. 你好", ["你好"], ["你好"]),
         ("——", ["杠"], []),
     ],
 )
@@ -121,6 +127,14 @@ def test_a_line_that_is_no_entry_is_told(browser: Browser) -> None:
     browser.find("#speak").click()
     assert browser.text("#problem-text").startswith("Line 2 of the lexicon")
     assert browser.driver.switch_to.active_element == browser.find("#lexicon")
+
+
+def test_what_is_wrong_with_ssml_is_told_in_chinese_with_its_place(browser: Browser) -> None:
+    browser.find("#language").click()
+    browser.write("<speak>你好<audio/></speak>")
+    browser.find("#speak").click()
+    browser.wait(lambda: browser.shown("#problem"), "no error")
+    assert browser.text("#problem-text").startswith("SSML 有误：SSML, line 1, column 10: <audio> is not supported.")
 
 
 def test_ssml_is_written_by_buttons(browser: Browser) -> None:

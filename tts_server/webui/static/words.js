@@ -84,7 +84,7 @@ const en = {
   lexicon_about:
     "A word in each line, then its reading in pinyin (行长: hang2 zhang3; ü is v, the neutral tone 5), or what to say " +
     "instead (SaaS: 萨斯).",
-  lexicon_wrong: (line) => `Line ${line} of the lexicon is not a word and how to say it. Write, for example: 行长: hang2 zhang3`,
+  lexicon_wrong: (line) => `Line ${line} of the lexicon must be a word, a colon, and how to say it, as in 行长: hang2 zhang3`,
   ssml: "SSML",
   ssml_about: "Select words in the text, then choose how they are said. This makes the text SSML, which begins with <speak>.",
   ssml_values:
@@ -248,7 +248,9 @@ const zh = {
   broken: "语音尚未接收完毕，连接就中断了。请重试。",
   unplayable: "此浏览器不能播放这种格式，但仍可下载。",
   wait: (after) => `服务器要求等待 ${after} 秒。`,
-  // The server's own sentences are English; these are its error codes.
+  // The server's own sentences are English; these are its error codes. Some get the sentence, which says where.
+  error_invalid_lexicon: (message) => `词典有误：${message}`,
+  error_invalid_ssml: (message) => `SSML 有误：${message}`,
   error_empty_input: "请先输入文字。",
   error_input_too_long: "文字超过上限，请分段。",
   error_nothing_to_say: "文字中没有可以朗读的字符。",
