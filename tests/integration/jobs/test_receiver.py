@@ -59,12 +59,12 @@ def test_who_stops_leaves_its_partitions_to_others_at_once(kafka: local.Kafka) -
     topic, group = create_topic(kafka.client_configuration()), f"group-{secrets.token_hex(4)}"
     produce(kafka.client_configuration(), topic, [b"1", b"2", b"3"])
     first, second = (Member(kafka, topic, group, name) for name in ("first", "second"))
-    first.receiver.start()
+    first.receiver.start(pytest.fail)
     try:
         until(lambda: len(first.received) == 3)
     finally:
         first.receiver.stop()
-    second.receiver.start()
+    second.receiver.start(pytest.fail)
     try:
         begin = time.monotonic()
         produce(kafka.client_configuration(), topic, [b"4", b"5", b"6"])

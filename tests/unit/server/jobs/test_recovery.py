@@ -1,6 +1,6 @@
 """What the queue has lost is found in the storage, and put into it again: soon enough, and not too often."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
@@ -22,7 +22,7 @@ class _Outbox:
     def __init__(self) -> None:
         self.tasks: list[Task] = []
 
-    def put(self, tasks: list[Task]) -> None:
+    def put(self, tasks: Iterable[Task]) -> None:
         self.tasks += tasks
 
 
