@@ -17,7 +17,8 @@ _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARE
 _LONGEST_SECONDS = 600.0
 
 
-def start_engine(core: int, seconds: float) -> subprocess.Popen[str]:
+@contextmanager
+def engine(core: int, seconds: float) -> Iterator[subprocess.Popen[str]]:
     """Let an engine speak on a core for so long. It says when it begins, and at last what it has measured."""
     process = subprocess.Popen(
         [*on_cores([core]), sys.executable, "-m", "bench.jobs.enginealone", str(seconds)],
@@ -28,21 +29,21 @@ def start_engine(core: int, seconds: float) -> subprocess.Popen[str]:
         text=True,
     )
     assert process.stdin  # noqa: S101 - for the type checker
-    process.stdin.write(book(_CHARACTERS, 1).text)
-    process.stdin.close()
-    process.stdin = None
-    return process
+    try:
+        process.stdin.write(book(_CHARACTERS, 1).text)
+        process.stdin.close()
+        process.stdin = None
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 @contextmanager
-def engine_busy(core: int) -> Iterator[None]:
+def busy(core: int) -> Iterator[None]:
     """Let an engine speak on a core while the block runs. Raises BenchError."""
-    process = start_engine(core, _LONGEST_SECONDS)
-    try:
+    with engine(core, _LONGEST_SECONDS) as process:
         assert process.stdout  # noqa: S101 - for the type checker
         if not process.stdout.readline():
             raise BenchError("the engine alone has not started")
         yield
-    finally:
-        process.kill()
-        process.communicate()

@@ -12,8 +12,8 @@ from contextlib import ExitStack, contextmanager
 from typing import Literal
 
 from bench.figures import Figure, quantile
+from bench.jobs import engines
 from bench.jobs.booktext import book
-from bench.jobs.engines import engine_busy
 from bench.jobs.pipeline import Pipeline, made_segments, only_on, pipeline, wait_until
 from bench.server.speechclient import Answer, Client, closed_loop, good, open_loop, speak
 from bench.server.texts import take_text
@@ -87,7 +87,7 @@ def _busy(running: Pipeline, beside: _Beside, cores: Sequence[int]) -> Iterator[
     else:
         with ExitStack() as stack:
             for core in cores if beside == "engines" else ():
-                stack.enter_context(engine_busy(core))
+                stack.enter_context(engines.busy(core))
             yield
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bench.figures import Figure
 from bench.jobs.booktext import book
-from bench.jobs.engines import start_engine
+from bench.jobs.engines import engine
 from bench.jobs.pipeline import Pipeline, pipeline
 from bench.server.serverprocess import Server
 
@@ -72,8 +72,9 @@ def _mean(rates: Sequence[Rate], name: str) -> float:
 
 def _engine_alone(cores: Sequence[int], seconds: float) -> tuple[Rate, Rate]:
     """Return the rate of one engine on each core, all at the same time, and that with an encoder beside each."""
-    processes = [start_engine(core, seconds) for core in cores]
-    found = [tuple(map(float, each.communicate()[0].split()[-4:])) for each in processes]
+    with ExitStack() as stack:
+        processes = [stack.enter_context(engine(core, seconds)) for core in cores]
+        found = [tuple(map(float, each.communicate()[0].split()[-4:])) for each in processes]
     audio = sum(each[0] for each in found)
     speaking, encoding = sum(each[2] for each in found), sum(each[3] for each in found)
     return (
