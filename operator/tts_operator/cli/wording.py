@@ -65,9 +65,14 @@ def duration(seconds: float) -> str:
     return f"{whole // DAY} d"
 
 
-def age(since: datetime.datetime | None, now: datetime.datetime) -> str:
+def now() -> datetime.datetime:
+    """The time, in UTC."""
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+def age(since: datetime.datetime | None, at: datetime.datetime) -> str:
     """Return how long ago it was. This machine's clock may differ from the cluster's."""
-    return duration((now - since).total_seconds()) if since else "?"
+    return duration((at - since).total_seconds()) if since else "?"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tts_operator.cli.jobs.arguments import JOB_ID
+from tts_operator.cli.jobs.options import JOB_ID
 from tts_operator.cli.refused import UnreachableError
 from tts_operator.cli.wording import age, duration, table
 from tts_operator.json_object import Json

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.cli.jobs.fakekubectl import kubectl
-from tests.unit.cli.services import a_service
+from tests.unit.cli.services_in_states import a_service
 from tts_operator.cli.jobs.keys import api_key, choose
 from tts_operator.cli.refused import RefusedError
 from tts_operator.cli.view import SecretKey

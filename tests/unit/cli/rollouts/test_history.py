@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.cli.services import NAMES, NOW, TYPED, a_service, controller_revision, rolled_back, undone
-from tts_operator.cli.history import difference, documents, history, pair, same
+from tests.unit.cli.services_in_states import NAMES, NOW, TYPED, a_service, controller_revision, rolled_back, undone
 from tts_operator.cli.refused import RefusedError
+from tts_operator.cli.rollouts.history import difference, documents, history, pair, same
 from tts_operator.cli.view import Revision, revisions
 from tts_operator.cli.wording import Names
 

@@ -1,19 +1,17 @@
-"""`kubectl tts status`: prints the status once, or until the rollout is over."""
+"""`kubectl tts status --watch`: prints each change until the rollout is over."""
 
 from __future__ import annotations
 
-import argparse
-import datetime
-import json
 import sys
 import time
 from dataclasses import dataclass, field, replace
 
 from tts_operator.cli.kubectl import CALL_SECONDS, Kubectl
+from tts_operator.cli.output import printable_json
 from tts_operator.cli.refused import RefusedError, UnreachableError
-from tts_operator.cli.status import State, block, document, headline, state_of
+from tts_operator.cli.services.status import State, block, document, headline, state_of
 from tts_operator.cli.view import Service
-from tts_operator.cli.wording import Names, Typed
+from tts_operator.cli.wording import Names, Typed, now
 
 PERIOD = 1.5
 """Seconds between two polls. It polls because a missed intermediate state does not matter, and a watch would need to be
@@ -25,18 +23,16 @@ CALL_SECONDS_MIN = 1.0
 """kubectl gets at least this long, even right before the timeout."""
 
 
-def status(kubectl: Kubectl, typed: Typed, arguments: argparse.Namespace) -> int:
-    """Print the status, and with `--watch` each change. Returns the exit code."""
-    printer = _Printer(kubectl, typed, as_json=arguments.output == "json", watches=arguments.watch)
+def watch(kubectl: Kubectl, typed: Typed, *, timeout: float | None, as_json: bool) -> int:
+    """Print the status and each change until the rollout is over, or `timeout` seconds. Returns the exit code."""
+    printer = _Printer(kubectl, typed, as_json=as_json)
     service = printer.first(kubectl.service(typed.name))
-    if not arguments.watch:
-        return 0
-    deadline = None if arguments.timeout is None else time.monotonic() + arguments.timeout
+    deadline = None if timeout is None else time.monotonic() + timeout
     failures = 0
     while not (state := state_of(service)).over:
         left = CALL_SECONDS if deadline is None else deadline - time.monotonic()
         if left <= 0:
-            print(f"error: still in progress after {arguments.timeout:g} s", file=sys.stderr)
+            print(f"error: still in progress after {timeout:g} s", file=sys.stderr)
             return TIMED_OUT
         time.sleep(min(PERIOD, left))
         try:
@@ -60,7 +56,6 @@ class _Printer:
     kubectl: Kubectl
     typed: Typed
     as_json: bool
-    watches: bool
     names: Names = field(default_factory=lambda: Names(()))
     named: set[str] = field(default_factory=set)
     """Revision names in the service's status when the revisions were last read."""
@@ -72,7 +67,7 @@ class _Printer:
         """Print everything. Returns the service without a stale undo."""
         service = self._refresh(service)
         self.line = self._line(service)
-        print(self.line if self.as_json else block(service, self.names, self.typed, _now()), flush=True)
+        print(self.line if self.as_json else block(service, self.names, self.typed, now()), flush=True)
         return service
 
     def next(self, service: Service) -> Service:
@@ -82,14 +77,14 @@ class _Printer:
         service = self._refresh(service)
         line = self._line(service)
         if line != self.line:
-            print(line if self.as_json else f"{_now().astimezone():%H:%M:%S}  {line}", flush=True)
+            print(line if self.as_json else f"{now().astimezone():%H:%M:%S}  {line}", flush=True)
         self.line = line
         return service
 
     def last(self, service: Service, state: State) -> None:
         """After a failure, print everything once more."""
         if not self.as_json and not state.good:
-            print(block(service, self.names, self.typed, _now()), flush=True)
+            print(block(service, self.names, self.typed, now()), flush=True)
 
     def _refresh(self, service: Service) -> Service:
         """Read the revisions again if the service names others than before."""
@@ -102,11 +97,6 @@ class _Printer:
 
     def _line(self, service: Service) -> str:
         if self.as_json:
-            body = document(service, self.names)
-            return json.dumps(body, indent=None if self.watches else 2, ensure_ascii=False)
-        text, message = headline(service, self.names, _now()), service.rollout.message if service.rollout else ""
+            return printable_json(document(service, self.names))
+        text, message = headline(service, self.names, now()), service.rollout.message if service.rollout else ""
         return f"{text}; {message}" if message else text
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.timezone.utc)

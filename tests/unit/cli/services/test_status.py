@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.cli.services import (
+from tests.unit.cli.services_in_states import (
     NAMES,
     NOW,
     ROLLOUT,
@@ -18,7 +18,7 @@ from tests.unit.cli.services import (
     rolling_out,
     undone,
 )
-from tts_operator.cli.status import State, block, document, headline, state_of
+from tts_operator.cli.services.status import State, block, document, headline, state_of
 from tts_operator.cli.view import ABORT, PROMOTE, UNDO, Service
 from tts_operator.cli.wording import age, duration
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.cli.services import (
+from tests.unit.cli.services_in_states import (
     NAMES,
     NOW,
     ROLLOUT,
@@ -16,8 +16,8 @@ from tests.unit.cli.services import (
     rolling_out,
     undone,
 )
-from tts_operator.cli.decide import Decision, abort, clear_undo, find, promote, undo
 from tts_operator.cli.refused import RefusedError
+from tts_operator.cli.rollouts.decide import Decision, abort, clear_undo, find, promote, undo
 from tts_operator.cli.view import ABORT, PROMOTE, UNDO, Service
 from tts_operator.cli.wording import Names, Typed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import enum
 
-from tts_operator.cli.decide import hold_of
+from tts_operator.cli.rollouts.decide import hold_of
 from tts_operator.cli.view import ABORT, PROMOTE, Rollout, Service
 from tts_operator.cli.wording import Names, Typed, age, duration
 from tts_operator.json_object import Json
@@ -108,8 +108,8 @@ def phase(service: Service, rollout: Rollout) -> str:
     return f"step {rollout.step}{steps}{share}"
 
 
-def block(service: Service, names: Names, typed: Typed, now: datetime.datetime) -> str:
-    """Return everything about a rollout, one item per line."""
+def rollout_lines(service: Service, names: Names, now: datetime.datetime) -> list[tuple[str, str]]:
+    """Return what there is to say about a rollout: labels and texts."""
     rollout, going_on = service.rollout, service.going_on
     lines = [("Strategy", service.strategy)]
     if going_on:
@@ -127,7 +127,12 @@ def block(service: Service, names: Names, typed: Typed, now: datetime.datetime) 
     message = _message(service)
     if message:
         lines.append(("Message", message))
-    lines += [("Next", each) for each in advice(service, names, typed, now)]
+    return lines
+
+
+def block(service: Service, names: Names, typed: Typed, now: datetime.datetime) -> str:
+    """Return everything about a rollout, one item per line."""
+    lines = rollout_lines(service, names, now) + [("Next", each) for each in advice(service, names, typed, now)]
     width = max(len(label) for label, _ in lines)
     rows = [f"  {label.ljust(width)}  {text}" for label, text in lines]
     return "\n".join([f"{service.name}: {headline(service, names, now)}", *rows])

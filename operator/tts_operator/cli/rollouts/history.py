@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tts_operator.cli.output import NO_YAML
 from tts_operator.cli.refused import RefusedError
 from tts_operator.cli.view import Revision, Service
 from tts_operator.cli.wording import Names, Typed, age, table
 from tts_operator.json_object import Json
 
-NO_YAML = "diff needs PyYAML, which is not installed: pip install pyyaml"
 SECRET_NAME = re.compile(r"PASSW|SECRET|TOKEN|CREDENTIAL|(^|[_-])(API|ACCESS|PRIVATE)?[_-]?KEY([_-]|$)", re.IGNORECASE)
 URL_PASSWORD = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]+(?=@)")
 
