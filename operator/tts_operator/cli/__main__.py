@@ -42,8 +42,8 @@ def run(words: list[str]) -> int:
         return INTERRUPTED
     except ModuleNotFoundError as error:
         return _fail(
-            f"this command needs the Python package {error.name!r}, which this installation lacks: install the plugin "
-            "with pip and its extra [cli]",
+            f"this installation of the plugin lacks {error.name}, which the command needs: install the plugin with pip "
+            "and its extra [cli]",
             REFUSED,
         )
     except BrokenPipeError:  # `| head` closes the pipe early, which is no failure

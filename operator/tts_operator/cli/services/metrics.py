@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 SAMPLE = re.compile(r'(?P<name>[a-zA-Z_:][\w:]*)(?:\{(?P<labels>(?:[^"}]|"(?:[^"\\]|\\.)*")*)\})?\s+(?P<value>\S+)')
@@ -16,7 +16,11 @@ LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 LINE_MAX = 2000
 SPEECH = frozenset({"/v1/audio/speech", "/api/tts"})
 """Endpoints whose requests count: those of clients for speech."""
+BUSY = "503"
+HITS = frozenset({"hit", "coalesced"})
 P99 = 0.99
+Wanted = Callable[[str], bool]
+"""Whether the value of a label counts."""
 Scrape = Mapping[str, Mapping[frozenset[tuple[str, str]], float]]
 """Values by name of the metric, and by labels."""
 
@@ -85,23 +89,23 @@ def use(scrapes: Iterable[tuple[Scrape, Scrape]], seconds: float) -> Use:
         for bound, count in _buckets(before, after).items():
             buckets[bound] += count
 
-    def total(name: str, **labels: str | frozenset[str]) -> float:
+    def total(name: str, **labels: Wanted) -> float:
         return sum(_grown(before, after, name, labels) for before, after in pairs) / seconds
 
     def sums(name: str) -> list[float]:
         return [sum(after.get(name, {}).values()) for _, after in pairs]
 
-    asked = {"endpoint": SPEECH}
+    asked: dict[str, Wanted] = {"endpoint": SPEECH.__contains__}
     return Use(
         pods=len(pairs),
         requests=total("tts_requests_total", **asked),
-        errors=total("tts_requests_total", status="5", **asked) - total("tts_requests_total", status="503", **asked),
-        busy=total("tts_requests_total", status="503", **asked),
+        errors=total("tts_requests_total", status=_is_error, **asked),
+        busy=total("tts_requests_total", status=BUSY.__eq__, **asked),
         p99=quantile(buckets, P99),
         synthesis=total("tts_synthesis_seconds_total"),
         audio=total("tts_audio_seconds_total"),
-        hits=total("tts_cache_events_total", event=frozenset({"hit", "coalesced"})),
-        misses=total("tts_cache_events_total", event="miss"),
+        hits=total("tts_cache_events_total", event=HITS.__contains__),
+        misses=total("tts_cache_events_total", event="miss".__eq__),
         queue=sum(sums("tts_queue_depth")),
         queue_seconds=max(sums("tts_queue_seconds"), default=0.0),
         cpu=total("process_cpu_seconds_total"),
@@ -137,16 +141,16 @@ def _buckets(before: Scrape, after: Scrape) -> dict[float, float]:
     return found
 
 
-def _grown(before: Scrape, after: Scrape, name: str, labels: Mapping[str, str | frozenset[str]]) -> float:
+def _grown(before: Scrape, after: Scrape, name: str, labels: Mapping[str, Wanted]) -> float:
     """How much counters have grown. One that is smaller than before was reset, with its server."""
     total = 0.0
     for key, value in after.get(name, {}).items():
         known = dict(key)
-        if all(_fits(known.get(label, ""), wanted) for label, wanted in labels.items()):
+        if all(wanted(known.get(label, "")) for label, wanted in labels.items()):
             grown = value - before.get(name, {}).get(key, 0.0)
             total += grown if grown >= 0 else value
     return total
 
 
-def _fits(value: str, wanted: str | frozenset[str]) -> bool:
-    return value in wanted if isinstance(wanted, frozenset) else value.startswith(wanted)
+def _is_error(status: str) -> bool:
+    return status.startswith("5") and status != BUSY

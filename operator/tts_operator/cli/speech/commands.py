@@ -58,12 +58,11 @@ def say(
 @command
 @service_argument
 @output_option()
-@KEY_NAME
-def voices(kubectl: Kubectl, name: str, *, output: str | None, key_name: str | None) -> int:
+def voices(kubectl: Kubectl, name: str, *, output: str | None) -> int:
     """List the voices of a service and their emotions."""
     from tts_operator.cli.speech import lists  # noqa: PLC0415 - the other commands start without it
 
-    return lists.voices(kubectl, name, key_name, output)
+    return lists.voices(kubectl, name, output)
 
 
 @command

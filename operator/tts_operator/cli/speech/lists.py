@@ -8,7 +8,7 @@ from tts_operator.cli import output as printing
 from tts_operator.cli.kubectl import Kubectl
 from tts_operator.cli.output import Cell
 from tts_operator.cli.refused import UnreachableError
-from tts_operator.cli.server.connect import server_of
+from tts_operator.cli.server.connect import key_of, server_of
 from tts_operator.cli.speech.request import hint, text_of
 from tts_operator.cli.wording import Typed
 from tts_operator.json_object import Json
@@ -19,10 +19,10 @@ USUAL = {"source": "text", "reading": "character"}
 """What needs no explanation."""
 
 
-def voices(kubectl: Kubectl, name: str, key_name: str | None, output: str | None) -> int:
-    """Print the voices."""
+def voices(kubectl: Kubectl, name: str, output: str | None) -> int:
+    """Print the voices. Servers list them without a key."""
     typed = Typed(name=name, flags=kubectl.flags)
-    with server_of(kubectl, kubectl.service(name), key_name, lambda error: hint(error, typed)) as api:
+    with server_of(kubectl, kubectl.service(name), "", lambda error: hint(error, typed)) as api:
         body = api.call("GET", "/v1/audio/voices")
     if output:
         printing.document(body, output)
@@ -49,7 +49,9 @@ def phonemes(
     typed = Typed(name=name, flags=kubectl.flags)
     request = {"input": text_of(text), **({"voice": voice} if voice else {})}
     headers = {"Content_Type": "application/json"}
-    with server_of(kubectl, kubectl.service(name), key_name, lambda error: hint(error, typed)) as api:
+    service = kubectl.service(name)
+    key = key_of(kubectl, service, key_name)
+    with server_of(kubectl, service, key, lambda error: hint(error, typed)) as api:
         body = api.call("POST", "/v1/audio/phonemes", json.dumps(request).encode(), **headers)
     if output:
         printing.document(body, output)

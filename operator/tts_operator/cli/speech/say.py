@@ -20,7 +20,7 @@ import click
 from tts_operator.cli.kubectl import Kubectl
 from tts_operator.cli.refused import RefusedError, UnreachableError
 from tts_operator.cli.server.api import ATTEMPTS, Api, UnavailableError
-from tts_operator.cli.server.connect import server_of
+from tts_operator.cli.server.connect import key_of, server_of
 from tts_operator.cli.speech.request import STANDARD_INPUT, hint, text_of
 from tts_operator.cli.view import SHOWN_MAX
 from tts_operator.cli.wording import Typed, size
@@ -83,7 +83,8 @@ def run(kubectl: Kubectl, name: str, asked: Wanted, key_name: str | None) -> int
     """Have it spoken. Returns the exit code."""
     typed = Typed(name=name, flags=kubectl.flags)
     service = kubectl.service(name)
-    with server_of(kubectl, service, key_name, lambda error: hint(error, typed)) as api:
+    key = key_of(kubectl, service, key_name)
+    with server_of(kubectl, service, key, lambda error: hint(error, typed)) as api:
         if asked.output is not None and str(asked.output) == STANDARD_INPUT:
             _fetch(api, asked.body, sys.stdout.buffer)
         elif asked.output is not None:
@@ -136,11 +137,21 @@ def _copy(response: http.client.HTTPResponse, file: IO[bytes]) -> int:
         length += len(data)
         if length > BYTES_MAX:
             raise UnreachableError(f"the server sends more than {size(BYTES_MAX)}, which is no speech")
-        file.write(data)
+        _write(file, data)
     if response.length:  # the connection broke off
         raise UnreachableError("the connection to the server broke in the middle of the audio; try again")
-    file.flush()
     return length
+
+
+def _write(file: IO[bytes], data: bytes) -> None:
+    """Write at once: an error of the file must not be taken for one of the connection."""
+    try:
+        file.write(data)
+        file.flush()
+    except BrokenPipeError:
+        raise click.exceptions.Exit(0) from None  # what reads the output has had enough
+    except OSError as error:
+        raise RefusedError(f"cannot save the audio: {error.strerror}") from None
 
 
 def _play(player: Sequence[str], file: Path) -> None:

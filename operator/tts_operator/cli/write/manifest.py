@@ -26,8 +26,8 @@ MONITORING = "Prometheus scrapes the pods, and alerts when they fail or are slow
 OUTSIDE = "Traffic from outside the cluster."
 CERTIFICATE, PLAIN = "cert-manager gets the certificate.", "It is not encrypted: set ingress.tls for production."
 BLUE_GREEN = """\
-A complete second set of pods, to which all traffic switches with `kubectl tts promote {name}`. It needs capacity for
-twice as many pods."""
+A complete second set of pods, for which there must be capacity. All traffic switches to it with
+kubectl tts promote {name}"""
 CANARY = """\
 A new version first gets a tenth of the traffic, then half, five minutes each, and is rolled back if it fails."""
 

@@ -39,7 +39,9 @@ LOG = (
 def answers() -> dict[str, object]:
     secret = {"kind": "Secret", "metadata": {"name": "keys"}, "data": {"keys": "s3cret"}}
     return {
-        "get": {"items": [POD, secret]},
+        "get": {"items": []},
+        "get customresourcedefinitions": {},
+        "get pods,": {"items": [POD, secret]},
         "get ttsservices.tts-operator.io narrator": body(),
         "get nodes": failing("Error from server (Forbidden): nodes"),
         "logs": LOG,
