@@ -129,13 +129,14 @@ def _share(part: float, whole: float) -> str:
 
 
 def _document(key: str, found: Use, pods: Sequence[Pod], prices: Prices) -> Json:
-    body = {
-        "name": key,
-        **dataclasses.asdict(found),
-        "realTimeFactor": found.real_time_factor,
-        "hitRate": found.hit_rate,
-    }
-    return {**body, "costPerHour": cost(pods, prices) if prices.known else None}
+    measured = {_camel(name): value for name, value in dataclasses.asdict(found).items()}
+    derived = {"realTimeFactor": found.real_time_factor, "hitRate": found.hit_rate}
+    return {"name": key, **measured, **derived, "costPerHour": cost(pods, prices) if prices.known else None}
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(map(str.capitalize, rest))
 
 
 def _use(pods: Sequence[Pod], before: Mapping[str, Scrape], after: Mapping[str, Scrape], seconds: float) -> Use:

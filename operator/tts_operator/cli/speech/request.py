@@ -41,7 +41,7 @@ LONGER = "`kubectl tts job submit FILE -o book.mp3` has long texts read"
 def hint(error: Refusal, typed: Typed) -> str:
     """Return what to do about an error."""
     if error.code == LONG:
-        return f" {LONGER[0].upper()}{LONGER[1:]}"
+        return f" Instead, {LONGER}"
     if error.code in {"unknown_voice", "unknown_emotion"}:
         return f" {typed.then('voices')} lists them"
     if not error.code and "services/proxy" in error.message:
