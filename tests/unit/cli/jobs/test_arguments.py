@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.unit.cli.jobs.documents import ID
-from tts_operator.cli.arguments import parse
+from tests.unit.cli.recorded import failing, ran, recorded
+from tts_operator.cli.jobs.options import format_of
 
 
 @pytest.mark.parametrize(
-    "words, output, chosen",
-    [
-        ("book.txt", None, None),
-        ("book.txt -o book.mp3", "book.mp3", "mp3"),
-        ("book.txt -o book.MP3", "book.MP3", "mp3"),
-        ("book.txt -o book.bin --format opus", "book.bin", "opus"),
-        ("book.txt -o json", "json", None),
-        ("- -o book.flac", "book.flac", "flac"),
-        ("book.txt -o book.m4b", "book.m4b", "m4b"),
-    ],
+    "output, chosen", [("book.mp3", "mp3"), ("book.MP3", "mp3"), ("a/book.flac", "flac"), ("book.m4b", "m4b")]
 )
-def test_the_name_of_the_output_tells_the_format(words: str, output: str | None, chosen: str | None) -> None:
-    arguments = parse(["job", "submit", *words.split()])
-    assert (arguments.output and str(arguments.output), arguments.format) == (output, chosen)
+def test_the_name_of_the_output_tells_the_format(output: str, chosen: str) -> None:
+    assert format_of(Path(output)) == chosen
 
 
-@pytest.mark.parametrize("words", [f"-n a job status {ID}", f"job status {ID} -n a", f"job status -n=a {ID}"])
-def test_global_flags_may_stand_anywhere(words: str) -> None:
-    assert parse(words.split()).namespace == "a"
+@pytest.mark.parametrize("words", [f"-n a job status {ID}", f"job status {ID} -n a", f"job -n a status {ID}"])
+def test_global_flags_may_stand_anywhere(
+    words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kubectl = recorded(monkeypatch, {"get": failing("Error from server (Forbidden): no")})
+    assert ran(capsys, words).code == 4
+    assert kubectl.runs == ["get ttsservices.tts-operator.io --output=name --namespace=a"]
 
 
 @pytest.mark.parametrize(
@@ -48,11 +45,10 @@ def test_global_flags_may_stand_anywhere(words: str) -> None:
         (f"status {ID} --timeout 5m", "--timeout requires --watch"),
         ("list --limit 0", "from 1 to 10000"),
         ("list --limit ٣", "from 1 to 10000"),
-        (f"download {ID}", "-o/--output"),
+        (f"download {ID}", "'-o' / '--output'"),
     ],
 )
 def test_what_cannot_be_understood_is_told(words: str, complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        parse(["job", *words.split()])
-    assert caught.value.code == 2
-    assert complaint in capsys.readouterr().err
+    result = ran(capsys, f"job {words}")
+    assert (result.code, result.out) == (2, "")
+    assert complaint in result.err

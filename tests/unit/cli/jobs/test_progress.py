@@ -12,7 +12,7 @@ from tts_operator.cli.jobs.progress import Progress
 
 
 def test_without_a_terminal_a_job_has_about_ten_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Progress(as_json=False, is_terminal=False)
+    progress = Progress(printed=None, is_terminal=False)
     for done in range(1000):
         found = body(progress={"segments": 1000, "completed": done})
         progress.show(view.job(found), found)
@@ -23,7 +23,7 @@ def test_without_a_terminal_a_job_has_about_ten_lines(capsys: pytest.CaptureFixt
 
 
 def test_on_a_terminal_there_is_a_bar_and_it_goes_away(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Progress(as_json=False, is_terminal=True)
+    progress = Progress(printed=None, is_terminal=True)
     progress.show(view.job(body()), body())
     progress.show_download(1, 2)
     progress.end()
@@ -34,7 +34,7 @@ def test_on_a_terminal_there_is_a_bar_and_it_goes_away(capsys: pytest.CaptureFix
 
 
 def test_programs_get_a_document_for_each_change(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Progress(as_json=True, is_terminal=True)
+    progress = Progress(printed="json", is_terminal=True)
     for found in (body(), body(), COMPLETED):
         progress.show(view.job(found), found)
     out, err = capsys.readouterr()
