@@ -44,10 +44,9 @@ def test_nothing_is_left_of_what_ends(folder: Path) -> None:
 
 def test_what_was_alone_in_hand_at_each_death_is_not_begun_again(folder: Path) -> None:
     in_hand = died_with(folder, "x", "y")
-    for _ in range(MAX_DEATHS):
-        with in_hand.hold("x"):
-            assert left(folder) == {"held/x": "", "suspects/x": str(in_hand._deaths["x"]), "suspects/y": "0"}
+    for number in range(1, MAX_DEATHS + 1):
         in_hand = died_with(folder, "x")
+        assert left(folder) == {"suspects/x": str(number), "suspects/y": "0"}
     with pytest.raises(DeadlyError), in_hand.hold("x"):
         pass
     with in_hand.hold("y"):
