@@ -71,6 +71,12 @@ class KafkaQueue:
         """See :class:`~tts_server.jobs.queue.tasks.Queue`."""
         return self._provision.problem()
 
+    def received(self) -> set[JobName] | None:
+        """See :class:`~tts_server.jobs.queue.tasks.Queue`."""
+        if any(receiver.is_paused for receiver in self._receivers.values()):
+            return None
+        return {task.job for task in self._messages}
+
     def put(self, tasks: Iterable[Task]) -> None:
         """See :class:`~tts_server.jobs.queue.tasks.Queue`."""
         self.producer.put(tasks)

@@ -74,6 +74,11 @@ class Receiver:
             self._greenlet = None
             self._threads.call(self._consumer.close)  # which asks _revoke to commit
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether more waits than may be received."""
+        return bool(self._paused)
+
     def finish(self, place: Place, offset: int) -> None:
         """Note that nothing is left to do for a message."""
         if place in self._offsets:

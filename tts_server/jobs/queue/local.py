@@ -44,6 +44,10 @@ class LocalQueue:
         """How many tasks nobody has taken, without those whose pause is not over."""
         return len(self._segments) + sum(map(len, self._others.values()))
 
+    def received(self) -> set[JobName]:
+        """See :class:`~tts_server.jobs.queue.tasks.Queue`."""
+        return self._segments.jobs | {task.job for task in self._known}
+
     def problem(self) -> str:
         """See :class:`~tts_server.jobs.queue.tasks.Queue`."""
         return ""

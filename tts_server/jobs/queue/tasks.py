@@ -71,6 +71,10 @@ class Queue(Sender, Protocol):
         """How many segments are here and nobody has taken."""
         ...
 
+    def received(self) -> set[JobName] | None:
+        """Return the jobs of which tasks are here. None if there may be others that this process has yet to receive."""
+        ...
+
     def take(self, kinds: tuple[Kind, ...]) -> Delivery:
         """Wait for the task that is next among those of these kinds."""
         ...

@@ -13,8 +13,8 @@ from tts_server.jobs import layout
 from tts_server.jobs.model import End, Job, JobName, to_json
 from tts_server.jobs.queue.tasks import QueueError
 from tts_server.jobs.records import Records
+from tts_server.jobs.recovery import recover_lost
 from tts_server.jobs.retention import Retention
-from tts_server.jobs.runtime import recover_lost
 from tts_server.jobs.storage import Storage, StorageError
 from tts_server.jobs.submission import Submissions
 from tts_server.jobs.work.in_hand import MAX_BEGUN

@@ -187,6 +187,20 @@ def test_a_task_whose_partition_is_revoked_and_comes_back_is_committed() -> None
     assert committable(queue) == 6
 
 
+def test_while_more_waits_than_is_received_nobody_can_tell_what_is_lost() -> None:
+    queue, task = KafkaQueue(NOWHERE, TOPICS, group="g", instance="", partitions=2), Task("speak", JOB, 1, 7, 8)
+    assert queue.received() == set()
+    received(queue, PLACE, task, 5)
+    assert queue.received() == {JOB}
+    delivery = queue.take(("speak",))
+    assert queue.received() == {JOB}
+    queue._receivers[TOPICS.segments]._paused.add(TOPICS.segments)
+    assert queue.received() is None
+    queue._receivers[TOPICS.segments]._paused.clear()
+    queue.done(delivery)
+    assert queue.received() == set()
+
+
 class Loop:
     """A producer whose messages come back to this process before `put` returns."""
 

@@ -6,8 +6,8 @@ from tests.unit.server.jobs.world import World, expected, expected_pcm
 from tts_server.jobs import layout
 from tts_server.jobs.model import End, to_json
 from tts_server.jobs.queue.tasks import Task
+from tts_server.jobs.recovery import recover_lost
 from tts_server.jobs.retention import Retention
-from tts_server.jobs.runtime import recover_lost
 
 
 def test_a_short_job_does_not_wait_for_the_joins_of_others(world: World) -> None:

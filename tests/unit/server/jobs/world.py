@@ -17,7 +17,7 @@ from tts_server.jobs.planning.plan import sound_of
 from tts_server.jobs.planning.splitting import Segment, split
 from tts_server.jobs.queue.local import LocalQueue
 from tts_server.jobs.records import Records
-from tts_server.jobs.runtime import recover
+from tts_server.jobs.recovery import recover
 from tts_server.jobs.storage import Entry, ObjectStorage, Storage, Writer
 from tts_server.jobs.submission import Submissions
 from tts_server.jobs.threads import Threads
