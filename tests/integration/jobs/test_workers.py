@@ -21,7 +21,7 @@ from obstore.store import S3Store
 from devcluster.backends import local
 from tts_server.jobs import layout
 from tts_server.jobs.model import MAX_CHARACTERS, JobName
-from tts_server.jobs.work.in_hand import MAX_BEGUN
+from tts_server.jobs.work.in_hand import MAX_DEATHS
 from tts_server.process.lifecycle import RunFolder
 
 from .clients import produce, read_all
@@ -278,7 +278,7 @@ def test_a_text_that_kills_the_engine_fails_with_its_place(deployment: Deploymen
     ended = deployment.ended(deadly["id"], meanwhile=deployment.revive)
     assert (ended["status"], ended["error"]["code"]) == ("failed", "engine_died"), ended
     assert "这一句让引擎崩溃" in ended["error"]["message"]
-    assert sum("崩溃" in each for each in deployment.spoken()) == MAX_BEGUN
+    assert sum("崩溃" in each for each in deployment.spoken()) == 1 + MAX_DEATHS
     assert deployment.ended(other["id"], meanwhile=deployment.revive)["status"] == "completed"
     until(deployment.revive)
     until(lambda: all(deployment.server(each).status("/ready") == 200 for each in WORKERS))
