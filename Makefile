@@ -19,12 +19,13 @@ demo: $(STAMP) ## a cluster of three zones, the operator, a TTSService, and spee
 
 test: lint test-unit test-integration test-e2e ## everything that CI runs; PYTEST_ARGS="-k ..." runs a part
 
-lint: $(STAMP) ## ruff, mypy --strict, import contracts, conventions of the API
+lint: $(STAMP) ## ruff, mypy --strict, import contracts, conventions of the API, the chart
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/mypy
 	@PYTHONPATH=operator:. .venv/bin/lint-imports --no-logo 2>/dev/null || PYTHONPATH=operator:. .venv/bin/lint-imports
 	$(RUN) -m tts_operator.api.generate.lint
+	@$(RUN) -m release.chart_lint
 
 test-unit: $(STAMP) ## pure functions, no I/O
 	$(PY) -m pytest tests/unit -n auto $(PYTEST_ARGS)
@@ -82,12 +83,15 @@ build/bench/peers/.synced: requirements/readings-peers.lock | $(STAMP)
 bench-drift: $(STAMP) ## how quickly a deleted or edited child is repaired; table, and JSON in build/bench/
 	@$(RUN) -m bench.drift $(BENCH_ARGS)
 
-generate: $(STAMP) ## crds/, docs/api.md, the table of settings, install.yaml and integrations/argocd/ from their sources
+generate: $(STAMP) ## crds/, docs/api.md, the table of settings, install.yaml, the chart's README.md, and parts of integrations/ from their sources
 	$(RUN) -m tts_operator.api.generate.crd > crds/tts-operator.io_ttsservices.yaml
 	$(RUN) -m tts_operator.api.generate.docs examples/busy.yaml > docs/api.md
 	$(RUN) tests/unit/operator/regenerate_argocd.py
 	$(RUN) -m tts_server.settings docs/server.md
-	HELM=$$($(RUN) -m devcluster bin helm) charts/render > install.yaml
+	cp crds/tts-operator.io_ttsservices.yaml charts/tts-operator/files/ttsservices.yaml
+	$(RUN) -m release.chart_readme charts/tts-operator > charts/tts-operator/README.md
+	HELM=$$($(RUN) -m devcluster bin helm) charts/render install > install.yaml
+	HELM=$$($(RUN) -m devcluster bin helm) charts/render operator > integrations/kustomize/base/operator.yaml
 
 format: $(STAMP) ## let ruff format the code
 	.venv/bin/ruff format
