@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 RUN := PYTHONPATH=operator:. $(PY)
 
-.PHONY: help demo test lint test-unit test-random test-integration test-jobs test-e2e cluster-up cluster-down images bench-operator bench-server bench-jobs bench-readings bench-drift bench-fencing bench-outage chaos-jobs soak-fencing generate lock format
+.PHONY: help demo test lint test-unit test-random test-integration test-jobs test-e2e cluster-up cluster-down images bench-operator bench-server bench-jobs bench-readings bench-drift bench-fencing bench-outage chaos-jobs soak-fencing generate lock format release airgap push
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -62,6 +62,17 @@ cluster-down: $(STAMP) ## remove the local cluster and all it made
 
 images: $(STAMP) ## build both images
 	@$(RUN) -m devcluster.product build
+
+RELEASE := $(RUN) -m release $(if $(SNAPSHOT),--snapshot)
+release: $(STAMP) ## dist/: images, chart, manifests, SBOMs, checksums; ARCHITECTURES=amd64, KEY=key.pem, SNAPSHOT=1
+	@$(RELEASE) build $(if $(ARCHITECTURES),--architectures $(ARCHITECTURES)) $(if $(KEY),--key $(KEY))
+
+push: $(STAMP) ## copy the images and the chart in dist/ to a registry: REGISTRY=registry.example.com
+	@test -n "$(REGISTRY)" || { echo "Name the registry: make push REGISTRY=registry.example.com"; exit 1; }
+	@$(RELEASE) push $(REGISTRY)
+
+airgap: $(STAMP) ## put dist/ into one file, for a network without a registry
+	@$(RELEASE) airgap
 
 bench-operator: $(STAMP) ## the operator at scale, compared with the floor; table, JSON in build/bench/; 15 minutes
 	@$(RUN) -m bench.operator $(BENCH_ARGS)

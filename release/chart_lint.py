@@ -1,4 +1,4 @@
-"""`make lint-charts`: what helm lint, kubeconform, and kube-score find in the chart and in install.yaml."""
+"""What helm lint, kubeconform, kube-score, and promtool find in the chart, install.yaml, and examples: `make lint`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import yaml
 from devcluster import binaries
 from devcluster.addons import crds
 from devcluster.errors import DevclusterError
-from devcluster.host import shell
+from devcluster.host import debian, shell
 from devcluster.layout import cache_home
 from devcluster.progress import Progress
 from release import schemas
@@ -30,10 +30,25 @@ KUBERNETES = binaries.MODULES["kubernetes"].folder
 CODE = Path(schemas.__file__)
 _OK = 10
 """kube-score's best grade."""
-OTHER_KINDS = tuple(
-    f"{plural}.monitoring.coreos.com" for plural in ("podmonitors", "servicemonitors", "prometheusrules")
+OTHER_KINDS = (
+    "podmonitors.monitoring.coreos.com",
+    "servicemonitors.monitoring.coreos.com",
+    "prometheusrules.monitoring.coreos.com",
+    "applications.argoproj.io",
+    "applicationsets.argoproj.io",
+    "gitrepositories.source.toolkit.fluxcd.io",
+    "ocirepositories.source.toolkit.fluxcd.io",
+    "kustomizations.kustomize.toolkit.fluxcd.io",
 )
-"""The CustomResourceDefinitions of other projects of which the chart creates objects."""
+"""The CustomResourceDefinitions of other projects of which the chart or an example creates objects."""
+OTHER_SCHEMAS = tuple((ROOT / "release/kinds").glob("*.json"))
+"""Schemas of kinds whose CustomResourceDefinitions are in no Go module that can be had."""
+EXAMPLES = (
+    *(ROOT / "examples").glob("*.yaml"),
+    *(ROOT / "integrations/flux").glob("*.yaml"),
+    *(ROOT / "integrations/argocd" / f"{name}.yaml" for name in ("operator", "services", "tenants")),
+)
+"""Manifests for people to apply, of which kubeconform knows all kinds."""
 SCORED = ("install", "everything")
 """What kube-score judges: install.yaml, and the values that turn on what is off by default."""
 EXCEPTIONS = {
@@ -73,8 +88,9 @@ def findings(progress: Progress) -> Iterator[str]:
             yield from _helm_lint(name, settings)
             rendered[name] = Path(scratch) / f"{name}.yaml"
             rendered[name].write_text(_helm_template(settings))
-        yield from kubeconform(rendered.values(), schemas_folder(progress))
+        yield from kubeconform([*rendered.values(), *EXAMPLES], schemas_folder(progress))
         yield from kube_score([rendered[name] for name in SCORED])
+        yield from promtool(rendered.values(), progress)
 
 
 def _helm_lint(name: str, settings: Sequence[str | Path]) -> Iterator[str]:
@@ -117,6 +133,23 @@ def kube_score(manifests: Iterable[Path]) -> Iterator[str]:
         yield f"kube-score: {name} does not fail any more: remove it from EXCEPTIONS in release/chart_lint.py"
 
 
+def promtool(manifests: Iterable[Path], progress: Progress) -> Iterator[str]:
+    """Yield what Debian's promtool finds in the rules of PrometheusRules."""
+    rules = {
+        f"{path.stem}: PrometheusRule {body['metadata']['name']}": body["spec"]
+        for path in manifests
+        if "\nkind: PrometheusRule\n" in (text := path.read_text())
+        for body in yaml.load_all(text, Loader=yaml.CSafeLoader)
+        if body and body["kind"] == "PrometheusRule"
+    }
+    if rules:
+        debian.ensure([debian.Requirement("promtool", "prometheus")], progress)
+    for name, spec in rules.items():
+        done = shell.run(["promtool", "check", "rules", "/dev/stdin"], stdin=yaml.safe_dump(spec), check=False)
+        if done.returncode:
+            yield f"promtool: {name}: {' '.join(done.stderr.split())}"
+
+
 def _minor_version() -> str:
     return ".".join(binaries.MODULES["kubernetes"].version().split(".")[:2])
 
@@ -124,7 +157,9 @@ def _minor_version() -> str:
 def schemas_folder(progress: Progress) -> Path:
     """Return the folder of schemas. It is written once for each version of their sources."""
     own = (ROOT / "crds/tts-operator.io_ttsservices.yaml").read_text()
-    sources = "\0".join((own, *(path.read_text() for path in (KUBERNETES / "go.mod", crds.FOLDER / "go.mod", CODE))))
+    sources = "\0".join(
+        (own, *(path.read_text() for path in (KUBERNETES / "go.mod", crds.FOLDER / "go.mod", CODE, *OTHER_SCHEMAS)))
+    )
     folder = cache_home() / "schemas" / hashlib.sha256(sources.encode()).hexdigest()[:12]
     if folder.exists():
         return folder
@@ -134,6 +169,7 @@ def schemas_folder(progress: Progress) -> Path:
         files = schemas.of_kubernetes(json.loads((source / "api/openapi-spec/swagger.json").read_text()))
         for crd in (yaml.load(own, Loader=yaml.CSafeLoader), *crds.definitions(progress, OTHER_KINDS)):
             files.update(schemas.of_crd(crd))
+        files.update({path.name: json.loads(path.read_text()) for path in OTHER_SCHEMAS})
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
             for name, schema in files.items():

@@ -1,4 +1,4 @@
-"""CRDs of other projects: Gateway API, cert-manager, the Prometheus operator, KEDA.
+"""CRDs of other projects: Gateway API, cert-manager, the Prometheus operator, KEDA, Argo CD, Flux.
 
 They come from the projects' Go modules, at the versions in go/crds/go.mod.
 """
@@ -51,6 +51,21 @@ FILES = {
         "github.com/prometheus-operator/prometheus-operator",
         "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
     ),
+    **{
+        f"{kind}s.argoproj.io": ("github.com/argoproj/argo-cd/v3", f"manifests/crds/{kind}-crd.yaml")
+        for kind in ("application", "applicationset")
+    },
+    "kustomizations.kustomize.toolkit.fluxcd.io": (
+        "github.com/fluxcd/kustomize-controller",
+        "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml",
+    ),
+    **{
+        f"{plural}.source.toolkit.fluxcd.io": (
+            "github.com/fluxcd/source-controller",
+            f"config/crd/bases/source.toolkit.fluxcd.io_{plural}.yaml",
+        )
+        for plural in ("gitrepositories", "ocirepositories")
+    },
     "scaledobjects.keda.sh": ("github.com/kedacore/keda/v2", "config/crd/bases/keda.sh_scaledobjects.yaml"),
 }
 """The Go module and file of each CRD, by name."""

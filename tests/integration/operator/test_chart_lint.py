@@ -52,10 +52,45 @@ def test_kubeconform_knows_a_ttsservice(tmp_path: Path) -> None:
     assert "'replica' not allowed" in line
 
 
+@pytest.mark.parametrize(
+    "example, old, new",
+    [
+        ("argocd/operator.yaml", "selfHeal:", "selfheal:"),
+        ("argocd/tenants.yaml", "generators:", "generator:"),
+        ("flux/operator.yaml", "remediation:", "remedy:"),
+        ("flux/operator-oci.yaml", "layerSelector:", "layer:"),
+        ("flux/services.yaml", "healthCheckExprs:", "healthChecksExprs:"),
+    ],
+)
+def test_kubeconform_knows_the_kinds_of_gitops(tmp_path: Path, example: str, old: str, new: str) -> None:
+    text = (ROOT / "integrations" / example).read_text()
+    assert ROOT / "integrations" / example in chart_lint.EXAMPLES
+    assert old in text
+    file = tmp_path / "wrong.yaml"
+    file.write_text(text.replace(old, new))
+    lines = list(chart_lint.kubeconform([file], chart_lint.schemas_folder(Progress())))
+    assert lines
+    assert f"'{new.removesuffix(':')}' not allowed" in lines[0]
+
+
 def test_kube_score_finds_what_is_no_exception(tmp_path: Path) -> None:
     file = installation(tmp_path, "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false")
     (line,) = chart_lint.kube_score([file])
     assert "container-security-context-readonlyrootfilesystem" in line
+
+
+def test_promtool_checks_the_rules_of_the_chart(tmp_path: Path) -> None:
+    rule = "{{alert: Down, expr: {}, annotations: {{summary: gone}}}}"
+    body = (
+        "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata: {{name: a}}\n"
+        "spec: {{groups: [{{name: a, rules: [{}]}}]}}\n"
+    )
+    file = tmp_path / "rules.yaml"
+    file.write_text(body.format(rule.format("up == 0")))
+    assert list(chart_lint.promtool([file], Progress())) == []
+    file.write_text(body.format(rule.format("sum(up")))
+    (line,) = chart_lint.promtool([file], Progress())
+    assert line.startswith("promtool: rules: PrometheusRule a: ")
 
 
 def test_an_exception_that_nothing_needs_is_told(tmp_path: Path) -> None:

@@ -33,10 +33,15 @@ class Helm:
     home: Path
 
     def run(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
-        command = [self.program, f"--kubeconfig={self.product.provider.kubeconfig()}", "--namespace", self.namespace]
+        options = [f"--kubeconfig={self.product.provider.kubeconfig()}", f"--namespace={self.namespace}"]
         homes = {f"HELM_{each}_HOME": str(self.home) for each in ("CACHE", "CONFIG", "DATA")}
         return subprocess.run(
-            [*command, *words], env={**os.environ, **homes}, capture_output=True, text=True, timeout=100, check=False
+            [self.program, *options, *words],
+            env={**os.environ, **homes},
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
         )
 
     def __call__(self, *words: str | Path) -> str:
