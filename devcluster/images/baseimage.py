@@ -67,10 +67,11 @@ def check_emulator(architecture: str) -> None:
         return
     if architecture not in MACHINES:
         raise DevclusterError(f"architecture {architecture}: write {' or '.join(MACHINES)}")
-    if not (EMULATORS / f"qemu-{MACHINES[architecture]}").exists():
+    # mmdebstrap asks arch-test.
+    if not (EMULATORS / f"qemu-{MACHINES[architecture]}").exists() or shutil.which("arch-test") is None:
         raise DevclusterError(
             f"to build for {architecture}, this machine ({host_architecture()}) needs QEMU: on Debian, run "
-            "`apt-get install qemu-user-static binfmt-support`, or build with Docker's buildx"
+            "`apt-get install qemu-user-static binfmt-support arch-test`, or build with Docker's buildx"
         )
 
 
