@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 RUN := PYTHONPATH=operator:. $(PY)
 
-.PHONY: help demo test lint test-unit test-random test-integration test-jobs test-e2e test-keda cluster-up cluster-down images bench-operator bench-server bench-jobs bench-readings bench-drift bench-fencing bench-outage chaos-jobs soak-fencing generate lock format
+.PHONY: help demo test lint test-unit test-random test-integration test-jobs test-e2e test-keda cluster-up cluster-down images bench-operator bench-server bench-jobs bench-readings bench-drift bench-fencing bench-outage chaos-jobs soak-fencing generate lock format release airgap push
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -19,12 +19,13 @@ demo: $(STAMP) ## a cluster of three zones, the operator, a TTSService, and spee
 
 test: lint test-unit test-integration test-e2e ## everything that CI runs; PYTEST_ARGS="-k ..." runs a part
 
-lint: $(STAMP) ## ruff, mypy --strict, import contracts, conventions of the API
+lint: $(STAMP) ## ruff, mypy --strict, import contracts, conventions of the API, the chart
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/mypy
 	@PYTHONPATH=operator:. .venv/bin/lint-imports --no-logo 2>/dev/null || PYTHONPATH=operator:. .venv/bin/lint-imports
 	$(RUN) -m tts_operator.api.generate.lint
+	@$(RUN) -m release.chart_lint
 
 test-unit: $(STAMP) ## pure functions, no I/O
 	$(PY) -m pytest tests/unit -n auto $(PYTEST_ARGS)
@@ -65,6 +66,17 @@ cluster-down: $(STAMP) ## remove the local cluster and all it made
 images: $(STAMP) ## build both images
 	@$(RUN) -m devcluster.product build
 
+RELEASE := $(RUN) -m release $(if $(SNAPSHOT),--snapshot)
+release: $(STAMP) ## dist/: images, chart, manifests, SBOMs, checksums; ARCHITECTURES=amd64, KEY=key.pem, SNAPSHOT=1
+	@$(RELEASE) build $(if $(ARCHITECTURES),--architectures $(ARCHITECTURES)) $(if $(KEY),--key $(KEY))
+
+push: $(STAMP) ## copy the images and the chart in dist/ to a registry: REGISTRY=registry.example.com
+	@test -n "$(REGISTRY)" || { echo "Name the registry: make push REGISTRY=registry.example.com"; exit 1; }
+	@$(RELEASE) push $(REGISTRY)
+
+airgap: $(STAMP) ## put dist/ into one file, for a network without a registry
+	@$(RELEASE) airgap
+
 bench-operator: $(STAMP) ## the operator at scale, compared with the floor; table, JSON in build/bench/; 15 minutes
 	@$(RUN) -m bench.operator $(BENCH_ARGS)
 
@@ -88,12 +100,15 @@ build/bench/peers/.synced build/bench/recogniser/.synced:
 bench-drift: $(STAMP) ## how quickly a deleted or edited child is repaired; table, and JSON in build/bench/
 	@$(RUN) -m bench.drift $(BENCH_ARGS)
 
-generate: $(STAMP) ## crds/, docs/api.md, the table of settings, install.yaml and integrations/argocd/ from their sources
+generate: $(STAMP) ## crds/, docs/api.md, the table of settings, install.yaml, the chart's README.md, and parts of integrations/ from their sources
 	$(RUN) -m tts_operator.api.generate.crd > crds/tts-operator.io_ttsservices.yaml
 	$(RUN) -m tts_operator.api.generate.docs examples/busy.yaml > docs/api.md
 	$(RUN) tests/unit/operator/regenerate_argocd.py
 	$(RUN) -m tts_server.settings docs/server.md
-	HELM=$$($(RUN) -m devcluster bin helm) charts/render > install.yaml
+	cp crds/tts-operator.io_ttsservices.yaml charts/tts-operator/files/ttsservices.yaml
+	$(RUN) -m release.chart_readme charts/tts-operator > charts/tts-operator/README.md
+	HELM=$$($(RUN) -m devcluster bin helm) charts/render install > install.yaml
+	HELM=$$($(RUN) -m devcluster bin helm) charts/render operator > integrations/kustomize/base/operator.yaml
 
 format: $(STAMP) ## let ruff format the code
 	.venv/bin/ruff format

@@ -19,6 +19,9 @@ from devcluster.layout import ZONES, cache_home
 from devcluster.lifecycle import bringup, claims, cleanup
 from devcluster.progress import Progress
 
+MIRRORS = ("PYTHON_IMAGE", "PIP_INDEX_URL")
+"""Build arguments of the Dockerfiles that the environment may set: where base image and packages come from."""
+
 
 @dataclass(frozen=True)
 class Size:
@@ -203,6 +206,11 @@ def choose(name: str, progress: Progress, environ: Mapping[str, str] = os.enviro
     raise DevclusterError(f"CLUSTER={choice}: must be devcluster, kind or existing")
 
 
+def mirrors(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the build arguments for Docker that the environment sets."""
+    return {name: environ[name] for name in MIRRORS if environ.get(name)}
+
+
 def _refuse_addons(size: Size) -> None:
     addons = {"ingress": "an ingress controller", "kafka": "Kafka", "s3": "an S3 server", "keda": "KEDA"}
     for option, what in addons.items():
@@ -211,6 +219,6 @@ def _refuse_addons(size: Size) -> None:
 
 
 def _docker_build(dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path, progress: Progress) -> None:
-    words = [f"--build-arg={key}={value}" for key, value in arguments.items()]
+    words = [f"--build-arg={key}={value}" for key, value in {**mirrors(), **arguments}.items()]
     with progress.step(f"docker build {tag}"):
         shell.run(["docker", "build", "-f", dockerfile, "-t", tag, *words, context], timeout=1800)

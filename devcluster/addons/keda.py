@@ -14,8 +14,7 @@ from typing import Any
 
 import yaml
 
-from devcluster.addons import crds
-from devcluster.binaries import KEDA, MODULES, path_of
+from devcluster.binaries import KEDA, MODULES, path_of, sources
 from devcluster.controlplane import pki
 from devcluster.controlplane.apiclient import Api, ApiError, Manifest, is_true
 from devcluster.controlplane.pki import Identity
@@ -102,7 +101,7 @@ def _adapted_container(container: dict[str, Any]) -> dict[str, Any]:
 
 def _rendered(progress: Progress) -> list[Manifest]:
     module = MODULES["keda"]
-    folder = crds.module_folders(module.folder, [module.path], progress)[module.path]
+    folder = sources(module.folder, [module.path], progress)[module.path]
     done = shell.run([path_of("kubectl"), "kustomize", folder / MANIFESTS])
     return [each for each in yaml.safe_load_all(done.stdout) if each]
 
