@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 RUN := PYTHONPATH=operator:. $(PY)
 
-.PHONY: help demo test lint test-unit test-random test-integration test-jobs test-e2e test-keda cluster-up cluster-down images bench-operator bench-server bench-jobs bench-readings bench-drift bench-fencing bench-outage chaos-jobs soak-fencing generate lock format release airgap push
+.PHONY: help demo test lint test-unit test-random test-integration test-jobs test-e2e test-keda cluster-up cluster-down images bench-operator bench-server bench-jobs bench-readings bench-drift bench-fencing bench-outage chaos-jobs soak-fencing generate lock format release airgap push docs docs-serve docs-publish
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -19,7 +19,7 @@ demo: $(STAMP) ## a cluster of three zones, the operator, a TTSService, and spee
 
 test: lint test-unit test-integration test-e2e ## everything that CI runs; PYTEST_ARGS="-k ..." runs a part
 
-lint: $(STAMP) ## ruff, mypy --strict, import contracts, conventions of the API, the chart
+lint: $(STAMP) docs ## ruff, mypy --strict, import contracts, conventions of the API, the chart, and the documentation's site
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/mypy
@@ -100,11 +100,36 @@ build/bench/peers/.synced build/bench/recogniser/.synced:
 bench-drift: $(STAMP) ## how quickly a deleted or edited child is repaired; table, and JSON in build/bench/
 	@$(RUN) -m bench.drift $(BENCH_ARGS)
 
-generate: $(STAMP) ## crds/, docs/api.md, the table of settings, install.yaml, the chart's README.md, and parts of integrations/ from their sources
+DOCS := build/docs-venv
+docs docs-serve docs-publish: export NO_MKDOCS_2_WARNING = 1
+docs: $(DOCS)/.synced ## the documentation as a site in build/site, in English and Chinese; fails at a dead link
+	@mkdir -p build/docs
+	@$(DOCS)/bin/mkdocs build --quiet 2> >(grep -v -e jieba -e '^Building prefix dict' -e '^Prefix dict' -e '^Loading model cost' -e '^Dumping model' >&2)
+	@echo "build/site/index.html"
+
+docs-serve: $(DOCS)/.synced ## the same on http://localhost:8000/, built again at each change
+	@mkdir -p build/docs
+	@$(DOCS)/bin/mkdocs serve
+
+docs-publish: $(DOCS)/.synced ## commit the site of VERSION to the branch gh-pages, beside those of other versions
+	@test -n "$(VERSION)" || { echo "Say which version it is: make docs-publish VERSION=1.2"; exit 2; }
+	@mkdir -p build/docs
+	@PATH="$(CURDIR)/$(DOCS)/bin:$$PATH" mike deploy --update-aliases $(VERSION) latest
+	@PATH="$(CURDIR)/$(DOCS)/bin:$$PATH" mike set-default latest
+	@echo "To publish it: git push REMOTE gh-pages"
+
+$(DOCS)/.synced: requirements/docs.lock | $(STAMP)
+	@.venv/bin/uv venv --quiet --clear $(DOCS)
+	@.venv/bin/uv pip sync --quiet --python $(DOCS)/bin/python --require-hashes requirements/docs.lock
+	@touch $@
+
+generate: $(STAMP) ## crds/, docs/api*.md, docs/http-api*.md, the table of settings, install.yaml, the chart's README.md, and parts of integrations/ from their sources
 	$(RUN) -m tts_operator.api.generate.crd > crds/tts-operator.io_ttsservices.yaml
 	$(RUN) -m tts_operator.api.generate.docs examples/busy.yaml > docs/api.md
 	$(RUN) tests/unit/operator/regenerate_argocd.py
 	$(RUN) -m tts_server.settings docs/server.md
+	$(RUN) -m website.api docs
+	$(RUN) -m website.http_api docs
 	cp crds/tts-operator.io_ttsservices.yaml charts/tts-operator/files/ttsservices.yaml
 	$(RUN) -m release.chart_readme charts/tts-operator > charts/tts-operator/README.md
 	HELM=$$($(RUN) -m devcluster bin helm) charts/render install > install.yaml
@@ -122,6 +147,7 @@ lock: $(STAMP) ## requirements/*.lock from pyproject.toml; make lock UPGRADE=--u
 	$(LOCK:3.11=3.10) $(UPGRADE) --extra modelscope -o requirements/modelscope.lock
 	$(LOCK) $(UPGRADE) --extra cli --extra operator --extra server --extra tracing --group dev -o requirements/dev.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group go -o requirements/go.lock
+	$(LOCK:pyproject.toml=) $(UPGRADE) --group docs -o requirements/docs.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group readings-peers -o requirements/readings-peers.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group recogniser -o requirements/recogniser.lock
 

@@ -1,4 +1,4 @@
-"""Every file in examples/ can be applied as it is."""
+"""Every file in examples/, and every TTSService in the documentation, can be applied as it is."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import yaml
 from devcluster.product import ROOT, Product
 from tests.integration.operator.world import IMAGE
 from tests.unit.operator.worlds import plan
+from tests.unit.website.pages import Block, blocks, documentation
 from tts_operator.api import KIND, TTSService
 from tts_operator.desired import Defaults, children
 from tts_operator.policy import Policy
@@ -31,6 +32,13 @@ POLICY = Policy.model_validate(
 )
 """What the examples say that they need."""
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+SHOWN = [
+    block
+    for page in documentation()
+    for block in blocks(page)
+    if block.language == "yaml" and f"\nkind: {KIND}\n" in block.code
+]
+"""Blocks of the documentation with a TTSService."""
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
@@ -42,6 +50,14 @@ def test_the_api_server_takes_the_example_and_its_children(installed: Product, e
     for body in services:
         manifests = children(TTSService.parse(body), Defaults(image=IMAGE))
         installed.kubectl("apply", "--server-side", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump_all(manifests))
+
+
+@pytest.mark.parametrize("block", SHOWN, ids=lambda block: block.place)
+def test_the_api_server_takes_what_the_documentation_shows(installed: Product, block: Block) -> None:
+    bodies = [body for body in yaml.safe_load_all(block.code) if body["kind"] == KIND]
+    for body in bodies:
+        body["metadata"].pop("namespace", None)  # dry runs need one that exists
+    installed.kubectl("apply", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump_all(bodies))
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)

@@ -1,0 +1,1 @@
+"""The documentation's site (mkdocs.yml), and the recording of the demo in the README."""
