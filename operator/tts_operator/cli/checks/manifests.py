@@ -93,9 +93,9 @@ def _objects(file: str, node: yaml.Node) -> Iterator[Manifest]:
 def _constructed(node: yaml.Node) -> Any:
     loader = yaml.SafeLoader("")
     try:
-        return loader.construct_document(node)  # type: ignore[no-untyped-call]
+        return loader.construct_document(node)
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
 
 
 def _mark(node: yaml.Node, path: Path, lines: dict[Path, int], repeated: list[Path]) -> None:

@@ -8,7 +8,7 @@ Source: https://kubernetes.io/docs/reference/using-api/cel/
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,7 @@ def _holds(rule: str, value: Any) -> bool:
         import cel  # noqa: PLC0415 - the structure can be checked without it
     except ImportError as error:
         raise RulesUnavailableError from error
-    functions = {"quantity": _checked, "compareTo": _compared, "isSorted": _is_sorted}
+    functions: dict[str, Callable[..., Any]] = {"quantity": _checked, "compareTo": _compared, "isSorted": _is_sorted}
     return bool(_program(rule).execute(cel.Context(variables={"self": value}, functions=functions)))
 
 

@@ -19,7 +19,7 @@ INT_OR_STRING = "x-kubernetes-int-or-string"
 PRESERVED = "x-kubernetes-preserve-unknown-fields"
 SHOWN_MAX = 100
 NAMES = {dict: "map", list: "list", str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
-EXPECTED = {
+EXPECTED: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "object": ("map", dict),
     "array": ("list", list),
     "string": ("string", str),

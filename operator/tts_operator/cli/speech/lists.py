@@ -48,11 +48,10 @@ def phonemes(
     """Print how a text is read."""
     typed = Typed(name=name, flags=kubectl.flags)
     request = {"input": text_of(text), **({"voice": voice} if voice else {})}
-    headers = {"Content_Type": "application/json"}
     service = kubectl.service(name)
     key = key_of(kubectl, service, key_name)
     with server_of(kubectl, service, key, lambda error: hint(error, typed)) as api:
-        body = api.call("POST", "/v1/audio/phonemes", json.dumps(request).encode(), **headers)
+        body = api.call("POST", "/v1/audio/phonemes", json.dumps(request).encode(), Content_Type="application/json")
     if output:
         printing.document(body, output)
         return 0

@@ -50,13 +50,18 @@ def test_what_the_api_server_refuses_is_found_in_its_words(spec: Json, message: 
     assert message.lower() in told(spec).lower()
 
 
+NEVER = [spec for name, spec, _ in ATTACKS if name in {
+    "image that is a number", "issuer with a slash", "query", "fragment", "user",
+}]  # fmt: skip
+"""What no policy allows."""
+
+
 @pytest.mark.parametrize("spec", [spec for _, spec, _ in ATTACKS], ids=[name for name, _, _ in ATTACKS])
 def test_what_the_policy_refuses_is_found(spec: Json) -> None:
     rules = Rules(policy=Policy.model_validate(POLICY))
     assert told(spec, rules=rules, namespace=BANK)
-    assert "(policy)" not in told(spec, rules=rules, namespace=OPEN) or "never" in told(
-        spec, rules=rules, namespace=OPEN
-    )
+    elsewhere = told(spec, rules=rules, namespace=OPEN)
+    assert "(policy)" not in elsewhere or spec in NEVER
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=[each.name for each in EXAMPLES])
@@ -84,7 +89,8 @@ def _rules(node: Any) -> list[dict[str, str]]:
     if not isinstance(node, dict):
         return []
     inner = [each for child in node.values() for each in _rules(child)]
-    return [*(node.get(RULES) if isinstance(node.get(RULES), list) else []), *inner]
+    own: list[dict[str, str]] = node.get(RULES) or []
+    return [*(own if isinstance(own, list) else []), *inner]
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def requests(folder: Path) -> list[list[str]]:
+def requests(folder: Path) -> list[list[str | None]]:
     return [json.loads(each) for each in (folder / "requests").read_text().splitlines()]
 
 
@@ -93,7 +93,7 @@ def test_a_text_becomes_a_file_through_the_api_server(folder: Path, capsys: pyte
     assert result.out.startswith(f"Saved {file}: 256.0 kB in ")
     ((method, path, sent, authorization),) = requests(folder)
     assert (method, path, authorization) == ("POST", f"{PREFIX}/v1/audio/speech", None)
-    assert json.loads(sent) == {"input": "山高水长", "response_format": "wav", "speed": 1.5}
+    assert json.loads(sent or "") == {"input": "山高水长", "response_format": "wav", "speed": 1.5}
     runs = [json.loads(each) for each in (folder / "runs").read_text().splitlines()]
     assert not [each for each in runs if each[0] == "port-forward"]
     (proxy,) = [each for each in runs if each[0] == "proxy"]
