@@ -15,6 +15,7 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
+from dashboards.chinese import CHINESE
 from dashboards.panels import DATASOURCE, Panel
 
 TAG = "tts-operator"
@@ -92,4 +93,12 @@ class Board:
         made: Json = json.loads(JSONEncoder(sort_keys=True).encode(builder.build()))
         for number, panel in enumerate(made["panels"], start=1):
             panel["id"] = number
+            if "description" in panel:
+                panel["description"] = _in_both_languages(panel["description"])
         return made
+
+
+def _in_both_languages(description: str) -> str:
+    if description not in CHINESE:
+        raise ValueError(f"dashboards/chinese.py lacks: {description}")
+    return f"{description}\n\n{CHINESE[description]}"

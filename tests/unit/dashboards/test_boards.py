@@ -13,6 +13,7 @@ import pytest
 
 from dashboards.__main__ import BOARDS, CHART, files
 from dashboards.board import TAG
+from dashboards.chinese import CHINESE
 from tts_operator.app.metrics import Metrics as OperatorMetrics
 from tts_operator.app.metrics import StateCollector
 from tts_operator.app.service_metrics import ServiceCollector
@@ -62,7 +63,9 @@ def test_it_is_what_grafana_takes(board: Any) -> None:
     for panel in board["panels"]:
         if panel["type"] == "row":
             continue
-        assert panel["description"].endswith("."), panel["title"]
+        english, chinese = panel["description"].split("\n\n")
+        assert english.endswith("."), panel["title"]
+        assert chinese.endswith("。"), panel["title"]
         assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
         assert panel["targets"], panel["title"]
         names = [target["refId"] for target in panel["targets"]]
@@ -83,6 +86,13 @@ def test_each_variable_of_a_query_is_one_of_the_dashboard(board: Any) -> None:
     known = {variable["name"] for variable in board["templating"]["list"]} | {"__rate_interval", "__range"}
     used = {name for text in expressions(board) for name in re.findall(r"\$\{?([a-z_]\w*)", text)}
     assert used <= known
+
+
+def test_nothing_is_translated_that_is_not_said() -> None:
+    said = {
+        panel["description"].split("\n\n")[0] for board in boards() for panel in board["panels"] if "targets" in panel
+    }
+    assert said == CHINESE.keys()
 
 
 def exported() -> set[str]:
