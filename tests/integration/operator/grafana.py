@@ -93,18 +93,19 @@ def interpolated(text: str, values: Mapping[str, str]) -> str:
 
 
 def _panel(body: dict[str, Any], values: Mapping[str, str]) -> Panel:
-    custom = body["fieldConfig"]["defaults"].get("custom", {})
+    fields = body.get("fieldConfig", {"defaults": {}, "overrides": []})
+    custom = fields["defaults"].get("custom", {})
     return Panel(
         title=body["title"],
         kind=body["type"],
-        unit=body["fieldConfig"]["defaults"].get("unit", "short"),
+        unit=fields["defaults"].get("unit", "short"),
         box=body["gridPos"],
         stacked=custom.get("stacking", {}).get("mode") == "normal",
         targets=tuple(
             Target(interpolated(each["expr"], values), each.get("legendFormat", ""), each.get("instant", False))
             for each in body["targets"]
         ),
-        body=body,
+        body={**body, "fieldConfig": fields},
     )
 
 
