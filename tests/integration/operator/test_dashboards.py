@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from tests.integration.server.conftest import free_port
 from tts_operator.app import Operator
 from tts_operator.app.settings import ListenAddress
 from tts_operator.json_object import Json
-from tts_operator.kube.resources import TTSSERVICES
+from tts_operator.kube.resources import SERVICE_ACCOUNTS, TTSSERVICES
 
 NAME = "narrator"
 LOAD_SECONDS = float(os.environ.get("LOAD_SECONDS", "12"))
@@ -69,9 +70,8 @@ async def operating(world: World) -> AsyncIterator[tuple[Operator, Gateway]]:
         yield operator, gateway
 
 
-async def roll_out(world: World, gateway: Gateway) -> None:
-    """Create a service, whose first write fails, and bring a new revision to the first step of its canary."""
-    gateway.failing = 1
+async def roll_out(world: World) -> None:
+    """Create a service, and bring a new revision to the first step of its canary."""
     await world.apply(NAME, SPEC)
     await world.ready(NAME, patience=60)
     await world.apply(NAME, NEW_REVISION)
@@ -81,6 +81,16 @@ async def roll_out(world: World, gateway: Gateway) -> None:
         return body is not None and body["status"].get("canaryWeight") == 20
 
     await until(stepping, "the new revision is at its first step", patience=60)
+
+
+async def meddle(world: World, gateway: Gateway, until: float) -> None:
+    """Edit a child again and again, which the operator repairs; not every write of it succeeds."""
+    for number in count():
+        if time.time() > until:
+            return
+        gateway.failing = int(number % 5 == 1)
+        await world.client.merge(SERVICE_ACCOUNTS, world.namespace, NAME, {"automountServiceAccountToken": True})
+        await asyncio.sleep(0.7)
 
 
 def scrapes(service: Speaking, operator: Operator, namespace: str) -> list[dict[str, Any]]:
@@ -116,8 +126,8 @@ async def test_no_query_comes_back_empty(service: Speaking, world: World, tmp_pa
         jobs = scrapes(service, operator, world.namespace)
         with running_prometheus(tmp_path, await asyncio.to_thread(free_port), jobs) as url, service.load():
             since = time.time()
-            await roll_out(world, gateway)
-            await asyncio.sleep(max(0.0, since + LOAD_SECONDS - time.time()))
+            await roll_out(world)
+            await meddle(world, gateway, since + LOAD_SECONDS)
             found = [await asyncio.to_thread(show, url, path, since) for path in sorted(CHART.glob("*.json"))]
     empty = [
         f"{dashboard.uid}, {each.panel.title}: {expression}"
