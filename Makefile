@@ -123,13 +123,14 @@ $(DOCS)/.synced: requirements/docs.lock | $(STAMP)
 	@.venv/bin/uv pip sync --quiet --python $(DOCS)/bin/python --require-hashes requirements/docs.lock
 	@touch $@
 
-generate: $(STAMP) ## crds/, docs/api*.md, docs/http-api*.md, the table of settings, install.yaml, the chart's README.md, and parts of integrations/ from their sources
+generate: $(STAMP) ## crds/, docs/api*.md, docs/http-api*.md, the table of settings, dashboards, install.yaml, the chart's README.md, and parts of integrations/ from their sources
 	$(RUN) -m tts_operator.api.generate.crd > crds/tts-operator.io_ttsservices.yaml
 	$(RUN) -m tts_operator.api.generate.docs examples/busy.yaml > docs/api.md
 	$(RUN) tests/unit/operator/regenerate_argocd.py
 	$(RUN) -m tts_server.settings docs/server.md
 	$(RUN) -m website.api docs
 	$(RUN) -m website.http_api docs
+	$(RUN) -m dashboards
 	cp crds/tts-operator.io_ttsservices.yaml charts/tts-operator/files/ttsservices.yaml
 	$(RUN) -m release.chart_readme charts/tts-operator > charts/tts-operator/README.md
 	HELM=$$($(RUN) -m devcluster bin helm) charts/render install > install.yaml

@@ -54,6 +54,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion }}
   "networkPolicy" "NetworkPolicy"
   "persistentVolumeClaims" "PersistentVolumeClaim"
   "disruptionBudgets" "PodDisruptionBudget"
+  "dashboards" "ConfigMap"
 -}}
 {{- $off := list -}}
 {{- range $feature, $kind := $kinds -}}

@@ -18,6 +18,11 @@
   resources: [persistentvolumeclaims]
   verbs: [get, list, watch, create, patch, update, delete]
 {{- end }}
+{{- if .Values.features.dashboards }}
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, watch, create, patch, update, delete]
+{{- end }}
 - apiGroups: [apps]
   resources: [deployments, controllerrevisions]
   verbs: [get, list, watch, create, patch, update, delete]

@@ -148,4 +148,5 @@ BAD = [
         {**jobs(), "model": {**HUB, "storage": {"persistentVolumeClaim": ONE_NODE}}},
         "workers of jobs need the model too",
     ),
+    ({"monitoring": {"dashboard": {"folder": "/etc/grafana"}}}, "spec.monitoring.dashboard.folder"),
 ]
