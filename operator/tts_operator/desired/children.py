@@ -22,6 +22,8 @@ from tts_operator.desired.workloads import Candidate, DesiredWorkloads
 from tts_operator.json_object import Json
 from tts_operator.keyring import Keyring
 
+RUNBOOKS = "https://github.com/tts-operator/tts-operator/blob/main/docs/runbooks/{alert}.md"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Defaults:
@@ -31,6 +33,8 @@ class Defaults:
     """Reference of the bundled model server."""
     namespace: str = ""
     """Namespace of the operator; empty if unknown."""
+    runbooks: str = RUNBOOKS
+    """Address of the runbook of an alert, with {alert} for its name."""
     keyring: Keyring | None = field(default=None, repr=False)
     """The source of keys for new pods; None for no keys."""
 
@@ -137,4 +141,4 @@ def _optional_children(service: TTSService, workloads: DesiredWorkloads, default
     if spec.monitoring.pod_monitor.enabled:
         yield pod_monitor(service)
     if spec.monitoring.prometheus_rule.enabled:
-        yield prometheus_rule(service)
+        yield prometheus_rule(service, defaults.runbooks)

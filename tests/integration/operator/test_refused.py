@@ -108,6 +108,14 @@ BAD = [
     ({"rollout": {"analysis": {"prometheus": {"url": "monitoring:9090", "queries": []}}}}, "prometheus.url"),
     ({"rollout": {"analysis": {"maxErrorRate": "1"}}}, "spec.rollout.analysis.maxErrorRate"),
     ({"monitoring": {"prometheusRule": {"enabled": True}}}, "set monitoring.podMonitor.enabled: true"),
+    *(
+        ({"monitoring": {"objectives": {"availability": {"target": wrong}}}}, "write a percentage from 95% to 99.99%")
+        for wrong in ("100%", "94.9%", "99.991%", "0.999", "99,9%")
+    ),
+    (
+        {"monitoring": {"objectives": {"latency": {"firstAudioMilliseconds": 1500}}}},
+        "write one of 100, 200, 400, 600, 800, 1000, 1200, 1600, 2000, 3000, 5000, 10000, or 30000",
+    ),
     ({"rollout": {"progressDeadlineSeconds": 9}}, "should be greater than or equal to 10"),
     ({"jobs": {}}, "spec.jobs.storage: required value"),
     (_jobs(storage={}), "set either jobs.storage.s3, a bucket that exists, or jobs.storage.persistentVolumeClaim"),
