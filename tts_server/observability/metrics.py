@@ -161,4 +161,5 @@ class Metrics:
 
     def render_openmetrics(self) -> bytes:
         """Return the same in the format that has exemplars, which lead from a latency to its trace."""
-        return openmetrics.generate_latest(self.registry)
+        page: bytes = openmetrics.generate_latest(self.registry)  # type: ignore[no-untyped-call]
+        return page

@@ -45,7 +45,7 @@ def test_a_latency_leads_to_its_trace(start: Callable[..., Server]) -> None:
     assert page.headers["Content-Type"].startswith("application/openmetrics-text")
     found = {
         sample.name: sample.exemplar.labels
-        for family in text_string_to_metric_families(page.text)
+        for family in text_string_to_metric_families(page.text)  # type: ignore[no-untyped-call]
         for sample in family.samples
         if sample.exemplar
     }

@@ -32,21 +32,21 @@ _ANSWERED, _LATE = "tts_first_audio:rate", "tts_first_audio_late:rate"
 
 @dataclass(frozen=True, kw_only=True)
 class Burn:
-    """One row of the table in the SRE workbook: the loss of a share of the budget within the long window."""
+    """One row of the table in the SRE workbook: 2 %, 5 %, and 10 % of the budget lost within the long window."""
 
     rate: Decimal
     """Times the rate that would use up the budget in exactly 30 days."""
     long: str
     short: str
-    budget: str
-    """The share of the budget that is lost in the long window at this rate."""
+    lasts: str
+    """How long the budget of 30 days lasts at this rate."""
     severity: Literal["critical", "warning"]
 
 
 BURNS = (
-    Burn(rate=Decimal("14.4"), long="1h", short="5m", budget="2%", severity="critical"),
-    Burn(rate=Decimal(6), long="6h", short="30m", budget="5%", severity="critical"),
-    Burn(rate=Decimal(1), long="3d", short="6h", budget="10%", severity="warning"),
+    Burn(rate=Decimal("14.4"), long="1h", short="5m", lasts="50 hours", severity="critical"),
+    Burn(rate=Decimal(6), long="6h", short="30m", lasts="5 days", severity="critical"),
+    Burn(rate=Decimal(1), long="3d", short="6h", lasts="30 days", severity="warning"),
 )
 
 
@@ -131,7 +131,7 @@ def _burning(
         summary=summary,
         description=(
             f"{{{{ $value | humanizePercentage }}}} {happens}, averaged over the last {burn.long}. The objective "
-            f"allows {(budget * 100).normalize():f}% over 30 days, and {burn.budget} of this was lost meanwhile."
+            f"allows {(budget * 100).normalize():f}% over 30 days; at this rate, that is used up within {burn.lasts}."
         ),
     )
 

@@ -66,10 +66,12 @@ async def test_a_pass_is_a_span_with_its_requests() -> None:
         "tts.again_seconds": 1.5,
     }
     assert [span.name for span in (patch, listing)] == ["PATCH deployments", "LIST pods"]
+    context = whole.get_span_context()
+    assert context is not None
     for span in (patch, listing):
         assert span.kind is SpanKind.CLIENT
         assert span.parent is not None
-        assert span.parent.span_id == whole.get_span_context().span_id
+        assert span.parent.span_id == context.span_id
     assert attributes(patch)["http.response.status_code"] == 200
     assert patch.status.status_code is StatusCode.UNSET
     assert (patch.end_time or 0) - (patch.start_time or 0) == 250_000_000
