@@ -143,7 +143,7 @@ format: $(STAMP) ## let ruff format the code
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header pyproject.toml
 lock: $(STAMP) ## requirements/*.lock from pyproject.toml; make lock UPGRADE=--upgrade takes the newest versions
-	$(LOCK) $(UPGRADE) --extra operator -o requirements/operator.lock
+	$(LOCK) $(UPGRADE) --extra operator --extra tracing -o requirements/operator.lock
 	$(LOCK) $(UPGRADE) --extra server --extra tracing -o requirements/server.lock
 	$(LOCK:3.11=3.10) $(UPGRADE) --extra modelscope -o requirements/modelscope.lock
 	$(LOCK) $(UPGRADE) --extra cli --extra operator --extra server --extra tracing --group dev -o requirements/dev.lock

@@ -149,4 +149,12 @@ BAD = [
         "workers of jobs need the model too",
     ),
     ({"monitoring": {"dashboard": {"folder": "/etc/grafana"}}}, "spec.monitoring.dashboard.folder"),
+    *(
+        ({"monitoring": {"objectives": {"availability": {"target": wrong}}}}, "write a percentage from 95% to 99.99%")
+        for wrong in ("100%", "94.9%", "99.991%", "0.999", "99,9%")
+    ),
+    (
+        {"monitoring": {"objectives": {"latency": {"firstAudioMilliseconds": 1500}}}},
+        "write one of 100, 200, 400, 600, 800, 1000, 1200, 1600, 2000, 3000, 5000, 10000, or 30000",
+    ),
 ]
