@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 RUN := PYTHONPATH=operator:. $(PY)
 
-.PHONY: help demo test lint test-unit test-random test-integration test-jobs test-e2e cluster-up cluster-down images bench-operator bench-server bench-jobs bench-readings bench-drift bench-fencing bench-outage chaos-jobs soak-fencing generate lock format docs docs-serve docs-publish
+.PHONY: help demo test lint test-unit test-random test-integration test-jobs test-e2e test-keda cluster-up cluster-down images bench-operator bench-server bench-jobs bench-readings bench-drift bench-fencing bench-outage chaos-jobs soak-fencing generate lock format release airgap push docs docs-serve docs-publish
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -19,12 +19,13 @@ demo: $(STAMP) ## a cluster of three zones, the operator, a TTSService, and spee
 
 test: lint test-unit test-integration test-e2e ## everything that CI runs; PYTEST_ARGS="-k ..." runs a part
 
-lint: $(STAMP) docs ## ruff, mypy --strict, import contracts, conventions of the API, and the documentation's site
+lint: $(STAMP) docs ## ruff, mypy --strict, import contracts, conventions of the API, the chart, and the documentation's site
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/mypy
 	@PYTHONPATH=operator:. .venv/bin/lint-imports --no-logo 2>/dev/null || PYTHONPATH=operator:. .venv/bin/lint-imports
 	$(RUN) -m tts_operator.api.generate.lint
+	@$(RUN) -m release.chart_lint
 
 test-unit: $(STAMP) ## pure functions, no I/O
 	$(PY) -m pytest tests/unit -n auto $(PYTEST_ARGS)
@@ -39,7 +40,10 @@ test-jobs: $(STAMP) ## long texts with a real Kafka broker and a real S3 server,
 	$(PY) -m pytest tests/integration/jobs $(PYTEST_ARGS)
 
 test-e2e: $(STAMP) ## real pods in three zones, real speech
-	$(PY) -m pytest tests/e2e $(PYTEST_ARGS)
+	$(PY) -m pytest tests/e2e --ignore=tests/e2e/test_keda.py $(PYTEST_ARGS)
+
+test-keda: $(STAMP) ## workers from zero and back by a real KEDA, which takes ten minutes to compile; JSON in build/bench/
+	$(PY) -m pytest tests/e2e/test_keda.py $(PYTEST_ARGS)
 
 bench-fencing: $(STAMP) ## the CPU cost of probing nodes; table, and JSON in build/bench/
 	@$(RUN) -m bench.fencing $(BENCH_ARGS)
@@ -62,21 +66,35 @@ cluster-down: $(STAMP) ## remove the local cluster and all it made
 images: $(STAMP) ## build both images
 	@$(RUN) -m devcluster.product build
 
+RELEASE := $(RUN) -m release $(if $(SNAPSHOT),--snapshot)
+release: $(STAMP) ## dist/: images, chart, manifests, SBOMs, checksums; ARCHITECTURES=amd64, KEY=key.pem, SNAPSHOT=1
+	@$(RELEASE) build $(if $(ARCHITECTURES),--architectures $(ARCHITECTURES)) $(if $(KEY),--key $(KEY))
+
+push: $(STAMP) ## copy the images and the chart in dist/ to a registry: REGISTRY=registry.example.com
+	@test -n "$(REGISTRY)" || { echo "Name the registry: make push REGISTRY=registry.example.com"; exit 1; }
+	@$(RELEASE) push $(REGISTRY)
+
+airgap: $(STAMP) ## put dist/ into one file, for a network without a registry
+	@$(RELEASE) airgap
+
 bench-operator: $(STAMP) ## the operator at scale, compared with the floor; table, JSON in build/bench/; 15 minutes
 	@$(RUN) -m bench.operator $(BENCH_ARGS)
 
 bench-server: $(STAMP) ## the model server, compared with its engine alone; table, JSON and plot in build/bench/; 15 minutes
 	@$(RUN) -m bench.server $(BENCH_ARGS)
 
-bench-jobs: $(STAMP) ## long texts through Kafka and S3, compared with the engine alone; table, JSON and plot in build/bench/; an hour
+bench-jobs: $(STAMP) build/bench/recogniser/.synced ## long texts through Kafka and S3, compared with the engine alone; table, JSON and plot in build/bench/; an hour
 	@$(RUN) -m bench.jobs $(BENCH_ARGS)
 
 bench-readings: $(STAMP) build/bench/peers/.synced ## readings of polyphones and numbers, compared with other libraries; tables, and JSON in build/bench/
 	@$(RUN) -m bench.readings
 
+# Programs that are only compared with ours have environments of their own.
 build/bench/peers/.synced: requirements/readings-peers.lock | $(STAMP)
-	@.venv/bin/uv venv --quiet --clear build/bench/peers
-	@.venv/bin/uv pip sync --quiet --python build/bench/peers/bin/python --require-hashes requirements/readings-peers.lock
+build/bench/recogniser/.synced: requirements/recogniser.lock | $(STAMP)
+build/bench/peers/.synced build/bench/recogniser/.synced:
+	@.venv/bin/uv venv --quiet --clear $(@D)
+	@.venv/bin/uv pip sync --quiet --python $(@D)/bin/python --require-hashes $<
 	@touch $@
 
 bench-drift: $(STAMP) ## how quickly a deleted or edited child is repaired; table, and JSON in build/bench/
@@ -105,14 +123,18 @@ $(DOCS)/.synced: requirements/docs.lock | $(STAMP)
 	@.venv/bin/uv pip sync --quiet --python $(DOCS)/bin/python --require-hashes requirements/docs.lock
 	@touch $@
 
-generate: $(STAMP) ## crds/, docs/api*.md, docs/http-api*.md, the table of settings, install.yaml and integrations/argocd/ from their sources
+generate: $(STAMP) ## crds/, docs/api*.md, docs/http-api*.md, the table of settings, dashboards, install.yaml, the chart's README.md, and parts of integrations/ from their sources
 	$(RUN) -m tts_operator.api.generate.crd > crds/tts-operator.io_ttsservices.yaml
 	$(RUN) -m tts_operator.api.generate.docs examples/busy.yaml > docs/api.md
 	$(RUN) tests/unit/operator/regenerate_argocd.py
 	$(RUN) -m tts_server.settings docs/server.md
 	$(RUN) -m website.api docs
 	$(RUN) -m website.http_api docs
-	HELM=$$($(RUN) -m devcluster bin helm) charts/render > install.yaml
+	$(RUN) -m dashboards
+	cp crds/tts-operator.io_ttsservices.yaml charts/tts-operator/files/ttsservices.yaml
+	$(RUN) -m release.chart_readme charts/tts-operator > charts/tts-operator/README.md
+	HELM=$$($(RUN) -m devcluster bin helm) charts/render install > install.yaml
+	HELM=$$($(RUN) -m devcluster bin helm) charts/render operator > integrations/kustomize/base/operator.yaml
 
 format: $(STAMP) ## let ruff format the code
 	.venv/bin/ruff format
@@ -121,13 +143,14 @@ format: $(STAMP) ## let ruff format the code
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header pyproject.toml
 lock: $(STAMP) ## requirements/*.lock from pyproject.toml; make lock UPGRADE=--upgrade takes the newest versions
-	$(LOCK) $(UPGRADE) --extra operator -o requirements/operator.lock
+	$(LOCK) $(UPGRADE) --extra operator --extra tracing -o requirements/operator.lock
 	$(LOCK) $(UPGRADE) --extra server --extra tracing -o requirements/server.lock
 	$(LOCK:3.11=3.10) $(UPGRADE) --extra modelscope -o requirements/modelscope.lock
-	$(LOCK) $(UPGRADE) --extra operator --extra server --extra tracing --group dev -o requirements/dev.lock
+	$(LOCK) $(UPGRADE) --extra cli --extra operator --extra server --extra tracing --group dev -o requirements/dev.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group go -o requirements/go.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group docs -o requirements/docs.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group readings-peers -o requirements/readings-peers.lock
+	$(LOCK:pyproject.toml=) $(UPGRADE) --group recogniser -o requirements/recogniser.lock
 
 INSTALL_VENV := { test $$(id -u) = 0 && apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv .venv; }
 $(STAMP): requirements/dev.lock pyproject.toml

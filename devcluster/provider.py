@@ -19,6 +19,9 @@ from devcluster.layout import ZONES, cache_home
 from devcluster.lifecycle import bringup, claims, cleanup
 from devcluster.progress import Progress
 
+MIRRORS = ("PYTHON_IMAGE", "PIP_INDEX_URL")
+"""Build arguments of the Dockerfiles that the environment may set: where base image and packages come from."""
+
 
 @dataclass(frozen=True)
 class Size:
@@ -32,6 +35,8 @@ class Size:
     """Whether to run Kafka. Only devcluster supports it."""
     s3: bool | None = None
     """Whether to run an S3 server. Only devcluster supports it."""
+    keda: bool | None = None
+    """Whether to install KEDA. Only devcluster supports it."""
     timeout: float = 180
     """Seconds to wait for readiness, not counting compilation."""
 
@@ -64,7 +69,7 @@ class Devcluster:
 
     def up(self, size: Size) -> None:
         """Create the cluster, or repair it."""
-        patch = bringup.SpecPatch(size.nodes, size.kwok, size.ingress, size.kafka, size.s3)
+        patch = bringup.SpecPatch(size.nodes, size.kwok, size.ingress, size.kafka, size.s3, size.keda)
         bringup.up(self.name, patch, size.timeout, self.progress)
 
     def down(self) -> None:
@@ -201,14 +206,19 @@ def choose(name: str, progress: Progress, environ: Mapping[str, str] = os.enviro
     raise DevclusterError(f"CLUSTER={choice}: must be devcluster, kind or existing")
 
 
+def mirrors(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the build arguments for Docker that the environment sets."""
+    return {name: environ[name] for name in MIRRORS if environ.get(name)}
+
+
 def _refuse_addons(size: Size) -> None:
-    addons = {"ingress": "an ingress controller", "kafka": "Kafka", "s3": "an S3 server"}
+    addons = {"ingress": "an ingress controller", "kafka": "Kafka", "s3": "an S3 server", "keda": "KEDA"}
     for option, what in addons.items():
         if getattr(size, option):
             raise DevclusterError(f"`--{option}` requires CLUSTER=devcluster; install {what} in your cluster yourself")
 
 
 def _docker_build(dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path, progress: Progress) -> None:
-    words = [f"--build-arg={key}={value}" for key, value in arguments.items()]
+    words = [f"--build-arg={key}={value}" for key, value in {**mirrors(), **arguments}.items()]
     with progress.step(f"docker build {tag}"):
         shell.run(["docker", "build", "-f", dockerfile, "-t", tag, *words, context], timeout=1800)

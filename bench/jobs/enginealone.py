@@ -30,7 +30,7 @@ def speak(session: Session, sentences: Sequence[Sentence], rate: int) -> bytes:
 
 
 def main(seconds: float) -> None:
-    """Measure, and print the four figures."""
+    """Say when it begins, measure, and print the four figures."""
     engine = create_engine(Settings(threads=1))
     engine.load()
     session, rate, delivery = engine.open_session(), engine.sample_rate, Delivery(engine.voices[0].id)
@@ -39,6 +39,7 @@ def main(seconds: float) -> None:
     plans = [engine.plan(plain_script(each.text, delivery)) for each in segments]
     encoder = Encoder(FORMATS["mp3"], rate)
     encoder.encode(speak(session, plans[0], rate))  # warm up
+    print("speaking", flush=True)
     spoken: list[bytes] = []
     begin, cpu = time.perf_counter(), time.process_time()
     for plan in cycle(plans):

@@ -104,7 +104,12 @@ def pipeline(
             kafka = stack.enter_context(local.kafka(Path(name, "kafka"), Progress()))
             s3 = stack.enter_context(local.s3(Path(name, "s3"), Progress()))
         _create_topics(kafka)
-        given = {"TTS_THREADS": "1", **_environment(kafka, s3), **variables}
+        given = {
+            "TTS_THREADS": "1",
+            "TTS_JOBS_MAX_OPEN": "1000",
+            **local.server_environment(kafka, s3, PREFIX),
+            **variables,
+        }
         serving = stack.enter_context(server(cores=server_cores, **given))
         configuration: Any = s3.store_configuration()
         certificate = s3.gateway.ca_file.read_text()
@@ -128,23 +133,3 @@ def _create_topics(kafka: local.Kafka) -> None:
     topics = [NewTopic(each, num_partitions=_PARTITIONS) for each in Topics(PREFIX).all]
     for created in admin.create_topics(topics).values():
         created.result(_TOPIC_SECONDS)
-
-
-def _environment(kafka: local.Kafka, s3: local.S3) -> dict[str, str]:
-    broker, bucket = kafka.client_configuration(), s3.store_configuration()
-    return {
-        "TTS_JOBS_STORAGE": f"s3://{bucket['bucket']}/{PREFIX}",
-        "TTS_JOBS_CA_FILE": str(s3.gateway.ca_file),
-        "TTS_JOBS_MAX_OPEN": "1000",
-        "AWS_ENDPOINT_URL": bucket["endpoint"],
-        "AWS_REGION": bucket["region"],
-        "AWS_ACCESS_KEY_ID": bucket["access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": bucket["secret_access_key"],
-        "TTS_KAFKA_TOPIC_PREFIX": PREFIX,
-        "TTS_KAFKA_BOOTSTRAP_SERVERS": str(broker["bootstrap.servers"]),
-        "TTS_KAFKA_SECURITY_PROTOCOL": "sasl_ssl",
-        "TTS_KAFKA_CA_FILE": str(broker["ssl.ca.location"]),
-        "TTS_KAFKA_SASL_MECHANISM": str(broker["sasl.mechanism"]),
-        "TTS_KAFKA_USERNAME": str(broker["sasl.username"]),
-        "TTS_KAFKA_PASSWORD": str(broker["sasl.password"]),
-    }

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -12,15 +9,14 @@ from dataclasses import dataclass
 
 from bench.figures import Figure
 from bench.jobs.booktext import book
+from bench.jobs.engines import engine
 from bench.jobs.pipeline import Pipeline, pipeline
-from bench.server.serverprocess import ROOT, Server, on_cores
+from bench.server.serverprocess import Server
 
 _TURNS = 3
 _ALONE_SECONDS = 20.0
-_ALONE_CHARACTERS = 4000
 _JOBS = 6
 _JOB_CHARACTERS = 1000
-_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}  # as in the worker
 
 
 @dataclass(frozen=True)
@@ -76,25 +72,9 @@ def _mean(rates: Sequence[Rate], name: str) -> float:
 
 def _engine_alone(cores: Sequence[int], seconds: float) -> tuple[Rate, Rate]:
     """Return the rate of one engine on each core, all at the same time, and that with an encoder beside each."""
-    text = book(_ALONE_CHARACTERS, 1).text
-    command = [sys.executable, "-m", "bench.jobs.enginealone", str(seconds)]
-    processes = [
-        subprocess.Popen(
-            [*on_cores([core]), *command],
-            env={**os.environ, **_ENVIRONMENT},
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for core in cores
-    ]
-    for each in processes:
-        assert each.stdin  # noqa: S101 - for the type checker
-        each.stdin.write(text)
-        each.stdin.close()
-        each.stdin = None
-    found = [tuple(map(float, each.communicate()[0].split()[-4:])) for each in processes]
+    with ExitStack() as stack:
+        processes = [stack.enter_context(engine(core, seconds)) for core in cores]
+        found = [tuple(map(float, each.communicate()[0].split()[-4:])) for each in processes]
     audio = sum(each[0] for each in found)
     speaking, encoding = sum(each[2] for each in found), sum(each[3] for each in found)
     return (

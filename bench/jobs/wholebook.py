@@ -17,6 +17,7 @@ from bench.jobs.booktext import book, misread
 from bench.jobs.jobsclient import JobError
 from bench.jobs.listening import at_seams, decoded, jumps
 from bench.jobs.pipeline import BenchError, Pipeline, pipeline
+from bench.jobs.recognition import parts, recognised
 from tts_server.jobs import layout
 from tts_server.jobs.model import JobName
 from tts_server.jobs.planning.plan import PlannedSegment, newest_plan, read_segments
@@ -29,6 +30,7 @@ _SAY_SECONDS = 30.0
 # A segment of 30 s takes two core-seconds on the machines that this was written on.
 _SECONDS_PER_CHARACTER = 0.1
 _SEED = 20
+_RECOGNISED_PARTS = 10
 
 
 @dataclass
@@ -96,6 +98,9 @@ def whole_book(characters: int, cores: list[int], say: Callable[[str], None]) ->
         rate, samples = decoded(audio)
         found, length = jumps(samples, rate)
         at, elsewhere = at_seams(found, seams)
+        say("a recogniser listens to a sample")
+        texts = [each.segment.text for each in manifest.planned]
+        heard = recognised(audio, parts(texts, [*seams, total], _RECOGNISED_PARTS))
     stated = done["audio"]["seconds"]
     usual = quantile(elsewhere.tolist(), 0.99)
     return [
@@ -108,6 +113,7 @@ def whole_book(characters: int, cores: list[int], say: Callable[[str], None]) ->
         Figure("decoded length against the sum of the segments", abs(length / total - 1), "", 0.001),
         Figure("largest jump at a seam / P99 of windows elsewhere", max(at, default=0.0) / usual, "", 1.0),
         Figure("largest jump at a seam, of full scale", max(at, default=0.0), "", 0.01),
+        *heard,
         Figure("memory of a worker above idle", used, "MB", 200),
     ]
 

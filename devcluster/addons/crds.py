@@ -1,23 +1,20 @@
-"""CRDs of other projects: Gateway API, cert-manager, the Prometheus operator, KEDA.
+"""CRDs of other projects: Gateway API, cert-manager, the Prometheus operator, KEDA, Argo CD, Flux.
 
 They come from the projects' Go modules, at the versions in go/crds/go.mod.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from devcluster.binaries import GO_MODULES, go_directive, required_version, toolchain
-from devcluster.host import shell
+from devcluster.binaries import GO_MODULES, required_version, sources
 from devcluster.progress import Progress
 
 FOLDER = GO_MODULES / "crds"
-DOWNLOAD_TIMEOUT = 600.0
 BUNDLE_VERSION = "gateway.networking.k8s.io/bundle-version"
 _GATEWAY_API = "sigs.k8s.io/gateway-api"
 GATEWAY_API = tuple(
@@ -46,10 +43,29 @@ FILES = {
         "github.com/prometheus-operator/prometheus-operator",
         "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
     ),
+    "servicemonitors.monitoring.coreos.com": (
+        "github.com/prometheus-operator/prometheus-operator",
+        "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+    ),
     "prometheusrules.monitoring.coreos.com": (
         "github.com/prometheus-operator/prometheus-operator",
         "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
     ),
+    **{
+        f"{kind}s.argoproj.io": ("github.com/argoproj/argo-cd/v3", f"manifests/crds/{kind}-crd.yaml")
+        for kind in ("application", "applicationset")
+    },
+    "kustomizations.kustomize.toolkit.fluxcd.io": (
+        "github.com/fluxcd/kustomize-controller",
+        "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml",
+    ),
+    **{
+        f"{plural}.source.toolkit.fluxcd.io": (
+            "github.com/fluxcd/source-controller",
+            f"config/crd/bases/source.toolkit.fluxcd.io_{plural}.yaml",
+        )
+        for plural in ("gitrepositories", "ocirepositories")
+    },
     "scaledobjects.keda.sh": ("github.com/kedacore/keda/v2", "config/crd/bases/keda.sh_scaledobjects.yaml"),
 }
 """The Go module and file of each CRD, by name."""
@@ -58,30 +74,13 @@ FILES = {
 def definitions(progress: Progress, names: Iterable[str] = OPERATOR_CRDS) -> list[dict[str, Any]]:
     """Return CustomResourceDefinitions by name, downloading those that are not in Go's cache."""
     files = [FILES[name] for name in names]
-    folders = _folders(sorted({module for module, _ in files}), progress)
+    folders = sources(FOLDER, sorted({module for module, _ in files}), progress)
     return [_read(folders[module] / file) for module, file in files]
 
 
 def gateway_api_version() -> str:
     """Return the version of the Gateway API's CRDs, which is also the value of their annotation BUNDLE_VERSION."""
     return required_version((FOLDER / "go.mod").read_text(), _GATEWAY_API)
-
-
-def _folders(modules: list[str], progress: Progress) -> dict[str, Path]:
-    """Return the folder of each module in Go's cache, by module path."""
-    go = toolchain(go_directive((FOLDER / "go.mod").read_text()), progress)
-    done = shell.run(
-        [go, "mod", "download", "-json", *modules],
-        cwd=FOLDER,
-        timeout=DOWNLOAD_TIMEOUT,
-        env={"GOFLAGS": "-mod=readonly", "GOWORK": "off", "GOTOOLCHAIN": "local"},
-    )
-    decoder, folders, text = json.JSONDecoder(), {}, done.stdout.strip()
-    while text:
-        module, end = decoder.raw_decode(text)
-        folders[module["Path"]] = Path(module["Dir"])
-        text = text[end:].lstrip()
-    return folders
 
 
 def _read(file: Path) -> dict[str, Any]:

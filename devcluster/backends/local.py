@@ -132,6 +132,16 @@ class S3(Server):
             "secret_access_key": key.password,
         }
 
+    def client_environment(self) -> dict[str, str]:
+        """Return the variables by which AWS's tools, and the TTS server, find the endpoint and the credentials."""
+        found = self.store_configuration()
+        return {
+            "AWS_ENDPOINT_URL": found["endpoint"],
+            "AWS_REGION": found["region"],
+            "AWS_ACCESS_KEY_ID": found["access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": found["secret_access_key"],
+        }
+
 
 _AnyServer = TypeVar("_AnyServer", bound=Server)
 
@@ -172,6 +182,23 @@ def s3(folder: Path, progress: Progress | None = None) -> Iterator[S3]:
             gateway=gateway,
         )
     )
+
+
+def server_environment(kafka: Kafka, s3: S3, prefix: str) -> dict[str, str]:
+    """Return the variables by which a TTS server uses both: topics and objects whose names begin with `prefix`."""
+    client = kafka.client_configuration()
+    return {
+        "TTS_JOBS_STORAGE": f"s3://{gateway_of.BUCKET}/{prefix}",
+        "TTS_JOBS_CA_FILE": str(s3.gateway.ca_file),
+        "TTS_KAFKA_TOPIC_PREFIX": prefix,
+        "TTS_KAFKA_BOOTSTRAP_SERVERS": str(client["bootstrap.servers"]),
+        "TTS_KAFKA_SECURITY_PROTOCOL": str(client["security.protocol"]).lower(),
+        "TTS_KAFKA_CA_FILE": str(client["ssl.ca.location"]),
+        "TTS_KAFKA_SASL_MECHANISM": str(client["sasl.mechanism"]),
+        "TTS_KAFKA_USERNAME": str(client["sasl.username"]),
+        "TTS_KAFKA_PASSWORD": str(client["sasl.password"]),
+        **s3.client_environment(),
+    }
 
 
 def _running(server: _AnyServer) -> Iterator[_AnyServer]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import platform
 import re
 import shutil
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ from devcluster.progress import Progress
 
 SUITE = "bookworm"
 PACKAGES = ("python3", "python3-venv", "ca-certificates")
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+"""Architectures by the names of images, and of machines."""
+EMULATORS = Path("/proc/sys/fs/binfmt_misc")
+"""How the kernel runs programs of other architectures."""
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
@@ -51,10 +56,32 @@ def host_sources(apt: Path = Path("/etc/apt")) -> str:
     return "\n".join(path.read_text() for path in files if path.is_file())
 
 
-def ensure(progress: Progress) -> Path:
-    """Return the root file system as a tar archive, built on the first call."""
+def host_architecture() -> str:
+    """Return the architecture of this machine, by its name in images."""
+    return next((name for name, machine in MACHINES.items() if machine == platform.machine()), platform.machine())
+
+
+def check_emulator(architecture: str) -> None:
+    """Raise DevclusterError if this machine cannot run the programs of an architecture."""
+    if architecture == host_architecture():
+        return
+    if architecture not in MACHINES:
+        raise DevclusterError(f"architecture {architecture}: write {' or '.join(MACHINES)}")
+    # mmdebstrap asks arch-test.
+    if not (EMULATORS / f"qemu-{MACHINES[architecture]}").exists() or shutil.which("arch-test") is None:
+        raise DevclusterError(
+            f"to build for {architecture}, this machine ({host_architecture()}) needs QEMU: on Debian, run "
+            "`apt-get install qemu-user-static binfmt-support arch-test`, or build with Docker's buildx"
+        )
+
+
+def ensure(progress: Progress, architecture: str | None = None) -> Path:
+    """Return the root file system as a tar archive, built on the first call, for the host's architecture or another."""
     recipe = hashlib.sha256(repr((SUITE, PACKAGES, _HOOKS)).encode()).hexdigest()[:12]
-    target = cache_home() / "images" / f"python-{SUITE}-{recipe}.tar"
+    foreign = architecture if architecture not in (None, host_architecture()) else None
+    if foreign:
+        check_emulator(foreign)
+    target = cache_home() / "images" / f"python-{SUITE}-{f'{foreign}-' if foreign else ''}{recipe}.tar"
     if target.exists():
         return target
     if not KEYRING.exists():
@@ -66,12 +93,13 @@ def ensure(progress: Progress) -> Path:
     sources = work / "sources.list"
     sources.write_text(mirrors_of(host_sources()).sources())
     mirror = [sources] if sources.stat().st_size else []
-    what = f"build base image: Debian {SUITE} with {', '.join(PACKAGES)}"
+    what = f"build base image: Debian {SUITE} with {', '.join(PACKAGES)}{f' for {foreign}' if foreign else ''}"
     with progress.step(what):
         shell.run_logged(
             [
                 "mmdebstrap",
                 "--variant=minbase",
+                *([f"--architectures={foreign}"] if foreign else []),
                 f"--include={','.join(PACKAGES)}",
                 f"--keyring={KEYRING}",
                 *(f"--aptopt={option}" for option in _apt_options()),
@@ -87,7 +115,7 @@ def ensure(progress: Progress) -> Path:
             log=cache_home() / "images" / "mmdebstrap.log",
             what=what,
             progress=progress,
-            timeout=900,
+            timeout=1800,
             env={"TMPDIR": str(work)},
         )
         scratch.replace(target)

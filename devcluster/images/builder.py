@@ -9,7 +9,8 @@ import os
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,28 +59,31 @@ def find(tag: str) -> Archive:
     return Archive(path, record["digest"])
 
 
-def build(dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path, progress: Progress) -> Archive:
-    """Build an image. Return at once if none of its inputs has changed."""
+def build(
+    dockerfile: Path,
+    tag: str,
+    arguments: Mapping[str, str],
+    context: Path,
+    progress: Progress,
+    *,
+    architecture: str | None = None,
+) -> Archive:
+    """Build an image. Return at once if none of its inputs has changed. The architecture defaults to the host's."""
     if not dockerfile.is_file():
         raise DevclusterError(f"{dockerfile}: no such Dockerfile")
     if os.geteuid() != 0:
         raise DevclusterError("building an image without Docker uses chroot: run as root, or use CLUSTER=kind")
     debian.ensure(debian.IMAGES, progress)
-    # Concurrent builds would share buildah's store.
-    with filelock.held(
-        cache_home() / "images" / ".lock",
-        timeout=1800,
-        holder="another devcluster command is building an image",
-        progress=progress,
-    ):
-        base = baseimage.ensure(progress)
+    with _lock(progress):
+        base = baseimage.ensure(progress, architecture)
         path = archive_path(tag)
         known = _read_record(path)
         key = _fingerprint(dockerfile, arguments, context, base)
         if known and key is not None and known["key"] == key:
             progress.say(f"image {tag} is up to date")
             return Archive(path, known["digest"])
-        _build_with_buildah(dockerfile, tag, {"PYTHON_IMAGE": _base_reference(base), **arguments}, context, progress)
+        arguments = {"PYTHON_IMAGE": _base_reference(base, architecture), **arguments}
+        _build_with_buildah(dockerfile, tag, arguments, context, progress, architecture=architecture)
         built = _buildah("inspect", "--type", "image", "--format", "{{.FromImageID}}", tag).strip()
         if known and known["image"] == built:
             digest = known["digest"]  # the changes in the context do not affect the image
@@ -91,6 +95,34 @@ def build(dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Pat
             digest = manifest_digest(path)
         _record(path).write_text(json.dumps({"key": key, "image": built, "digest": digest}))
         return Archive(path, digest)
+
+
+def index(tag: str, images: Iterable[str], archive: Path) -> None:
+    """Write built images, of one architecture each, to an OCI archive under one tag."""
+    with _lock(None):
+        subprocess.run([*_command(), "manifest", "rm", tag], capture_output=True, check=False)
+        _buildah("manifest", "create", tag, *images)
+        archive.unlink(missing_ok=True)
+        _buildah(
+            "manifest",
+            "push",
+            "--all",
+            "--quiet",
+            "--rm",
+            tag,
+            f"oci-archive:{archive}:{tag.rpartition(':')[2]}",
+            timeout=600,
+        )
+
+
+def _lock(progress: Progress | None) -> AbstractContextManager[None]:
+    """Concurrent builds would share buildah's store."""
+    return filelock.held(
+        cache_home() / "images" / ".lock",
+        timeout=1800,
+        holder="another devcluster command is building an image",
+        progress=progress,
+    )
 
 
 def manifest_digest(archive: Path) -> str:
@@ -118,7 +150,13 @@ def pip_settings(environ: Mapping[str, str], files: list[str]) -> dict[str, str]
 
 
 def _build_with_buildah(
-    dockerfile: Path, tag: str, arguments: Mapping[str, str], context: Path, progress: Progress
+    dockerfile: Path,
+    tag: str,
+    arguments: Mapping[str, str],
+    context: Path,
+    progress: Progress,
+    *,
+    architecture: str | None,
 ) -> None:
     what = f"build image {tag}"
     with progress.step(what), tempfile.TemporaryDirectory(prefix="devcluster-build-") as scratch:
@@ -132,6 +170,7 @@ def _build_with_buildah(
                 "chroot",
                 "--layers",
                 "--pull=never",
+                *([f"--platform=linux/{architecture}"] if architecture else []),
                 "--format",
                 "oci",
                 *(f"--build-arg={key}={value}" for key, value in sorted(arguments.items())),
@@ -145,7 +184,7 @@ def _build_with_buildah(
             log=archive_path(tag).with_suffix(".log"),
             what=what,
             progress=progress,
-            timeout=1800,
+            timeout=3600,
         )
 
 
@@ -173,7 +212,7 @@ def _pip_files() -> list[str]:
     return [path.read_text() for path in paths if path.is_file()]
 
 
-def _base_reference(base: Path) -> str:
+def _base_reference(base: Path, architecture: str | None) -> str:
     """Return the name of the base image in buildah's store. The first call imports it."""
     name = f"localhost/devcluster/{base.stem}:latest"
     if subprocess.run([*_command(), "inspect", "--type", "image", name], capture_output=True, check=False).returncode:
@@ -181,6 +220,7 @@ def _base_reference(base: Path) -> str:
         _buildah("add", "--quiet", container, str(base), "/", timeout=300)
         _buildah(
             "config",
+            *(["--arch", architecture] if architecture else []),
             "--cmd",
             "python3",
             "--env",

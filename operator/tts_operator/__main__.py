@@ -12,22 +12,24 @@ from typing import Any
 
 import uvloop
 
-from tts_operator import __version__, logs
+from tts_operator import SERVER_IMAGE, __version__, logs
 from tts_operator.app import (
     ListenAddress,
     Operator,
     Settings,
+    Tracing,
+    TracingError,
     find_access,
     parse_key_secret,
     parse_kinds,
     parse_lease,
     parse_namespaces,
+    parse_runbooks,
+    start_tracing,
 )
-from tts_operator.desired import Defaults
+from tts_operator.desired import RUNBOOKS, Defaults
 from tts_operator.policy import Policy, PolicyError, load
 from tts_operator.runtime import LeaseLostError
-
-DEFAULT_IMAGE = f"ghcr.io/tts-operator/tts-server:v{__version__}"
 
 GARBAGE_OBJECTS = 50_000
 """Each watch event creates about a hundred small objects, which are freed by reference counting. With Python's default
@@ -88,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
     )
     run.add_argument(
         "--server-image",
-        default=os.environ.get("TTS_OPERATOR_SERVER_IMAGE") or DEFAULT_IMAGE,
+        default=os.environ.get("TTS_OPERATOR_SERVER_IMAGE") or SERVER_IMAGE,
         help="model server image for specs without one (TTS_OPERATOR_SERVER_IMAGE); default: %(default)s",
     )
     run.add_argument(
@@ -137,6 +139,14 @@ def parser() -> argparse.ArgumentParser:
         "fence (TTS_OPERATOR_PEERS); default: this is the only replica",
     )
     run.add_argument(
+        "--runbooks",
+        metavar="URL",
+        type=_with_message(parse_runbooks),
+        default=os.environ.get("TTS_OPERATOR_RUNBOOKS") or RUNBOOKS,
+        help="address of the runbook that an alert links to, with {alert} for the alert's name "
+        "(TTS_OPERATOR_RUNBOOKS); default: %(default)s",
+    )
+    run.add_argument(
         "--log-level",
         default=os.environ.get("TTS_OPERATOR_LOG_LEVEL") or "info",
         choices=("debug", "info", "warning", "error"),
@@ -147,18 +157,28 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Run the operator until SIGTERM or SIGINT.
 
-    Exit code 1 if the lease was lost, so that it should be restarted; 2 if the command line or the policy is invalid.
+    Exit code 1 if the lease was lost, so that it should be restarted; 2 if the command line or the policy is invalid,
+    or OpenTelemetry is asked for and missing.
     """
     arguments = parser().parse_args()
     logs.configure(arguments.log_level)
     gc.set_threshold(GARBAGE_OBJECTS, 20, 20)
-    sys.exit(uvloop.run(_run(settings_of(arguments))))
+    try:
+        tracing = start_tracing(os.environ, __version__)
+    except TracingError as error:
+        logging.getLogger("tts_operator").error("%s", error)  # noqa: TRY400 - no bug
+        sys.exit(2)
+    try:
+        sys.exit(uvloop.run(_run(settings_of(arguments), tracing)))
+    finally:
+        if tracing is not None:
+            tracing.close()
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
     """The settings from the command line."""
     return Settings(
-        defaults=Defaults(image=arguments.server_image, namespace=arguments.own_namespace),
+        defaults=Defaults(image=arguments.server_image, namespace=arguments.own_namespace, runbooks=arguments.runbooks),
         namespaces=arguments.namespace,
         without=arguments.without,
         lease=arguments.lease,
@@ -181,9 +201,9 @@ def _policy(path: str) -> Policy:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-async def _run(settings: Settings) -> int:
+async def _run(settings: Settings, tracing: Tracing | None) -> int:
     try:
-        await Operator(find_access(), settings).run(asyncio.Event())
+        await Operator(find_access(), settings, tracing).run(asyncio.Event())
     except LeaseLostError as error:
         logging.getLogger("tts_operator").error("stopping because the lease is lost: %s", error)  # noqa: TRY400 - no bug
         return 1

@@ -174,6 +174,7 @@ class Session:
         self._server.quotas.count(self._server.caller, seconds=task.sent.milliseconds / 1000)
         if task.error:
             self._count(task.error)
+            self._server.metrics.broke_off(task.error.code)
         self._task, self._last_task, self._idle_since = None, task.id, time.monotonic()
         self._server.metrics.duplex_tasks.labels(task.result).inc()
         record = {

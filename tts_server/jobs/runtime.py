@@ -1,27 +1,24 @@
 """The parts of jobs in one process: storage, queue, workers, recovery and retention."""
 
 import logging
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gevent
 
-from tts_server.jobs import layout
 from tts_server.jobs.events import Describe, Events, Publish
-from tts_server.jobs.model import JobName, is_id, time_of
-from tts_server.jobs.planning.plan import BrokenPlanError, newest_plan
 from tts_server.jobs.planning.splitting import TARGET_SYLLABLES
 from tts_server.jobs.queue.local import LocalQueue
-from tts_server.jobs.queue.tasks import Queue, QueueError, Sender, Task
-from tts_server.jobs.records import DamagedRecordError, Records
+from tts_server.jobs.queue.tasks import GiveUp, Queue, QueueError, Sender
+from tts_server.jobs.records import Records
+from tts_server.jobs.recovery import SWEEP_SECONDS, recover, recover_lost
 from tts_server.jobs.retention import Retention
 from tts_server.jobs.start_check import storage_problem, wait_until_usable
 from tts_server.jobs.storage import Storage, StorageError, open_storage, pause_after
 from tts_server.jobs.submission import Submissions
 from tts_server.jobs.threads import Threads
-from tts_server.jobs.webhook import Webhooks, is_due
+from tts_server.jobs.webhook import Webhooks
 from tts_server.jobs.work.in_hand import InHand
 from tts_server.jobs.work.segments import ServiceSpeaker
 from tts_server.jobs.work.steps import Steps
@@ -36,10 +33,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_SWEEP_SECONDS = 600.0
 _POLL_SECONDS = 0.2
 # Brokers that are away must not keep the process.
 _STOP_SECONDS = 10.0
+# What a worker has in hand when it is to stop takes seconds, unless it is the file of a book. With _STOP_SECONDS, this
+# is shorter than gunicorn waits for requests, and Kubernetes for the container.
+_FINISH_SECONDS = 20.0
 # A rollout of the workers takes minutes, in which some have the old voice and some the new one.
 _PATIENCE_SECONDS = 600.0
 
@@ -70,26 +69,39 @@ class Jobs:
         self._threads = threads
 
     def start(
-        self, folder: Path, lifecycle: Lifecycle, describe: Describe, accept: Callable[[bytes, str], None]
+        self,
+        folder: Path,
+        lifecycle: Lifecycle,
+        describe: Describe,
+        accept: Callable[[bytes, str], None],
+        fail: Callable[[str], object],
     ) -> None:
         """Begin to speak, to accept jobs from Kafka, and to remove old ones.
 
-        ``folder`` outlives the process, see :class:`InHand`. ``accept`` accepts the job of a message. A worker raises
+        ``folder`` outlives the process, see :class:`InHand`. ``accept`` accepts the job of a message.
+        ``fail`` ends the process for a reason. A worker raises
         :class:`~tts_server.jobs.start_check.UnusableError` if storage or brokers cannot be used for a minute.
         """
         if self._tasks and not isinstance(self.queue, LocalQueue):
             queue = self._tasks
             wait_until_usable(lambda: storage_problem(self.storage) or queue.problem())
         if self._tasks:
-            self._work(self._tasks, folder, lifecycle, describe)
-            self._take_requests(lifecycle, accept)
+            worker = self._work(self._tasks, folder, lifecycle, describe)
+
+            def give_up(reason: str) -> None:
+                worker.stop()  # what is in hand is not to blame
+                fail(reason)
+
+            self._tasks.start(give_up)
+            worker.start()
+            self._take_requests(lifecycle, accept, give_up)
         if not self._tasks:
             gevent.spawn(self._measure)
         if isinstance(self.queue, LocalQueue):
             gevent.spawn(_persistently, "recover", lambda: recover(self.storage, self.queue))
         gevent.spawn(self._sweep)
 
-    def _work(self, queue: Queue, folder: Path, lifecycle: Lifecycle, describe: Describe) -> None:
+    def _work(self, queue: Queue, folder: Path, lifecycle: Lifecycle, describe: Describe) -> Worker:
         steps = Steps(
             storage=self.storage,
             records=self.records,
@@ -105,16 +117,16 @@ class Jobs:
         # One more than there are threads, so that none waits for the storage.
         worker = Worker(queue, steps, self.metrics, segments=self._threads + 1)
         self.metrics.job_segments_waiting.set_function(lambda: queue.segments_waiting)
-        queue.start()
-        worker.start()
 
         def stop() -> None:
-            worker.stop()
+            left = worker.stop(_FINISH_SECONDS)
             queue.stop()
+            log.info("no more jobs are taken", extra={"handed_back": left})
 
         _at_the_end(lifecycle, stop)
+        return worker
 
-    def _take_requests(self, lifecycle: Lifecycle, accept: Callable[[bytes, str], None]) -> None:
+    def _take_requests(self, lifecycle: Lifecycle, accept: Callable[[bytes, str], None], give_up: GiveUp) -> None:
         if isinstance(self.queue, LocalQueue):
             return
         from tts_server.jobs.kafka.messages import Topics  # noqa: PLC0415 - librdkafka, only where it is needed
@@ -131,7 +143,7 @@ class Jobs:
             group=_requests_group(settings),
             instance=settings.kafka_instance,
         )
-        requests.start()
+        requests.start(give_up)
         _at_the_end(lifecycle, requests.stop)
 
     def _measure(self) -> None:
@@ -155,56 +167,12 @@ class Jobs:
     def _sweep(self) -> None:
         while True:
             _persistently("remove old jobs", self.retention.sweep)
-            _persistently("recover", lambda: recover_lost(self.storage, self.records, self.queue))
-            gevent.sleep(_SWEEP_SECONDS)
+            _persistently("recover", self._recover_lost)
+            gevent.sleep(SWEEP_SECONDS)
 
-
-def recover(storage: Storage, queue: Sender) -> int:
-    """Put all jobs with something left to do into a queue that has forgotten them. Return how many these are.
-
-    Raises StorageError.
-    """
-    tasks = [Task("split", each) for each in _jobs_below(storage, layout.OPEN)]
-    tasks += [Task("notify", each) for each in _jobs_below(storage, layout.WEBHOOKS)]
-    queue.put(tasks)
-    if tasks:
-        log.info("jobs go on", extra={"jobs": len(tasks)})
-    return len(tasks)
-
-
-def recover_lost(storage: Storage, records: Records, queue: Sender, now: float | None = None) -> int:
-    """Put jobs into a queue that should have them, but may have been away when it was to get them.
-
-    These are jobs that are old and not split, or that have ended and are still open, or whose webhook is to be called
-    again. Return how many these are. Raises StorageError and QueueError.
-    """
-    now = time.time() if now is None else now
-    tasks = []
-    for prefix in (layout.OPEN, layout.WEBHOOKS):
-        for name in _jobs_below(storage, prefix):
-            if time_of(name.id) >= now - _SWEEP_SECONDS:
-                continue
-            try:
-                tasks += _lost(storage, records, name, prefix, now)
-            except (BrokenPlanError, DamagedRecordError):  # the worker fails it, and others go on
-                tasks.append(Task("split" if prefix == layout.OPEN else "notify", name))
-    queue.put(tasks)
-    return len(tasks)
-
-
-def _lost(storage: Storage, records: Records, name: JobName, prefix: str, now: float) -> list[Task]:
-    """Return what the queue should do for a job, if it may not know it."""
-    end = records.end(name)
-    if prefix == layout.WEBHOOKS:
-        return [Task("notify", name)] if end is None or is_due(now - end.at, _SWEEP_SECONDS) else []
-    if end is None:
-        return [] if newest_plan(storage, name) else [Task("split", name)]
-    return [Task("finish", name)] if now - end.at > _SWEEP_SECONDS else []
-
-
-def _jobs_below(storage: Storage, prefix: str) -> list[JobName]:
-    names = [entry.name.split("/")[1:] for entry in storage.walk(prefix)]
-    return [JobName(*each) for each in sorted(names) if len(each) == 2 and is_id(each[1])]  # noqa: PLR2004 - tenant and id
+    def _recover_lost(self) -> None:
+        received = self._tasks.received() if self._tasks else None
+        recover_lost(self.storage, self.records, self.queue, received=received)
 
 
 def _queue(settings: Settings, *, work: bool) -> tuple[Sender, Queue | None, Publish | None]:
@@ -259,7 +227,7 @@ def _at_the_end(lifecycle: Lifecycle, stop: Callable[[], None]) -> None:
         stop()
 
     stopping = gevent.spawn(wait)
-    lifecycle.before_exit(lambda: stopping.join(_STOP_SECONDS))
+    lifecycle.before_exit(lambda: stopping.join(_FINISH_SECONDS + _STOP_SECONDS))
 
 
 def _persistently(what: str, call: Callable[[], object]) -> None:

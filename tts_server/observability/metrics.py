@@ -1,11 +1,15 @@
 """Prometheus metrics. Names follow https://prometheus.io/docs/practices/naming/."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 
 # 0.8 and 1.2 are the promised mean and P99.
 _REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.6, 2.0, 3.0, 5.0, 10.0, 30.0)
 _WAIT_BUCKETS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.2, 2.0, 5.0, 10.0)
 _FACTOR_BUCKETS = (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 2.0)
+
+_SERVER_FAULTS = ("deadline_exceeded", "internal_error", "overloaded", "server_draining")
+"""Codes of errors that would have the status 500 or 503 if one could still be sent."""
 
 
 class Metrics:
@@ -20,6 +24,11 @@ class Metrics:
             ["version", "engine", "revision"],
             registry=registry,
         )
+        self.threads = Gauge(
+            "tts_threads",
+            "Threads for synthesis. The rate of tts_synthesis_seconds_total divided by this is the share in use.",
+            registry=registry,
+        )
         self.request_seconds = Histogram(
             "tts_request_duration_seconds",
             "Time from a request's headers to the end of its response.",
@@ -29,6 +38,13 @@ class Metrics:
         )
         self.requests = Counter("tts_requests", "Requests answered.", ["endpoint", "status"], registry=registry)
         self.rejections = Counter("tts_rejections", "Speech requests rejected.", ["reason"], registry=registry)
+        self._interruptions = Counter(
+            "tts_interruptions",
+            "Speech that the server broke off after the status of its response was sent, by the error's code: streams, "
+            "and tasks of WebSockets.",
+            ["reason"],
+            registry=registry,
+        )
         self.synthesis_seconds = Counter(
             "tts_synthesis_seconds",
             "Thread time spent on synthesis. Divided by tts_audio_seconds_total, the real-time factor.",
@@ -124,8 +140,15 @@ class Metrics:
             self.lexicon_reloads.labels(result)
         for outcome in ("completed", "failed", "cancelled"):
             self.jobs.labels(outcome)
+        for reason in _SERVER_FAULTS:
+            self._interruptions.labels(reason)
         for event in ("hit", "miss", "coalesced"):
             self.cache_events.labels(event)  # a series that exists before its first event has a correct rate
+
+    def broke_off(self, code: str) -> None:
+        """Count speech that failed after it had begun, unless the client is the cause."""
+        if code in _SERVER_FAULTS:
+            self._interruptions.labels(code).inc()
 
     def set_job_waiting_seconds(self, seconds: float | None) -> None:
         """Set the metric of that name. While it is unknown (None), it is absent: 0 would say that nothing waits."""
@@ -140,3 +163,8 @@ class Metrics:
     def render(self) -> bytes:
         """Return the text that Prometheus scrapes."""
         return generate_latest(self.registry)
+
+    def render_openmetrics(self) -> bytes:
+        """Return the same in the format that has exemplars, which lead from a latency to its trace."""
+        page: bytes = openmetrics.generate_latest(self.registry)  # type: ignore[no-untyped-call]
+        return page

@@ -28,6 +28,13 @@ class Span:
         inside = trace.set_span_in_context(self._span)
         self._tracer.start_span(name, context=inside, start_time=begin, attributes=attributes).end(end_time=end)
 
+    def exemplar(self) -> dict[str, str] | None:
+        """Return the labels that lead from a sample of a histogram to this span; None if the span is not recorded."""
+        context = self._span.get_span_context()
+        if not context.trace_flags.sampled:
+            return None
+        return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
+
     def end(self, status: int, **attributes: str | float) -> None:
         """End the span with the status of the response."""
         from opentelemetry.trace import Status, StatusCode  # noqa: PLC0415 - see above

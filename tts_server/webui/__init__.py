@@ -61,6 +61,8 @@ def _page(template: str, formats: tuple[str, ...]) -> Response:
         formats=formats,
         model=ctx.model_name,
         rate=ctx.service.engine.sample_rate,
+        # Not known before the engine is loaded. A service gets no requests before.
+        timed=ctx.service.loaded and ctx.service.aligns,
         version=VERSION,
     )
     response = make_response(page)

@@ -39,7 +39,7 @@ class Worker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
         Connection(self, client, addr, listener.getsockname()).serve()
 
     def run(self) -> None:
-        """Serve until SIGTERM and the last request, and until jobs are handed back."""
+        """Serve until SIGTERM and the last request, and until what jobs have in hand is done or handed back."""
         super().run()
         lifecycle = self.wsgi.config.get("LIFECYCLE")
         if isinstance(lifecycle, Lifecycle):

@@ -1,3 +1,15 @@
+{{- /* The name of the operator's objects. */ -}}
+{{- define "tts-operator.fullname" -}}
+{{ .Values.fullnameOverride | default .Release.Name }}
+{{- end }}
+{{- define "tts-operator.serviceAccountName" -}}
+{{ .Values.serviceAccount.name | default (include "tts-operator.fullname" .) }}
+{{- end }}
+{{- define "tts-operator.subjects" -}}
+- kind: ServiceAccount
+  name: {{ include "tts-operator.serviceAccountName" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end }}
 {{- define "tts-operator.selector" -}}
 app.kubernetes.io/name: tts-operator
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -5,12 +17,29 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- define "tts-operator.labels" -}}
 {{ include "tts-operator.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+{{- /* The repository of an image ({root, image}): global.imageRegistry replaces the registry's host, if there is one. */ -}}
+{{- define "tts-operator.repository" -}}
+{{- $parts := splitList "/" .image.repository -}}
+{{- $host := first $parts -}}
+{{- with .root.Values.global.imageRegistry -}}
+  {{- if and (gt (len $parts) 1) (or (contains "." $host) (contains ":" $host) (eq $host "localhost")) -}}
+    {{- $parts = rest $parts -}}
+  {{- end -}}
+  {{- $parts = prepend $parts (trimSuffix "/" .) -}}
+{{- end -}}
+{{ join "/" $parts }}
+{{- end }}
+{{- /* The reference of an image ({root, image}): by digest if there is one, which no registry can change. */ -}}
+{{- define "tts-operator.image" -}}
+{{ include "tts-operator.repository" . }}
+{{- with .image.digest }}@{{ . }}{{ else }}:{{ .image.tag | default .root.Chart.AppVersion }}{{ end }}
 {{- end }}
 {{- /* The served namespaces, as JSON; empty: all. */ -}}
 {{- define "tts-operator.namespaces" -}}
-{{- if and .Values.watchNamespace .Values.watchNamespaces -}}
-  {{- fail "watchNamespace and watchNamespaces are both set: put all namespaces into watchNamespaces" -}}
-{{- end -}}
 {{- toJson (.Values.watchNamespace | empty | ternary .Values.watchNamespaces (list .Values.watchNamespace)) -}}
 {{- end }}
 {{- /* The kinds of disabled features, separated by commas. */ -}}
@@ -25,86 +54,11 @@ app.kubernetes.io/version: {{ .Chart.AppVersion }}
   "networkPolicy" "NetworkPolicy"
   "persistentVolumeClaims" "PersistentVolumeClaim"
   "disruptionBudgets" "PodDisruptionBudget"
+  "dashboards" "ConfigMap"
 -}}
 {{- $off := list -}}
 {{- range $feature, $kind := $kinds -}}
   {{- if not (get $.Values.features $feature) }}{{ $off = append $off $kind }}{{ end -}}
 {{- end -}}
 {{- join "," $off -}}
-{{- end }}
-{{- /* The operator's permissions in the namespaces that it serves: the minimum that it needs. */ -}}
-{{- define "tts-operator.rules" -}}
-- apiGroups: [tts-operator.io]
-  resources: [ttsservices]
-  verbs: [get, list, watch]
-- apiGroups: [tts-operator.io]
-  resources: [ttsservices/status]
-  verbs: [patch]
-# Required for owner references in clusters that enable OwnerReferencesPermissionEnforcement.
-- apiGroups: [tts-operator.io]
-  resources: [ttsservices/finalizers]
-  verbs: [update]
-- apiGroups: [""]
-  resources: [serviceaccounts, services]
-  verbs: [get, list, watch, create, patch, update, delete]
-{{- if .Values.features.persistentVolumeClaims }}
-- apiGroups: [""]
-  resources: [persistentvolumeclaims]
-  verbs: [get, list, watch, create, patch, update, delete]
-{{- end }}
-- apiGroups: [apps]
-  resources: [deployments, controllerrevisions]
-  verbs: [get, list, watch, create, patch, update, delete]
-{{- if .Values.features.disruptionBudgets }}
-- apiGroups: [policy]
-  resources: [poddisruptionbudgets]
-  verbs: [get, list, watch, create, patch, update, delete]
-{{- end }}
-{{- if .Values.features.autoscaling }}
-- apiGroups: [autoscaling]
-  resources: [horizontalpodautoscalers]
-  verbs: [get, list, watch, create, patch, update, delete]
-{{- end }}
-{{- if .Values.features.keda }}
-- apiGroups: [keda.sh]
-  resources: [scaledobjects]
-  verbs: [get, list, watch, create, patch, update, delete]
-{{- end }}
-{{- if .Values.features.networkPolicy }}
-- apiGroups: [networking.k8s.io]
-  resources: [networkpolicies]
-  verbs: [get, list, watch, create, patch, update, delete]
-{{- end }}
-{{- if .Values.features.ingress }}
-- apiGroups: [networking.k8s.io]
-  resources: [ingresses]
-  verbs: [get, list, watch, create, patch, update, delete]
-{{- end }}
-{{- if .Values.features.gateway }}
-- apiGroups: [gateway.networking.k8s.io]
-  resources: [httproutes]
-  verbs: [get, list, watch, create, patch, update, delete]
-{{- end }}
-{{- if .Values.features.certManager }}
-- apiGroups: [cert-manager.io]
-  resources: [certificates]
-  verbs: [get, list, watch, create, patch, update, delete]
-{{- end }}
-{{- if .Values.features.monitoring }}
-- apiGroups: [monitoring.coreos.com]
-  resources: [podmonitors, prometheusrules]
-  verbs: [get, list, watch, create, patch, update, delete]
-{{- end }}
-- apiGroups: [""]
-  resources: [pods]
-  verbs: [list, watch]
-{{- if .Values.fencing.enabled }}
-# The ValidatingAdmissionPolicy in fencing.yaml limits this to the condition Ready.
-- apiGroups: [""]
-  resources: [pods/status]
-  verbs: [patch]
-{{- end }}
-- apiGroups: [events.k8s.io]
-  resources: [events]
-  verbs: [create]
 {{- end }}

@@ -3,8 +3,9 @@
 {{- /* The patterns of a list, as JSON, with the default server's repository filled in. */ -}}
 {{- define "tts-operator.policy.patterns" -}}
 {{- $all := list -}}
+{{- $server := include "tts-operator.repository" (dict "root" .root "image" .root.Values.serverImage) -}}
 {{- range .patterns -}}
-  {{- $all = append $all (replace "{serverImage}" $.root.Values.serverImage.repository .) -}}
+  {{- $all = append $all (replace "{serverImage}" $server .) -}}
 {{- end -}}
 {{- toJson $all -}}
 {{- end }}

@@ -10,16 +10,22 @@ from tts_operator.app.settings import (
     parse_kinds,
     parse_lease,
     parse_namespaces,
+    parse_runbooks,
 )
+from tts_operator.app.tracing import Tracing, TracingError, start_tracing
 
 __all__ = [
     "ListenAddress",
     "NamespacedName",
     "Operator",
     "Settings",
+    "Tracing",
+    "TracingError",
     "find_access",
     "parse_key_secret",
     "parse_kinds",
     "parse_lease",
     "parse_namespaces",
+    "parse_runbooks",
+    "start_tracing",
 ]

@@ -9,13 +9,16 @@ from dataclasses import replace
 from typing import Any
 
 from tts_operator.app.caches import Caches
+from tts_operator.app.condition_metrics import ConditionCollector
 from tts_operator.app.fencing import Fencing
 from tts_operator.app.http import serve
 from tts_operator.app.keys import load_keyring
 from tts_operator.app.kopfwatch.services import Services
 from tts_operator.app.kopfwatch.watch import KopfWatch
 from tts_operator.app.metrics import Metrics, StateCollector
+from tts_operator.app.service_metrics import ServiceCollector
 from tts_operator.app.settings import ListenAddress, Settings
+from tts_operator.app.tracing import Reconcile, Tracing
 from tts_operator.fencing import as_json
 from tts_operator.json_object import Json
 from tts_operator.keyring import Keyring
@@ -45,8 +48,9 @@ _log = logging.getLogger(__name__)
 class Operator:
     """One operator process: wires everything together."""
 
-    def __init__(self, access: Access, settings: Settings) -> None:
+    def __init__(self, access: Access, settings: Settings, tracing: Tracing | None = None) -> None:
         self._settings = settings
+        self._tracing = tracing
         self._connection = Connection(access, identity=settings.identity)
         self._metrics = Metrics()
         reading = self._client()
@@ -95,6 +99,15 @@ class Operator:
                 fence=self._fencing.fence if self._fencing is not None else None,
             )
         )
+        self._metrics.registry.register(
+            ServiceCollector(
+                services=self._services.store,
+                pods=self._caches.pods,
+                zones=self._caches.zones,
+                leading=self._leads,
+            )
+        )
+        self._metrics.registry.register(ConditionCollector(services=self._services.store, leading=self._leads))
         self.ready = asyncio.Event()
         """Set once every cache is filled."""
         self.http: ListenAddress | None = None
@@ -105,10 +118,15 @@ class Operator:
         return Client(
             connection.session,
             connection.access.server,
-            on_request=self._metrics.requested,
+            on_request=self._traced_request if working and self._tracing is not None else self._metrics.requested,
             may_write=self._may_write if working else lambda: True,
             turns=Turns() if working else None,
         )
+
+    def _traced_request(self, verb: str, resource: str, status: int, seconds: float) -> None:
+        self._metrics.requested(verb, resource, status, seconds)
+        if self._tracing is not None:
+            self._tracing.requested(verb, resource, status, seconds)
 
     def _children_unchanged(self, key: Key) -> bool:
         return self._reconciler is not None and self._reconciler.children_unchanged(key)
@@ -192,7 +210,7 @@ class Operator:
 
     def _begin(self, keyring: Keyring) -> tuple[AnalysisRunner, Reconciler]:
         """Create the reconciler, once the keys are loaded."""
-        analysis_runner = AnalysisRunner(lambda key: self._add(key, Lane.FAST), keyring)
+        analysis_runner = AnalysisRunner(lambda key: self._add(key, Lane.FAST), keyring, count=self._metrics.analyzed)
         self._reconciler = Reconciler(
             self._client(working=True),
             services=self._services.store,
@@ -216,7 +234,10 @@ class Operator:
             _log.info("acquired the lease as %s", self._elector.identity)
         _log.info("reconciling")
         self._working = True
-        workers = Workers(self._queue, reconciler.reconcile, count=PLACES.total, observe=self._metrics.reconciled)
+        reconcile: Reconcile = reconciler.reconcile
+        if self._tracing is not None:
+            reconcile = self._tracing.traced(reconcile, self._services.store.get)
+        workers = Workers(self._queue, reconcile, count=PLACES.total, observe=self._metrics.reconciled)
         try:
             async with AsyncExitStack() as stack:
                 if self._elector is not None:

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tts_operator.desired import Defaults
+from tts_operator.desired import RUNBOOKS, Defaults
 from tts_operator.kube.resources import CHILDREN, DISPENSABLE, Resource
 from tts_operator.policy import Policy
 
@@ -84,6 +84,13 @@ def parse_kinds(text: str) -> frozenset[Resource]:
             why = "no TTSService works without it" if needed else "there is no such child kind"
             raise ValueError(f"{name!r} in {text!r}: {why}; choose from {', '.join(sorted(kinds))}")
     return frozenset(kinds[name] for name in names)
+
+
+def parse_runbooks(text: str) -> str:
+    """Check the address of runbooks. Raises ValueError."""
+    if not re.fullmatch(r"https?://[^\s{}]+[{]alert[}][^\s{}]*", text):
+        raise ValueError(f"{text!r}: write an address with {{alert}} for the alert's name, such as {RUNBOOKS}")
+    return text
 
 
 def own_identity() -> str:

@@ -1,4 +1,4 @@
-"""The kubectl plugin: `kubectl tts status | promote | abort | undo | pause | resume | history | diff | job`.
+"""The kubectl plugin `kubectl tts`.
 
-It makes every request by running kubectl. It imports almost nothing else of the operator, so that it starts quickly.
+It makes every request by running kubectl. A command imports what it needs when it runs, so that each starts quickly.
 """

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
@@ -48,14 +49,18 @@ class Kubectl:
 
     def service(self, name: str) -> Service:
         """Read a TTSService. Raises RefusedError if it does not exist."""
+        return view.service(self.body(name))
+
+    def body(self, name: str) -> Json:
+        """Read a TTSService as it is. Raises RefusedError if it does not exist."""
         text = self.run("get", TTSSERVICES, name, "--ignore-not-found", "--output=json")
         if not text.strip():
             raise RefusedError(self._unknown(name))
-        return view.service(json.loads(text))
+        return parsed(text)
 
     def only_service(self) -> str:
         """Return the name of the only TTSService. Raises RefusedError if the namespace has none, or several."""
-        names = self._names()
+        names = self.names()
         if not names:
             raise RefusedError(
                 "there is no TTSService in this namespace; run `kubectl get tts -A`, and use -n NAMESPACE"
@@ -64,11 +69,15 @@ class Kubectl:
             raise RefusedError(f"there are several TTSServices: {', '.join(names)}. Choose one with --service")
         return names[0]
 
+    def namespace(self) -> str:
+        """Return the namespace that kubectl uses."""
+        given = next((each.partition("=")[2] for each in self.flags if each.startswith("--namespace=")), "")
+        return given or self.run("config", "view", "--minify", "--output=jsonpath={..namespace}").strip() or "default"
+
     def revisions(self, name: str) -> list[Revision]:
         """Read the revisions of a TTSService, oldest first."""
         selector = f"app.kubernetes.io/instance={name},app.kubernetes.io/managed-by=tts-operator"
-        text = self.run("get", "controllerrevisions.apps", f"--selector={selector}", "--output=json")
-        return view.revisions(json.loads(text)["items"])
+        return view.revisions(self.json("get", "controllerrevisions.apps", f"--selector={selector}")["items"])
 
     def annotate(self, service: Service, key: str, value: str | None) -> None:
         """Set an annotation, or remove it. Raises ConflictError if the service has changed since it was read."""
@@ -79,31 +88,51 @@ class Kubectl:
     def patch(self, name: str, body: Json) -> Json:
         """Patch the object and return the result."""
         patch = f"--patch={json.dumps(body)}"
-        changed: Json = json.loads(self.run("patch", TTSSERVICES, name, "--type=merge", patch, "--output=json"))
-        return changed
+        return self.json("patch", TTSSERVICES, name, "--type=merge", patch)
 
-    def run(self, *arguments: str) -> str:
+    def json(self, *arguments: str, stdin: str | None = None) -> Json:
+        """Run kubectl with `-o json` and return the object. Raises UnreachableError."""
+        return parsed(self.run(*arguments, "--output=json", stdin=stdin))
+
+    def raw(self, path: str) -> Json:
+        """Read a path of the API server: the answer as it sends it, which kubectl need not take apart."""
+        return parsed(self.run("get", f"--raw={path}"))
+
+    def run(self, *arguments: str, stdin: str | None = None) -> str:
         """Run kubectl and return its output. Raises UnreachableError with its error message if it fails."""
-        command = ["kubectl", *arguments, *self.flags, f"--request-timeout={REQUEST_SECONDS}s"]
-        try:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        except OSError as error:
-            raise UnreachableError(MISSING) from error
-        streams = _finish(process, self.seconds)
-        if process.returncode == 0:
+        streams = self.attempt(*arguments, stdin=stdin)
+        if streams.code == 0:
             return streams.output
         if "(Conflict)" in streams.errors:
             raise ConflictError(streams.errors)
         if "doesn't have a resource type" in streams.errors:
             raise UnreachableError(NO_CRD)
-        raise UnreachableError(streams.errors or f"kubectl {arguments[0]} exited with code {process.returncode}")
+        raise UnreachableError(streams.errors or f"kubectl {arguments[0]} exited with code {streams.code}")
 
-    def _names(self) -> list[str]:
+    def attempt(self, *arguments: str, stdin: str | None = None) -> Streams:
+        """Run kubectl and return what it printed, also if it fails. Raises UnreachableError if it does not end."""
+        command = ["kubectl", *arguments, *self.flags, f"--request-timeout={REQUEST_SECONDS}s"]
+        source = None if stdin is None else subprocess.PIPE  # a credential plugin may ask for a password
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=source,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+            )
+        except OSError as error:
+            raise UnreachableError(MISSING) from error
+        return _finish(process, self.seconds, stdin)
+
+    def names(self) -> list[str]:
+        """Return the names of the TTSServices in the namespace, sorted."""
         return sorted(each.rpartition("/")[2] for each in self.run("get", TTSSERVICES, "--output=name").split())
 
     def _unknown(self, name: str) -> str:
         try:
-            names = self._names()
+            names = self.names()
         except UnreachableError:  # the user may have `get` but not `list`
             names = []
         there = f"found: {', '.join(names)}" if names else "run `kubectl get tts -A`, and use -n NAMESPACE"
@@ -116,9 +145,21 @@ class Streams:
 
     output: str = ""
     errors: str = ""
+    code: int = 0
 
 
-def _finish(process: subprocess.Popen[str], seconds: float) -> Streams:
+def parsed(text: str) -> Json:
+    """Return a JSON object. Raises UnreachableError if it is none."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise UnreachableError("kubectl's answer is not JSON. Run the command again; `kubectl get tts` must work, too")
+    return found
+
+
+def _finish(process: subprocess.Popen[str], seconds: float, stdin: str | None) -> Streams:
     """Read both streams to the end. Raises UnreachableError after `seconds`.
 
     A child process of kubectl may keep the streams open after kubectl has exited, so every wait has a limit.
@@ -130,6 +171,9 @@ def _finish(process: subprocess.Popen[str], seconds: float) -> Streams:
     ]
     for reader in readers:
         reader.start()
+    if process.stdin:
+        with suppress(BrokenPipeError), process.stdin:
+            process.stdin.write(stdin or "")
     try:
         process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -143,6 +187,7 @@ def _finish(process: subprocess.Popen[str], seconds: float) -> Streams:
         raise
     for reader in readers:
         reader.join(timeout=seconds)
+    streams.code = process.returncode
     return streams
 
 

@@ -11,6 +11,7 @@ from tts_operator.json_object import Json
 from tts_operator.printable import one_line
 
 GROUP = "tts-operator.io"
+VERSION = "v1alpha1"
 TTSSERVICES = f"ttsservices.{GROUP}"
 """The resource name for kubectl, unambiguous even if another API group has the same one."""
 PROMOTE = f"{GROUP}/promote"
@@ -100,6 +101,16 @@ class Service:
     reported: Mapping[str, Any]
     """`status.rollout` as received, with strings made printable."""
     conditions: Mapping[str, Condition]
+    created: datetime.datetime | None
+    model: str
+    """The model that serves; empty until one does."""
+    url: str
+    zones: int | None
+    """Number of zones in which a pod is ready; None if an older operator does not tell."""
+    spread: str
+    """How strictly pods are spread over zones (`status.zoneSpread`)."""
+    failure: str
+    """Why the newest failing pod fails; empty if none does."""
     api_keys: SecretKey | None
     """Where the API keys are that clients must send; None: they need none."""
 
@@ -183,6 +194,12 @@ def service(body: Json) -> Service:
             for name, value in (status.get("rollout") or {}).items()
         },
         conditions={each["type"]: _condition(each) for each in status.get("conditions") or []},
+        created=time_of(metadata.get("creationTimestamp")),
+        model=one_line(status.get("model", ""), SHOWN_MAX),
+        url=one_line(status.get("url", ""), SHOWN_MAX),
+        zones=status.get("readyZones"),
+        spread=status.get("zoneSpread", ""),
+        failure=_failure(status.get("lastFailure")),
         api_keys=_secret_key(((spec.get("server") or {}).get("auth") or {}).get("apiKeysSecretRef")),
     )
 
@@ -197,7 +214,7 @@ def _revision(body: Json) -> Revision:
     return Revision(
         name=metadata["name"],
         number=body["revision"],
-        created=_time(metadata.get("creationTimestamp")),
+        created=time_of(metadata.get("creationTimestamp")),
         cause=one_line((metadata.get("annotations") or {}).get(CAUSE, ""), SHOWN_MAX),
         inputs=data.get("inputs") or {},
         template=data.get("template") or {},
@@ -220,10 +237,19 @@ def _rollout(body: Json) -> Rollout:
         place=place,
         steps=body.get("steps"),
         started=body.get("startTime") or "",
-        since=_time(body.get("lastTransitionTime") or body.get("since")),
+        since=time_of(body.get("lastTransitionTime") or body.get("since")),
         reason=one_line(body.get("reason", ""), SHOWN_MAX),
         message=one_line(body.get("message", ""), SHOWN_MAX),
     )
+
+
+def _failure(body: Json | None) -> str:
+    if not body:
+        return ""
+    container = f", container {body['container']}" if body.get("container") else ""
+    code = f", exit code {body['exitCode']}" if "exitCode" in body else ""
+    message = f": {body['message']}" if body.get("message") else ""
+    return one_line(f"{body.get('reason', '')} ({body.get('pod', '')}{container}{code}){message}", SHOWN_MAX)
 
 
 def _secret_key(body: Json | None) -> SecretKey | None:
@@ -238,6 +264,9 @@ def _condition(body: Json) -> Condition:
     )
 
 
-def _time(text: str | None) -> datetime.datetime | None:
+def time_of(text: str | None) -> datetime.datetime | None:
     """Parse RFC 3339. Python 3.10 does not accept the `Z`."""
-    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
+    try:
+        return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
+    except ValueError:
+        return None

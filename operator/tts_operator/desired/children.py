@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from tts_operator.api import TTSService
 from tts_operator.api.jobs import Workers
+from tts_operator.desired.dashboard import dashboard
 from tts_operator.desired.deployment import candidate_deployment, deployment, initial_replicas
 from tts_operator.desired.horizontal_pod_autoscaler import horizontal_pod_autoscaler
 from tts_operator.desired.http_route import http_route
@@ -22,6 +23,8 @@ from tts_operator.desired.workloads import Candidate, DesiredWorkloads
 from tts_operator.json_object import Json
 from tts_operator.keyring import Keyring
 
+RUNBOOKS = "https://github.com/tts-operator/tts-operator/blob/main/docs/runbooks/{alert}.md"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Defaults:
@@ -31,6 +34,8 @@ class Defaults:
     """Reference of the bundled model server."""
     namespace: str = ""
     """Namespace of the operator; empty if unknown."""
+    runbooks: str = RUNBOOKS
+    """Address of the runbook of an alert, with {alert} for its name."""
     keyring: Keyring | None = field(default=None, repr=False)
     """The source of keys for new pods; None for no keys."""
 
@@ -137,4 +142,6 @@ def _optional_children(service: TTSService, workloads: DesiredWorkloads, default
     if spec.monitoring.pod_monitor.enabled:
         yield pod_monitor(service)
     if spec.monitoring.prometheus_rule.enabled:
-        yield prometheus_rule(service)
+        yield prometheus_rule(service, defaults.runbooks)
+    if spec.monitoring.dashboard.enabled:
+        yield dashboard(service)

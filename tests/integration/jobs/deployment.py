@@ -210,24 +210,11 @@ class Deployment:
         return float(next((line.rpartition(" ")[2] for line in lines if line.startswith(f"{name} ")), "0"))
 
     def _settings(self) -> dict[str, str]:
-        client, bucket = self.kafka.client_configuration(), self.s3.store_configuration()
         return {
             "PYTHONPATH": str(ROOT),
             "TTS_THREADS": "1",
-            "TTS_JOBS_STORAGE": f"s3://{bucket['bucket']}/{self.topics.prefix}",
-            "TTS_JOBS_CA_FILE": str(self.s3.gateway.ca_file),
             "TTS_JOBS_MAX_OPEN": "20",
-            "AWS_ENDPOINT_URL": bucket["endpoint"],
-            "AWS_REGION": bucket["region"],
-            "AWS_ACCESS_KEY_ID": bucket["access_key_id"],
-            "AWS_SECRET_ACCESS_KEY": bucket["secret_access_key"],
-            "TTS_KAFKA_BOOTSTRAP_SERVERS": str(client["bootstrap.servers"]),
-            "TTS_KAFKA_SECURITY_PROTOCOL": "sasl_ssl",
-            "TTS_KAFKA_CA_FILE": str(client["ssl.ca.location"]),
-            "TTS_KAFKA_SASL_MECHANISM": str(client["sasl.mechanism"]),
-            "TTS_KAFKA_USERNAME": str(client["sasl.username"]),
-            "TTS_KAFKA_PASSWORD": str(client["sasl.password"]),
-            "TTS_KAFKA_TOPIC_PREFIX": self.topics.prefix,
+            **local.server_environment(self.kafka, self.s3, self.topics.prefix),
         }
 
     def _end(self, name: str, number: signal.Signals) -> int:

@@ -12,8 +12,10 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedEr
 from obstore.store import S3Store
 
 from devcluster.backends import local
+from tts_server.jobs.download import headers_of
+from tts_server.jobs.model import Job, Options, new_id
 from tts_server.jobs.start_check import storage_problem
-from tts_server.jobs.storage import open_storage
+from tts_server.jobs.storage import NoBucketError, ObjectStorage, open_storage
 
 from .conftest import commands_that_name, open_store
 
@@ -58,6 +60,38 @@ def test_a_presigned_link_needs_no_key(s3: local.S3, store: S3Store, key: str) -
     link = obstore.sign(store, "GET", key, timedelta(minutes=1))
     assert requests.get(link, verify=str(s3.gateway.ca_file), timeout=5).content == b"audio"
     assert requests.get(link[:-1], verify=str(s3.gateway.ca_file), timeout=5).status_code == 403
+
+
+def test_a_link_answers_with_the_title_as_file_name(s3: local.S3, store: S3Store, key: str) -> None:
+    job = Job("shop", new_id(), 0.0, "fake", 1, "", Options("one", title="山水"), "")
+    headers = headers_of(job, "audio-1.mp3", "audio/mpeg")
+    storage = ObjectStorage(store)
+    for size in (5, 20 << 20):  # in one request, and in parts
+        writer = storage.writer(key, headers)
+        writer.write(bytes(size))
+        writer.close()
+        link = storage.link(key, 60)
+        assert link
+        answer = requests.get(link, verify=str(s3.gateway.ca_file), timeout=20)
+        assert len(answer.content) == size
+        assert {name: answer.headers[name] for name in headers} == headers
+        assert answer.headers["Content-Disposition"].endswith("filename*=UTF-8''%E5%B1%B1%E6%B0%B4.mp3")
+
+
+def test_a_bucket_that_is_missing_is_no_missing_object(s3: local.S3, key: str) -> None:
+    storage = ObjectStorage(open_store(s3, s3.gateway.ca_file.read_text(), bucket="nobody"))
+    for call in (
+        lambda: storage.read(key, limit=1),
+        lambda: storage.read_range(key, 0, 1),
+        lambda: storage.size(key),
+        lambda: list(storage.walk("jobs/")),
+        lambda: storage.folders("jobs/"),
+        lambda: storage.create(key, b""),
+        lambda: storage.write(key, b""),
+        lambda: storage.delete([key]),
+    ):
+        with pytest.raises(NoBucketError):
+            call()
 
 
 @pytest.mark.parametrize("end", [local.S3.stop, local.S3.kill], ids=["stopped", "killed"])
@@ -115,14 +149,7 @@ def test_the_key_is_in_no_log_and_no_command_line(s3: local.S3) -> None:
 def test_a_worker_says_what_is_wrong_with_its_bucket(
     s3: local.S3, monkeypatch: pytest.MonkeyPatch, bucket: str, changes: dict[str, str], told: str
 ) -> None:
-    found = s3.store_configuration()
-    settings = {
-        "AWS_ENDPOINT_URL": found["endpoint"],
-        "AWS_REGION": found["region"],
-        "AWS_ACCESS_KEY_ID": found["access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": found["secret_access_key"],
-    }
-    for name, value in {**settings, **changes}.items():
+    for name, value in {**s3.client_environment(), **changes}.items():
         monkeypatch.setenv(name, value)
     problem = storage_problem(open_storage(f"s3://{bucket}/jobs", ca_file=str(s3.gateway.ca_file)))
     assert told in problem

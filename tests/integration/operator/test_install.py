@@ -20,9 +20,10 @@ def run(*command: str | Path, **environment: str) -> str:
     return done.stdout
 
 
-def test_install_yaml_is_not_stale(helm: Path) -> None:
-    rendered = run("charts/render", HELM=str(helm))
-    assert rendered == (ROOT / "install.yaml").read_text(), "run `make generate` and commit install.yaml"
+def test_what_is_rendered_from_the_chart_is_not_stale(helm: Path) -> None:
+    for what, path in (("install", "install.yaml"), ("operator", "integrations/kustomize/base/operator.yaml")):
+        rendered = run("charts/render", what, HELM=str(helm))
+        assert rendered == (ROOT / path).read_text(), f"run `make generate` and commit {path}"
 
 
 VALUES = [

@@ -97,12 +97,15 @@ def test_nothing_is_granted_that_is_not_needed(helm: Path, mode: str) -> None:
 def test_of_the_whole_cluster_an_operator_of_one_namespace_sees_names_only(helm: Path) -> None:
     wide = [body for body in chart(helm, "speech") if body["kind"].startswith("Cluster")]
     assert set(granted(wide)) == rights(NODES, "list", "watch") | rights(CUSTOM_RESOURCE_DEFINITIONS, "list", "watch")
-    others = [body for body in chart(helm, "speech", "admissionPolicy.enabled=false") if body not in wide]
+    narrow = ("admissionPolicy.enabled=false", "crds.install=false")
+    others = [body for body in chart(helm, "speech", *narrow) if body not in wide]
     assert {body["metadata"]["namespace"] for body in others} == {"speech"}
 
 
 def test_nothing_is_granted_cluster_wide_where_that_is_not_wanted(helm: Path) -> None:
-    nothing = ("clusterReader=false", "aggregatedRoles=false", "admissionPolicy.enabled=false")
+    nothing = (
+        "clusterReader=false", "aggregatedRoles=false", "admissionPolicy.enabled=false", "crds.install=false",
+    )  # fmt: skip
     assert {body["metadata"].get("namespace") for body in chart(helm, "speech", *nothing)} == {"speech"}
 
 

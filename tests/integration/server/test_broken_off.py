@@ -40,7 +40,8 @@ def events(response: requests.Response) -> list[dict[str, object]]:
 )
 def test_a_failure_in_the_middle_of_events_is_an_event(failing: Server, text: str, reason: str) -> None:
     rejections = f'tts_rejections_total{{reason="{reason}"}}'
-    before = metric(failing, rejections)
+    interruptions = f'tts_interruptions_total{{reason="{reason}"}}'
+    before, broken = metric(failing, rejections), metric(failing, interruptions)
     response = failing.post({"input": text, "stream_format": "sse"})
     assert response.status_code == 200
     kinds = [each["type"] for each in events(response)]
@@ -51,13 +52,22 @@ def test_a_failure_in_the_middle_of_events_is_an_event(failing: Server, text: st
     assert set(error) == {"message", "type", "param", "code"}
     assert error["code"] == reason
     wait_until(lambda: metric(failing, rejections) == before + 1)
+    assert metric(failing, interruptions) == broken + 1
 
 
 def test_a_failure_in_the_middle_of_audio_is_counted(failing: Server) -> None:
     before = metric(failing, 'tts_rejections_total{reason="internal_error"}')
+    broken = metric(failing, 'tts_interruptions_total{reason="internal_error"}')
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         failing.post({"input": "这一句也说得出来。但这一句会失败。"})
     wait_until(lambda: metric(failing, 'tts_rejections_total{reason="internal_error"}') == before + 1)
+    assert metric(failing, 'tts_interruptions_total{reason="internal_error"}') == broken + 1
+
+
+def test_a_failure_before_the_first_audio_has_a_status_instead(failing: Server) -> None:
+    broken = metric(failing, 'tts_interruptions_total{reason="internal_error"}')
+    assert failing.post({"input": "这会失败。"}).status_code == 500
+    assert metric(failing, 'tts_interruptions_total{reason="internal_error"}') == broken
 
 
 @pytest.mark.parametrize("response_format", ["wav", "flac"])

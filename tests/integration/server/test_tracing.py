@@ -1,44 +1,15 @@
-"""Traces, as a collector gets them."""
+"""Traces, as a collector gets them, and exemplars that lead to them."""
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+import requests
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from tests.integration.collector import collector
 
 from .conftest import Server, wait_until
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
-
-
-@contextmanager
-def collector() -> Iterator[tuple[int, list[Span]]]:
-    spans: list[Span] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") is None and self.path == "/v1/traces":
-                for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-                    spans.extend(span for scope in resource.scope_spans for span in scope.spans)
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server.server_address[1], spans
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_a_request_is_a_span_with_its_sentences(start: Callable[..., Server]) -> None:
@@ -58,3 +29,33 @@ def test_a_request_is_a_span_with_its_sentences(start: Callable[..., Server]) ->
     assert found["http.response.status_code"].int_value == 200
     assert found["cache"].string_value == "miss"
     assert not any("追踪" in str(span) for span in spans)
+
+
+def test_a_latency_leads_to_its_trace(start: Callable[..., Server]) -> None:
+    with collector() as (port, spans):
+        server = start(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}", OTEL_BSP_SCHEDULE_DELAY="100")
+        sampled = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
+        assert server.post({"input": "有例子。"}, headers=sampled).status_code == 200
+        other = {"traceparent": f"00-{TRACE[::-1]}-00f067aa0ba902b7-00"}
+        assert server.post({"input": "没有例子。"}, headers=other).status_code == 200
+        wait_until(lambda: len(spans) >= 2)
+        accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+        page = requests.get(f"{server.url}/metrics", headers=accept, timeout=10)
+        plain = server.get("/metrics")
+    assert page.headers["Content-Type"].startswith("application/openmetrics-text")
+    found = {
+        sample.name: sample.exemplar.labels
+        for family in text_string_to_metric_families(page.text)  # type: ignore[no-untyped-call]
+        for sample in family.samples
+        if sample.exemplar
+    }
+    (request,) = (span for span in spans if span.name == "POST /v1/audio/speech")
+    span = {"trace_id": TRACE, "span_id": request.span_id.hex()}
+    assert found == {"tts_time_to_first_audio_seconds_bucket": span, "tts_request_duration_seconds_bucket": span}
+    assert plain.headers["Content-Type"].startswith("text/plain")
+    assert TRACE not in plain.text
+
+
+def test_without_traces_there_is_one_format(server: Server) -> None:
+    page = requests.get(f"{server.url}/metrics", headers={"Accept": "application/openmetrics-text"}, timeout=10)
+    assert page.headers["Content-Type"].startswith("text/plain")

@@ -39,19 +39,23 @@ class Picture:
     width: int
     height: int
     dark: bool = False
+    opened: str = ""
+    """The details that are open."""
 
 
 JOBS_PICTURE = Picture("webui-jobs", "zh-CN", 1120, 960)
 PICTURES = (
-    Picture("webui-light", "en-US", 1120, 880),
-    Picture("webui-dark", "zh-CN", 1120, 880, dark=True),
-    Picture("webui-phone", "zh-CN", 360, 1180),
+    Picture("webui-light", "en-US", 1120, 1330, opened="#share"),
+    Picture("webui-dark", "zh-CN", 1120, 1300, dark=True, opened="#pronunciation"),
+    Picture("webui-phone", "zh-CN", 360, 1330),
 )
 
 
 def take(browser: Browser, url: str, picture: Picture) -> Path:
     """Speak three texts, go to the middle of the last one, and take the picture."""
     browser.open(url, language=picture.language, width=picture.width, height=picture.height, dark=picture.dark)
+    if picture.opened:
+        browser.find(f"{picture.opened} > summary").click()
     for text in TEXTS:
         browser.write(text)
         browser.find("#speak").click()
@@ -62,7 +66,7 @@ def take(browser: Browser, url: str, picture: Picture) -> Path:
         "seek.dispatchEvent(new Event('input')); document.activeElement.blur()",
         HEARD_SHARE,
     )
-    browser.wait(lambda: browser.text("#now") > "0:01.0", "the place has not changed")
+    browser.wait(lambda: browser.all("#said .lit"), "no word is lit")
     path = FOLDER / f"{picture.name}.png"
     browser.driver.save_screenshot(str(path))
     return path

@@ -7,6 +7,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from tests.integration.server.conftest import Server
+from tests.integration.webui.axe import findings
 from tests.integration.webui.browser import Browser
 
 AA = 4.5
@@ -79,6 +80,23 @@ def test_every_control_has_a_name(visitor: Browser, server: Server, language: st
         assert [name for name in names if not re.search(r"[\u4e00-\u9fff]", name)] == []
 
 
+@pytest.mark.parametrize("language, dark", [("en-US", False), ("zh-CN", True)])
+def test_axe_finds_nothing(visitor: Browser, server: Server, language: str, dark: bool) -> None:
+    visitor.open(server.url, language=language, dark=dark)
+    assert findings(visitor) == []
+    for summary in visitor.all("summary"):
+        summary.click()
+    visitor.find("#speak").click()
+    spoken(visitor)
+    visitor.write("好" * 601)
+    visitor.find("#stop").click()
+    visitor.find("#speak").click()
+    assert visitor.shown("#problem")
+    assert findings(visitor) == []
+    visitor.driver.execute_script("document.querySelector('#key').showModal()")
+    assert findings(visitor) == []
+
+
 def test_what_happens_is_announced(browser: Browser) -> None:
     for selector, role in (("#progress", "status"), ("#over", "status"), ("#problem-text", "alert")):
         assert browser.find(selector).get_attribute("role") == role
@@ -102,6 +120,8 @@ def test_words_can_be_read_in_light_and_dark(visitor: Browser, server: Server, d
 @pytest.mark.parametrize("width", [320, 360, 768, 1280])
 def test_nothing_is_cut_off_at_any_width(visitor: Browser, server: Server, width: int) -> None:
     visitor.open(server.url, width=width, height=740)
+    for summary in visitor.all("summary"):
+        summary.click()
     visitor.find("#speak").click()
     spoken(visitor)
     visitor.write("长" * 590)

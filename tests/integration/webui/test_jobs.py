@@ -11,6 +11,7 @@ import requests
 from selenium.webdriver.support.expected_conditions import alert_is_present
 
 from tests.integration.server.conftest import Server, running, wait_until, wait_until_ready
+from tests.integration.webui.axe import findings
 from tests.integration.webui.browser import Browser
 
 BOOK = "第一章 山\n山高水长，路远马亡。\n第二章 水\n今天的天气很好，我们去公园散步吧！\n"
@@ -259,3 +260,7 @@ def test_each_control_has_a_name(page: Browser, tmp_path: Path) -> None:
     submit(page)
     ready(page)
     assert [role for role, name in page.controls() if not name] == []
+    assert findings(page) == []
+    button(page, "Play")
+    page.wait(lambda: page.shown("#player"), "it is not played")
+    assert findings(page) == []

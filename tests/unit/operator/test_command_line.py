@@ -5,7 +5,7 @@ import pytest
 from tests.unit.operator.worlds import service
 from tts_operator.__main__ import parser, settings_of
 from tts_operator.app import Settings
-from tts_operator.desired import Defaults, children
+from tts_operator.desired import RUNBOOKS, Defaults, children
 from tts_operator.json_object import Json
 
 GUARDED = {"networkPolicy": {"enabled": True, "ingressFrom": [{"podSelector": {"matchLabels": {"app": "shop"}}}]}}
@@ -75,11 +75,16 @@ def test_what_it_does_without(
         (["--namespace", "speech-*"], "'speech-*' in 'speech-*' is not a valid namespace name"),
         (["--namespace", "!speech"], "is not a valid namespace name"),
         (["--without", "Deployment"], "'Deployment' in 'Deployment': no TTSService works without it; choose from"),
-        (["--without", "Ingress,ConfigMap"], "'ConfigMap' in 'Ingress,ConfigMap': there is no such child kind"),
-        (["--without", "ingress"], "Certificate, HTTPRoute, HorizontalPodAutoscaler, Ingress, NetworkPolicy"),
+        (["--without", "Ingress,Secret"], "'Secret' in 'Ingress,Secret': there is no such child kind"),
+        (
+            ["--without", "ingress"],
+            "Certificate, ConfigMap, HTTPRoute, HorizontalPodAutoscaler, Ingress, NetworkPolicy",
+        ),
         (["--key-secret", "speech"], "'speech': write NAMESPACE/NAME, or leave it empty to use temporary keys"),
         (["--lease", "speech"], "write NAMESPACE/NAME"),
         (["--http-address", "8080"], "write HOST:PORT"),
+        (["--runbooks", "https://wiki.example.com/tts"], "write an address with {alert} for the alert's name"),
+        (["--runbooks", "{alert}.md"], "write an address with {alert} for the alert's name"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(
@@ -96,6 +101,20 @@ def _settings(monkeypatch: pytest.MonkeyPatch, words: list[str], environ: dict[s
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     return settings_of(parser().parse_args(["run", *words]))
+
+
+@pytest.mark.parametrize(
+    "words, environ, address",
+    [
+        ([], {}, RUNBOOKS),
+        ([], {"TTS_OPERATOR_RUNBOOKS": "https://a.example/{alert}"}, "https://a.example/{alert}"),
+        (["--runbooks", "http://b/{alert}#top"], {"TTS_OPERATOR_RUNBOOKS": ""}, "http://b/{alert}#top"),
+    ],
+)
+def test_where_alerts_link_to(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], environ: dict[str, str], address: str
+) -> None:
+    assert _settings(monkeypatch, words, environ).defaults.runbooks == address
 
 
 def _peers(namespace: str) -> list[Json]:

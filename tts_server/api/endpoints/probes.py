@@ -1,6 +1,7 @@
 """Probes and metrics."""
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 
 from tts_server.api.context import context
 from tts_server.process.lifecycle import State
@@ -25,5 +26,8 @@ def ready() -> Response:
 
 @blueprint.get("/metrics")
 def metrics() -> Response:
-    """Return the metrics in Prometheus' text format."""
-    return Response(context().metrics.render(), content_type="text/plain; version=1.0.0; charset=utf-8")
+    """Return the metrics in Prometheus' text format, or with exemplars in OpenMetrics' where there can be some."""
+    ctx = context()
+    if ctx.tracing and "application/openmetrics-text" in request.headers.get("Accept", ""):
+        return Response(ctx.metrics.render_openmetrics(), content_type=CONTENT_TYPE_LATEST)
+    return Response(ctx.metrics.render(), content_type="text/plain; version=1.0.0; charset=utf-8")

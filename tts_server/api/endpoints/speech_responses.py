@@ -18,6 +18,7 @@ from tts_server.api.middleware.usage import charged
 from tts_server.api.schema.requests import max_document_characters
 from tts_server.audio.encoding import FORMATS, Format
 from tts_server.engines import NothingToSayError
+from tts_server.observability.tracing import Span
 from tts_server.process.lifecycle import State
 from tts_server.ssml import is_ssml
 from tts_server.synthesis.admission import OverloadedError
@@ -182,7 +183,9 @@ def _speak(
         # nginx's status for this. Nobody receives it, but the log and the metrics have it.
         raise ApiError(499, "The client closed the connection.", code="client_closed_request") from None
     g.cache = result.cache_status
-    ctx.metrics.first_audio_seconds.labels(result.cache_status).observe(time.perf_counter() - g.start)
+    span: Span | None = g.get("span")
+    seconds = time.perf_counter() - g.start
+    ctx.metrics.first_audio_seconds.labels(result.cache_status).observe(seconds, span.exemplar() if span else None)
     return result
 
 
@@ -213,6 +216,7 @@ def _until_deadline(ctx: Context, body: Generator[bytes], request_id: str) -> Ge
         yield from body
     except DeadlineError:
         ctx.metrics.rejections.labels("deadline_exceeded").inc()
+        ctx.metrics.broke_off("deadline_exceeded")
         log.warning("stream cut off at its deadline", extra={"request_id": request_id})
         # As if the client had gone: the server then closes the connection and logs nothing more.
         raise ConnectionResetError(errno.ECONNRESET, "cut off at the deadline") from None
@@ -220,6 +224,7 @@ def _until_deadline(ctx: Context, body: Generator[bytes], request_id: str) -> Ge
         raise ConnectionResetError(errno.ECONNRESET, "the client has left") from None
     except Exception:
         ctx.metrics.rejections.labels("internal_error").inc()
+        ctx.metrics.broke_off("internal_error")
         raise
 
 
@@ -246,6 +251,7 @@ def _events(
     except Exception as error:  # noqa: BLE001 - whoever made the audio has logged it
         failure = _deadline_exceeded(ctx) if isinstance(error, DeadlineError) else _INTERNAL_ERROR
         ctx.metrics.rejections.labels(failure.code).inc()
+        ctx.metrics.broke_off(failure.code)
         yield _event({"type": "error", **error_body(failure)})
         return
     yield from map(_event, times.take())

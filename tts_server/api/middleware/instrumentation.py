@@ -76,7 +76,7 @@ def record_request(
     """Count and log a request once it is answered. A stream is answered when it ends or the client disconnects."""
     seconds = time.perf_counter() - start
     metrics.requests.labels(endpoint, str(record["status"])).inc()
-    metrics.request_seconds.labels(endpoint).observe(seconds)
+    metrics.request_seconds.labels(endpoint).observe(seconds, span.exemplar() if span else None)
     if span:
         span.end(int(str(record["status"])), cache=str(record["cache"]), request_id=str(record["request_id"]))
     log.log(level, "request", extra={**record, "seconds": round(seconds, 4)})

@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from tts_server.jobs.kafka.client import Brokers
 from tts_server.jobs.kafka.offsets import Offsets
+from tts_server.jobs.queue.tasks import GiveUp
 from tts_server.jobs.threads import Threads
 from tts_server.settings import SettingsError
 
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.2
 _POLL_MESSAGES = 500
 _COMMIT_SECONDS = 1.0
+_LEAVE_SECONDS = 5.0
 _LOG_SECONDS = 10.0
 Place = tuple[str, int]
 """A topic and a partition of it."""
@@ -58,30 +60,49 @@ class Receiver:
         self._problems: deque[str] = deque(maxlen=10)
         """What the thread that polls has to say. Only the event loop may log."""
         self._logged_at = -_LOG_SECONDS
+        self._fatal = ""
+        """Why the consumer cannot be used any more."""
         self._paused: set[str] = set()
         """Topics. The others go on: what is short has topics of its own."""
         self._greenlet: gevent.Greenlet | None = None
 
-    def start(self) -> None:
-        """Begin to receive."""
+    def start(self, give_up: GiveUp) -> None:
+        """Begin to receive. ``give_up`` gets the reason if that ends for good."""
         self._consumer.subscribe(self._topics, on_revoke=self._revoke, on_lost=self._lose)
-        self._greenlet = gevent.spawn(self._receive_forever)
+        self._greenlet = gevent.spawn(self._receive_until_fatal, give_up)
 
     def stop(self) -> None:
         """Commit what is done, and leave the rest to others."""
         if self._greenlet:
             self._greenlet.kill()
             self._greenlet = None
-            self._threads.call(self._consumer.close)  # which asks _revoke to commit
+            self._threads.call(self._leave)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether more waits than may be received."""
+        return bool(self._paused)
 
     def finish(self, place: Place, offset: int) -> None:
         """Note that nothing is left to do for a message."""
         if place in self._offsets:
             self._offsets[place].finish(offset)
 
-    def _receive_forever(self) -> None:
+    def _leave(self) -> None:
+        """Leave the group, which asks _revoke to commit. On the thread that polls.
+
+        A member with a name does not leave when it is closed: its partitions are nobody's until its session times out.
+        A process that is told to stop is a pod that does not come back.
+        """
+        deadline = time.monotonic() + _LEAVE_SECONDS
+        self._consumer.unsubscribe()
+        while self._consumer.assignment() and time.monotonic() < deadline:
+            self._consumer.consume(1, _POLL_SECONDS)
+        self._consumer.close()
+
+    def _receive_until_fatal(self, give_up: GiveUp) -> None:
         committed_at = time.monotonic()
-        while True:
+        while not self._fatal:
             try:
                 self._pause_or_resume()
                 received = self._threads.call(self._consumer.consume, self._at_once, _POLL_SECONDS)
@@ -94,7 +115,10 @@ class Receiver:
                     committed_at = time.monotonic()
             except KafkaException as error:
                 log.warning("kafka failed", extra={"reason": str(error)})
+                self._note(error.args[0])
                 gevent.sleep(_COMMIT_SECONDS)
+        self._greenlet = None  # which must not be ended by itself
+        give_up(self._fatal)
 
     def _begin_safely(self, message: Message) -> None:
         try:
@@ -162,6 +186,8 @@ class Receiver:
 
     def _note(self, error: KafkaError) -> None:
         self._problems.append(error.str())
+        if error.fatal():  # every later call of this consumer fails
+            self._fatal = fatal_reason(error)
 
     def _log_problems(self) -> None:
         """Log the newest problem. While the brokers are away, there are several in a second."""
@@ -170,6 +196,16 @@ class Receiver:
             log.warning("kafka failed", extra={"reason": self._problems[-1]})
             self._logged_at = now
         self._problems.clear()
+
+
+def fatal_reason(error: KafkaError) -> str:
+    """Return what to tell people about an error after which a client is of no use."""
+    if error.code() == KafkaError.FENCED_INSTANCE_ID:
+        return (
+            f"Another worker has the same name (TTS_KAFKA_INSTANCE), so this one gets nothing: {error.str()} Give each "
+            "worker a name of its own."
+        )
+    return f"Kafka's client cannot go on: {error.str()}"
 
 
 def client(kind: Callable[[dict[str, Any]], _Client], config: dict[str, object]) -> _Client:

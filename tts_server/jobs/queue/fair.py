@@ -41,6 +41,11 @@ class FairQueue:
     def __len__(self) -> int:
         return sum(each.segments for tenant in self._tenants.values() for each in tenant.jobs.values())
 
+    @property
+    def jobs(self) -> set[JobName]:
+        """The jobs that have segments here."""
+        return {job for tenant in self._tenants.values() for job in tenant.jobs}
+
     def add(self, task: Task, *, again: bool = False) -> None:
         """Add segments to speak. Those that come ``again`` go before the others of their job."""
         if task.first >= task.last:

@@ -39,6 +39,8 @@ class Worker:
         self._segments = segments
         self._metrics = metrics
         self._greenlets: list[gevent.Greenlet] = []
+        self._busy: set[gevent.Greenlet] = set()
+        self._stopping = False
         self._storage_failures = 0
 
     def start(self) -> None:
@@ -46,18 +48,30 @@ class Worker:
         kinds: tuple[tuple[Kind, int], ...] = (*_OTHERS, ("speak", self._segments))
         self._greenlets = [gevent.spawn(self._run, kind) for kind, count in kinds for _ in range(count)]
 
-    def stop(self) -> None:
-        """End at once. The tasks in hand are not done, so they will be delivered again."""
-        gevent.killall(self._greenlets)
+    def stop(self, patience: float = 0.0) -> int:
+        """Take no more tasks, and finish those in hand within ``patience`` seconds.
+
+        Return how many are not done by then. They will be delivered again.
+        """
+        self._stopping = True
+        gevent.killall([each for each in self._greenlets if each not in self._busy])
+        gevent.joinall(list(self._busy), timeout=patience)
+        left = len(self._busy)
+        gevent.killall(list(self._busy))
+        return left
 
     def _run(self, kind: Kind) -> None:
-        while True:
+        itself = gevent.getcurrent()
+        while not self._stopping:
             delivery = self._queue.take((kind,))
+            self._busy.add(itself)
             try:
                 self._do(delivery)
             except Exception:  # a greenlet that ends does no more tasks
                 log.exception("task failed", extra={"job": delivery.task.job.id, "task": delivery.task.kind})
                 self._queue.retry(delivery, pause_after(delivery.failures))
+            finally:
+                self._busy.discard(itself)
 
     def _do(self, delivery: Delivery) -> None:
         task = delivery.task

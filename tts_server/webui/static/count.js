@@ -1,16 +1,14 @@
 // The text's length against the server's limit, shown while typing.
 
 import { words } from "./language.js";
+import { spokenLength } from "./ssml.js";
 
 const find = (id) => document.getElementById(id);
 const text = find("text");
 const limit = Number(text.dataset.limit);
 
-// As the server counts: by code point, so an emoji is one.
-const length = () => [...text.value].length;
-
 function show() {
-  const used = length();
+  const used = spokenLength(text.value);
   const over = used > limit;
   const before = text.getAttribute("aria-invalid") === "true";
   find("used").textContent = used;
@@ -22,7 +20,7 @@ function show() {
 
 /** Why the text cannot be spoken, as a function that says it in the current language; null when it can. */
 export function textProblem() {
-  const used = length();
+  const used = spokenLength(text.value);
   if (!text.value.trim()) return () => words("empty");
   return used > limit ? () => words("long", used, limit) : null;
 }

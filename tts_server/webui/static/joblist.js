@@ -14,7 +14,7 @@ function clock(seconds) {
 
 /** Why a job has failed, or null. The server's own sentences are English. */
 function whyFailed({ error }) {
-  return error && (words(`error_${error.code}`) ?? error.message);
+  return error && (words(`error_${error.code}`, error.message) ?? error.message);
 }
 
 /** How much of a job is done, or "". Less than all is never 100 %. */

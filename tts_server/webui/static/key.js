@@ -33,6 +33,7 @@ export async function askForKey() {
   } catch {
     // See above.
   }
+  document.dispatchEvent(new Event("key"));
   return true;
 }
 

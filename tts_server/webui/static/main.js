@@ -2,14 +2,19 @@
 
 import { Failure, requestSpeech } from "./api.js";
 import { startText, textProblem } from "./count.js";
+import { readForm, requestOf, writeForm } from "./form.js";
 import { History } from "./history.js";
 import { askForKey, currentKey } from "./key.js";
 import { startLanguage, words } from "./language.js";
+import { lexiconProblem } from "./lexicon.js";
+import { settingsInAddress } from "./link.js";
 import { audioContext } from "./livepcm.js";
 import { Player } from "./player.js";
 import { hideProblem, showFailure, showProblem } from "./problem.js";
-import { receive, streamFormat } from "./speech.js";
-import { speed } from "./speed.js";
+import { startSamples } from "./samples.js";
+import { startShare } from "./share.js";
+import { isTimed, receive, streamFields } from "./speech.js";
+import { startSsml } from "./ssml.js";
 
 const find = (id) => document.getElementById(id);
 const { model, rate: rateText } = document.body.dataset;
@@ -19,16 +24,18 @@ let status = () => "";
 
 const player = new Player(showState);
 const history = new History({
-  onPlay: (sound) => {
-    request?.abort();
-    player.play(sound);
-  },
+  onPlay: play,
   onEdit: edit,
   onClear: () => {
     request?.abort();
     player.clear();
   },
 });
+
+function play(sound) {
+  request?.abort();
+  player.play(sound);
+}
 
 function showState() {
   const stop = find("stop");
@@ -45,40 +52,38 @@ function setStatus(tell) {
   showState();
 }
 
-function asked() {
-  const emotions = find("emotion");
-  const format = find("format").value;
-  return {
-    model,
-    input: find("text").value,
-    voice: find("voice").value || undefined,
-    emotion: emotions.length > 1 ? emotions.value : undefined,
-    response_format: format,
-    speed: speed.value,
-    stream_format: streamFormat(format),
-  };
-}
-
-async function speak() {
+function speak() {
   if (request) return;
-  const problem = textProblem();
-  if (problem) {
-    showProblem(problem);
-    find("text").focus();
+  const settings = readForm();
+  const wrong = [["text", textProblem()], ["lexicon", lexiconProblem(settings.lexicon)]].find(([, problem]) => problem);
+  if (wrong) {
+    showWrong(...wrong);
     return;
   }
+  hear(settings, (sound) => history.add(sound), speak);
+}
+
+function showWrong(id, problem) {
+  showProblem(problem);
+  const closed = find(id).closest("details");
+  if (closed) closed.open = true;
+  find(id).focus();
+}
+
+/** Speak; `keep` gets the sound when it is complete. `again` is offered when it may succeed later. */
+async function hear(settings, keep, again = () => hear(settings, keep)) {
+  if (request) return;
   audioContext(rate); // now, while the browser knows that the user has asked for it
   player.stop();
   hideProblem();
   request = new AbortController();
   setStatus(() => "");
   const { signal } = request;
-  const what = asked();
-  player.text = what.input;
+  player.expect(settings.text);
   try {
-    const sound = await fetchSound(what, signal);
+    const sound = await fetchSound(settings, signal);
     player.complete(sound, sound.heard);
-    history.add(sound);
+    keep(sound);
     request = null;
     setStatus(() => words("done", sound.duration));
     if (!sound.peaks) showProblem(() => words("unplayable"));
@@ -88,25 +93,22 @@ async function speak() {
     setStatus(() => (signal.aborted ? words("stopped") : ""));
     if (signal.aborted) return;
     if (!(error instanceof Failure)) throw error;
-    if (error.status === 401 && (await askForKey())) speak();
-    else showFailure(error, speak);
+    if (error.status === 401 && (await askForKey())) again();
+    else showFailure(error, again);
   }
 }
 
-async function fetchSound(what, signal) {
+async function fetchSound(settings, signal) {
+  const { format } = settings;
+  const asked = { ...requestOf(settings, model), ...streamFields(format) };
   const since = performance.now();
-  const response = await requestSpeech(what, { key: currentKey(), signal });
-  const format = what.response_format;
-  const received = await receive(response, { format, rate, player, signal, since });
+  const response = await requestSpeech(asked, { key: currentKey(), signal });
+  const received = await receive(response, { format, timed: isTimed(format), rate, player, signal, since });
   const address = URL.createObjectURL(received.file);
   const playAddress = received.playable === received.file ? address : URL.createObjectURL(received.playable);
   return {
     ...received,
-    text: what.input,
-    voice: what.voice,
-    emotion: what.emotion,
-    speed: what.speed,
-    format,
+    ...settings,
     cache: response.headers.get("X-Cache"),
     name: `speech-${new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, "")}.${format}`,
     address,
@@ -119,13 +121,15 @@ async function fetchSound(what, signal) {
 }
 
 function edit(sound) {
-  find("text").value = sound.text;
-  find("text").dispatchEvent(new Event("input"));
-  if (sound.voice) find("voice").value = sound.voice;
-  if (sound.emotion) find("emotion").value = sound.emotion;
-  find("format").value = sound.format;
-  speed.value = sound.speed;
+  writeForm(sound);
   find("text").focus();
+}
+
+/** Fill in what a link to the page says. Nothing is spoken before the reader asks for it. */
+function fillIn() {
+  const settings = settingsInAddress();
+  const unknown = settings ? writeForm(settings) : [];
+  if (unknown.length) showProblem(() => words("link_unknown", unknown.join(", ")));
 }
 
 function stop() {
@@ -146,5 +150,10 @@ document.addEventListener("keydown", (event) => {
   } else if (event.key === "Escape") stop();
 });
 document.addEventListener("language", showState);
+window.addEventListener("hashchange", fillIn);
 startText();
+startSamples({ hear, play });
+startSsml();
+startShare(model);
 startLanguage();
+fillIn();

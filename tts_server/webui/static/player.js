@@ -2,6 +2,7 @@
 
 import { words } from "./language.js";
 import { LivePcm } from "./livepcm.js";
+import { Transcript } from "./transcript.js";
 import { Waveform } from "./waveform.js";
 
 const find = (id) => document.getElementById(id);
@@ -16,13 +17,12 @@ export class Player {
   #audio = find("audio");
   #seek = find("seek");
   #wave = new Waveform(find("wave"));
+  #transcript = new Transcript((seconds) => this.#seekTo(seconds));
   #live = null;
   #peaks = null;
   #sound = null;
+  #coming = { text: "", times: [] };
   #drawing = false;
-
-  /** What is being said by a sound that still comes. */
-  text = "";
 
   /** `onChange` is called whenever it begins or ceases to play. */
   constructor(onChange) {
@@ -49,6 +49,17 @@ export class Player {
   get duration() {
     const { duration } = this.#audio;
     return this.#peaks?.duration || (!this.#live && Number.isFinite(duration) ? duration : 0);
+  }
+
+  /** Begin to take a sound that says this text. What it tells of its words is shown when it is heard. */
+  expect(text) {
+    this.#coming = { text, times: [] };
+  }
+
+  /** The sound that still comes says when the words of its next sentence sound. */
+  addTimes(sentence) {
+    this.#coming.times.push(sentence);
+    if (!this.#sound) this.#transcript.add(sentence);
   }
 
   /** Play samples that come one after another; returns what takes them. `peaks` grows with them. */
@@ -129,7 +140,9 @@ export class Player {
     this.#peaks = peaks;
     if (!sound) this.#unload();
     find("player").hidden = false;
-    find("said").textContent = sound?.text ?? this.text;
+    const { text, times } = sound ?? this.#coming;
+    this.#transcript.begin(text);
+    for (const sentence of times) this.#transcript.add(sentence);
     const save = find("download");
     save.hidden = !sound;
     if (sound) {
@@ -189,6 +202,7 @@ export class Player {
     this.#seek.setAttribute("aria-valuetext", words("positionOf", now, whole));
     find("now").textContent = clock(now);
     find("whole").textContent = clock(whole);
+    this.#transcript.show(now);
     this.#wave.show(this.#peaks, whole ? now / whole : 0);
   }
 }

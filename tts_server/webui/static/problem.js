@@ -23,7 +23,7 @@ function drawRetry() {
 }
 
 function explain(failure) {
-  const text = words(failure.code) ?? words(`error_${failure.code}`) ?? failure.message;
+  const text = words(failure.code) ?? words(`error_${failure.code}`, failure.message) ?? failure.message;
   return failure.retryAfter === null ? text : text + words("wait", failure.retryAfter);
 }
 

@@ -1,6 +1,7 @@
 // One request, from the first byte to a finished sound; it is heard on the way where the browser can.
 
 import { piecesOf } from "./api.js";
+import { timedPiecesOf } from "./events.js";
 import { LiveMedia, playsPieces } from "./livemedia.js";
 import { Peaks, peaksOf } from "./peaks.js";
 import { SampleReader, completeWav, wavHead } from "./wav.js";
@@ -11,15 +12,19 @@ const FILE_TYPES = {
 };
 
 /**
- * Receive a response's sound and play it through the player while it comes.
- * Resolves to {file, playable, heard, peaks, duration, first}: Blobs, whether it has been played
- * on its way, Peaks or null, seconds, seconds until the first sound.
+ * Receive a response's sound and play it through the player while it comes. `timed` says that it tells when words sound.
+ * Resolves to {file, playable, heard, times, peaks, duration, first}: Blobs, whether it has been played
+ * on its way, {segments, words} of each sentence, Peaks or null, seconds, seconds until the first sound.
  */
-export async function receive(response, { format, rate, player, signal, since }) {
+export async function receive(response, { format, timed, rate, player, signal, since }) {
   const way = wayOf(format, rate, player);
-  const pieces = [];
+  const [pieces, times] = [[], []];
   let first = null;
-  for await (const piece of piecesOf(response, signal)) {
+  const onTimes = (sentence) => {
+    times.push(sentence);
+    player.addTimes(sentence);
+  };
+  for await (const piece of timed ? timedPiecesOf(response, signal, onTimes) : piecesOf(response, signal)) {
     first ??= (performance.now() - since) / 1000;
     pieces.push(piece);
     way.push(piece);
@@ -32,14 +37,18 @@ export async function receive(response, { format, rate, player, signal, since })
   // A format that the browser does not decode can still be saved.
   const peaks = way.peaks ?? (await peaksOf(playable, rate).catch(() => null));
   const { heard } = way;
-  return { file, playable, heard, peaks, duration: peaks?.duration ?? 0, first: first ?? 0 };
+  return { file, playable, heard, times, peaks, duration: peaks?.duration ?? 0, first: first ?? 0 };
 }
 
 const isSamples = (format) => format === "wav" || format === "pcm";
 
-/** The request's `stream_format`: a stream where it is heard on the way, else undefined, for a file that is complete. */
-export function streamFormat(format) {
-  return isSamples(format) || playsPieces(format) ? "audio" : undefined;
+/** Whether the page asks when words sound. Not for FLAC: only a file that is complete has its length in its header. */
+export const isTimed = (format) => "timed" in document.body.dataset && format !== "flac";
+
+/** The fields of a request that say how it is answered: as a stream where it is heard on the way, else as a file. */
+export function streamFields(format) {
+  if (isTimed(format)) return { stream_format: "sse", timestamp_granularities: ["segment", "word"] };
+  return { stream_format: isSamples(format) || playsPieces(format) ? "audio" : undefined };
 }
 
 function wayOf(format, rate, player) {

@@ -13,8 +13,9 @@ export const speed = {
   get value() {
     return STEPS[Number(slider.value)];
   },
+  /** A speed that the slider does not have changes nothing. */
   set value(wanted) {
-    slider.value = STEPS.indexOf(wanted);
+    if (STEPS.includes(wanted)) slider.value = STEPS.indexOf(wanted);
     show();
   },
 };

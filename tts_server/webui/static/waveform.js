@@ -12,6 +12,7 @@ export class Waveform {
     this.#canvas = canvas;
     new ResizeObserver(() => this.#draw()).observe(canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
+    document.addEventListener("theme", () => this.#draw());
   }
 
   /** Show these peaks (null: a flat line), heard up to `share` (0 to 1). */

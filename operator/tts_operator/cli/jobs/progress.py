@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import json
 import sys
 import time
 
-from tts_operator.cli.jobs.view import Job, bar, headline, left, size
-from tts_operator.cli.wording import duration
+from tts_operator.cli.jobs.view import Job, bar, headline, left
+from tts_operator.cli.output import printable_json, yaml_of
+from tts_operator.cli.wording import duration, size
 from tts_operator.json_object import Json
 
 CLEAR = "\r\x1b[K"
@@ -17,25 +17,22 @@ STEPS = 10
 """Lines that a job has where there is no terminal."""
 
 
-def printable_json(body: Json | list[Json], *, indent: int | None = None) -> str:
-    """Return JSON in which what could steer a terminal is escaped."""
-    text = json.dumps(body, indent=indent, ensure_ascii=False)
-    return "".join(each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text)
-
-
 class Progress:
     """Prints what has changed."""
 
-    def __init__(self, *, as_json: bool, is_terminal: bool) -> None:
-        self._as_json = as_json
-        self._is_terminal = is_terminal and not as_json
+    def __init__(self, *, printed: str | None, is_terminal: bool) -> None:
+        """`printed` is `json` or `yaml` for documents."""
+        self._document = printed
+        self._is_terminal = is_terminal and not printed
         self._printed = ""
         self._began = time.monotonic()
         self._first: float | None = None
 
     def show(self, job: Job, body: Json) -> None:
         """Show how far a job is."""
-        if self._as_json:
+        if self._document == "yaml":
+            self._print(f"---\n{yaml_of(body)}".rstrip("\n"))
+        elif self._document:
             self._print(printable_json(body))
         elif self._is_terminal:
             self._draw(self._bar(job))
@@ -70,5 +67,5 @@ class Progress:
         if (key or line) == self._printed:
             return
         self._printed = key or line
-        now = "" if self._as_json else f"{datetime.datetime.now().astimezone():%H:%M:%S}  "
+        now = "" if self._document else f"{datetime.datetime.now().astimezone():%H:%M:%S}  "
         print(f"{now}{line}", flush=True)

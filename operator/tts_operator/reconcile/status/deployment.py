@@ -7,6 +7,8 @@ from tts_operator.reconcile.observed.deployments import deployment_problem, is_c
 from tts_operator.reconcile.observed.pods import Failure
 from tts_operator.reconcile.status.conditions import ConditionState
 
+SCALED_TO_ZERO = "ScaledToZero"
+
 
 def workload(live: Deployment | None, failure: Failure | None) -> ConditionState:
     """Whether what runs matches the spec. `live` is the Deployment."""
@@ -19,7 +21,7 @@ def workload(live: Deployment | None, failure: Failure | None) -> ConditionState
     seen = is_seen(live)
     if is_complete(live):
         if wanted == 0:
-            return ConditionState(ready=True, reason="ScaledToZero", message="replicas is 0, so no pods run")
+            return ConditionState(ready=True, reason=SCALED_TO_ZERO, message="replicas is 0, so no pods run")
         return ConditionState(ready=True, reason="Ready", message=f"all {wanted} pods are ready")
     progress = f"{available} of {wanted} pods can serve, {updated} of {total} match the spec"
     cause = deployment_problem(live) or (failure.describe() if failure else "")
@@ -37,7 +39,7 @@ def availability(live: Deployment | None) -> ConditionState:
     if available:
         return ConditionState(ready=True, reason="PodsAvailable", message=f"{available} pods can serve")
     if live is not None and live["spec"].get("replicas") == 0:
-        return ConditionState(ready=False, reason="ScaledToZero", message="replicas is 0")
+        return ConditionState(ready=False, reason=SCALED_TO_ZERO, message="replicas is 0")
     return ConditionState(ready=False, reason="NoPodsAvailable", message="no pod can serve")
 
 

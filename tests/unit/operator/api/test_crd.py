@@ -10,7 +10,8 @@ import yaml
 from pydantic import Field
 
 from tts_operator.api import Spec
-from tts_operator.api.generate.crd import columns, crd, main, schema
+from tts_operator.api.generate.crd import columns, crd, main
+from tts_operator.api.object_schema import schema
 from tts_operator.api.schema import ApiModel, IntOrPercent, Quantity, defaults, structural
 from tts_operator.api.status import Status
 from tts_operator.json_object import Json
@@ -99,7 +100,10 @@ def check_default(default: Any, node: Json) -> None:
     if isinstance(default, int):
         assert node.get("minimum", default) <= default <= node.get("maximum", default)
     assert default in node.get("enum", [default])
-    if isinstance(default, dict):
+    if isinstance(default, dict) and "additionalProperties" in node:
+        for value in default.values():
+            check_default(value, node["additionalProperties"])
+    elif isinstance(default, dict):
         assert default.keys() <= node["properties"].keys()
         for name, value in default.items():
             check_default(value, node["properties"][name])

@@ -1,54 +1,82 @@
-"""The alerts use only metrics that the server exports."""
+"""The rules use only metrics that exist, and ask for what the spec asks for."""
 
 import re
 
+import prometheus_client
 import pytest
+from pydantic import ValidationError
 
 from tests.unit.operator.worlds import DEFAULTS, everything, service
+from tts_operator.api.monitoring import FIRST_AUDIO_MILLISECONDS, Monitoring
+from tts_operator.app.condition_metrics import ConditionCollector
 from tts_operator.desired import children
-from tts_operator.desired.monitoring import SPEECH
+from tts_operator.desired.monitoring.objectives import SPEECH
 from tts_operator.json_object import Json
+from tts_server.api.errors import SPEECH_PATHS
 from tts_server.api.schema.openapi import document
 from tts_server.observability.metrics import Metrics
 
 BOTH: Json = {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}}
+OF_PODS = {
+    "TTSServiceDown",
+    "TTSServiceMetricsMissing",
+    "TTSServiceAvailabilityBudgetBurn",
+    "TTSServiceLatencyBudgetBurn",
+}
+"""The alerts that a service without pods cannot have."""
 
 
-def alerts(spec: Json | None = None) -> list[Json]:
+def rules(spec: Json | None = None) -> list[Json]:
     asked = service(everything() if spec is None else spec)
     (rule,) = (each for each in children(asked, DEFAULTS) if each["kind"] == "PrometheusRule")
     found: list[Json] = rule["spec"]["groups"][0]["rules"]
     return found
 
 
-def test_every_metric_of_an_alert_is_one_of_the_server() -> None:
+def alerts(spec: Json | None = None) -> list[Json]:
+    return [each for each in rules(spec) if "alert" in each]
+
+
+def test_every_metric_of_a_rule_exists() -> None:
+    server, operator = Metrics(), prometheus_client.CollectorRegistry()
+    server.set_job_waiting_seconds(1)
+    operator.register(ConditionCollector(services=[], leading=lambda: True))
     served = {
         name
-        for family in Metrics().registry.collect()
-        for name in (family.name, f"{family.name}_total", f"{family.name}_bucket")
+        for registry in (server.registry, operator)
+        for family in registry.collect()
+        for name in (family.name, *(f"{family.name}_{suffix}" for suffix in ("total", "bucket", "count")))
     }
-    named = {name for alert in alerts() for name in re.findall(r"\btts_\w+", alert["expr"])}
-    assert named
-    assert named <= served
+    recorded = {each["record"] for each in rules() if "record" in each}
+    named = {
+        name for each in rules() for name in re.findall(r"(?<![:\w])[a-z_]+:tts_[\w:]+|(?<![:\w])tts_\w+", each["expr"])
+    }
+    assert recorded <= named
+    assert len(named) > len(recorded)
+    assert named <= served | recorded
 
 
-def test_the_endpoints_of_the_alerts_are_those_of_the_server() -> None:
+def test_the_endpoints_of_the_rules_are_those_of_the_server() -> None:
+    assert SPEECH.split("|") == sorted(SPEECH_PATHS, key=SPEECH.index)
     assert set(SPEECH.split("|")) <= document(max_input_characters=500)["paths"].keys()
+
+
+def test_the_objective_can_ask_for_what_the_server_counts() -> None:
+    (histogram,) = (each for each in Metrics().registry.collect() if each.name == "tts_time_to_first_audio_seconds")
+    bounds = Metrics().first_audio_seconds._kwargs["buckets"]
+    assert histogram.type == "histogram"
+    assert [round(1000 * bound) for bound in bounds if bound >= 0.1] == list(FIRST_AUDIO_MILLISECONDS)
 
 
 @pytest.mark.parametrize(
     "spec, told",
-    [
-        ({"monitoring": BOTH}, True),
-        ({"monitoring": BOTH, "replicas": 0}, False),
-        ({"monitoring": BOTH, "autoscaling": {}}, True),
-        ({"monitoring": {"prometheusRule": {"enabled": True}}}, False),
-    ],
-    ids=["pods", "none, as asked for", "as many as the load needs", "nobody reads their figures"],
+    [({}, True), ({"replicas": 0}, False), ({"autoscaling": {}}, True)],
+    ids=["pods", "none, as asked for", "as many as the load needs"],
 )
-def test_that_no_pod_speaks_is_told_only_where_it_would_be_news(spec: Json, told: bool) -> None:
-    assert ("TTSServiceDown" in {alert["alert"] for alert in alerts(spec)}) is told
-    assert len(alerts(spec)) == 4 + told
+def test_alerts_on_pods_are_only_for_services_that_are_to_have_some(spec: Json, told: bool) -> None:
+    named = {each["alert"] for each in alerts({"monitoring": BOTH, **spec})}
+    assert OF_PODS & named == (OF_PODS if told else set())
+    assert "TTSServiceNotReady" in named
 
 
 @pytest.mark.parametrize(
@@ -63,20 +91,61 @@ def test_that_no_pod_speaks_is_told_only_where_it_would_be_news(spec: Json, told
     ids=["the server speaks them", "workers speak them"],
 )
 def test_jobs_that_wait_are_told_by_who_speaks_them(jobs: Json, job: str) -> None:
-    (waiting,) = (
-        each for each in alerts({"monitoring": BOTH, "jobs": jobs}) if each["alert"] == "TTSServiceJobsWaiting"
+    found = {each["alert"]: each["expr"] for each in alerts({"monitoring": BOTH, "jobs": jobs})}
+    assert f'{{job="{job}"}}' in found["TTSServiceJobStorageFailing"]
+    assert f'tts_job_segments_total{{job="{job}"}}' in found["TTSServiceJobsStuck"]
+
+
+@pytest.mark.parametrize(
+    "monitoring, milliseconds",
+    [
+        ({}, 1200),
+        ({"objectives": {"latency": {"firstAudioMilliseconds": 800}}}, 800),
+        ({"prometheusRule": {"maxP99Milliseconds": 1200}}, 1200),
+        ({"prometheusRule": {"maxP99Milliseconds": 2500}}, 3000),
+        ({"prometheusRule": {"maxP99Milliseconds": 600000}}, 30000),
+        (
+            {
+                "prometheusRule": {"maxP99Milliseconds": 2500},
+                "objectives": {"latency": {"firstAudioMilliseconds": 800}},
+            },
+            800,
+        ),
+    ],
+    ids=str,
+)
+def test_the_latency_that_is_asked_for(monitoring: Json, milliseconds: int) -> None:
+    assert Monitoring.model_validate(monitoring).first_audio_milliseconds == milliseconds
+
+
+@pytest.mark.parametrize("target", ["100%", "94.9%", "99.991%", "99.9", "", '99%"} or vector(1)'])
+def test_targets_that_no_alert_could_watch(target: str) -> None:
+    with pytest.raises(ValidationError):
+        Monitoring.model_validate({"objectives": {"availability": {"target": target}}})
+
+
+def test_burn_rates_follow_from_the_target() -> None:
+    asked = {**BOTH, "objectives": {"availability": {"target": "99.95%"}}}
+    found = [each for each in alerts({"monitoring": asked}) if each["alert"] == "TTSServiceAvailabilityBudgetBurn"]
+    limits = [re.findall(r"> (\S+)", each["expr"]) for each in found]
+    assert limits == [["0.0072"] * 2, ["0.003"] * 2, ["0.0005"] * 2]
+    assert [each["labels"]["severity"] for each in found] == ["critical", "critical", "warning"]
+
+
+@pytest.mark.parametrize("seconds, window", [(5, 300), (60, 300), (600, 2400)])
+def test_rates_have_enough_scrapes(seconds: int, window: int) -> None:
+    asked = {**BOTH, "podMonitor": {"enabled": True, "intervalSeconds": seconds}}
+    (requests,) = (
+        each for each in rules({"monitoring": asked}) if each.get("record", "").endswith(":tts_requests:rate")
     )
-    assert f'{{job="{job}"}}' in waiting["expr"]
-
-
-@pytest.mark.parametrize("limit, seconds", [({}, "1.2"), ({"maxP99Milliseconds": 8000}, "8")])
-def test_the_latency_that_is_told(limit: Json, seconds: str) -> None:
-    rule = {**BOTH, "prometheusRule": {"enabled": True, **limit}}
-    (slow,) = (alert for alert in alerts({"monitoring": rule}) if alert["alert"] == "TTSServiceSlow")
-    assert slow["expr"].endswith(f" > {seconds}")
-    assert slow["annotations"]["summary"].endswith(f"longer than {seconds} s")
+    assert set(re.findall(r"\[(\d+)s\]", requests["expr"])) == {str(window)}
 
 
 def test_alerts_are_for_people() -> None:
-    assert {alert["labels"]["severity"] for alert in alerts()} <= {"critical", "warning"}
-    assert all("speech/narrator" in alert["annotations"]["summary"] for alert in alerts())
+    for alert in alerts():
+        assert alert["labels"]["severity"] in ("critical", "warning")
+        assert (alert["labels"]["namespace"], alert["labels"]["service"]) == ("speech", "narrator")
+        notes = alert["annotations"]
+        assert "speech/narrator" in notes["summary"]
+        assert notes["description"].endswith(".")
+        assert notes["runbook_url"].endswith(f"/runbooks/{alert['alert']}.md")

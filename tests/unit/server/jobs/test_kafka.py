@@ -1,6 +1,8 @@
 """Tasks as messages, and which offsets may be committed."""
 
+from collections import Counter
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, cast
 
 import gevent
@@ -187,6 +189,20 @@ def test_a_task_whose_partition_is_revoked_and_comes_back_is_committed() -> None
     assert committable(queue) == 6
 
 
+def test_while_more_waits_than_is_received_nobody_can_tell_what_is_lost() -> None:
+    queue, task = KafkaQueue(NOWHERE, TOPICS, group="g", instance="", partitions=2), Task("speak", JOB, 1, 7, 8)
+    assert queue.received() == set()
+    received(queue, PLACE, task, 5)
+    assert queue.received() == {JOB}
+    delivery = queue.take(("speak",))
+    assert queue.received() == {JOB}
+    queue._receivers[TOPICS.segments]._paused.add(TOPICS.segments)
+    assert queue.received() is None
+    queue._receivers[TOPICS.segments]._paused.clear()
+    queue.done(delivery)
+    assert queue.received() == set()
+
+
 class Loop:
     """A producer whose messages come back to this process before `put` returns."""
 
@@ -324,6 +340,32 @@ def test_a_dead_letter_is_never_too_large(monkeypatch: pytest.MonkeyPatch) -> No
     KafkaProducer(NOWHERE, TOPICS).dead_letter(cast("Message", message), "\ud800 is wrong " * 1_000_000)
     [(value, key, headers)] = sent
     assert len(value) + len(key or b"") + sum(len(each) for each in headers.values()) < 100_000
+
+
+def test_segments_of_short_texts_are_spread_over_all_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    got: Counter[tuple[str, int]] = Counter()
+
+    class Client:
+        def __init__(self, _: object) -> None: ...
+
+        def list_topics(self, topic: str, **_: object) -> Any:
+            size = 6 if topic == TOPICS.segments else 3
+            return SimpleNamespace(topics={topic: SimpleNamespace(partitions=dict.fromkeys(range(size)))})
+
+        def produce(self, topic: str, _value: bytes, _key: bytes, partition: int, **_: object) -> None:
+            got[topic, partition] += 1
+
+        def flush(self, _: float) -> int:
+            return 0
+
+    monkeypatch.setattr("tts_server.jobs.kafka.producer.Producer", Client)
+    producer = KafkaProducer(NOWHERE, TOPICS)
+    for _ in range(6):
+        producer.put([Task("speak", JOB, 1, 0, 13)])
+    assert got == {
+        **{(TOPICS.first_segments, each): 6 * 4 / 3 for each in range(3)},
+        **{(TOPICS.segments, each): 6 * 9 / 6 for each in range(6)},
+    }
 
 
 class FakeConsumer:

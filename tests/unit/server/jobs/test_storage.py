@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import obstore
 import pytest
+from obstore.exceptions import NotFoundError
 from obstore.store import MemoryStore
 
 from tts_server.jobs.storage import (
     Entry,
+    NoBucketError,
     NoObjectError,
     ObjectStorage,
     Storage,
@@ -61,6 +64,17 @@ def test_an_object_written_in_parts_is_there_at_the_end(storage: Storage) -> Non
     assert storage.size("a/large") == 20 << 20
 
 
+def test_an_object_keeps_the_headers_of_its_links(tmp_path: Path) -> None:
+    memory = MemoryStore()
+    headers = {"Content-Type": "audio/mpeg", "Content-Disposition": 'attachment; filename="book.mp3"'}
+    for storage in (ObjectStorage(memory), open_storage(str(tmp_path))):
+        writer = storage.writer("a", headers)
+        writer.write(b"audio")
+        writer.close()
+        assert storage.read("a", limit=5) == b"audio"
+    assert obstore.get(memory, "a").attributes == headers
+
+
 def test_lists(storage: Storage) -> None:
     for name in ("a/1/x", "a/1/y", "a/2/z", "ab/3", "c"):
         storage.write(name, b"12")
@@ -91,6 +105,29 @@ def test_the_reason_of_a_bucket_is_told_without_the_rest_of_its_answer(separator
 
 def _raise(error: Exception) -> None:
     raise error
+
+
+@pytest.mark.parametrize("code", ["NoSuchBucket", "ContainerNotFound"])
+def test_a_bucket_that_is_missing_is_no_missing_object(code: str) -> None:
+    storage = ObjectStorage(MemoryStore())
+    answer = f"Object at location a not found: 404 Not Found: <Error><Code>{code}</Code></Error>"
+    with pytest.raises(NoBucketError, match="The bucket does not exist"):
+        storage._wait(lambda: _raise(NotFoundError(answer)))
+    with pytest.raises(NoObjectError):
+        storage._wait(lambda: _raise(NotFoundError(answer.replace(code, "NoSuchKey"))))
+
+
+def test_an_object_that_is_missing_is_asked_for_twice_only_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def get(_: object, name: str) -> None:
+        asked.append(name)
+        raise NotFoundError("<Code>NoSuchKey</Code>")
+
+    storage = ObjectStorage(MemoryStore())
+    monkeypatch.setattr("tts_server.jobs.storage.obstore.get", get)
+    assert [storage.size(each) for each in "abc"] == [None] * 3
+    assert asked == ["a"]
 
 
 def test_a_folder_has_no_links(storage: Storage) -> None:

@@ -1,5 +1,6 @@
 """What a worker does at the same time: nothing that takes long holds up anything else."""
 
+import time
 from collections.abc import Callable
 
 import gevent
@@ -8,7 +9,7 @@ from gevent.event import Event
 
 from tts_server.jobs.model import JobName, new_id
 from tts_server.jobs.queue.local import LocalQueue
-from tts_server.jobs.queue.tasks import Kind, Task
+from tts_server.jobs.queue.tasks import Delivery, Kind, Task
 from tts_server.jobs.work.worker import Worker
 from tts_server.observability.metrics import Metrics
 
@@ -54,3 +55,52 @@ def test_what_takes_long_does_not_hold_up(long: Kind, short: Kind) -> None:
     finally:
         steps.go.set()
         worker.stop()
+
+
+class OneTask(LocalQueue):
+    """Remembers what was done."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done_tasks: list[Task] = []
+
+    def done(self, delivery: Delivery) -> None:
+        self.done_tasks.append(delivery.task)
+        super().done(delivery)
+
+
+def stopping(segments: int = 2) -> tuple[OneTask, LongSteps, Worker]:
+    """A worker with as many segments in hand as it takes, and more that wait."""
+    queue, steps = OneTask(), LongSteps()
+    worker = Worker(queue, steps, Metrics(), segments=segments)  # type: ignore[arg-type] # all that it calls
+    queue.put([task("speak") for _ in range(segments + 3)])
+    worker.start()
+    until(lambda: len(steps.begun) == segments)
+    return queue, steps, worker
+
+
+def test_who_stops_finishes_what_is_in_hand_and_takes_nothing_else() -> None:
+    queue, steps, worker = stopping()
+    gevent.spawn_later(0.05, steps.go.set)
+    assert worker.stop(patience=10) == 0
+    assert queue.done_tasks == steps.begun
+    assert len(steps.begun) == 2
+
+
+def test_who_stops_does_not_wait_for_ever() -> None:
+    queue, steps, worker = stopping()
+    begin = time.monotonic()
+    assert worker.stop(patience=0.05) == 2, "so many are left to others"
+    assert time.monotonic() - begin < 5
+    steps.go.set()
+    gevent.sleep(0)
+    assert queue.done_tasks == []
+
+
+def test_who_has_nothing_in_hand_stops_at_once() -> None:
+    queue, steps = LocalQueue(), LongSteps()
+    worker = Worker(queue, steps, Metrics(), segments=1)  # type: ignore[arg-type] # all that it calls
+    worker.start()
+    gevent.sleep(0)
+    with gevent.Timeout(5):
+        assert worker.stop(patience=1000) == 0

@@ -1,6 +1,6 @@
 """Jobs on a storage in memory, with a voice that says each character as a few samples."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,12 @@ from tts_server.api.jobs.views import event
 from tts_server.engines import NothingToSayError
 from tts_server.jobs.events import Event, Events
 from tts_server.jobs.model import End, Job, JobName, Options
+from tts_server.jobs.planning.chapters import title_finder
 from tts_server.jobs.planning.plan import sound_of
+from tts_server.jobs.planning.splitting import Segment, split
 from tts_server.jobs.queue.local import LocalQueue
 from tts_server.jobs.records import Records
-from tts_server.jobs.runtime import recover
+from tts_server.jobs.recovery import recover
 from tts_server.jobs.storage import Entry, ObjectStorage, Storage, Writer
 from tts_server.jobs.submission import Submissions
 from tts_server.jobs.threads import Threads
@@ -42,6 +44,14 @@ _THREADS = Threads(2)
 def pcm_of(text: str) -> bytes:
     """Each character has a level of its own, so the samples tell the text."""
     return np.repeat(np.array([ord(each) % 30_000 for each in text], "<i2"), SAMPLES).tobytes()
+
+
+def expected(text: str = TEXT, mode: str = "heading") -> list[Segment]:
+    return list(split([text], title_finder(mode)))  # type: ignore[arg-type]
+
+
+def expected_pcm(text: str = TEXT) -> bytes:
+    return b"".join(pcm_of(each.text) + bytes(2 * round(each.pause * RATE)) for each in expected(text))
 
 
 @dataclass
@@ -98,9 +108,9 @@ class World:
         )
         self.worker = Worker(self.queue, steps, metrics, segments=1)
 
-    def _call(self, _url: str, message_id: str, _told: Event, _since: float) -> None:
-        self.called.append(message_id)
-        if self.called.count(message_id) <= self.webhook_failures:
+    def _call(self, name: JobName, _url: str, _told: Event, _since: float) -> None:
+        self.called.append(name.id)
+        if self.called.count(name.id) <= self.webhook_failures:
             raise WebhookError("It is away.", self.webhook_pause)
 
     def restart(self) -> None:
@@ -168,8 +178,8 @@ class CrashingStorage:
     def write(self, name: str, data: bytes) -> None:
         self._change(lambda: self._storage.write(name, data))
 
-    def writer(self, name: str) -> Writer:
-        return _CrashingWriter(self._storage.writer(name), self._change)
+    def writer(self, name: str, headers: Mapping[str, str] | None = None) -> Writer:
+        return _CrashingWriter(self._storage.writer(name, headers), self._change)
 
     def read(self, name: str, *, limit: int) -> bytes:
         return self._storage.read(name, limit=limit)

@@ -97,16 +97,30 @@ def test_both_languages_have_the_same_words() -> None:
     assert words("en") == {word for word in words("zh") if not word.startswith("error_")}
 
 
+def scripts_of(page: str) -> set[str]:
+    """The modules that a page loads."""
+    found: set[str] = set()
+    new = set(re.findall(r'/(\w+\.js)" type="module"', page))
+    while new:
+        found |= new
+        new = {name for each in new for name in re.findall(r'from "\./([^"]+)"', STATIC[each])} - found
+    return found
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_small(with_jobs: FlaskClient, path: str) -> None:
+    page = with_jobs.get(path).text
+    files = scripts_of(page) | set(re.findall(rf'"static/{VERSION}/([^"]+)"', page))
+    assert len(page.encode()) + sum(len(STATIC[name].encode()) for name in files) < 100_000
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_all_elements_that_are_sought_are_there(with_jobs: FlaskClient, path: str) -> None:
     page = with_jobs.get(path).text
     there = set(re.findall(r' id="([\w-]+)"', page))
-    [main] = re.findall(r'/(\w+\.js)" type="module"', page)
-    scripts, new = set(), {main}
-    while new:
-        scripts |= new
-        new = {name for each in new for name in re.findall(r'from "\./([^"]+)"', STATIC[each])} - scripts
-    sought = {name for each in scripts for name in re.findall(r'(?:find|getElementById)\("([\w-]+)"\)', STATIC[each])}
+    sought = {
+        name for each in scripts_of(page) for name in re.findall(r'(?:find|getElementById)\("([\w-]+)"\)', STATIC[each])
+    }
     assert sought - there == set()
 
 

@@ -1,0 +1,1 @@
+"""Rollouts: promote, abort, undo, pause, and compare revisions."""

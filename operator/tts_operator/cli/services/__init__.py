@@ -1,0 +1,1 @@
+"""TTSServices: list them, show one, and follow it."""
