@@ -54,7 +54,7 @@ def collect(waiting: list[str]) -> set[Path]:
     while waiting:
         path = waiting.pop()
         place = place_of(path)
-        if path in written or place is None or path.startswith("docs/") and not (ROOT / path).is_file():
+        if path in written or place is None or (path.startswith("docs/") and not (ROOT / path).is_file()):
             continue
         written[path] = BUILT / place
         whole = ROOT / path

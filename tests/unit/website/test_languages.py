@@ -10,12 +10,7 @@ import pytest
 from devcluster.product import ROOT
 from tests.unit.website.pages import blocks, documentation
 
-ONLY_ENGLISH = {
-    "docs/kubectl-tts.md",
-    *(f"docs/runbooks/{each.name}" for each in (ROOT / "docs/runbooks").glob("TTS*")),
-}
-"""Pages that are not translated yet."""
-PAGES = [page for page in documentation() if str(page.relative_to(ROOT)) not in ONLY_ENGLISH]
+PAGES = documentation()
 TRANSLATED = {"sh", "yaml", "python", "json", "js", "xml", "nginx", "ini"}
 """Languages of blocks that differ only in their comments."""
 
