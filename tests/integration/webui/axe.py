@@ -17,7 +17,7 @@ _UNDECIDED = ("color-contrast",)
 def findings(browser: Browser) -> list[str]:
     """Return the rules that the page as it is now breaks, each with the elements. All of axe's rules are tried."""
     browser.driver.execute_script(_SCRIPT)
-    found = browser.driver.execute_async_script(_RUN)  # type: ignore[no-untyped-call]
+    found = browser.driver.execute_async_script(_RUN)
     assert not isinstance(found, str), found
     violations, incomplete = found
     return [
