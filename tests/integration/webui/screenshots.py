@@ -45,9 +45,9 @@ class Picture:
 
 JOBS_PICTURE = Picture("webui-jobs", "zh-CN", 1120, 960)
 PICTURES = (
-    Picture("webui-light", "en-US", 1120, 1330, opened="#share"),
-    Picture("webui-dark", "zh-CN", 1120, 1300, dark=True, opened="#pronunciation"),
-    Picture("webui-phone", "zh-CN", 360, 1330),
+    Picture("webui-light", "en-US", 1120, 1010),
+    Picture("webui-dark", "zh-CN", 1120, 1430, dark=True, opened="#pronunciation"),
+    Picture("webui-phone", "zh-CN", 360, 1640, opened="#share"),
 )
 
 

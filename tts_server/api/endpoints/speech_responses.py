@@ -40,6 +40,8 @@ HAS_LEFT = "tts_server.has_left"
 _INTERNAL_ERROR = ApiError(500, "Internal server error. See the server's log for details.", code="internal_error")
 _TOKENS_PER_SECOND = 20
 """Server-sent events report usage in tokens, as OpenAI does. A token is 50 ms of audio or one character."""
+_EVENT_BYTES = 48 * 1024
+"""The most audio in one event, 1 s of samples. A client needs all of an event, and a chunk from the cache is a text."""
 
 
 def audio_response(utterance: Utterance, output_format: Format, *, param: str, whole: bool = False) -> Response:
@@ -245,7 +247,9 @@ def _events(
     try:
         for chunk in chunks:
             yield from map(_event, times.take())
-            yield _event({"type": "speech.audio.delta", "audio": base64.b64encode(chunk).decode()})
+            for begin in range(0, len(chunk), _EVENT_BYTES):
+                audio = base64.b64encode(chunk[begin : begin + _EVENT_BYTES]).decode()
+                yield _event({"type": "speech.audio.delta", "audio": audio})
     except ClientLeftError:
         raise
     except Exception as error:  # noqa: BLE001 - whoever made the audio has logged it

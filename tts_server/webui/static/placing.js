@@ -8,7 +8,7 @@ const SILENT = "\\s\\p{Ps}\\p{Pe}\\p{Pi}\\p{Pf}，。！？；：、…—,.!?;:
 const LEAD = new RegExp(`^[${SILENT}]*`, "u");
 const EDGES = new RegExp(`^[${SILENT}]+|[${SILENT}]+$`, "gu");
 const SENTENCE_COST = 4;
-const REPLACED_COST = 0.5;
+const SKIPPED_COST = 0.5; // of a letter, up to the third: less than a word of one character is worth
 const NEAREST = 12; // so that a text of one word, many times, takes no longer
 
 /** How much of the text a sentence is sought in. What nobody can speak, such as Cyrillic, may stand before it. */
@@ -48,7 +48,8 @@ function bestChain(text, words) {
     const written = letters[after.from] - letters[before.to];
     const spoken = spokenBefore[after.index] - spokenBefore[before.index + 1];
     const sentences = ends[after.from] - ends[before.to];
-    return (written && spoken ? REPLACED_COST : written + spoken) + SENTENCE_COST * sentences;
+    const skipped = written && spoken ? 1 : Math.min(written + spoken, 3);
+    return SKIPPED_COST * skipped + SENTENCE_COST * sentences;
   };
   const start = { index: -1, to: text.match(LEAD)[0].length, score: 0, before: null };
   const chains = [start];

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.unit.server.conftest import FakeEngine
+from tts_server.api.endpoints import speech_responses
 from tts_server.apikeys import parse_api_keys
 from tts_server.process.lifecycle import Lifecycle
 from tts_server.settings import Settings
@@ -76,6 +77,17 @@ def test_events(client: FlaskClient) -> None:
     assert [each["type"] for each in events] == ["speech.audio.delta"] * 2 + ["speech.audio.done"]
     assert len(b"".join(base64.b64decode(each["audio"]) for each in events[:-1])) == 2 * 500
     assert events[-1]["usage"] == {"input_tokens": 6, "output_tokens": 1, "total_tokens": 7}
+
+
+def test_no_event_has_more_than_a_client_can_use_at_once(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speech_responses, "_EVENT_BYTES", 300)
+    for expected in ("miss", "hit"):
+        response = speak(client, response_format="pcm", stream_format="sse")
+        assert response.headers["X-Cache"] == expected
+        events = [json.loads(each.removeprefix("data: ")) for each in response.text.split("\n\n") if each]
+        pieces = [base64.b64decode(each["audio"]) for each in events[:-1]]
+        assert max(map(len, pieces)) == 300
+        assert b"".join(pieces) == speak(client, response_format="pcm").data
 
 
 def test_errors_come_before_a_stream(client: FlaskClient) -> None:
