@@ -72,7 +72,7 @@ CHINESE = {
     ),
     # Fleet
     "TTSServices. From the operator.": f"TTSService 的数量。{_OPERATOR}",
-    "TTSServices whose condition Ready is not True. From the operator.": f"未就绪的 TTSService 数。{_OPERATOR}",
+    "TTSServices that cannot serve now. From the operator.": f"当前无法提供服务的 TTSService 数。{_OPERATOR}",
     "TTSServices that cannot become ready by themselves, in all namespaces. From the operator.": (
         f"无法自行恢复的 TTSService 数，统计所有命名空间。{_OPERATOR}"
     ),
@@ -80,8 +80,8 @@ CHINESE = {
     "Share of the speech requests that were answered with 5xx except 503.": "返回除 503 外 5xx 的语音请求占比。",
     "Seconds of audio synthesized per second.": "每秒合成的音频秒数。",
     "Share of all synthesis threads in use.": "全部合成线程的占用率。",
-    "The name leads to the service's dashboard. Ready, pods, and zones are from the operator.": (
-        "点击服务名打开它的仪表盘。就绪状态、Pod 和可用区数据来自 operator。"
+    "The name leads to the service's dashboard. Ready is 0 during a rollout too. Up to zones, from the operator.": (
+        "点击服务名打开它的仪表盘。发布过程中 Ready 也为 0。从 Available 到 Zones 的数据来自 operator。"
     ),
     "Speech requests per second, by service.": "各服务每秒语音请求数。",
     "Share of the speech requests that were answered with 5xx except 503, by service.": (
@@ -200,7 +200,7 @@ CHINESE = {
     ),
     "Replicas that Prometheus sees.": "Prometheus 采集到的副本数。",
     "TTSServices that it looks after.": "operator 管理的 TTSService 数。",
-    "TTSServices whose condition Ready is not True.": "未就绪的 TTSService 数。",
+    "TTSServices that cannot serve now.": "当前无法提供服务的 TTSService 数。",
     "TTSServices that cannot become ready by themselves.": "无法自行恢复的 TTSService 数。",
     "How long the first TTSService has been waiting for a worker.": "队首的 TTSService 已等待的时间。",
     "Nodes with pods of TTSServices that do not answer.": "有 TTSService 的 Pod 且没有响应的节点数。",

@@ -52,9 +52,9 @@ BOARD = Board(
             [
                 number("Services", "TTSServices. From the operator.", f"count(tts_operator_service_ready{{{TOLD}}})"),
                 number(
-                    "Not ready",
-                    "TTSServices whose condition Ready is not True. From the operator.",
-                    f"sum(1 - tts_operator_service_ready{{{TOLD}}})",
+                    "Not available",
+                    "TTSServices that cannot serve now. From the operator.",
+                    f"sum(1 - tts_operator_service_available{{{TOLD}}})",
                     limits=Limits(1, 1),
                 ),
                 number(
@@ -96,11 +96,13 @@ BOARD = Board(
             [
                 listing(
                     "Services",
-                    "The name leads to the service's dashboard. Ready, pods, and zones are from the operator.",
+                    "The name leads to the service's dashboard. Ready is 0 during a rollout too. Up to zones, "
+                    "from the operator.",
                     {"namespace": "Namespace", "service": "Service"},
                     *(
                         Query(_named(column.expression), column.legend, column.unit)
                         for column in (
+                            Query(_per_job(f"tts_operator_service_available{{{TOLD}}}"), "Available"),
                             Query(_per_job(f"tts_operator_service_ready{{{TOLD}}}"), "Ready"),
                             Query(_per_job(READY_PODS), "Ready pods"),
                             Query(_per_job(PODS), "Pods"),

@@ -25,9 +25,9 @@ BOARD = Board(
                 number("Replicas", "Replicas that Prometheus sees.", "count(tts_operator_build_info)"),
                 number("Services", "TTSServices that it looks after.", "count(tts_operator_service_ready)"),
                 number(
-                    "Not ready",
-                    "TTSServices whose condition Ready is not True.",
-                    "sum(1 - tts_operator_service_ready)",
+                    "Not available",
+                    "TTSServices that cannot serve now.",
+                    "sum(1 - tts_operator_service_available)",
                     limits=Limits(1, 1),
                 ),
                 number(

@@ -36,7 +36,14 @@ class ServiceCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Compute the current metrics."""
         ready = GaugeMetricFamily(
-            "tts_operator_service_ready", "1 if the TTSService is Ready, 0 if not.", labels=["ttsservice"]
+            "tts_operator_service_ready",
+            "1 if the TTSService is Ready, 0 if not, as during a rollout.",
+            labels=["ttsservice"],
+        )
+        available = GaugeMetricFamily(
+            "tts_operator_service_available",
+            "1 if the TTSService can serve now, at any revision, 0 if not.",
+            labels=["ttsservice"],
         )
         pods = GaugeMetricFamily(
             "tts_operator_service_pods",
@@ -60,7 +67,8 @@ class ServiceCollector(Collector):
         for body in self._services if self._leading() else ():
             name = f"{body['metadata']['namespace']}/{body['metadata']['name']}"
             status = body.get("status", {})
-            ready.add_metric([name], float(_is_ready(status)))
+            ready.add_metric([name], _is_true(status, "Ready"))
+            available.add_metric([name], _is_true(status, "Available"))
             for labels, number in sorted(self._count(body).items()):
                 pods.add_metric([name, *labels], number)
             rollout = status.get("rollout")
@@ -72,7 +80,7 @@ class ServiceCollector(Collector):
                 steps.add_metric([name], rollout.get("steps", 0))
             if (found := _traffic(status, rollout["phase"])) is not None:
                 share.add_metric([name], found)
-        yield from (ready, pods, info, step, steps, share)
+        yield from (ready, available, pods, info, step, steps, share)
 
     def _count(self, body: Json) -> Counter[tuple[str, str, str]]:
         """Count the pods of a service by set, zone, and readiness."""
@@ -90,8 +98,10 @@ def _set(pod: Pod) -> str:
     return "candidate" if is_candidate(pod) else "stable"
 
 
-def _is_ready(status: Json) -> bool:
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions", ()))
+def _is_true(status: Json, condition: str) -> float:
+    """Return 1 if a condition is True, 0 if it is not."""
+    found = any(each["type"] == condition and each["status"] == "True" for each in status.get("conditions", ()))
+    return float(found)
 
 
 def _traffic(status: Json, phase: str) -> float | None:

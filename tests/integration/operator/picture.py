@@ -104,7 +104,8 @@ def _stat(shown: Shown, width: int, height: int) -> Iterator[str]:
 def _table(shown: Shown, width: int, height: int) -> Iterator[str]:
     body = shown.panel.body
     (organize,) = (each for each in body["transformations"] if each["id"] == "organize")
-    headings: dict[str, str] = organize["options"]["renameByName"]
+    places = organize["options"]["indexByName"]
+    headings = dict(sorted(organize["options"]["renameByName"].items(), key=lambda each: places[each[0]]))
     units = {
         each["matcher"]["options"]: prop["value"]
         for each in body["fieldConfig"]["overrides"]

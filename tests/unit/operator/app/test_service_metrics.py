@@ -55,6 +55,7 @@ def test_pods_are_counted_by_set_zone_and_readiness() -> None:
     ]
     assert collected({}, *pods) == {
         "service_ready": 0,
+        "service_available": 0,
         "service_pods stable zone-a true": 2,
         "service_pods stable zone-b false": 1,
         "service_pods stable  false": 1,
@@ -64,8 +65,11 @@ def test_pods_are_counted_by_set_zone_and_readiness() -> None:
 
 
 @pytest.mark.parametrize("status, value", [("True", 1), ("False", 0), ("Unknown", 0)])
-def test_whether_it_is_ready(status: str, value: float) -> None:
-    assert collected({"conditions": [{"type": "Ready", "status": status}]}) == {"service_ready": value}
+def test_whether_it_is_ready_and_available(status: str, value: float) -> None:
+    conditions = [{"type": "Ready", "status": "False"}, {"type": "Available", "status": status}]
+    assert collected({"conditions": conditions}) == {"service_ready": 0, "service_available": value}
+    conditions[0]["status"] = status
+    assert collected({"conditions": conditions}) == {"service_ready": value, "service_available": value}
 
 
 @pytest.mark.parametrize(
@@ -86,7 +90,11 @@ def test_whether_it_is_ready(status: str, value: float) -> None:
     ids=lambda value: value.get("phase"),
 )
 def test_where_a_rollout_is(status: dict[str, Any], wanted: dict[str, float]) -> None:
-    assert collected({"rollout": {"revision": "narrator-2", **status}}) == {"service_ready": 0, **wanted}
+    assert collected({"rollout": {"revision": "narrator-2", **status}}) == {
+        "service_ready": 0,
+        "service_available": 0,
+        **wanted,
+    }
 
 
 def test_the_weight_of_a_canary() -> None:
