@@ -82,11 +82,12 @@ build/bench/peers/.synced: requirements/readings-peers.lock | $(STAMP)
 bench-drift: $(STAMP) ## how quickly a deleted or edited child is repaired; table, and JSON in build/bench/
 	@$(RUN) -m bench.drift $(BENCH_ARGS)
 
-generate: $(STAMP) ## crds/, docs/api.md, the table of settings, install.yaml and integrations/argocd/ from their sources
+generate: $(STAMP) ## crds/, docs/api.md, the table of settings, dashboards, install.yaml and integrations/argocd/ from their sources
 	$(RUN) -m tts_operator.api.generate.crd > crds/tts-operator.io_ttsservices.yaml
 	$(RUN) -m tts_operator.api.generate.docs examples/busy.yaml > docs/api.md
 	$(RUN) tests/unit/operator/regenerate_argocd.py
 	$(RUN) -m tts_server.settings docs/server.md
+	$(RUN) -m dashboards
 	HELM=$$($(RUN) -m devcluster bin helm) charts/render > install.yaml
 
 format: $(STAMP) ## let ruff format the code

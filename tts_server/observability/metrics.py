@@ -20,6 +20,11 @@ class Metrics:
             ["version", "engine", "revision"],
             registry=registry,
         )
+        self.threads = Gauge(
+            "tts_threads",
+            "Threads for synthesis. The rate of tts_synthesis_seconds_total divided by this is the share in use.",
+            registry=registry,
+        )
         self.request_seconds = Histogram(
             "tts_request_duration_seconds",
             "Time from a request's headers to the end of its response.",

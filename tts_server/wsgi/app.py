@@ -52,6 +52,7 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
     threads, model_name = settings.threads or cpu_limit(), settings.model_name or engine.name
     metrics = Metrics()
     metrics.build_info.labels(__version__, engine.name, engine.revision).set(1)
+    metrics.threads.set(threads)
     service = SpeechService(
         engine,
         threads=threads,

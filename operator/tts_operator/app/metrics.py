@@ -14,6 +14,7 @@ from tts_operator.kube.client import NO_RESPONSE
 from tts_operator.runtime import Informer, Lane, WorkQueue
 
 RECONCILE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
+ANALYSIS_RESULTS = ("Passed", "SpeechCheckFailed", "ErrorRate", "SlowAnswers", "Overloaded", "PrometheusQuery")
 REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -49,6 +50,14 @@ class Metrics:
             buckets=REQUEST_BUCKETS,
             registry=registry,
         )
+        self._analyses = prometheus_client.Counter(
+            "tts_operator_rollout_analyses_total",
+            "Analyses of new revisions that came to a result: Passed, or the reason for the rollback.",
+            ["result"],
+            registry=registry,
+        )
+        for result in ANALYSIS_RESULTS:
+            self._analyses.labels(result)  # a series that exists before its first event has a correct rate
         # Cached, because a lookup by labels costs more than the count itself.
         self._request_children: dict[tuple[str, str, int], prometheus_client.Counter] = {}
         self._second_children: dict[str, prometheus_client.Histogram] = {}
@@ -78,6 +87,10 @@ class Metrics:
         self._reconciles[result].observe(seconds)
         if kind:
             self._errors.labels(kind).inc()
+
+    def analyzed(self, result: str) -> None:
+        """Count a result of an analysis."""
+        self._analyses.labels(result).inc()
 
     def page(self) -> bytes:
         """Render all metrics in Prometheus' text format."""

@@ -15,6 +15,7 @@ from tts_operator.app.keys import load_keyring
 from tts_operator.app.kopfwatch.services import Services
 from tts_operator.app.kopfwatch.watch import KopfWatch
 from tts_operator.app.metrics import Metrics, StateCollector
+from tts_operator.app.service_metrics import ServiceCollector
 from tts_operator.app.settings import ListenAddress, Settings
 from tts_operator.fencing import as_json
 from tts_operator.json_object import Json
@@ -93,6 +94,14 @@ class Operator:
                 informers=self._caches.informers,
                 leading=self._leads,
                 fence=self._fencing.fence if self._fencing is not None else None,
+            )
+        )
+        self._metrics.registry.register(
+            ServiceCollector(
+                services=self._services.store,
+                pods=self._caches.pods,
+                zones=self._caches.zones,
+                leading=self._leads,
             )
         )
         self.ready = asyncio.Event()
@@ -192,7 +201,7 @@ class Operator:
 
     def _begin(self, keyring: Keyring) -> tuple[AnalysisRunner, Reconciler]:
         """Create the reconciler, once the keys are loaded."""
-        analysis_runner = AnalysisRunner(lambda key: self._add(key, Lane.FAST), keyring)
+        analysis_runner = AnalysisRunner(lambda key: self._add(key, Lane.FAST), keyring, count=self._metrics.analyzed)
         self._reconciler = Reconciler(
             self._client(working=True),
             services=self._services.store,

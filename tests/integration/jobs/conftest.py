@@ -1,8 +1,7 @@
-"""A real Kafka broker and a real S3 server, shared by the tests of a run."""
+"""What tests of jobs share: the bucket, and what they look for among processes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +12,6 @@ from devcluster.backends import local
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig
-
-
-@pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[local.Kafka]:
-    with local.kafka(tmp_path_factory.mktemp("kafka")) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[local.S3]:
-    with local.s3(tmp_path_factory.mktemp("s3")) as running:
-        yield running
 
 
 @pytest.fixture

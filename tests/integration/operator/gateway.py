@@ -30,6 +30,8 @@ class Gateway:
         """The paths whose watches have been answered so."""
         self._flowing = asyncio.Event()
         self._flowing.set()
+        self.failing = 0
+        """How many of the next writes, except those of a Lease, are answered with 500."""
         self.held = 0
         """How many writes are held back."""
         self.renewals = 0
@@ -76,6 +78,9 @@ class Gateway:
             if "/leases" in request.path:
                 self.renewals += request.method == "PUT"
             elif request.method != "GET":
+                if self.failing:
+                    self.failing -= 1
+                    return web.Response(status=500, text="failing")
                 await self._wait()
             return await self._forward(request)
         if self._cut:

@@ -2,56 +2,23 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import aiohttp
 import pytest
-import requests
 
-from devcluster.host import debian
-from devcluster.host.debian import Requirement
-from devcluster.progress import Progress
+from tests.integration.prometheus import query, running_prometheus
 from tests.integration.server.conftest import free_port, wait_until
 from tts_operator.speech.prometheus import MetricCheck, ask
-
-CONFIG = """
-global: {{scrape_interval: 1s}}
-scrape_configs:
-  - job_name: itself
-    static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
-"""
 
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    debian.ensure([Requirement("prometheus", "prometheus")], Progress())
-    folder: Path = tmp_path_factory.mktemp("prometheus")
     port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    (folder / "prometheus.yml").write_text(CONFIG.format(port=port))
-
-    def scraped() -> bool:
-        try:
-            answer = requests.get(f"{url}/api/v1/query", params={"query": "up"}, timeout=5)
-        except requests.ConnectionError:
-            return False
-        return answer.status_code == 200 and bool(answer.json()["data"]["result"])
-
-    command = [
-        "prometheus",
-        f"--config.file={folder}/prometheus.yml",
-        f"--storage.tsdb.path={folder}/data",
-        f"--web.listen-address=127.0.0.1:{port}",
-    ]
-    with (folder / "log").open("w") as log, subprocess.Popen(command, stderr=log, cwd=folder) as process:
-        try:
-            wait_until(scraped, 60)
-            yield url
-        finally:
-            process.terminate()
-            process.wait(30)
+    itself = {"job_name": "itself", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
+    with running_prometheus(tmp_path_factory.mktemp("prometheus"), port, [itself]) as url:
+        wait_until(lambda: bool(query(url, "up")), 60)
+        yield url
 
 
 @pytest.mark.parametrize(

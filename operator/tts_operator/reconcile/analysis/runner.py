@@ -90,11 +90,14 @@ class AnalysisRunner:
         keyring: Keyring,
         *,
         never_asked: Callable[[str], bool] = is_forbidden,
+        count: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`found` is called with the key of a service that has a new result. The `keyring` creates the tokens for pods.
 
-        `never_asked` says of an IP address whether queries to it are forbidden.
+        `never_asked` says of an IP address whether queries to it are forbidden. `count` is called with each result:
+        Passed, or the reason of the rollback.
         """
+        self._count = count
         self._found = found
         self._keyring = keyring
         self._never_asked = never_asked
@@ -167,6 +170,7 @@ class AnalysisRunner:
         )
         told = rollback_reason.message if rollback_reason else passed
         _log.info("%s", told, extra=_about(key))
+        self._count(rollback_reason.reason if rollback_reason else "Passed")
         self._found(key)
 
     async def _check_speech(self, key: Key, work: _Work) -> None:

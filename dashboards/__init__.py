@@ -1,0 +1,1 @@
+"""Grafana dashboards as code. `make generate` writes the JSON that the chart and the operator ship."""
