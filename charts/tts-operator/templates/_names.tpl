@@ -25,6 +25,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion }}
   "networkPolicy" "NetworkPolicy"
   "persistentVolumeClaims" "PersistentVolumeClaim"
   "disruptionBudgets" "PodDisruptionBudget"
+  "dashboards" "ConfigMap"
 -}}
 {{- $off := list -}}
 {{- range $feature, $kind := $kinds -}}
@@ -50,6 +51,11 @@ app.kubernetes.io/version: {{ .Chart.AppVersion }}
 {{- if .Values.features.persistentVolumeClaims }}
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
+  verbs: [get, list, watch, create, patch, update, delete]
+{{- end }}
+{{- if .Values.features.dashboards }}
+- apiGroups: [""]
+  resources: [configmaps]
   verbs: [get, list, watch, create, patch, update, delete]
 {{- end }}
 - apiGroups: [apps]

@@ -1,7 +1,8 @@
-"""`spec.monitoring`: objects for the Prometheus operator."""
+"""`spec.monitoring`: objects for the Prometheus operator and for Grafana."""
 
 from pydantic import Field
 
+from tts_operator.api.dashboard import Dashboard
 from tts_operator.api.schema import INT32, ApiModel, Labels, rule, rules
 
 
@@ -29,7 +30,7 @@ class PrometheusRule(ApiModel):
 
 
 class Monitoring(ApiModel):
-    """Metrics and alerts."""
+    """Metrics, alerts, and a dashboard."""
 
     model_config = {
         "json_schema_extra": rules(
@@ -43,3 +44,4 @@ class Monitoring(ApiModel):
 
     pod_monitor: PodMonitor = Field(default_factory=PodMonitor)
     prometheus_rule: PrometheusRule = Field(default_factory=PrometheusRule)
+    dashboard: Dashboard = Field(default_factory=Dashboard)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from tts_operator.api import TTSService
 from tts_operator.api.jobs import Workers
+from tts_operator.desired.dashboard import dashboard
 from tts_operator.desired.deployment import candidate_deployment, deployment, initial_replicas
 from tts_operator.desired.horizontal_pod_autoscaler import horizontal_pod_autoscaler
 from tts_operator.desired.http_route import http_route
@@ -138,3 +139,5 @@ def _optional_children(service: TTSService, workloads: DesiredWorkloads, default
         yield pod_monitor(service)
     if spec.monitoring.prometheus_rule.enabled:
         yield prometheus_rule(service)
+    if spec.monitoring.dashboard.enabled:
+        yield dashboard(service)

@@ -59,6 +59,7 @@ PROMETHEUS_RULES = Resource(
     group="monitoring.coreos.com", version="v1", kind="PrometheusRule", plural="prometheusrules"
 )
 SCALED_OBJECTS = Resource(group="keda.sh", version="v1alpha1", kind="ScaledObject", plural="scaledobjects")
+CONFIG_MAPS = Resource(group="", version="v1", kind="ConfigMap", plural="configmaps")
 EVENTS = Resource(group="events.k8s.io", version="v1", kind="Event", plural="events")
 SECRETS = Resource(group="", version="v1", kind="Secret", plural="secrets")
 LEASES = Resource(group="coordination.k8s.io", version="v1", kind="Lease", plural="leases")
@@ -85,6 +86,7 @@ CHILDREN = (
     POD_MONITORS,
     PROMETHEUS_RULES,
     SCALED_OBJECTS,
+    CONFIG_MAPS,
 )
 """The kinds that a TTSService may own."""
 
@@ -97,6 +99,7 @@ DISPENSABLE: frozenset[Resource] = OPTIONAL | {
     HORIZONTAL_POD_AUTOSCALERS,
     NETWORK_POLICIES,
     INGRESSES,
+    CONFIG_MAPS,
 }
 """Child kinds that can be disabled. The operator then needs no rights to them."""
 

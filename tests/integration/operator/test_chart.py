@@ -24,6 +24,7 @@ FEATURES = {
     "networkPolicy": {"NetworkPolicy"},
     "persistentVolumeClaims": {"PersistentVolumeClaim"},
     "disruptionBudgets": {"PodDisruptionBudget"},
+    "dashboards": {"ConfigMap"},
 }
 """The kinds that each one turns off."""
 LISTS = (

@@ -13,6 +13,7 @@ from tts_operator.json_object import Json
 from tts_operator.kube.resources import (
     CERTIFICATES,
     CHILDREN,
+    CONFIG_MAPS,
     CONTROLLER_REVISIONS,
     DEPLOYMENTS,
     HORIZONTAL_POD_AUTOSCALERS,
@@ -56,6 +57,7 @@ EVERYTHING: Json = {
     "monitoring": {
         "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
         "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
+        "dashboard": {"enabled": True, "folder": "Speech"},
     },
 }
 """A child of every kind but one."""
@@ -203,6 +205,17 @@ KINDS = [
         lambda body: body["spec"]["triggers"][0]["metadata"]["targetValue"] == "60",
         lambda spec: spec["jobs"]["workers"]["autoscaling"].pop("maxReplicas"),
         lambda body: body["spec"]["maxReplicaCount"] == 10,
+    ),
+    Kind(
+        CONFIG_MAPS,
+        {"data": {"mine.json": "{}"}},
+        lambda spec: spec["monitoring"]["dashboard"].update(labels={"dashboards": "speech"}),
+        lambda body: (
+            body["metadata"]["labels"].get("dashboards") == "speech"
+            and "grafana_dashboard" not in body["metadata"]["labels"]
+        ),
+        lambda spec: spec["monitoring"]["dashboard"].pop("folder"),
+        lambda body: not body["metadata"].get("annotations"),
     ),
 ]
 

@@ -108,6 +108,7 @@ BAD = [
     ({"rollout": {"analysis": {"prometheus": {"url": "monitoring:9090", "queries": []}}}}, "prometheus.url"),
     ({"rollout": {"analysis": {"maxErrorRate": "1"}}}, "spec.rollout.analysis.maxErrorRate"),
     ({"monitoring": {"prometheusRule": {"enabled": True}}}, "set monitoring.podMonitor.enabled: true"),
+    ({"monitoring": {"dashboard": {"folder": "/etc/grafana"}}}, "spec.monitoring.dashboard.folder"),
     ({"rollout": {"progressDeadlineSeconds": 9}}, "should be greater than or equal to 10"),
     ({"jobs": {}}, "spec.jobs.storage: required value"),
     (_jobs(storage={}), "set either jobs.storage.s3, a bucket that exists, or jobs.storage.persistentVolumeClaim"),

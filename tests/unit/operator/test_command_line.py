@@ -75,8 +75,11 @@ def test_what_it_does_without(
         (["--namespace", "speech-*"], "'speech-*' in 'speech-*' is not a valid namespace name"),
         (["--namespace", "!speech"], "is not a valid namespace name"),
         (["--without", "Deployment"], "'Deployment' in 'Deployment': no TTSService works without it; choose from"),
-        (["--without", "Ingress,ConfigMap"], "'ConfigMap' in 'Ingress,ConfigMap': there is no such child kind"),
-        (["--without", "ingress"], "Certificate, HTTPRoute, HorizontalPodAutoscaler, Ingress, NetworkPolicy"),
+        (["--without", "Ingress,Secret"], "'Secret' in 'Ingress,Secret': there is no such child kind"),
+        (
+            ["--without", "ingress"],
+            "Certificate, ConfigMap, HTTPRoute, HorizontalPodAutoscaler, Ingress, NetworkPolicy",
+        ),
         (["--key-secret", "speech"], "'speech': write NAMESPACE/NAME, or leave it empty to use temporary keys"),
         (["--lease", "speech"], "write NAMESPACE/NAME"),
         (["--http-address", "8080"], "write HOST:PORT"),

@@ -25,6 +25,7 @@ FEATURES = {
     "NetworkPolicy": ("networkPolicy", "spec.networkPolicy"),
     "PersistentVolumeClaim": ("persistentVolumeClaims", "persistentVolumeClaim in model.storage and jobs.storage"),
     "PodDisruptionBudget": ("disruptionBudgets", "spec.disruption"),
+    "ConfigMap": ("dashboards", "spec.monitoring.dashboard"),
 }
 """For each kind that can be disabled: the Helm value below `features`, and the field to remove."""
 CONDITION_OF_KIND = {

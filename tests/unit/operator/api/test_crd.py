@@ -99,7 +99,10 @@ def check_default(default: Any, node: Json) -> None:
     if isinstance(default, int):
         assert node.get("minimum", default) <= default <= node.get("maximum", default)
     assert default in node.get("enum", [default])
-    if isinstance(default, dict):
+    if isinstance(default, dict) and "additionalProperties" in node:
+        for value in default.values():
+            check_default(value, node["additionalProperties"])
+    elif isinstance(default, dict):
         assert default.keys() <= node["properties"].keys()
         for name, value in default.items():
             check_default(value, node["properties"][name])

@@ -79,7 +79,7 @@ def test_what_every_child_shares(name: str) -> None:
     for manifest in children(service(spec(name)), DEFAULTS):
         metadata = manifest["metadata"]
         assert metadata["namespace"] == NAMESPACE
-        assert metadata["name"] in (NAME, f"{NAME}-worker", f"{NAME}-jobs") or (
+        assert metadata["name"] in (NAME, f"{NAME}-worker", f"{NAME}-jobs", f"{NAME}-dashboard") or (
             manifest["kind"] == "ControllerRevision" and metadata["name"].startswith(f"{NAME}-")
         )
         assert metadata["labels"]["app.kubernetes.io/managed-by"] == "tts-operator"  # the informers select by it

@@ -1,0 +1,25 @@
+"""`spec.monitoring.dashboard`: a Grafana dashboard of the service."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from tts_operator.api.schema import ApiModel, Labels
+
+FOLDER_PATTERN = r"^[^/\\.\s][^/\\]*$"
+"""The name of a folder, and no path: Grafana's sidecar would write the file wherever a path leads."""
+SIDECAR_LABEL = {"grafana_dashboard": "1"}
+"""What Grafana's sidecar looks for by default."""
+
+
+class Dashboard(ApiModel):
+    """A ConfigMap with a Grafana dashboard of the service, NAME-dashboard, which Grafana's sidecar loads."""
+
+    enabled: bool = False
+    """Whether to create it. The dashboard shows the metrics that a PodMonitor collects."""
+    labels: Labels = SIDECAR_LABEL
+    """Labels by which your sidecar selects ConfigMaps. Default: the one of its own default and of
+    kube-prometheus-stack."""
+    folder: Annotated[str, Field(max_length=63, pattern=FOLDER_PATTERN)] | None = None
+    """Grafana's folder for the dashboard. Needs a sidecar with folderAnnotation: grafana_folder. Default: the sidecar's
+    default folder."""
