@@ -294,7 +294,7 @@ async def test_services_are_listed(plugin: Plugin) -> None:
 
 async def test_a_service_and_its_objects_as_a_tree(plugin: Plugin) -> None:
     await plugin.canary()
-    apply(plugin, speaker(plugin, "192.0.2.1", 7860))
+    apply(plugin, speaker(plugin, "192.0.2.1", 7860), "192.0.2.1")
     ran = await plugin.run("status", NAME)
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith(f"{NAME} ({plugin.world.namespace}): revision 3 is being rolled out: step 2 of 2")
@@ -317,13 +317,13 @@ async def test_a_text_is_spoken_through_the_api_server(plugin: Plugin, tmp_path:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        apply(plugin, speaker(plugin, address, server.server_address[1]))
+        apply(plugin, speaker(plugin, address, server.server_address[1]), address)
         ran = await plugin.run("say", NAME, "山高水长", "-o", str(tmp_path / "a.wav"))
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
-    assert (ran.code, ran.err) == (0, "")
+    assert (ran.err, ran.code) == ("", 0)
     assert (tmp_path / "a.wav").read_bytes() == "山高水长 as wav".encode()
 
 
@@ -363,25 +363,36 @@ def own_address() -> str:
 
 
 def speaker(plugin: Plugin, address: str, port: int) -> Json:
-    """The Service of the TTSService, with this endpoint."""
+    """The Service of the TTSService, with this endpoint, which belongs to a pod that nobody schedules."""
+    namespace = plugin.world.namespace
     labels = {"app.kubernetes.io/instance": NAME, "app.kubernetes.io/managed-by": "tts-operator"}
-    metadata = {"name": NAME, "namespace": plugin.world.namespace, "labels": labels}
+    metadata = {"name": NAME, "namespace": namespace, "labels": labels}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": {"schedulerName": "nobody", "containers": [{"name": "server", "image": "speech:v1"}]},
+    }
     service = {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": metadata,
         "spec": {"ports": [{"name": "http", "port": 80, "targetPort": port}]},
     }
+    place = {"ip": address, "targetRef": {"kind": "Pod", "name": NAME, "namespace": namespace}}
     endpoints = {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {**metadata, "labels": {"kubernetes.io/service-name": NAME}},
-        "addressType": "IPv4",
-        "ports": [{"name": "http", "port": port}],
-        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+        "apiVersion": "v1",
+        "kind": "Endpoints",  # the API server's proxy reads them, and not the slices
+        "metadata": metadata,
+        "subsets": [{"addresses": [place], "ports": [{"name": "http", "port": port}]}],
     }
-    return {"apiVersion": "v1", "kind": "List", "items": [service, endpoints]}
+    return {"apiVersion": "v1", "kind": "List", "items": [pod, service, endpoints]}
 
 
-def apply(plugin: Plugin, manifest: Json) -> None:
-    plugin.world.product.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+def apply(plugin: Plugin, manifest: Json, address: str) -> None:
+    """Create the objects, and give the pod its address: the proxy leads to addresses of pods only."""
+    kubectl = plugin.world.product.kubectl
+    kubectl("-n", plugin.world.namespace, "wait", "--for=create", "serviceaccount/default", "--timeout=30s")
+    kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+    status = json.dumps({"status": {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}})
+    kubectl("-n", plugin.world.namespace, "patch", "pod", NAME, "--subresource=status", "--type=merge", f"-p={status}")
