@@ -12,7 +12,7 @@ from typing import Any
 
 import uvloop
 
-from tts_operator import __version__, logs
+from tts_operator import SERVER_IMAGE, __version__, logs
 from tts_operator.app import (
     ListenAddress,
     Operator,
@@ -26,8 +26,6 @@ from tts_operator.app import (
 from tts_operator.desired import Defaults
 from tts_operator.policy import Policy, PolicyError, load
 from tts_operator.runtime import LeaseLostError
-
-DEFAULT_IMAGE = f"ghcr.io/tts-operator/tts-server:v{__version__}"
 
 GARBAGE_OBJECTS = 50_000
 """Each watch event creates about a hundred small objects, which are freed by reference counting. With Python's default
@@ -88,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
     )
     run.add_argument(
         "--server-image",
-        default=os.environ.get("TTS_OPERATOR_SERVER_IMAGE") or DEFAULT_IMAGE,
+        default=os.environ.get("TTS_OPERATOR_SERVER_IMAGE") or SERVER_IMAGE,
         help="model server image for specs without one (TTS_OPERATOR_SERVER_IMAGE); default: %(default)s",
     )
     run.add_argument(

@@ -12,6 +12,8 @@ from tts_operator.cli.root import root
 
 INVALID, REFUSED, UNREACHABLE, BUG, INTERRUPTED = 2, 3, 4, 70, 130
 PROGRAM = "kubectl tts"
+COMPLETE = "_KUBECTL_TTS_COMPLETE"
+"""The variable in which a shell's script asks for completion; `completion` prints that script."""
 
 
 def main() -> None:
@@ -27,7 +29,7 @@ def main() -> None:
 def run(words: list[str]) -> int:
     """Run one command and return its exit code. Never raises."""
     try:
-        return int(root.main(words, prog_name=PROGRAM, standalone_mode=False) or 0)
+        return int(root.main(words, prog_name=PROGRAM, complete_var=COMPLETE, standalone_mode=False) or 0)
     except click.UsageError as error:
         return _misused(error)
     except click.ClickException as error:
@@ -38,6 +40,12 @@ def run(words: list[str]) -> int:
         return _fail(str(error), UNREACHABLE)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
+    except ModuleNotFoundError as error:
+        return _fail(
+            f"this installation of the plugin lacks {error.name}, which the command needs: install the plugin with pip "
+            "and its extra [cli]",
+            REFUSED,
+        )
     except BrokenPipeError:  # `| head` closes the pipe early, which is no failure
         return _closed_pipe()
     except Exception as error:  # noqa: BLE001 - a user gets one line, and the details in a file

@@ -26,9 +26,15 @@ def console(*, errors: bool = False) -> Console:
     """Return rich's console. It honours NO_COLOR and TERM=dumb, and writes no escapes into a pipe."""
     from rich.console import Console  # noqa: PLC0415 - most commands start without it
 
+    class Pipe(Console):
+        """A console whose closed pipe is for the caller."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
     stream = sys.stderr if errors else sys.stdout
     width = None if stream.isatty() else WIDE
-    return Console(stderr=errors, width=width, highlight=False, markup=False, emoji=False)
+    return Pipe(stderr=errors, width=width, highlight=False, markup=False, emoji=False)
 
 
 def show(what: RenderableType) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING
 
 import click
 
 from tts_operator.cli.options import CONTEXT_SETTINGS, cluster_options
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 EXIT_CODES = (
     ("0", "success; status --watch: rolled out; job --watch: completed; doctor, lint: nothing to repair"),
@@ -22,17 +26,30 @@ EXAMPLES = (
     ("kubectl tts get -A", "list the services of all namespaces"),
     ("kubectl tts status narrator", "show a service, and what to do next"),
     ("kubectl tts status narrator --watch --timeout 30m", "follow a rollout until it is over"),
+    ("kubectl tts say narrator '你好' -o hello.mp3", "have a text spoken"),
     ("kubectl tts promote narrator", "continue a canary, or switch a blue/green rollout"),
     ("kubectl tts abort narrator", "return all traffic to the stable revision"),
     ("kubectl tts undo narrator --to 4", "run an older revision again"),
     ("kubectl tts job submit book.txt -o book.mp3 --watch", "have a book read, and save the audio"),
+    ("kubectl tts lint narrator.yaml", "check a manifest without a cluster"),
     ("kubectl tts doctor", "check what the cluster offers, and what is missing"),
 )
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "See": {
         "get": ("services", "List TTSServices: what each does now, and which need attention."),
         "status": ("services", "Show a service, its pods and objects, and what to do next."),
-        "doctor": ("checks", "Check what the operator needs from the cluster."),
+        "top": ("services", "Show requests, latency, real-time factor, queue, cache, and cost."),
+        "logs": ("services", "Show the logs of all pods of a service, in the order of time."),
+    },
+    "Speak": {
+        "say": ("speech", "Have a service speak a text, and save or play the audio."),
+        "voices": ("speech", "List the voices of a service and their emotions."),
+        "phonemes": ("speech", "Show how a service reads a text, and why."),
+        "job": ("jobs", "Have long texts read, such as books."),
+    },
+    "Write": {
+        "new": ("write", "Ask a few questions, and write a commented TTSService."),
+        "lint": ("checks", "Check manifests of TTSServices without a cluster."),
     },
     "Roll out": {
         "promote": ("rollouts", "Continue a rollout that waits at a step."),
@@ -43,8 +60,11 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "history": ("rollouts", "List the stored revisions."),
         "diff": ("rollouts", "Show the differences between two revisions."),
     },
-    "Speak": {
-        "job": ("jobs", "Have long texts read, such as books."),
+    "Repair": {
+        "doctor": ("checks", "Check what the operator needs from the cluster."),
+        "report": ("checks", "Collect everything for a bug report in an archive, without secrets."),
+        "version": ("plugin", "Print the versions of the plugin, the operator, and Kubernetes."),
+        "completion": ("plugin", "Print the completion script of a shell: bash, zsh, or fish."),
     },
 }
 """Commands by section: the package whose `commands` module defines each, and its line in `--help`."""
@@ -81,6 +101,13 @@ class LazyGroup(click.Group):
             near = difflib.get_close_matches(args[0], COMMANDS, 3)
             meant = f" Did you mean {' or '.join(near)}?" if near else ""
             raise click.UsageError(f"there is no command {args[0]!r}.{meant}", ctx) from error
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the names without importing the commands."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only where a shell asks
+
+        names = [CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the sections."""

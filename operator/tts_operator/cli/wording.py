@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from tts_operator.cli.view import Revision
 
 MINUTE, DAY = 60, 86400
+KILO, MEGA = 1000, 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,3 +83,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(
         "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
+
+
+def size(count: float) -> str:
+    """Return bytes as people read them."""
+    return f"{count / MEGA:.1f} MB" if count >= MEGA else f"{count / KILO:.1f} kB"

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import http.server
 import json
 import os
+import socket
 import sys
+import threading
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -276,3 +280,119 @@ async def test_a_service_that_goes_away_ends_the_watch(plugin: Plugin) -> None:
     _, err = await asyncio.wait_for(process.communicate(), timeout=60)
     assert process.returncode == 3
     assert b"there is no TTSService 'narrator'" in err or b"is being deleted" in err
+
+
+async def test_services_are_listed(plugin: Plugin) -> None:
+    await plugin.canary()
+    ran = await plugin.run("get", NAME)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines()[1].split()[:2] == [NAME, "InProgress"]
+    found = json.loads((await plugin.run("get", "-A", "-o", "json")).out)["items"]
+    mine = [each for each in found if each["metadata"]["namespace"] == plugin.world.namespace]
+    assert [each["spec"]["rollout"]["strategy"] for each in mine] == ["Canary"]
+
+
+async def test_a_service_and_its_objects_as_a_tree(plugin: Plugin) -> None:
+    await plugin.canary()
+    apply(plugin, speaker(plugin, "192.0.2.1", 7860), "192.0.2.1")
+    ran = await plugin.run("status", NAME)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith(f"{NAME} ({plugin.world.namespace}): revision 3 is being rolled out: step 2 of 2")
+    assert f"Service  {NAME}  ClusterIP, port 80" in ran.out
+    assert "waiting for `kubectl tts promote narrator" in ran.out
+    assert "Not read" not in ran.out
+
+
+async def test_the_cluster_is_checked_and_everything_could_be_read(plugin: Plugin) -> None:
+    ran = await plugin.run("doctor", "-o", "json")
+    found = {each["check"]: each for each in json.loads(ran.out)}
+    assert [each for each in found.values() if each["verdict"] == "unknown"] == []
+    assert (found["CRD"]["verdict"], found["Your rights"]["verdict"]) == ("ok", "ok")
+    assert (found["Operator"]["verdict"], ran.code) == ("problem", 1)  # the test itself is the operator here
+
+
+async def test_a_text_is_spoken_through_the_api_server(plugin: Plugin, tmp_path: Path) -> None:
+    address = own_address()
+    server = http.server.ThreadingHTTPServer((address, 0), Speaker)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        apply(plugin, speaker(plugin, address, server.server_address[1]), address)
+        ran = await plugin.run("say", NAME, "山高水长", "-o", str(tmp_path / "a.wav"))
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    assert (ran.err, ran.code) == ("", 0)
+    assert (tmp_path / "a.wav").read_bytes() == "山高水长 as wav".encode()
+
+
+async def test_a_report_of_a_cluster(plugin: Plugin, tmp_path: Path) -> None:
+    file = tmp_path / "report.zip"
+    ran = await plugin.run("report", NAME, "-o", str(file))
+    assert (ran.code, ran.err) == (0, "")
+    with zipfile.ZipFile(file) as archive:
+        assert f"name: {NAME}" in archive.read("ttsservices.yaml").decode()
+        assert "narrator-3" in archive.read("revisions.yaml").decode()
+
+
+class Speaker(http.server.BaseHTTPRequestHandler):
+    """Answers as a server would."""
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        assert self.path == "/v1/audio/speech"
+        audio = f"{asked['input']} as {asked['response_format']}".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(audio)))
+        self.end_headers()
+        self.wfile.write(audio)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the base class
+        pass
+
+
+def own_address() -> str:
+    """An address of this machine that the API server may connect to: endpoints cannot be loopback addresses."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            pytest.skip("this machine has no address but loopback ones")
+        return str(probe.getsockname()[0])
+
+
+def speaker(plugin: Plugin, address: str, port: int) -> Json:
+    """The Service of the TTSService, with this endpoint, which belongs to a pod that nobody schedules."""
+    namespace = plugin.world.namespace
+    labels = {"app.kubernetes.io/instance": NAME, "app.kubernetes.io/managed-by": "tts-operator"}
+    metadata = {"name": NAME, "namespace": namespace, "labels": labels}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": {"schedulerName": "nobody", "containers": [{"name": "server", "image": "speech:v1"}]},
+    }
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata,
+        "spec": {"ports": [{"name": "http", "port": 80, "targetPort": port}]},
+    }
+    place = {"ip": address, "targetRef": {"kind": "Pod", "name": NAME, "namespace": namespace}}
+    endpoints = {
+        "apiVersion": "v1",
+        "kind": "Endpoints",  # the API server's proxy reads them, and not the slices
+        "metadata": metadata,
+        "subsets": [{"addresses": [place], "ports": [{"name": "http", "port": port}]}],
+    }
+    return {"apiVersion": "v1", "kind": "List", "items": [pod, service, endpoints]}
+
+
+def apply(plugin: Plugin, manifest: Json, address: str) -> None:
+    """Create the objects, and give the pod its address: the proxy leads to addresses of pods only."""
+    kubectl = plugin.world.product.kubectl
+    kubectl("-n", plugin.world.namespace, "wait", "--for=create", "serviceaccount/default", "--timeout=30s")
+    kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+    status = json.dumps({"status": {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}})
+    kubectl("-n", plugin.world.namespace, "patch", "pod", NAME, "--subresource=status", "--type=merge", f"-p={status}")

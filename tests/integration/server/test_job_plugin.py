@@ -91,15 +91,15 @@ class Plugin:
         for name, value in settings.items():
             (self.folder / name).write_text(value)
 
-    def start(self, *words: str, **environment: str) -> "subprocess.Popen[str]":
+    def start(self, *words: str, verb: str = "job", **environment: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [sys.executable, "-m", "tts_operator.cli", "job", *words], cwd=self.folder, text=True,
+            [sys.executable, "-m", "tts_operator.cli", verb, *words], cwd=self.folder, text=True,
             env={**self.environment, **environment}, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
-    def run(self, *words: str, **environment: str) -> tuple[int, str, str]:
-        process = self.start(*words, **environment)
+    def run(self, *words: str, verb: str = "job", **environment: str) -> tuple[int, str, str]:
+        process = self.start(*words, verb=verb, **environment)
         out, err = process.communicate(timeout=100)
         assert "Traceback" not in err
         return process.returncode, out, err
@@ -187,6 +187,24 @@ def test_a_book_from_the_text_to_the_file(plugin: Plugin) -> None:
     assert "'completed'" in err
     assert plugin.run("download", job, "-o", "again.flac")[0] == 0
     assert (plugin.folder / "again.flac").read_bytes() == (plugin.folder / "山水.flac").read_bytes()
+
+
+def test_a_text_is_spoken(plugin: Plugin) -> None:
+    code, out, err = plugin.run("narrator", "山高水长", "-o", "a.wav", verb="say")
+    assert (code, err) == (0, "")
+    assert out.startswith("Saved a.wav: ")
+    assert (plugin.folder / "a.wav").read_bytes()[:4] == b"RIFF"
+    code, _, err = plugin.run("narrator", "山" * 2000, "-o", "b.wav", verb="say")
+    assert code == 3
+    assert "`kubectl tts job submit FILE" in err
+
+
+def test_how_a_text_is_read(plugin: Plugin) -> None:
+    code, out, err = plugin.run("narrator", "3天后找行长", verb="phonemes")
+    assert (code, err) == (0, "")
+    rows = [line.split() for line in out.splitlines()]
+    assert rows[0][0] == "Spoken:"
+    assert ["行", "hang2"] in [row[:2] for row in rows]
 
 
 def test_a_key_makes_one_job(plugin: Plugin) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tts_operator.api.generate.crd import schema
 from tts_operator.api.generate.lint import EXCEPTIONS, RULES, lint
+from tts_operator.api.object_schema import schema
 from tts_operator.json_object import Json
 
 TEXT = {"type": "string", "maxLength": 5, "description": "A text."}

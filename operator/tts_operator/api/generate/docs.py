@@ -14,7 +14,8 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
-from tts_operator.api.generate.crd import columns, schema
+from tts_operator.api.generate.crd import columns
+from tts_operator.api.object_schema import schema
 from tts_operator.api.schema import IntOrPercent, Percentage, Quantity
 from tts_operator.api.ttsservice import API_VERSION, KIND, PLURAL
 from tts_operator.json_object import Json

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from tts_operator.api.generate.crd import schema
+from tts_operator.api.object_schema import schema
 from tts_operator.json_object import Json
 
 _CONDITION: dict[str, Json] = {

@@ -163,12 +163,23 @@ def _operator_rights(kubectl: Kubectl, operators: Sequence[Json]) -> dict[str, b
         for group, resource in WRITES
     ]
     text = kubectl.run("create", "--filename=-", "--output=json", stdin=json.dumps(_list_of(reviews)))
-    found = parsed(text)
-    answers = found.get("items") or [found]
     return {
         each["spec"]["resourceAttributes"]["resource"]: bool((each.get("status") or {}).get("allowed"))
-        for each in answers
+        for each in _documents(text)
     }
+
+
+def _documents(text: str) -> list[Json]:
+    """Parse what kubectl prints for several objects: one after the other. Raises UnreachableError."""
+    decoder, found, at = json.JSONDecoder(), [], 0
+    try:
+        while rest := text[at:].lstrip():
+            body, length = decoder.raw_decode(rest)
+            found.append(body)
+            at = len(text) - len(rest) + length
+    except ValueError:
+        raise UnreachableError("kubectl's answer is not JSON") from None
+    return found
 
 
 def _list_of(items: Sequence[Json]) -> Json:

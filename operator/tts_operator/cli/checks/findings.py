@@ -153,6 +153,10 @@ class Optional:
     remedy: str
 
 
+def _enabled(spec: Json, kind: str) -> bool:
+    return bool(((spec.get("monitoring") or {}).get(kind) or {}).get("enabled"))
+
+
 def _workers_scaling(spec: Json) -> Json:
     return ((spec.get("jobs") or {}).get("workers") or {}).get("autoscaling") or {}
 
@@ -175,9 +179,7 @@ OPTIONALS = (
     ),
     Optional(
         check="Prometheus operator", group="monitoring.coreos.com", purpose="spec.monitoring",
-        needed=lambda spec: any(
-            isinstance(each, dict) and each.get("enabled") for each in (spec.get("monitoring") or {}).values()
-        ),
+        needed=lambda spec: any(_enabled(spec, each) for each in ("podMonitor", "prometheusRule")),
         remedy="install kube-prometheus-stack: https://github.com/prometheus-community/helm-charts",
     ),
     Optional(

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
-import sys
-import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -15,9 +12,7 @@ from pathlib import Path
 import click
 
 from tts_operator.cli.jobs import download, text, view
-from tts_operator.cli.jobs.api import Api, UnavailableError
-from tts_operator.cli.jobs.forward import Forward
-from tts_operator.cli.jobs.keys import api_key
+from tts_operator.cli.jobs.follow import Limits, Then, follow, hint, progress_of, save_audio
 from tts_operator.cli.jobs.options import (
     JSON,
     YAML,
@@ -29,69 +24,17 @@ from tts_operator.cli.jobs.options import (
     id_argument,
     submit_options,
 )
-from tts_operator.cli.jobs.progress import Progress
-from tts_operator.cli.jobs.view import Job
 from tts_operator.cli.kubectl import Kubectl
 from tts_operator.cli.options import CONTEXT_SETTINGS, cluster_options, command, output_option
 from tts_operator.cli.output import document
 from tts_operator.cli.refused import RefusedError, UnreachableError
-from tts_operator.cli.view import SHOWN_MAX
+from tts_operator.cli.server.api import Api, UnavailableError
+from tts_operator.cli.server.forward import Forward
+from tts_operator.cli.server.keys import api_key
 from tts_operator.cli.wording import now
 from tts_operator.json_object import Json
-from tts_operator.printable import one_line
 
-PERIOD = 2.0
-"""Seconds between two looks at a job."""
-FAILURES_MAX = 30
-"""Consecutive looks that may fail: a job outlives restarts of its servers, and the watch does too."""
-FAILED, TIMED_OUT = 1, 124
 PAGE = 50
-
-
-@dataclass(frozen=True, kw_only=True)
-class Then:
-    """Words what to type next, with the flags that the user has typed."""
-
-    flags: tuple[str, ...]
-
-    def __call__(self, command: str, *words: str) -> str:
-        """Return the command in backticks."""
-        return f"`{shlex.join(['kubectl', 'tts', 'job', command, *words, *self.flags])}`"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Watch:
-    """How long to follow a job, and how."""
-
-    api: Api
-    then: Then
-    seconds: float | None
-    progress: Progress
-
-    def follow(self, job_id: str) -> Job | None:
-        """Show the progress until the job has ended. Returns it, or None at the time-out."""
-        deadline = None if self.seconds is None else time.monotonic() + self.seconds
-        failures, is_reached = 0, False
-        while True:
-            try:
-                body = self.api.call("GET", f"{text.PATH}/{job_id}", attempts=1)
-                failures = 0
-                found = view.job(body)
-                self.progress.show(found, body)
-                if found.over:
-                    return found
-                is_reached = True
-            except UnreachableError as error:
-                failures += 1
-                if failures >= FAILURES_MAX or not (is_reached or isinstance(error, UnavailableError)):
-                    raise
-                if failures == 1:
-                    self.progress.end()
-                    print(f"retrying: {error}", file=sys.stderr)
-            left = PERIOD if deadline is None else deadline - time.monotonic()
-            if left <= 0:
-                return None
-            time.sleep(min(PERIOD, left))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,14 +47,6 @@ class Submitted:
     options: Mapping[str, str]
     metadata: Sequence[tuple[str, str]]
     key: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """Whether to wait for a job, and how long."""
-
-    watch: bool
-    seconds: float | None
 
 
 @click.group(context_settings=CONTEXT_SETTINGS)
@@ -188,7 +123,7 @@ def _submit(api: Api, then: Then, submitted: Submitted, limits: Limits, *, print
     if not printed:
         print(f"{found.id}: submitted, {found.characters:,} characters", flush=True)
     if limits.watch or submitted.output:
-        return _follow(api, then, found.id, limits, output=submitted.output, printed=printed, is_new=True)
+        return follow(api, then, found.id, limits, output=submitted.output, printed=printed, is_new=True)
     if printed:
         document(body, printed)
     else:
@@ -243,7 +178,7 @@ def status(
     check_timeout(timeout, waits=watch)
     with _api(kubectl, service, key_name) as (api, then):
         if watch:
-            return _follow(api, then, job_id, Limits(watch=True, seconds=timeout), printed=output)
+            return follow(api, then, job_id, Limits(watch=True, seconds=timeout), printed=output)
         body = api.call("GET", f"{text.PATH}/{job_id}")
         found = view.job(body)
         if output:
@@ -291,14 +226,14 @@ def download_job(
     download.check(output)
     with _api(kubectl, service, key_name) as (api, then):
         if watch:
-            return _follow(api, then, job_id, Limits(watch=True, seconds=timeout), output=output)
+            return follow(api, then, job_id, Limits(watch=True, seconds=timeout), output=output)
         found = view.job(api.call("GET", f"{text.PATH}/{job_id}"))
         if not found.over:
             again = then("download", found.id, "-o", str(output), "--watch")
             raise RefusedError(f"{found.id} is not completed yet: {view.headline(found)}. {again} waits for it")
         if not found.good:
             raise RefusedError(f"{found.id} has no audio: {view.headline(found)}")
-        _save(api, found, output, _progress(printed=None))
+        save_audio(api, found, output, progress_of(printed=None))
         return 0
 
 
@@ -306,54 +241,6 @@ for name, each in (
     ("submit", submit), ("list", list_jobs), ("status", status), ("cancel", cancel), ("download", download_job),
 ):  # fmt: skip
     job.add_command(each, name)
-
-
-def _follow(
-    api: Api,
-    then: Then,
-    job_id: str,
-    limits: Limits,
-    *,
-    output: Path | None = None,
-    printed: str | None = None,
-    is_new: bool = False,
-) -> int:
-    """Follow a job to its end, and save its audio. Returns the exit code."""
-    progress = _progress(printed=printed)
-    words = ("download", job_id, "-o", str(output), "--watch") if output else ("status", job_id, "--watch")
-    try:
-        found = Watch(api=api, then=then, seconds=limits.seconds, progress=progress).follow(job_id)
-        progress.end()
-        if found is None:
-            late = f"not completed after {limits.seconds:g} s"
-            print(f"error: {late}. The job goes on: {then(*words)}", file=sys.stderr)
-            return TIMED_OUT
-        if not found.good:
-            print(f"error: {found.id} {view.headline(found)}", file=sys.stderr)
-            return FAILED
-        if output:
-            _save(api, found, output, progress)
-        elif not printed:
-            print(view.block(found, now(), then))
-    except BaseException:
-        progress.end()
-        if is_new:
-            print(f"The job is accepted all the same. To go on: {then(*words)}", file=sys.stderr)
-        raise
-    return 0
-
-
-def _save(api: Api, found: Job, output: Path, progress: Progress) -> None:
-    path = f"{text.PATH}/{found.id}"
-    download.save(api, f"{path}/audio?redirect=false", output, found.audio_bytes or 0, progress.show_download)
-    progress.end()
-    print(f"Saved {one_line(output, SHOWN_MAX)}: {view.headline(found).partition(': ')[2]}.")
-    if found.subtitles:
-        captions = download.beside(output, found.subtitles)
-        most = download.SUBTITLES_BYTES_MAX
-        download.save(api, f"{path}/subtitles?redirect=false", captions, most, progress.show_download)
-        progress.end()
-        print(f"Saved {one_line(captions, SHOWN_MAX)}: the captions.")
 
 
 @contextmanager
@@ -364,9 +251,5 @@ def _api(kubectl: Kubectl, name: str | None, key_name: str | None) -> Iterator[t
     then = Then(flags=(*flags, *kubectl.flags))
     service = kubectl.service(name or kubectl.only_service())
     key = api_key(kubectl, service.api_keys, key_name, os.environ)
-    with closing(Api(lambda: Forward(kubectl, service.name), key, then)) as api:
+    with closing(Api(lambda: Forward(kubectl, service.name), key, lambda error: hint(error, then))) as api:
         yield api, then
-
-
-def _progress(*, printed: str | None) -> Progress:
-    return Progress(printed=printed, is_terminal=sys.stderr.isatty())

@@ -11,8 +11,8 @@ from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 
-from tts_operator.cli.jobs.api import PAUSE, Api, UnavailableError
 from tts_operator.cli.refused import RefusedError, UnreachableError
+from tts_operator.cli.server.api import PAUSE, Api, UnavailableError
 
 READ_BYTES = 256 * 1024
 FAILURES_MAX = 10

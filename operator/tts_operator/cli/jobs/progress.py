@@ -6,9 +6,9 @@ import datetime
 import sys
 import time
 
-from tts_operator.cli.jobs.view import Job, bar, headline, left, size
+from tts_operator.cli.jobs.view import Job, bar, headline, left
 from tts_operator.cli.output import printable_json, yaml_of
-from tts_operator.cli.wording import duration
+from tts_operator.cli.wording import duration, size
 from tts_operator.json_object import Json
 
 CLEAR = "\r\x1b[K"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tts_operator.cli.jobs.options import JOB_ID
 from tts_operator.cli.refused import UnreachableError
-from tts_operator.cli.wording import age, duration, table
+from tts_operator.cli.wording import age, duration, size, table
 from tts_operator.json_object import Json
 from tts_operator.printable import one_line
 
@@ -16,7 +16,6 @@ SHOWN_MAX = 1000
 TITLE_MAX = 40
 BAR = 24
 """Characters of a progress bar."""
-KILO, MEGA = 1000, 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,8 +150,3 @@ def left(share: float, first: float, seconds: float) -> float | None:
     if seconds <= 0 or share <= first:
         return None
     return (1.0 - share) * seconds / (share - first)
-
-
-def size(count: int) -> str:
-    """Return bytes as people read them."""
-    return f"{count / MEGA:.1f} MB" if count >= MEGA else f"{count / KILO:.1f} kB"

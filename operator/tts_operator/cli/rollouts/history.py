@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import datetime
 import difflib
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from tts_operator.cli.output import NO_YAML
+from tts_operator.cli.redaction import Hidden
 from tts_operator.cli.refused import RefusedError
 from tts_operator.cli.view import Revision, Service
 from tts_operator.cli.wording import Names, Typed, age, table
 from tts_operator.json_object import Json
-
-SECRET_NAME = re.compile(r"PASSW|SECRET|TOKEN|CREDENTIAL|(^|[_-])(API|ACCESS|PRIVATE)?[_-]?KEY([_-]|$)", re.IGNORECASE)
-URL_PASSWORD = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]+(?=@)")
 
 
 def history(names: Names, service: Service, now: datetime.datetime) -> str:
@@ -77,7 +73,7 @@ def pair(
 
 def difference(first: Revision, second: Revision, *, template: bool) -> str:
     """Return a unified diff of two revisions in YAML, empty if they are equal. Secrets are hidden."""
-    hidden = _Hidden()
+    hidden = Hidden()
     old, new = (hidden.without(each.template if template else each.inputs) for each in (first, second))
     lines = difflib.unified_diff(
         _yaml(old), _yaml(new), f"revision {first.number} ({first.name})", f"revision {second.number} ({second.name})"
@@ -103,26 +99,3 @@ def _yaml(document: Any) -> list[str]:
         raise RefusedError(NO_YAML) from error
     text: str = yaml.safe_dump(document, sort_keys=True, allow_unicode=True, width=10**6)
     return text.splitlines(keepends=True)
-
-
-@dataclass
-class _Hidden:
-    """Replaces likely secrets with numbers. Equal secrets get equal numbers, so that a change shows."""
-
-    numbers: dict[str, int] = field(default_factory=dict)
-
-    def without(self, node: Any) -> Any:
-        """Return a copy without the secrets."""
-        if isinstance(node, list):
-            return [self.without(each) for each in node]
-        if isinstance(node, str):
-            return URL_PASSWORD.sub(lambda found: self._number(found[0]), node)
-        if not isinstance(node, dict):
-            return node
-        plain = {key: self.without(value) for key, value in node.items()}
-        if isinstance(node.get("value"), str) and SECRET_NAME.search(str(node.get("name", ""))):
-            plain["value"] = self._number(node["value"])
-        return plain
-
-    def _number(self, secret: str) -> str:
-        return f"(hidden {self.numbers.setdefault(secret, len(self.numbers) + 1)})"

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from tts_operator.cli.kubectl import Kubectl
-from tts_operator.cli.options import SERVICE_NAME, command, output_option, service_argument, watch_options
+from tts_operator.cli.options import DURATION, SERVICE_NAME, command, output_option, service_argument, watch_options
 from tts_operator.cli.wording import Typed
+
+LEVELS = ("debug", "info", "warning", "error", "critical")
+MEASURED_MIN, MEASURED_MAX = 0.5, 300.0
+"""Seconds."""
 
 
 @command
@@ -54,3 +60,65 @@ def status(kubectl: Kubectl, name: str, *, watch: bool, timeout: float | None, o
     from tts_operator.cli.services import overview  # noqa: PLC0415 - the other commands start without it
 
     return overview.run(kubectl, typed, output)
+
+
+@command
+@service_argument
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on.")
+@click.option(
+    "--tail", type=click.IntRange(-1, 1_000_000), default=100, metavar="N", help="Lines of each pod; -1: all."
+)
+@click.option("--since", metavar="TIME", help="Only lines of this time, such as 10m.")
+@click.option("--level", type=click.Choice(LEVELS), default="debug", help="Only lines of this level or above.")
+@click.option("--workers", is_flag=True, help="The workers of jobs instead of the servers.")
+@click.option("--operator", is_flag=True, help="What the operator has written about the service.")
+@output_option("json")
+def logs(
+    kubectl: Kubectl,
+    name: str,
+    *,
+    follow: bool,
+    tail: int,
+    since: str | None,
+    level: str,
+    workers: bool,
+    operator: bool,
+    output: str | None,
+) -> int:
+    """Show the logs of all pods of a service, in the order of time."""
+    from tts_operator.cli.services import logs as lines  # noqa: PLC0415 - the other commands start without it
+
+    if workers and operator:
+        raise click.UsageError("--workers and --operator do not go together: choose one")
+    source = lines.of_operator(kubectl, name) if operator else lines.of_pods(kubectl, name, workers=workers)
+    return lines.run(kubectl, replace(source, follow=follow, tail=tail, since=since, level=level), output)
+
+
+@command
+@click.argument("name", metavar="[NAME]", type=SERVICE_NAME, required=False)
+@click.option("--interval", type=DURATION, default=2.0, metavar="TIME", help="The time that is measured. Default: 2s.")
+@click.option("--pods", "by_pod", is_flag=True, help="A line for each pod.")
+@click.option("--core-price", type=click.FloatRange(0), metavar="PRICE", help="Of a core for an hour: shows the cost.")
+@click.option("--memory-price", type=click.FloatRange(0), metavar="PRICE", help="Of a GiB for an hour: shows the cost.")
+@output_option()
+def top(
+    kubectl: Kubectl,
+    name: str | None,
+    *,
+    interval: float,
+    by_pod: bool,
+    core_price: float | None,
+    memory_price: float | None,
+    output: str | None,
+) -> int:
+    """Show requests, latency, real-time factor, queue, cache, and cost.
+
+    The figures are those of the servers' pods, measured twice, and read through the API server. They need neither
+    metrics-server nor Prometheus.
+    """
+    from tts_operator.cli.services import top as measured  # noqa: PLC0415 - the other commands start without it
+
+    if not MEASURED_MIN <= interval <= MEASURED_MAX:
+        raise click.UsageError(f"--interval must be from {MEASURED_MIN:g} s to {MEASURED_MAX:g} s")
+    prices = measured.Prices(core=core_price, gibibyte=memory_price)
+    return measured.run(kubectl, name, interval, prices, output, by_pod=by_pod)

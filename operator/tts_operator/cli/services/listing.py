@@ -19,6 +19,7 @@ from tts_operator.cli.wording import age, now
 from tts_operator.json_object import Json
 
 GROUP_PATH = f"/apis/{TTSSERVICES.partition('.')[2]}/{VERSION}/ttsservices"
+NAMESPACED_PATH = GROUP_PATH.replace("/ttsservices", "/namespaces/{namespace}/ttsservices")
 STYLES = {
     State.ROLLED_OUT: "green",
     State.UNDONE: "yellow",
@@ -121,16 +122,13 @@ def _read(kubectl: Kubectl, wanted: Wanted) -> list[Json]:
     if wanted.names:
         return [kubectl.body(name) for name in dict.fromkeys(wanted.names)]
     query = f"?{urlencode({'labelSelector': wanted.selector})}" if wanted.selector else ""
-    if wanted.everywhere:
-        try:  # as the server sends it: kubectl would take a thousand services apart and put them together again
-            found = kubectl.raw(f"{GROUP_PATH}{query}")
-        except UnreachableError as error:
-            if "(NotFound)" in str(error):
-                raise UnreachableError(NO_CRD) from error
-            raise
-    else:
-        selector = (f"--selector={wanted.selector}",) if wanted.selector else ()
-        found = kubectl.json("get", TTSSERVICES, *selector)
+    path = GROUP_PATH if wanted.everywhere else NAMESPACED_PATH.format(namespace=kubectl.namespace())
+    try:  # as the server sends it: kubectl would take a thousand services apart and put them together again
+        found = kubectl.raw(f"{path}{query}")
+    except UnreachableError as error:
+        if "(NotFound)" in str(error):
+            raise UnreachableError(NO_CRD) from error
+        raise
     items: list[Json] = found.get("items") or []
     return [{"apiVersion": f"{GROUP_PATH.split('/')[2]}/{VERSION}", "kind": "TTSService", **each} for each in items]
 

@@ -9,8 +9,9 @@ import pytest
 
 from tests.unit.cli.recorded import failing, ran, recorded
 from tests.unit.cli.services_in_states import body
-from tts_operator.cli.checks.cluster import Cluster
+from tts_operator.cli.checks.cluster import Cluster, _documents
 from tts_operator.cli.checks.findings import Finding, Verdict, findings
+from tts_operator.cli.refused import UnreachableError
 from tts_operator.json_object import Json
 
 ZONE = "topology.kubernetes.io/zone"
@@ -123,7 +124,10 @@ def test_what_is_wrong_and_how_to_repair_it(check: str, more: dict[str, Any], ve
 
 
 def answers() -> dict[str, object]:
-    allowed = {"spec": {"resourceAttributes": {"resource": "services"}}, "status": {"allowed": True}}
+    review = {
+        "spec": {"resourceAttributes": {"resource": "services"}},
+        "status": {"allowed": True, "resourceRules": RULES},
+    }
     return {
         "version": {"serverVersion": GOOD["version"]},
         "get --raw=/apis": {"groups": [{"name": each} for each in GOOD["groups"]]},
@@ -135,7 +139,7 @@ def answers() -> dict[str, object]:
         "get storageclasses": {"items": GOOD["storage_classes"]},
         "get configmaps": {"items": GOOD["policies"]},
         "get validatingadmissionpolicies": {"items": GOOD["admission"]},
-        "create --filename=- --output=json": {"items": [allowed], "status": {"resourceRules": RULES}},
+        "create --filename=- --output=json": review,
     }
 
 
@@ -144,6 +148,7 @@ def test_the_whole_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     result = ran(capsys, "doctor -n speech")
     assert (result.code, result.err) == (0, "")
     assert "Zones" in result.out
+    assert "may create services" in result.out
     assert result.out.endswith("\nNothing to repair.\n")
     reviews = [json.loads(each) for each in kubectl.stdin]
     assert {each["kind"] for each in reviews} == {"SelfSubjectRulesReview", "List"}
@@ -164,3 +169,10 @@ def test_a_cluster_that_does_not_answer(monkeypatch: pytest.MonkeyPatch, capsys:
     recorded(monkeypatch, {each: failing("Unable to connect to the server") for each in ("get", "version", "create")})
     result = ran(capsys, "doctor -n speech")
     assert (result.code, result.err) == (4, "error: Unable to connect to the server\n")
+
+
+def test_several_answers_of_kubectl_follow_each_other() -> None:
+    assert _documents('{"a": 1}\n{\n "b": 2}\n\n') == [{"a": 1}, {"b": 2}]
+    assert _documents("") == []
+    with pytest.raises(UnreachableError):
+        _documents("{} <html>")

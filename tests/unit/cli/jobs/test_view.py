@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.cli.jobs.documents import COMPLETED, ID, NOW, body
 from tts_operator.cli.jobs import view
-from tts_operator.cli.jobs.commands import Then
+from tts_operator.cli.jobs.follow import Then
 from tts_operator.cli.output import printable_json
 from tts_operator.json_object import Json
 

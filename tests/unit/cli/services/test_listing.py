@@ -13,7 +13,7 @@ from tts_operator.cli.services.listing import problem, summary, table
 from tts_operator.cli.view import Service, service
 from tts_operator.json_object import Json
 
-GET = "get ttsservices.tts-operator.io --output=json"
+GET = "get --raw=/apis/tts-operator.io/v1alpha1/namespaces/speech/ttsservices"
 RAW = "get --raw=/apis/tts-operator.io/v1alpha1/ttsservices"
 READY = {"Ready": "Ready"}
 
@@ -33,7 +33,7 @@ def not_ready(reason: str) -> Service:
 def test_a_line_for_each_service(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     stalled = body(conditions={"Stalled": "ImagePullBackOff"}, readyReplicas=0)
     recorded(monkeypatch, {GET: {"items": [stalled, named("announcer", model="fastspeech2", readyZones=3)]}})
-    result = ran(capsys, "get")
+    result = ran(capsys, "get -n speech")
     assert (result.code, result.err) == (0, "")
     head, *rows = [line.split() for line in result.out.splitlines()]
     assert head == ["NAME", "STATE", "PODS", "ZONES", "MODEL", "AGE", "REASON"]
@@ -63,12 +63,13 @@ def test_only_problems(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     items = [named("good"), body(conditions={"Stalled": "PolicyViolation"})]
     recorded(monkeypatch, {RAW: {"items": items}, GET: {"items": items[:1]}})
     assert [line.split()[1] for line in ran(capsys, "get -A --problems").out.splitlines()[1:]] == ["narrator"]
-    none = ran(capsys, "get --problems")
+    none = ran(capsys, "get --problems -n speech")
     assert (none.code, none.out, none.err) == (0, "", "No service needs attention.\n")
 
 
 @pytest.mark.parametrize(
-    "words, told", [("get", "`kubectl tts get -A`"), ("get -A", "in this cluster"), ("get -A -l a=b", "no such")]
+    "words, told",
+    [("get -n speech", "`kubectl tts get -A`"), ("get -A", "in this cluster"), ("get -A -l a=b", "no such")],
 )
 def test_nothing_there(
     words: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -10,7 +10,8 @@ import yaml
 from pydantic import Field
 
 from tts_operator.api import Spec
-from tts_operator.api.generate.crd import columns, crd, main, schema
+from tts_operator.api.generate.crd import columns, crd, main
+from tts_operator.api.object_schema import schema
 from tts_operator.api.schema import ApiModel, IntOrPercent, Quantity, defaults, structural
 from tts_operator.api.status import Status
 from tts_operator.json_object import Json

@@ -12,9 +12,9 @@ import pytest
 
 from tests.unit.cli.jobs.documents import body
 from tts_operator.cli.jobs import view
-from tts_operator.cli.jobs.api import Refusal, UnavailableError, parsed, refusal, refuse, whole
-from tts_operator.cli.jobs.commands import Then
+from tts_operator.cli.jobs.follow import Then, hint
 from tts_operator.cli.refused import RefusedError, UnreachableError
+from tts_operator.cli.server.api import Refusal, UnavailableError, parsed, refusal, refuse, whole
 from tts_operator.json_object import Json
 
 THEN = Then(flags=("--service=narrator", "--namespace=speech"))
@@ -34,14 +34,14 @@ THEN = Then(flags=("--service=narrator", "--namespace=speech"))
 def test_a_refusal_says_what_to_type_next(status: int, code: str, words: list[str]) -> None:
     data = json.dumps({"error": {"message": "It says.", "code": code}}).encode()
     with pytest.raises(RefusedError) as caught:
-        refuse(refusal(status, "", data), THEN)
+        refuse(refusal(status, "", data), lambda error: hint(error, THEN))
     assert [word for word in ["It says.", *words] if word not in str(caught.value)] == []
 
 
 @pytest.mark.parametrize("retry_after, pause", [("7", 7), ("0", 2), ("", 2), ("soon", 2), ("99999", 30)])
 def test_what_may_succeed_later_is_tried_again(retry_after: str, pause: float) -> None:
     with pytest.raises(UnavailableError) as caught:
-        refuse(Refusal(status=503, code="model_loading", message="Loading.", retry_after=retry_after), THEN)
+        refuse(Refusal(status=503, code="model_loading", message="Loading.", retry_after=retry_after), lambda _: "")
     assert caught.value.pause == pause
 
 

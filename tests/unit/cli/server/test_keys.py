@@ -10,8 +10,8 @@ import pytest
 
 from tests.unit.cli.jobs.fakekubectl import kubectl
 from tests.unit.cli.services_in_states import a_service
-from tts_operator.cli.jobs.keys import api_key, choose
 from tts_operator.cli.refused import RefusedError
+from tts_operator.cli.server.keys import api_key, choose
 from tts_operator.cli.view import SecretKey
 
 SECRET = SecretKey(name="speech-keys", key="keys")

@@ -1,37 +1,50 @@
-"""A port-forward to the server of a service.
-
-The API server's proxy for Services would need no second process, but kubectl cannot send headers through it, and so no
-API key.
-"""
+"""kubectl in the background, leading to a server until it is closed."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import threading
-from typing import IO
+from collections.abc import Sequence
+from http.client import HTTPConnection
+from typing import IO, Protocol
 
-from tts_operator.cli.kubectl import Kubectl, Streams, read_errors
+from tts_operator.cli.kubectl import Streams, read_errors
 from tts_operator.cli.refused import UnreachableError
 
 START_SECONDS = 60.0
 """Limit for kubectl to listen, in seconds: long enough to log in through a credential plugin."""
-POD_SECONDS = 10
-"""How long kubectl waits for a pod if the service has none."""
 STOP_SECONDS = 5.0
-ADDRESS = "127.0.0.1"
-LISTENS = re.compile(r"Forwarding from 127\.0\.0\.1:(\d{1,5}) -> ")
 GUARD = 'exec 3<&0; { read -r _ <&3; kill "$$"; } >/dev/null 2>&1 & exec kubectl "$@" </dev/null 3<&-'
 """Becomes kubectl, and ends it when the standard input is closed: also if the plugin is killed."""
 
 
-class Forward:
-    """A port of this machine that leads to one pod of a service."""
+class Way(Protocol):
+    """A way to a server."""
 
-    def __init__(self, kubectl: Kubectl, service: str) -> None:
-        """Start to listen at a free port. Raises UnreachableError."""
-        limit = f"--pod-running-timeout={POD_SECONDS}s"
-        words = ("port-forward", f"service/{service}", ":http", f"--address={ADDRESS}", limit, *kubectl.flags)
+    prefix: str
+    """What each path begins with."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still leads there."""
+
+    def connection(self, timeout: float) -> HTTPConnection:
+        """Return a new connection."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+class Tunnel:
+    """A run of kubectl that listens until it is closed."""
+
+    def __init__(self, words: Sequence[str], listens: re.Pattern[str]) -> None:
+        """Start kubectl with these words, and wait until it prints a line that matches. Raises UnreachableError."""
+        self._listens = listens
+        self.found: re.Match[str] | None = None
+        self.streams = Streams()
+        self._known, self._ended = threading.Event(), threading.Event()
         try:
             self._process = subprocess.Popen(
                 ["sh", "-c", GUARD, "kubectl", *words],
@@ -39,29 +52,29 @@ class Forward:
             )  # fmt: skip
         except OSError as error:
             raise UnreachableError(f"cannot start sh, which this command needs: {error.strerror}") from error
-        self._streams = Streams()
-        self._found = threading.Event()
-        self._ended = threading.Event()
-        self.port = 0
         self._readers = [
             threading.Thread(target=self._read_output, args=(self._process.stdout,), daemon=True),
-            threading.Thread(target=read_errors, args=(self._process.stderr, self._streams), daemon=True),
+            threading.Thread(target=read_errors, args=(self._process.stderr, self.streams), daemon=True),
         ]
         for reader in self._readers:
             reader.start()
         try:
-            self._found.wait(START_SECONDS)
+            self._known.wait(START_SECONDS)
         except BaseException:  # Ctrl-C
             self.close()
             raise
-        if not self.port:
+        if not self.found:
             self.close()
-            raise UnreachableError(_reason(service, self._streams.errors))
+            raise UnreachableError(self.reason())
 
     @property
     def alive(self) -> bool:
         """Whether kubectl still listens. If not, the port may belong to somebody else."""
         return not self._ended.is_set()
+
+    def reason(self) -> str:
+        """Why kubectl does not listen."""
+        return self.streams.errors.removeprefix("error: ") or "kubectl does not listen"
 
     def close(self) -> None:
         """End kubectl."""
@@ -76,18 +89,11 @@ class Forward:
             reader.join(STOP_SECONDS)
 
     def _read_output(self, stream: IO[str]) -> None:
-        """Find the port. Then read on, because kubectl writes a line for each connection."""
+        """Find the line. Then read on, because kubectl may write a line for each connection."""
         with stream:
             for line in stream:
-                if not self.port and (found := LISTENS.match(line)):
-                    self.port = int(found[1])
-                    self._found.set()
+                if not self.found and (found := self._listens.match(line)):
+                    self.found = found
+                    self._known.set()
         self._ended.set()
-        self._found.set()
-
-
-def _reason(service: str, errors: str) -> str:
-    """Return why kubectl does not listen."""
-    if "timed out waiting for the condition" in errors:
-        return f"the Service {service!r} leads to no running pod; `kubectl describe tts {service}` shows why"
-    return errors.removeprefix("error: ") or "kubectl port-forward does not listen at any port"
+        self._known.set()

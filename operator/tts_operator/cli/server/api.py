@@ -1,4 +1,4 @@
-"""The server's HTTP API for jobs, through a port-forward that is made again when it breaks."""
+"""The server's HTTP API, over a way through kubectl that is made again when it breaks."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from tts_operator.cli.jobs.forward import ADDRESS, Forward
 from tts_operator.cli.refused import RefusedError, UnreachableError
+from tts_operator.cli.server.tunnel import Way
 from tts_operator.json_object import Json
 from tts_operator.printable import one_line
 
@@ -45,18 +45,18 @@ class Refusal:
 class Api:
     """Calls one service."""
 
-    def __init__(self, connect: Callable[[], Forward], key: str, then: Callable[..., str]) -> None:
-        """`then` returns what to type next, for messages."""
+    def __init__(self, connect: Callable[[], Way], key: str, hint: Callable[[Refusal], str]) -> None:
+        """`hint` returns what to do about an error of the server, or nothing."""
         self._connect = connect
         self._key = key
-        self._then = then
-        self._forward: Forward | None = None
+        self._hint = hint
+        self._way: Way | None = None
 
     def close(self) -> None:
-        """End the port-forward. The next call makes a new one."""
-        forward, self._forward = self._forward, None
-        if forward:
-            forward.close()
+        """End the way there. The next call makes a new one."""
+        way, self._way = self._way, None
+        if way:
+            way.close()
 
     def call(
         self, method: str, path: str, body: bytes | None = None, *, attempts: int = ATTEMPTS, **headers: str
@@ -79,19 +79,19 @@ class Api:
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
     ) -> Iterator[http.client.HTTPResponse]:
         """Send one request, and yield its response if it is a success. Raises RefusedError and UnavailableError."""
-        if self._forward and not self._forward.alive:
+        if self._way and not self._way.alive:
             self.close()
-        self._forward = self._forward or self._connect()
-        connection = http.client.HTTPConnection(ADDRESS, self._forward.port, timeout=ANSWER_SECONDS)
+        self._way = self._way or self._connect()
+        connection = self._way.connection(ANSWER_SECONDS)
         authorization = {"Authorization": f"Bearer {self._key}".encode()} if self._key else {}
         try:
             with suppress(BrokenPipeError):  # the server may refuse a text before all of it has arrived
-                connection.request(method, path, body, {**headers, **authorization})
+                connection.request(method, f"{self._way.prefix}{path}", body, {**headers, **authorization})
             response = connection.getresponse()
             if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
                 refuse(
                     refusal(response.status, response.headers.get("Retry-After", ""), whole(response)),
-                    self._then,
+                    self._hint,
                 )
             yield response
         except UnavailableError:  # another pod may be able to answer
@@ -129,34 +129,23 @@ def parsed(data: bytes) -> Json:
 
 
 def refusal(status: int, retry_after: str, data: bytes) -> Refusal:
-    """Return the error of a response. A proxy in between may answer without OpenAI's shape."""
-    try:
-        error = json.loads(data)["error"]
-        code, message = str(error["code"] or ""), str(error["message"])
-    except (ValueError, TypeError, KeyError, RecursionError):
-        code, message = "", f"the server answered with HTTP status {status}"
+    """Return the error of a response. The API server answers with a Status, and another proxy in a shape of its own."""
+    code, message = "", f"the server answered with HTTP status {status}"
+    with suppress(ValueError, TypeError, KeyError, RecursionError):
+        body = json.loads(data)
+        if isinstance(body, dict) and body.get("kind") == "Status":
+            message = str(body["message"])
+        else:
+            code, message = str(body["error"]["code"] or ""), str(body["error"]["message"])
     return Refusal(
         status=status, code=code, message=one_line(message, MESSAGE_MAX), retry_after=retry_after if code else ""
     )
 
 
-def refuse(error: Refusal, then: Callable[..., str]) -> None:
-    """Raise what the error means for the user, with what to type next."""
+def refuse(error: Refusal, hint: Callable[[Refusal], str]) -> None:
+    """Raise what the error means for the user, with what to do about it."""
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         seconds = float(error.retry_after) if error.retry_after.isdecimal() else PAUSE
         raise UnavailableError(error.message, min(max(seconds, PAUSE), PAUSE_MAX))
-    raise RefusedError(f"{error.message}{_hint(error, then)}")
-
-
-def _hint(error: Refusal, then: Callable[..., str]) -> str:
-    if error.status == HTTPStatus.UNAUTHORIZED:
-        return " Set TTS_API_KEY to your API key"
-    if error.code == "job_not_found":
-        return f" Each API key sees only its own jobs: {then('list')} lists them"
-    if error.code == "too_many_jobs":
-        return f" {then('list')} lists them"
-    if error.code == "jobs_disabled":
-        return " docs/server.md describes how, under Long texts"
-    if error.status == HTTPStatus.NOT_FOUND and error.code in {"", "not_found"}:
-        return " This version of the server takes no jobs: use a newer image"
-    return ""
+    key = " Set TTS_API_KEY to your API key" if error.status == HTTPStatus.UNAUTHORIZED else ""
+    raise RefusedError(f"{error.message}{key or hint(error)}")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.cli.jobs.fakekubectl import kubectl
-from tts_operator.cli.jobs.forward import Forward
 from tts_operator.cli.refused import UnreachableError
+from tts_operator.cli.server.forward import Forward
 
 
 def test_a_forward_ends_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,1 @@
+"""The plugin itself: its version, and completion for shells."""

@@ -1,0 +1,1 @@
+"""Speech: `say`, and what a service offers to say it with."""
