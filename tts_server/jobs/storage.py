@@ -45,7 +45,7 @@ _CLIENT: "ClientConfig" = {
 _ANSWER = re.compile(r"<Code>([^<]{1,100})</Code>\s*<Message>([^<]{1,200})</Message>")
 _XML = re.compile(r"<\?xml|<Error")
 # The codes by which S3 and GCS, and Azure, say so.
-_NO_BUCKET = re.compile(r"\b(?:NoSuchBucket|ContainerNotFound)\b")
+_NO_BUCKET = re.compile(r"<Code>(?:NoSuchBucket|ContainerNotFound)</Code>")
 # After so long, the answer that an object is missing is not believed without asking whether the bucket is.
 _BUCKET_SECONDS = 5.0
 # Names of objects are long, and are in it twice.
@@ -269,11 +269,13 @@ def _translated(call: Callable[[], _Result]) -> _Result:
     """Return what the call returns. Raises the errors of this module in the place of obstore's."""
     try:
         return call()
-    except (NotFoundError, FileNotFoundError) as error:
-        raise (NoBucketError if _NO_BUCKET.search(str(error)) else NoObjectError) from None
     except AlreadyExistsError:
         raise
     except (BaseError, OSError) as error:
+        if _NO_BUCKET.search(str(error)):
+            raise NoBucketError from None
+        if isinstance(error, NotFoundError | FileNotFoundError):
+            raise NoObjectError from None
         raise StorageError(_reason(error)) from None
 
 
