@@ -1,5 +1,6 @@
 """The process dies at each point, and nothing is lost or done twice."""
 
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +18,7 @@ from tts_server.jobs.recovery import recover_lost
 from tts_server.jobs.retention import Retention
 from tts_server.jobs.storage import Storage, StorageError
 from tts_server.jobs.submission import Submissions
-from tts_server.jobs.work.in_hand import MAX_BEGUN
+from tts_server.jobs.work.in_hand import MAX_DEATHS
 
 _SHORT = "第一章\n山高水长。\n第二章\n路远马亡。"
 _OPTIONS = replace(OPTIONS, chapters="heading", webhook="https://example.com/")
@@ -215,31 +216,31 @@ def test_an_engine_that_raises_fails_the_job_in_the_end(tmp_path: Path, monkeypa
     assert world.end(other).outcome == "completed"
 
 
-def test_a_text_that_kills_the_process_does_so_only_a_few_times(tmp_path: Path) -> None:
-    deaths = 0
+def test_a_text_that_kills_the_process_does_so_only_a_few_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tts_server.jobs.work.in_hand.SHORTEST_PAUSE_SECONDS", 0.0)
+    deaths, folder, kept = 0, tmp_path / "in-hand", tmp_path / "kept"
 
     def die(text: str) -> None:
         nonlocal deaths
         if "马" in text:
             deaths += 1
-            # The process ends at once, so nothing is tidied up.
-            for each in (tmp_path / "in-hand").iterdir():
-                each.rename(tmp_path / each.name)
+            shutil.copytree(folder, kept)  # the process ends at once, so nothing is tidied up
             raise CrashError
 
-    world = World(tmp_path / "in-hand", speaker=FakeSpeaker(on_speak=die))
+    world = World(folder, speaker=FakeSpeaker(on_speak=die))
     job, other = world.submit(_SHORT, _OPTIONS), world.submit("很好。")
     while True:
         try:
             world.run()
         except CrashError:
-            for each in tmp_path.iterdir():
-                if each.is_file():
-                    each.rename(tmp_path / "in-hand" / each.name)
+            shutil.rmtree(folder)
+            kept.rename(folder)
             world.restart()
         else:
             break
-    assert deaths == MAX_BEGUN
+    assert deaths == 1 + MAX_DEATHS
     failure = world.end(job).failure
     assert failure
     assert failure.code == "engine_died"
