@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from tts_server.jobs import layout
 from tts_server.jobs.model import End, Job, JobName, Record, from_json
-from tts_server.jobs.planning.plan import PAGE_SEGMENTS, Page, Plan, newest_plan, read_page
-from tts_server.jobs.storage import NoObjectError, Storage, StorageError
+from tts_server.jobs.planning.plan import PAGE_SEGMENTS, BrokenPlanError, Page, Plan, newest_plan, read_page
+from tts_server.jobs.storage import NoObjectError, Storage, StorageError, TooLargeError
 
 log = logging.getLogger(__name__)
 
@@ -77,11 +77,14 @@ class Records:
         return found
 
     def progress(self, name: JobName) -> Progress:
-        """Return how far a job is that has not ended. Raises StorageError."""
+        """Return how far a job is that has not ended; not at all if its plan is damaged. Raises StorageError."""
         remembered = self._progress.get(name)
         if remembered and time.monotonic() < remembered[0] + _PROGRESS_SECONDS:
             return remembered[1]
-        plan = newest_plan(self._storage, name)
+        try:
+            plan = newest_plan(self._storage, name)
+        except BrokenPlanError:  # the worker fails the job
+            plan = None
         progress = Progress(plan.segments, min(plan.segments, len(self.done(name)))) if plan else Progress()
         _remember(self._progress, name, (time.monotonic(), progress))
         return progress
@@ -130,7 +133,7 @@ def _read(storage: Storage, kind: type[Record], name: str) -> Record | None:
         return from_json(kind, storage.read(name, limit=RECORD_BYTES))
     except NoObjectError:
         return None
-    except ValueError:
+    except (ValueError, TooLargeError):
         raise DamagedRecordError(f"The object {name!r} is not what this server writes.") from None
 
 

@@ -51,6 +51,10 @@ class StorageError(Exception):
     """The storage does not do what it should. It may work again later."""
 
 
+class TooLargeError(StorageError):
+    """An object has more bytes than it can have."""
+
+
 class NoObjectError(Exception):
     """There is no object with this name."""
 
@@ -99,7 +103,7 @@ class Storage(Protocol):
         ...
 
     def read(self, name: str, *, limit: int) -> bytes:
-        """Return an object. Raises :class:`NoObjectError`, and StorageError if it has more than ``limit`` bytes."""
+        """Return an object. Raises :class:`NoObjectError`, or :class:`TooLargeError` above ``limit`` bytes."""
         ...
 
     def read_range(self, name: str, start: int, end: int) -> bytes:
@@ -156,7 +160,7 @@ class ObjectStorage:
         def get(store: ObjectStore, path: str) -> bytes:
             result = obstore.get(store, path)
             if result.meta["size"] > limit:
-                raise StorageError(f"The object {path!r} has {result.meta['size']} bytes, but at most {limit} can be.")
+                raise TooLargeError(f"The object {path!r} has {result.meta['size']} bytes, but at most {limit} can be.")
             return bytes(result.bytes())
 
         return self._call(get, name)

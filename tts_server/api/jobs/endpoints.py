@@ -17,7 +17,7 @@ from tts_server.api.errors import ApiError, error_response
 from tts_server.api.jobs.acceptance import RETRY_SECONDS, Acceptance
 from tts_server.api.jobs.files import file_response
 from tts_server.api.jobs.turns import Turns
-from tts_server.api.jobs.views import job_view, summary
+from tts_server.api.jobs.views import DAMAGED, OBJECT, damage, job_view, view
 from tts_server.api.middleware.authorisation import check_key, check_key_or_link
 from tts_server.api.middleware.body import invalid_chunks, read_body, too_slow
 from tts_server.api.schema.jobs import (
@@ -31,6 +31,7 @@ from tts_server.api.schema.jobs import (
 from tts_server.jobs import layout
 from tts_server.jobs.model import MAX_CHARACTERS, End, Job, JobName, is_id, to_json
 from tts_server.jobs.queue.tasks import QueueError, Task
+from tts_server.jobs.records import DamagedRecordError
 from tts_server.jobs.runtime import Jobs
 from tts_server.jobs.storage import StorageError
 
@@ -61,6 +62,13 @@ def storage_failed(error: Exception) -> Response:
             retry_after=RETRY_SECONDS,
         )
     )
+
+
+@blueprint.errorhandler(DamagedRecordError)
+def job_damaged(error: DamagedRecordError) -> Response:
+    """Answer where a job cannot be read, and will not be later either."""
+    log.warning("job damaged", extra={"reason": str(error)})
+    return error_response(ApiError(409, damage(error), code=DAMAGED))
 
 
 @blueprint.post(PATH)
@@ -107,8 +115,8 @@ def page() -> Response:
         raise ApiError(400, "'after' must be the id of a job.", code="invalid_value", param="after")
     ids = [each for each in reversed(jobs.storage.folders(f"{layout.JOBS}{tenant}/")) if is_id(each)]
     ids = [each for each in ids if not after or each < after]
-    found = [jobs.records.job(JobName(tenant, each)) for each in ids[: int(limit)]]
-    data = [job_view(jobs, each) for each in found if each]
+    found = (view(jobs, JobName(tenant, each)) for each in ids[: int(limit)])
+    data = [each for each in found if each]
     return jsonify(
         {
             "object": "list",
@@ -124,7 +132,10 @@ def page() -> Response:
 def job(job_id: str) -> Response:
     """Describe a job."""
     check_key()
-    return jsonify(job_view(_jobs(), _job(job_id)))
+    found = view(_jobs(), JobName(g.caller.name, job_id), fresh=True) if is_id(job_id) else None
+    if found is None:
+        raise _no_job(job_id)
+    return jsonify(found)
 
 
 @blueprint.get(f"{PATH}/<job_id>/audio")
@@ -183,11 +194,15 @@ def cancel(job_id: str) -> Response:
 def remove(job_id: str) -> Response:
     """Cancel a job that has not ended. Remove one that has, with its audio."""
     check_key()
-    jobs, found = _jobs(), _job(job_id)
-    if _cancel(jobs, found):
+    jobs = _jobs()
+    try:
+        found = _job(job_id)
+    except DamagedRecordError:  # whether it has ended does not matter: it cannot go on
+        found = None
+    if found and _cancel(jobs, found):
         return jsonify(job_view(jobs, found))
-    jobs.retention.remove(found.name)
-    return jsonify({"id": found.id, "object": summary(found)["object"], "deleted": True})
+    jobs.retention.remove(JobName(g.caller.name, job_id))
+    return jsonify({"id": job_id, "object": OBJECT, "deleted": True})
 
 
 def _cancel(jobs: Jobs, found: Job) -> bool:
@@ -208,8 +223,12 @@ def _jobs() -> Jobs:
 def _job(job_id: str) -> Job:
     found = _jobs().records.job(JobName(g.caller.name, job_id), fresh=True) if is_id(job_id) else None
     if found is None:
-        raise ApiError(404, f"There is no job {job_id[:64]!r}.", code="job_not_found")
+        raise _no_job(job_id)
     return found
+
+
+def _no_job(job_id: str) -> ApiError:
+    return ApiError(404, f"There is no job {job_id[:64]!r}.", code="job_not_found")
 
 
 def _completed(found: Job) -> End:

@@ -4,17 +4,46 @@ import time
 from typing import Any
 
 from tts_server.jobs.events import Event, EventType
-from tts_server.jobs.model import End, Job
-from tts_server.jobs.records import Progress
+from tts_server.jobs.model import End, Failure, Job, JobName, Options, time_of
+from tts_server.jobs.records import DamagedRecordError, Progress
 from tts_server.jobs.runtime import Jobs
 
+DAMAGED = "job_damaged"
+"""The code of a job whose objects are not what this server writes."""
+OBJECT = "audio.job"
 _PATH = "/v1/audio/jobs"
 
 
+def view(jobs: Jobs, name: JobName, *, fresh: bool = False) -> dict[str, Any] | None:
+    """Return a job as it is now, or None if there is none. Raises StorageError.
+
+    One that is damaged has failed, and what cannot be read about it is empty.
+    """
+    try:
+        job = jobs.records.job(name, fresh=fresh)
+    except DamagedRecordError as error:
+        unknown = Job(name.tenant, name.id, time_of(name.id), "", 0, "", Options(""))
+        return ended_view(unknown, _damaged(name, error))
+    return job_view(jobs, job) if job else None
+
+
 def job_view(jobs: Jobs, job: Job) -> dict[str, Any]:
-    """Return a job as it is now. Raises StorageError."""
-    end = jobs.records.end(job.name)
+    """Return a job as it is now. One whose end is damaged has failed. Raises StorageError."""
+    try:
+        end = jobs.records.end(job.name)
+    except DamagedRecordError as error:
+        end = _damaged(job.name, error)
     return ended_view(job, end) if end else open_view(job, jobs.records.progress(job.name))
+
+
+def _damaged(name: JobName, error: DamagedRecordError) -> End:
+    # When it was damaged is not known, but programs take a job without this time for one in progress.
+    return End("failed", time_of(name.id), failure=Failure(DAMAGED, damage(error)))
+
+
+def damage(error: DamagedRecordError) -> str:
+    """Return what is wrong with a job that cannot be read, and what to do."""
+    return f"{error} Remove the job, and submit its text again."
 
 
 def ended_view(job: Job, end: End) -> dict[str, Any]:
@@ -57,7 +86,7 @@ def summary(job: Job) -> dict[str, Any]:
     options = job.options
     return {
         "id": job.id,
-        "object": "audio.job",
+        "object": OBJECT,
         "created_at": round(job.created_at),
         "ended_at": None,
         "model": job.model,

@@ -6,38 +6,24 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.unit.server.conftest import FakeEngine
+from tests.unit.server.jobs.serving import PATH, jobs_of, served, submit
 from tts_server.jobs import layout
-from tts_server.jobs.model import Audio, End, Failure, JobName, to_json
+from tts_server.jobs.model import Audio, End, Failure, to_json
 from tts_server.jobs.runtime import Jobs
-from tts_server.process.lifecycle import Lifecycle
-from tts_server.settings import Settings
-from tts_server.wsgi.app import create_app
 
-PATH = "/v1/audio/jobs"
 COMPLETED = End("completed", 1.0, audio=Audio("audio-1.mp3", "audio/mpeg", 5, 1.0, 1))
 FAILED = End("failed", 1.0, failure=Failure("nothing_to_say", "The text contains nothing that can be pronounced."))
 
 
 @pytest.fixture
-def client(engine: FakeEngine, lifecycle: Lifecycle, tmp_path: Path) -> FlaskClient:
+def client(engine: FakeEngine, tmp_path: Path) -> FlaskClient:
     """A client of a server that takes jobs, and speaks none."""
-    app = create_app(Settings(threads=1, jobs_storage=str(tmp_path)), lifecycle=lifecycle, engine=engine)
-    app.extensions["tts_server"].service.load()
-    lifecycle.loaded()
-    return app.test_client()
+    return served(engine, tmp_path)
 
 
 @pytest.fixture
 def jobs(client: FlaskClient) -> Jobs:
-    found: Jobs = client.application.extensions["tts_server"].jobs
-    return found
-
-
-def submit(client: FlaskClient) -> JobName:
-    response = client.post(PATH, json={"input": "你好。"})
-    assert response.status_code == 202
-    assert response.json
-    return JobName("anonymous", response.json["id"])
+    return jobs_of(client)
 
 
 def cancelled_jobs(jobs: Jobs) -> float:

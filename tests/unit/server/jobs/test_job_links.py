@@ -8,26 +8,13 @@ from flask.testing import FlaskClient
 from werkzeug.http import parse_options_header
 
 from tests.unit.server.conftest import FakeEngine
+from tests.unit.server.jobs.serving import PATH, jobs_of, served
 from tts_server.apikeys import ApiKey
 from tts_server.jobs import layout
 from tts_server.jobs.model import Audio, End, JobName, to_json
-from tts_server.jobs.runtime import Jobs
-from tts_server.process.lifecycle import Lifecycle
-from tts_server.settings import Settings
-from tts_server.wsgi.app import create_app
 
-PATH = "/v1/audio/jobs"
 SHOP, OTHER = ApiKey("shop", "s3cret"), ApiKey("other", "0ther")
 COMPLETED = End("completed", 1.0, Audio("audio-1.mp3", "audio/mpeg", 5, 1.0, 1, subtitles="subtitles-1.srt"))
-
-
-def served(engine: FakeEngine, folder: Path, *keys: ApiKey) -> FlaskClient:
-    lifecycle = Lifecycle()
-    settings = Settings(threads=1, jobs_storage=str(folder), api_keys=keys)
-    app = create_app(settings, lifecycle=lifecycle, engine=engine)
-    app.extensions["tts_server"].service.load()
-    lifecycle.loaded()
-    return app.test_client()
 
 
 def bearer(key: ApiKey) -> dict[str, str]:
@@ -38,7 +25,7 @@ def completed(client: FlaskClient, tenant: str, title: str = "山水: 上/下", 
     """Return the path of a job that has ended."""
     made = client.post(PATH, json={"input": "你好。", "title": title}, headers=bearer(SHOP)).json
     assert made
-    jobs: Jobs = client.application.extensions["tts_server"].jobs
+    jobs = jobs_of(client)
     name = JobName(tenant, made["id"])
     jobs.storage.write(layout.file(name, "audio-1.mp3"), b"audio")
     jobs.storage.write(layout.file(name, "subtitles-1.srt"), b"1\n")
