@@ -10,7 +10,7 @@ import gevent
 from tts_server.jobs.events import Describe, Events, Publish
 from tts_server.jobs.planning.splitting import TARGET_SYLLABLES
 from tts_server.jobs.queue.local import LocalQueue
-from tts_server.jobs.queue.tasks import Queue, QueueError, Sender
+from tts_server.jobs.queue.tasks import GiveUp, Queue, QueueError, Sender
 from tts_server.jobs.records import Records
 from tts_server.jobs.recovery import SWEEP_SECONDS, recover, recover_lost
 from tts_server.jobs.retention import Retention
@@ -66,26 +66,39 @@ class Jobs:
         self._threads = threads
 
     def start(
-        self, folder: Path, lifecycle: Lifecycle, describe: Describe, accept: Callable[[bytes, str], None]
+        self,
+        folder: Path,
+        lifecycle: Lifecycle,
+        describe: Describe,
+        accept: Callable[[bytes, str], None],
+        fail: Callable[[str], object],
     ) -> None:
         """Begin to speak, to accept jobs from Kafka, and to remove old ones.
 
-        ``folder`` outlives the process, see :class:`InHand`. ``accept`` accepts the job of a message. A worker raises
+        ``folder`` outlives the process, see :class:`InHand`. ``accept`` accepts the job of a message.
+        ``fail`` ends the process for a reason. A worker raises
         :class:`~tts_server.jobs.start_check.UnusableError` if storage or brokers cannot be used for a minute.
         """
         if self._tasks and not isinstance(self.queue, LocalQueue):
             queue = self._tasks
             wait_until_usable(lambda: storage_problem(self.storage) or queue.problem())
         if self._tasks:
-            self._work(self._tasks, folder, lifecycle, describe)
-            self._take_requests(lifecycle, accept)
+            worker = self._work(self._tasks, folder, lifecycle, describe)
+
+            def give_up(reason: str) -> None:
+                worker.stop()  # what is in hand is not to blame
+                fail(reason)
+
+            self._tasks.start(give_up)
+            worker.start()
+            self._take_requests(lifecycle, accept, give_up)
         if not self._tasks:
             gevent.spawn(self._measure)
         if isinstance(self.queue, LocalQueue):
             gevent.spawn(_persistently, "recover", lambda: recover(self.storage, self.queue))
         gevent.spawn(self._sweep)
 
-    def _work(self, queue: Queue, folder: Path, lifecycle: Lifecycle, describe: Describe) -> None:
+    def _work(self, queue: Queue, folder: Path, lifecycle: Lifecycle, describe: Describe) -> Worker:
         steps = Steps(
             storage=self.storage,
             records=self.records,
@@ -101,16 +114,15 @@ class Jobs:
         # One more than there are threads, so that none waits for the storage.
         worker = Worker(queue, steps, self.metrics, segments=self._threads + 1)
         self.metrics.job_segments_waiting.set_function(lambda: queue.segments_waiting)
-        queue.start()
-        worker.start()
 
         def stop() -> None:
             worker.stop()
             queue.stop()
 
         _at_the_end(lifecycle, stop)
+        return worker
 
-    def _take_requests(self, lifecycle: Lifecycle, accept: Callable[[bytes, str], None]) -> None:
+    def _take_requests(self, lifecycle: Lifecycle, accept: Callable[[bytes, str], None], give_up: GiveUp) -> None:
         if isinstance(self.queue, LocalQueue):
             return
         from tts_server.jobs.kafka.messages import Topics  # noqa: PLC0415 - librdkafka, only where it is needed
@@ -127,7 +139,7 @@ class Jobs:
             group=_requests_group(settings),
             instance=settings.kafka_instance,
         )
-        requests.start()
+        requests.start(give_up)
         _at_the_end(lifecycle, requests.stop)
 
     def _measure(self) -> None:

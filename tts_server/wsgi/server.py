@@ -7,7 +7,7 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import gunicorn.app.base
 import gunicorn.glogging
@@ -94,8 +94,7 @@ class Server(gunicorn.app.base.BaseApplication):  # type: ignore[misc] # gunicor
         try:
             app = create_app(self._settings, lifecycle=lifecycle, engine=engine, work=self._work)
         except SettingsError as error:  # only the parts themselves can tell whether these are right
-            report_fatal(str(error))
-            os._exit(_BOOT_FAILED)
+            _fail(str(error))
         app.config["LIFECYCLE"] = lifecycle
         gevent.spawn(_load_model, app, lifecycle, loading, self._run_folder)
         return app
@@ -132,6 +131,13 @@ def report_fatal(message: str) -> None:
     sys.stderr.flush()
 
 
+def _fail(message: str) -> NoReturn:
+    """End worker and master for a reason."""
+    report_fatal(message)
+    # Not sys.exit, which would end only this greenlet.
+    os._exit(_BOOT_FAILED)
+
+
 def _load_model(app: Any, lifecycle: Lifecycle, loading: "Loading | None", run_folder: RunFolder) -> None:
     from tts_server.api.context import context  # noqa: PLC0415 - not in the master
     from tts_server.engines import EngineError  # noqa: PLC0415 - not in the master
@@ -151,13 +157,11 @@ def _load_model(app: Any, lifecycle: Lifecycle, loading: "Loading | None", run_f
             from tts_server.api.jobs.messages import job_messages  # noqa: PLC0415 - only where there are jobs
             from tts_server.api.jobs.views import event  # noqa: PLC0415 - see above
 
-            ctx.jobs.start(run_folder.in_hand, lifecycle, event, job_messages(ctx, ctx.jobs).accept)
+            ctx.jobs.start(run_folder.in_hand, lifecycle, event, job_messages(ctx, ctx.jobs).accept, _fail)
     except Exception as error:
         log.exception("cannot load the model")
         known = isinstance(error, EngineError | SettingsError)
-        report_fatal(str(error) if known else f"Cannot load the model: {type(error).__name__}: {error}")
-        # Not sys.exit, which would end only this greenlet.
-        os._exit(_BOOT_FAILED)
+        _fail(str(error) if known else f"Cannot load the model: {type(error).__name__}: {error}")
     # The front end's dictionaries live as long as the process. Scanning them at each full collection would stop the
     # event loop for tens of milliseconds. No collection before: it takes a twentieth of the start to find 500 objects.
     gc.freeze()

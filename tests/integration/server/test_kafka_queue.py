@@ -45,7 +45,7 @@ def start(brokers: Brokers) -> Iterator[Callable[[], KafkaQueue]]:
 
     def begin() -> KafkaQueue:
         queue = KafkaQueue(brokers, TOPICS, group="workers", instance="", partitions=4)
-        queue.start()
+        queue.start(pytest.fail)
         started.append(queue)
         return queue
 
@@ -194,7 +194,7 @@ def test_requests_are_accepted_tried_again_or_dead_letters(brokers: Brokers) -> 
         producer.produce(TOPICS.requests, data, b"one key, so one partition")
     producer.flush(SECONDS)
     requests = KafkaRequests(brokers, TOPICS, KafkaProducer(brokers, TOPICS), accept, group="requests", instance="")
-    requests.start()
+    requests.start(pytest.fail)
     try:
         wait_until(lambda: {data for data, _ in accepted} == {b"later", b"good"})
     finally:
@@ -227,7 +227,7 @@ def test_a_request_that_waits_lets_others_pass_and_keeps_its_key(
     producer.produce(TOPICS.requests, b"later")
     producer.flush(SECONDS)
     requests = KafkaRequests(brokers, TOPICS, KafkaProducer(brokers, TOPICS), accept, group="requests", instance="")
-    requests.start()
+    requests.start(pytest.fail)
     try:
         wait_until(lambda: len(tries) == 4)
     finally:

@@ -39,6 +39,8 @@ class KafkaProducer:
 
     def __init__(self, brokers: Brokers, topics: Topics) -> None:
         self._error = ""
+        self._is_spent = False
+        self._brokers = brokers
         self._producer = client(Producer, brokers.producer(self._note))
         self._topics = topics
         self._threads = Threads(_THREADS)
@@ -48,15 +50,17 @@ class KafkaProducer:
 
         With ``anywhere``, tasks come into any partition, not into the one of their key.
         """
-        self._threads.call(self._send, [each for task in tasks for each in _singles(task)], anywhere=anywhere)
+        self._threads.call(
+            self._send, self._usable(), [each for task in tasks for each in _singles(task)], anywhere=anywhere
+        )
 
     def publish(self, job: Job, event: Event) -> None:
         """Tell what has happened to a job. Raises QueueError."""
-        self._threads.call(self._publish, job, event)
+        self._threads.call(self._publish, self._usable(), job, event)
 
     def dead_letter(self, message: Message, reason: str) -> None:
         """Send a message that can never be processed to the dead-letter topic. Raises QueueError."""
-        self._threads.call(self._dead_letter, message, reason)
+        self._threads.call(self._dead_letter, self._usable(), message, reason)
 
     def dead_letter_until_it_works(self, message: Message, reason: str) -> None:
         """Do as :meth:`dead_letter`, again while it fails."""
@@ -71,57 +75,73 @@ class KafkaProducer:
 
     def put_last(self, message: Message, key: str) -> None:
         """Put a request behind all others, with its idempotency key. Raises QueueError."""
-        self._threads.call(self._put_last, message, key)
+        self._threads.call(self._put_last, self._usable(), message, key)
+
+    def _usable(self) -> Producer:
+        """Return the client of librdkafka, or another one after an error that it calls fatal.
+
+        What it had not delivered has failed, and is put again.
+        """
+        if self._is_spent:
+            log.warning("kafka failed", extra={"reason": f"{self._error} A new producer is used."})
+            self._producer, self._is_spent = client(Producer, self._brokers.producer(self._note)), False
+        return self._producer
 
     def _note(self, error: KafkaError) -> None:
+        self._is_spent = self._is_spent or error.fatal()
         if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - librdkafka's name; why is in another error
             self._error = error.str()
 
-    def _send(self, tasks: list[Task], *, anywhere: bool) -> None:
+    def _send(self, producer: Producer, tasks: list[Task], *, anywhere: bool) -> None:
         failures: list[str] = []
-        partitions = self._partitions({self._topics.of(task) for task in tasks if task.kind == "speak"})
+        partitions = self._partitions(producer, {self._topics.of(task) for task in tasks if task.kind == "speak"})
         for task in tasks:
             topic, key = self._topics.of(task), None if anywhere else messages.key_of(task)
             # Segments in turns: by their hash, a worker would often have none left while another has several.
-            self._produce(topic, messages.write(task), key, failures, partition=next(partitions.get(topic, _BY_KEY)))
-        self._flush(failures)
+            self._produce(
+                producer, topic, messages.write(task), key, failures, partition=next(partitions.get(topic, _BY_KEY))
+            )
+        self._flush(producer, failures)
 
-    def _partitions(self, topics: set[str]) -> dict[str, Iterator[int]]:
+    def _partitions(self, producer: Producer, topics: set[str]) -> dict[str, Iterator[int]]:
         """Return the partitions of each topic in turns, beginning with any of them."""
         try:
-            found = {each: self._producer.list_topics(each, timeout=_FLUSH_SECONDS).topics[each] for each in topics}
+            found = {each: producer.list_topics(each, timeout=_FLUSH_SECONDS).topics[each] for each in topics}
         except KafkaException as error:
             raise QueueError(self._error or error.args[0].str()) from None
         return {topic: _in_turns(len(each.partitions)) for topic, each in found.items() if each.partitions}
 
-    def _publish(self, job: Job, event: Event) -> None:
+    def _publish(self, producer: Producer, job: Job, event: Event) -> None:
         failures: list[str] = []
         headers: dict[str, str | bytes | None] = {"tenant": job.tenant, IDEMPOTENCY_KEY: job.idempotency_key}
-        self._produce(self._topics.results, messages.write_event(event), job.id.encode(), failures, headers)
-        self._flush(failures)
+        self._produce(
+            producer, self._topics.results, messages.write_event(event), job.id.encode(), failures, headers=headers
+        )
+        self._flush(producer, failures)
 
-    def _dead_letter(self, message: Message, reason: str) -> None:
+    def _dead_letter(self, producer: Producer, message: Message, reason: str) -> None:
         failures: list[str] = []
         value, key = (message.value() or b"")[: messages.MAX_BYTES], (message.key() or b"")[:_MAX_KEY_BYTES]
         shown = reason[:_MAX_REASON_CHARACTERS].encode(errors="replace")
         headers: dict[str, str | bytes | None] = {"reason": shown, "topic": message.topic() or ""}
-        self._produce(self._topics.dead_letters, value, key or None, failures, headers)
-        self._flush(failures)
+        self._produce(producer, self._topics.dead_letters, value, key or None, failures, headers=headers)
+        self._flush(producer, failures)
 
-    def _put_last(self, message: Message, key: str) -> None:
+    def _put_last(self, producer: Producer, message: Message, key: str) -> None:
         failures: list[str] = []
         headers: dict[str, str | bytes | None] = {IDEMPOTENCY_KEY: key}
-        self._produce(self._topics.requests, message.value() or b"", None, failures, headers)
-        self._flush(failures)
+        self._produce(producer, self._topics.requests, message.value() or b"", None, failures, headers=headers)
+        self._flush(producer, failures)
 
     def _produce(
         self,
+        producer: Producer,
         topic: str,
         value: bytes,
         key: Any,
         failures: list[str],
-        headers: dict[str, str | bytes | None] | None = None,
         *,
+        headers: dict[str, str | bytes | None] | None = None,
         partition: int = -1,
     ) -> None:
         def arrived(error: KafkaError | None, _: Message) -> None:
@@ -130,16 +150,17 @@ class KafkaProducer:
 
         while True:
             try:
-                self._producer.produce(topic, value, key, partition, headers=headers or {}, on_delivery=arrived)
+                producer.produce(topic, value, key, partition, headers=headers or {}, on_delivery=arrived)
             except BufferError:  # the library's own queue is full
-                self._producer.poll(_POLL_SECONDS)
+                producer.poll(_POLL_SECONDS)
             except KafkaException as error:
+                self._note(error.args[0])
                 raise QueueError(error.args[0].str()) from None
             else:
                 return
 
-    def _flush(self, failures: list[str]) -> None:
-        left = self._producer.flush(_FLUSH_SECONDS)
+    def _flush(self, producer: Producer, failures: list[str]) -> None:
+        left = producer.flush(_FLUSH_SECONDS)
         if failures or left:
             raise QueueError(failures[0] if failures else self._error or "The brokers do not acknowledge.")
 

@@ -19,7 +19,7 @@ from tts_server.jobs.kafka.provision import Provision
 from tts_server.jobs.kafka.receiver import Place, Receiver
 from tts_server.jobs.model import Job, JobName
 from tts_server.jobs.queue.local import LocalQueue
-from tts_server.jobs.queue.tasks import Delivery, Kind, QueueError, Task
+from tts_server.jobs.queue.tasks import Delivery, GiveUp, Kind, QueueError, Task
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +53,10 @@ class KafkaQueue:
         """Where each task that is not done was received. None if its partition was revoked while it was in hand."""
         self._in_hand: set[Task] = set()
 
-    def start(self) -> None:
-        """Begin to receive."""
+    def start(self, give_up: GiveUp) -> None:
+        """See :class:`~tts_server.jobs.queue.tasks.Queue`."""
         for receiver in self._receivers.values():
-            receiver.start()
+            receiver.start(give_up)
 
     def stop(self) -> None:
         """Commit what is done, and leave the rest to others."""

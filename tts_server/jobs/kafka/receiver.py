@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from tts_server.jobs.kafka.client import Brokers
 from tts_server.jobs.kafka.offsets import Offsets
+from tts_server.jobs.queue.tasks import GiveUp
 from tts_server.jobs.threads import Threads
 from tts_server.settings import SettingsError
 
@@ -58,14 +59,16 @@ class Receiver:
         self._problems: deque[str] = deque(maxlen=10)
         """What the thread that polls has to say. Only the event loop may log."""
         self._logged_at = -_LOG_SECONDS
+        self._fatal = ""
+        """Why the consumer cannot be used any more."""
         self._paused: set[str] = set()
         """Topics. The others go on: what is short has topics of its own."""
         self._greenlet: gevent.Greenlet | None = None
 
-    def start(self) -> None:
-        """Begin to receive."""
+    def start(self, give_up: GiveUp) -> None:
+        """Begin to receive. ``give_up`` gets the reason if that ends for good."""
         self._consumer.subscribe(self._topics, on_revoke=self._revoke, on_lost=self._lose)
-        self._greenlet = gevent.spawn(self._receive_forever)
+        self._greenlet = gevent.spawn(self._receive_until_fatal, give_up)
 
     def stop(self) -> None:
         """Commit what is done, and leave the rest to others."""
@@ -84,9 +87,9 @@ class Receiver:
         if place in self._offsets:
             self._offsets[place].finish(offset)
 
-    def _receive_forever(self) -> None:
+    def _receive_until_fatal(self, give_up: GiveUp) -> None:
         committed_at = time.monotonic()
-        while True:
+        while not self._fatal:
             try:
                 self._pause_or_resume()
                 received = self._threads.call(self._consumer.consume, self._at_once, _POLL_SECONDS)
@@ -99,7 +102,10 @@ class Receiver:
                     committed_at = time.monotonic()
             except KafkaException as error:
                 log.warning("kafka failed", extra={"reason": str(error)})
+                self._note(error.args[0])
                 gevent.sleep(_COMMIT_SECONDS)
+        self._greenlet = None  # which must not be ended by itself
+        give_up(self._fatal)
 
     def _begin_safely(self, message: Message) -> None:
         try:
@@ -167,6 +173,8 @@ class Receiver:
 
     def _note(self, error: KafkaError) -> None:
         self._problems.append(error.str())
+        if error.fatal():  # every later call of this consumer fails
+            self._fatal = fatal_reason(error)
 
     def _log_problems(self) -> None:
         """Log the newest problem. While the brokers are away, there are several in a second."""
@@ -175,6 +183,16 @@ class Receiver:
             log.warning("kafka failed", extra={"reason": self._problems[-1]})
             self._logged_at = now
         self._problems.clear()
+
+
+def fatal_reason(error: KafkaError) -> str:
+    """Return what to tell people about an error after which a client is of no use."""
+    if error.code() == KafkaError.FENCED_INSTANCE_ID:
+        return (
+            f"Another worker has the same name (TTS_KAFKA_INSTANCE), so this one gets nothing: {error.str()} Give each "
+            "worker a name of its own."
+        )
+    return f"Kafka's client cannot go on: {error.str()}"
 
 
 def client(kind: Callable[[dict[str, Any]], _Client], config: dict[str, object]) -> _Client:

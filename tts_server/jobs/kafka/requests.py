@@ -10,7 +10,7 @@ from tts_server.jobs.kafka.client import Brokers
 from tts_server.jobs.kafka.messages import MAX_BYTES, Topics
 from tts_server.jobs.kafka.producer import IDEMPOTENCY_KEY, KafkaProducer
 from tts_server.jobs.kafka.receiver import Place, Receiver
-from tts_server.jobs.queue.tasks import QueueError, RequestRefusedError, TryLaterError
+from tts_server.jobs.queue.tasks import GiveUp, QueueError, RequestRefusedError, TryLaterError
 from tts_server.jobs.storage import StorageError, pause_after
 
 log = logging.getLogger(__name__)
@@ -46,9 +46,9 @@ class KafkaRequests:
             receive=lambda place, message: gevent.spawn(self._handle, place, message),
         )
 
-    def start(self) -> None:
-        """Begin to receive."""
-        self._receiver.start()
+    def start(self, give_up: GiveUp) -> None:
+        """Begin to receive. ``give_up`` gets the reason if that ends for good."""
+        self._receiver.start(give_up)
 
     def stop(self) -> None:
         """Leave what is not accepted to others."""

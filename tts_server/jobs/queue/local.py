@@ -8,7 +8,7 @@ from gevent.event import Event
 
 from tts_server.jobs.model import JobName
 from tts_server.jobs.queue.fair import FairQueue
-from tts_server.jobs.queue.tasks import Delivery, Kind, Task
+from tts_server.jobs.queue.tasks import Delivery, GiveUp, Kind, Task
 
 
 class LocalQueue:
@@ -28,7 +28,7 @@ class LocalQueue:
         """What is not done and no segment, so that nothing is done twice at the same time."""
         self._changed = Event()
 
-    def start(self) -> None:
+    def start(self, give_up: GiveUp) -> None:
         """Do nothing: what enters is here."""
 
     def stop(self) -> None:

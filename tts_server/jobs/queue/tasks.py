@@ -1,6 +1,6 @@
 """What is to be done next, and the interface of the queue that says so."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -43,6 +43,10 @@ class TryLaterError(Exception):
     """A request for a job may be accepted later."""
 
 
+GiveUp = Callable[[str], object]
+"""Gets the reason for which nothing can be delivered any more in this process."""
+
+
 class Sender(Protocol):
     """The end of a queue at which tasks enter."""
 
@@ -58,8 +62,8 @@ class Queue(Sender, Protocol):
         """Return why nothing can be delivered, for people; empty if it can."""
         ...
 
-    def start(self) -> None:
-        """Begin to receive tasks."""
+    def start(self, give_up: GiveUp) -> None:
+        """Begin to receive tasks. ``give_up`` is called once if that ends for good."""
         ...
 
     def stop(self) -> None:
