@@ -75,6 +75,11 @@ def _from_json(text: str) -> tuple[ApiKey, ...]:
     return keys
 
 
+def is_name(text: str) -> bool:
+    """Return whether jobs may belong to a key of this name, or to ``anonymous``."""
+    return bool(_NAME.fullmatch(text))
+
+
 def _key(place: str, entry: object) -> ApiKey:
     if not isinstance(entry, Mapping):
         raise ApiKeysError(f'{place} must be an object, such as {{"name": "shop", "key": "..."}}.')

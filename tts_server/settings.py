@@ -216,7 +216,8 @@ class Settings:
     jobs_webhook_secret: str = _setting(
         "TTS_JOBS_WEBHOOK_SECRET",
         "",
-        "What signs these messages: whsec_ and base64, or text. If empty, they are not signed.",
+        "The secret behind the signatures of these messages: whsec_ and base64, or text, of at least 16 bytes. If "
+        "empty, they are not signed.",
         secret=True,
         service="jobs.webhooks.secretRef",
     )

@@ -1,4 +1,7 @@
-"""``tts-server fetch``, ``voices``, ``check`` and ``lexicon``: get a model, and find out what it offers and takes."""
+"""``tts-server fetch``, ``voices``, ``check`` and ``lexicon``: get a model, and find out what it offers and takes.
+
+Also ``webhook-key``, for those who get messages about jobs.
+"""
 
 import argparse
 import sys
@@ -6,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tts_server.apikeys import is_name
 from tts_server.settings import Settings
 
 if TYPE_CHECKING:
@@ -50,6 +54,16 @@ one is wrong.
 
 exit status: 0 the file can be used, 1 it is wrong, 3 the engine or its model is missing
 """
+_WEBHOOK_KEY = """\
+Print the key with which the messages of one API key's jobs are signed. It is derived from TTS_JOBS_WEBHOOK_SECRET and
+the name of the API key. Give it to whoever has this API key, and to nobody else.
+
+  tts-server webhook-key shop
+  kubectl exec deployment/narrator -- tts-server webhook-key shop
+  tts-server webhook-key anonymous        for a server without API keys
+
+exit status: 0 success, 2 wrong usage, or the secret is missing or too short
+"""
 
 
 def add_parsers(commands: Any) -> None:
@@ -71,6 +85,10 @@ def add_parsers(commands: Any) -> None:
     lexicon = _add(commands, "lexicon", "check a lexicon", _LEXICON)
     lexicon.add_argument("file", type=Path, metavar="FILE")
     lexicon.set_defaults(run=_lexicon)
+
+    webhook_key = _add(commands, "webhook-key", "print what signs the messages about jobs to a tenant", _WEBHOOK_KEY)
+    webhook_key.add_argument("name", metavar="NAME", help="the name of an API key")
+    webhook_key.set_defaults(run=_webhook_key)
 
 
 def _add(commands: Any, name: str, summary: str, description: str) -> argparse.ArgumentParser:
@@ -133,6 +151,17 @@ def _check(options: argparse.Namespace, settings: Settings) -> int:
         return fail(str(error), WRONG_USAGE)
     sys.stdout.write(report.text + "\n")
     return 0 if report.ok else fail("the audio is not speech: " + "; ".join(report.problems) + ".", NOT_SPEECH)
+
+
+def _webhook_key(options: argparse.Namespace, settings: Settings) -> int:
+    from tts_server.jobs.webhook import key_of  # noqa: PLC0415 - gevent
+
+    if not settings.jobs_webhook_secret:
+        return fail("TTS_JOBS_WEBHOOK_SECRET is not set, so messages are not signed.", WRONG_USAGE)
+    if not is_name(options.name):
+        return fail(f"{options.name!r} is not the name of an API key.", WRONG_USAGE)
+    sys.stdout.write(f"{key_of(settings.jobs_webhook_secret, options.name)}\n")
+    return 0
 
 
 def _lexicon(options: argparse.Namespace, settings: Settings) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Literal, Protocol
 
-from tts_server.jobs.model import End, Job
+from tts_server.jobs.model import End, Job, JobName
 from tts_server.jobs.records import Progress
 
 EventType = Literal["accepted", "progress", "completed", "failed", "cancelled"]
@@ -30,12 +30,11 @@ class Events:
         describe: Describe,
         *,
         publish: Publish | None,
-        call: Callable[[str, str, Event, float], None],
+        call: Callable[[JobName, str, Event, float], None],
     ) -> None:
         """Publish events, if there is a topic for them.
 
-        ``call`` sends one to a webhook: its URL, the id of the message, the event, and since when it is due. It raises
-        WebhookError.
+        ``call`` sends one to a webhook: the job, the URL, the event, and since when it is due. It raises WebhookError.
         """
         self._describe = describe
         self._publish = publish
@@ -59,4 +58,4 @@ class Events:
     def call_webhook(self, job: Job, end: End) -> None:
         """Tell the same to the webhook of the job, if it has one."""
         if job.options.webhook:
-            self._call(job.options.webhook, job.id, self._describe(end.outcome, job, end=end), end.at)
+            self._call(job.name, job.options.webhook, self._describe(end.outcome, job, end=end), end.at)

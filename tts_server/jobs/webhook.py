@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import gevent
 
-from tts_server.jobs.model import MAX_URL_CHARACTERS
+from tts_server.jobs.model import MAX_URL_CHARACTERS, JobName
 from tts_server.settings import SettingsError
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,9 @@ _FIRST_PAUSE_SECONDS = 5.0
 # The age of the message from one try to the next.
 _GROWTH = 1.5
 _PREFIX = "whsec_"
+# A tenant could find a shorter secret by trying which one leads to its own key.
+_SECRET_BYTES = 16
+_PURPOSE = b"tts-server webhook\0"
 _OK = range(200, 300)
 # Addresses of IPv6 that a gateway translates to the one of IPv4 in their last 32 bits: RFC 6052.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -51,11 +54,12 @@ class Webhooks:
     def __init__(self, hosts: Sequence[str], secret: str, *, private: bool) -> None:
         """``hosts`` are names, or ``*.`` and a domain. With ``private``, they may be inside the cluster, and http://.
 
-        ``secret`` signs the messages, as text or as ``whsec_`` and base64. Raises SettingsError if that is no base64.
+        From ``secret``, text or ``whsec_`` and base64, each tenant has a key that signs its messages. If it is empty,
+        they are not signed. Raises SettingsError as :func:`key_of` does.
         """
         self._hosts = tuple(each.lower() for each in hosts)
         self._private = private
-        self._secret = _key(secret)
+        self._secret = _bytes(secret) if secret else b""
 
     def check(self, url: str) -> None:
         """Raise :class:`WebhookAddressError` unless messages may be sent to this URL."""
@@ -78,13 +82,16 @@ class Webhooks:
                 f"The host {host!r} is not allowed. TTS_JOBS_WEBHOOK_HOSTS allows: {', '.join(self._hosts) or 'none'}."
             )
 
-    def send(self, url: str, message_id: str, event: dict[str, object], since: float) -> None:
-        """Send an event. Raises :class:`WebhookError` until a day after ``since``, in Unix time, and then gives up."""
+    def send(self, job: JobName, url: str, event: dict[str, object], since: float) -> None:
+        """Send an event of a job, whose id is that of the message.
+
+        Raises :class:`WebhookError` until a day after ``since``, in Unix time, and then gives up.
+        """
         age = max(0.0, time.time() - since)
         try:
             self.check(url)
             with gevent.Timeout(2 * _SECONDS, TimeoutError("It took too long.")):
-                status = self._post(url, message_id, json.dumps(event).encode())
+                status = self._post(job, url, json.dumps(event).encode())
             reason = "" if status in _OK else f"The status is {status}."
         except WebhookAddressError as error:
             log.warning("webhook refused", extra={"reason": str(error)})
@@ -94,9 +101,9 @@ class Webhooks:
         if reason and age < _GIVE_UP_SECONDS:
             raise WebhookError(reason, max(_FIRST_PAUSE_SECONDS, age * (_GROWTH - 1)))
         if reason:
-            log.warning("webhook given up", extra={"id": message_id, "reason": reason})
+            log.warning("webhook given up", extra={"id": job.id, "reason": reason})
 
-    def _post(self, url: str, message_id: str, body: bytes) -> int:
+    def _post(self, job: JobName, url: str, body: bytes) -> int:
         parts = urlsplit(url)
         host, secure = parts.hostname or "", parts.scheme == "https"
         port = parts.port or (443 if secure else 80)
@@ -107,7 +114,7 @@ class Webhooks:
             if secure:
                 connection.sock = ssl.create_default_context().wrap_socket(connection.sock, server_hostname=host)
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request("POST", path, body, self._headers(message_id, body))
+            connection.request("POST", path, body, self._headers(job, body))
             return connection.getresponse().status  # without the body, and redirects are not followed
         finally:
             connection.close()
@@ -119,13 +126,13 @@ class Webhooks:
             raise WebhookAddressError(f"{host!r} is a host inside the network.")
         return found[0]
 
-    def _headers(self, message_id: str, body: bytes) -> dict[str, str]:
-        headers = {"Content-Type": "application/json", "User-Agent": "tts-server", "webhook-id": message_id}
+    def _headers(self, job: JobName, body: bytes) -> dict[str, str]:
+        headers = {"Content-Type": "application/json", "User-Agent": "tts-server", "webhook-id": job.id}
         now = str(int(time.time()))
         headers["webhook-timestamp"] = now
         if self._secret:
-            signed = f"{message_id}.{now}.".encode() + body
-            digest = hmac.digest(self._secret, signed, hashlib.sha256)
+            signed = f"{job.id}.{now}.".encode() + body
+            digest = hmac.digest(_derived(self._secret, job.tenant), signed, hashlib.sha256)
             headers["webhook-signature"] = f"v1,{base64.b64encode(digest).decode()}"
         return headers
 
@@ -139,13 +146,30 @@ def _tries(age: float) -> int:
     return int(math.log(max(age, _FIRST_PAUSE_SECONDS) / _FIRST_PAUSE_SECONDS, _GROWTH))
 
 
-def _key(secret: str) -> bytes:
-    if not secret.startswith(_PREFIX):
-        return secret.encode()
+def key_of(secret: str, tenant: str) -> str:
+    """Return the key that signs the messages to a tenant, as ``whsec_`` and base64.
+
+    The secret and the keys of others do not follow from it. Raises SettingsError if the secret is short, or no base64.
+    """
+    return _PREFIX + base64.b64encode(_derived(_bytes(secret), tenant)).decode()
+
+
+def _derived(secret: bytes, tenant: str) -> bytes:
+    return hmac.digest(secret, _PURPOSE + tenant.encode(), hashlib.sha256)
+
+
+def _bytes(secret: str) -> bytes:
     try:
-        return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+        is_text = not secret.startswith(_PREFIX)
+        found = secret.encode() if is_text else base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
     except binascii.Error:
         raise SettingsError(f"TTS_JOBS_WEBHOOK_SECRET begins with {_PREFIX}, but no base64 follows.") from None
+    if len(found) < _SECRET_BYTES:
+        raise SettingsError(
+            f"TTS_JOBS_WEBHOOK_SECRET has {len(found)} bytes, and needs at least {_SECRET_BYTES}. This makes one: "
+            f'echo "{_PREFIX}$(openssl rand -base64 32)"'
+        )
+    return found
 
 
 def _is_public(text: str) -> bool:

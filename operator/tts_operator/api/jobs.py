@@ -159,7 +159,8 @@ class Webhooks(ApiModel):
     """Hosts that may get messages, such as hooks.example.com or *.example.com. Others are refused, as are addresses
     inside the network."""
     secret_ref: SecretKeyReference | None = None
-    """Key of a Secret that contains what signs the messages: whsec_ and base64, or text. Default: they are not signed.
+    """Key of a Secret that contains the secret behind the signatures of the messages: whsec_ and base64, or text, of at
+    least 16 bytes. Default: they are not signed.
     After a change of the Secret, run kubectl rollout restart deployment/NAME deployment/NAME-worker."""
 
 

@@ -13,10 +13,13 @@ from contextlib import nullcontext
 
 import pytest
 
-from tts_server.jobs.webhook import WebhookAddressError, WebhookError, Webhooks, is_due
+from tts_server.__main__ import main
+from tts_server.jobs.model import JobName
+from tts_server.jobs.webhook import WebhookAddressError, WebhookError, Webhooks, is_due, key_of
 from tts_server.settings import SettingsError
 
-SECRET = "whsec_" + base64.b64encode(b"secret").decode()
+SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+JOB = JobName("shop", "job_" + "0" * 28)
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
@@ -51,20 +54,54 @@ def webhooks(*, private: bool = True, secret: str = SECRET) -> Webhooks:
     return Webhooks(["127.0.0.1", "localhost", "hooks.example.com", "*.example.org"], secret, private=private)
 
 
-def test_a_message_is_signed(receiver: tuple[str, type[Receiver]]) -> None:
+def signature(key: str, headers: dict[str, str], body: bytes) -> str:
+    """As every library for Standard Webhooks computes it."""
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    digest = hmac.digest(base64.b64decode(key.removeprefix("whsec_")), signed, hashlib.sha256)
+    return f"v1,{base64.b64encode(digest).decode()}"
+
+
+def test_a_message_is_signed_with_the_key_of_its_tenant(receiver: tuple[str, type[Receiver]]) -> None:
     url, handler = receiver
-    webhooks().send(url, "job_1", {"type": "audio.job.completed"}, time.time())
+    webhooks().send(JOB, url, {"type": "audio.job.completed"}, time.time())
     [(headers, body)] = handler.got
     assert json.loads(body) == {"type": "audio.job.completed"}
-    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-    expected = base64.b64encode(hmac.digest(b"secret", signed, hashlib.sha256)).decode()
-    assert headers["webhook-signature"] == f"v1,{expected}"
-    assert headers["webhook-id"] == "job_1"
+    assert headers["webhook-id"] == JOB.id
+    assert headers["webhook-signature"] == signature(key_of(SECRET, "shop"), headers, body)
+    for other in (key_of(SECRET, "other"), key_of(SECRET.replace("A", "B"), "shop"), SECRET):
+        assert headers["webhook-signature"] != signature(other, headers, body)
+
+
+def test_an_operator_prints_the_key_of_a_tenant(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TTS_JOBS_WEBHOOK_SECRET", SECRET)
+    assert main(["webhook-key", "shop"]) == 0
+    assert capsys.readouterr().out == f"{key_of(SECRET, 'shop')}\n"
+
+
+@pytest.mark.parametrize(
+    "secret, tenant, complaint",
+    [
+        ("", "shop", "TTS_JOBS_WEBHOOK_SECRET is not set"),
+        ("too short", "shop", "has 9 bytes, and needs at least 16"),
+        (SECRET, "a shop", "'a shop' is not the name of an API key"),
+        (SECRET, "", "'' is not the name of an API key"),
+    ],
+)
+def test_why_there_is_no_key(
+    secret: str, tenant: str, complaint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TTS_JOBS_WEBHOOK_SECRET", secret)
+    assert main(["webhook-key", tenant]) == 2
+    shown = capsys.readouterr()
+    assert complaint in shown.err
+    assert shown.out == ""
 
 
 def test_without_a_secret_there_is_no_signature(receiver: tuple[str, type[Receiver]]) -> None:
     url, handler = receiver
-    webhooks(secret="").send(url, "job_1", {}, time.time())
+    webhooks(secret="").send(JOB, url, {}, time.time())
     assert "webhook-signature" not in handler.got[0][0]
 
 
@@ -73,20 +110,20 @@ def test_what_is_not_received_is_sent_again_for_a_day(receiver: tuple[str, type[
     url, handler = receiver
     handler.status = status
     with pytest.raises(WebhookError) as failed:
-        webhooks().send(url, "job_1", {}, time.time() - 3600)
+        webhooks().send(JOB, url, {}, time.time() - 3600)
     assert failed.value.retry_after >= 1800
-    webhooks().send(url, "job_1", {}, time.time() - 2 * 86_400)
+    webhooks().send(JOB, url, {}, time.time() - 2 * 86_400)
     assert len(handler.got) == 2, "redirects are not followed"
 
 
 def test_a_host_that_is_not_there_is_tried_again() -> None:
     with pytest.raises(WebhookError):
-        webhooks().send("http://127.0.0.1:9/", "job_1", {}, time.time())
+        webhooks().send(JOB, "http://127.0.0.1:9/", {}, time.time())
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_hosts_inside_the_network_get_nothing(caplog: pytest.LogCaptureFixture, host: str) -> None:
-    webhooks(private=False).send(f"https://{host}/", "job_1", {}, time.time())
+    webhooks(private=False).send(JOB, f"https://{host}/", {}, time.time())
     assert "webhook refused" in caplog.text
 
 
@@ -119,7 +156,7 @@ def test_addresses_inside_the_network_also_as_ipv6(
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(family, socket.SOCK_STREAM, 6, "", (address, 443))])
     monkeypatch.setattr(socket, "create_connection", refuse)
     with pytest.raises(WebhookError) if public else nullcontext():
-        webhooks(private=False).send("https://hooks.example.com/", "job_1", {}, time.time())
+        webhooks(private=False).send(JOB, "https://hooks.example.com/", {}, time.time())
     assert ("webhook refused" in caplog.text) != public
 
 

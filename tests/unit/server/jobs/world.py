@@ -108,9 +108,9 @@ class World:
         )
         self.worker = Worker(self.queue, steps, metrics, segments=1)
 
-    def _call(self, _url: str, message_id: str, _told: Event, _since: float) -> None:
-        self.called.append(message_id)
-        if self.called.count(message_id) <= self.webhook_failures:
+    def _call(self, name: JobName, _url: str, _told: Event, _since: float) -> None:
+        self.called.append(name.id)
+        if self.called.count(name.id) <= self.webhook_failures:
             raise WebhookError("It is away.", self.webhook_pause)
 
     def restart(self) -> None:
