@@ -1,7 +1,9 @@
 """Where jobs keep their objects: a bucket of S3, GCS or Azure, or a folder."""
 
+import contextlib
 import os
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -42,6 +44,10 @@ _CLIENT: "ClientConfig" = {
 # How S3, GCS and Azure answer in XML. What follows may quote the request.
 _ANSWER = re.compile(r"<Code>([^<]{1,100})</Code>\s*<Message>([^<]{1,200})</Message>")
 _XML = re.compile(r"<\?xml|<Error")
+# The codes by which S3 and GCS, and Azure, say so.
+_NO_BUCKET = re.compile(r"<Code>(?:NoSuchBucket|ContainerNotFound)</Code>")
+# After so long, the answer that an object is missing is not believed without asking whether the bucket is.
+_BUCKET_SECONDS = 5.0
 # Names of objects are long, and are in it twice.
 _REASON_CHARACTERS = 800
 _Result = TypeVar("_Result")
@@ -49,6 +55,13 @@ _Result = TypeVar("_Result")
 
 class StorageError(Exception):
     """The storage does not do what it should. It may work again later."""
+
+
+class NoBucketError(StorageError):
+    """The bucket itself is missing, so nothing can be said about any object."""
+
+    def __init__(self) -> None:
+        super().__init__("The bucket does not exist. Create it, or correct its name.")
 
 
 class TooLargeError(StorageError):
@@ -137,22 +150,23 @@ class ObjectStorage:
     def __init__(self, store: ObjectStore, *, threads: int = _THREADS) -> None:
         self._store = store
         self._threads = Threads(threads)
+        self._bucket_seen_at = -_BUCKET_SECONDS
 
     def create(self, name: str, data: bytes) -> bool:
         """See :class:`Storage`."""
         try:
-            self._write(lambda: obstore.put(self._store, name, data, mode="create", use_multipart=False))
+            self._without_object(lambda: obstore.put(self._store, name, data, mode="create", use_multipart=False))
         except AlreadyExistsError:
             return False
         return True
 
     def write(self, name: str, data: bytes) -> None:
         """See :class:`Storage`."""
-        self._write(lambda: obstore.put(self._store, name, data))
+        self._without_object(lambda: obstore.put(self._store, name, data))
 
     def writer(self, name: str) -> Writer:
         """See :class:`Storage`."""
-        return _Writer(self._call(obstore.open_writer, name, buffer_size=_PART_BYTES), self._write)
+        return _Writer(self._call(obstore.open_writer, name, buffer_size=_PART_BYTES), self._without_object)
 
     def read(self, name: str, *, limit: int) -> bytes:
         """See :class:`Storage`."""
@@ -178,6 +192,7 @@ class ObjectStorage:
         try:
             found: int = self._call(obstore.head, name)["size"]
         except NoObjectError:
+            self._check_bucket(name)
             return None
         return found
 
@@ -185,14 +200,14 @@ class ObjectStorage:
         """See :class:`Storage`."""
         pages = self._call(obstore.list, prefix)
         while True:
-            page = self._wait(lambda: next(pages, None))
+            page = self._without_object(lambda: next(pages, None))
             if page is None:
                 return
             yield from (Entry(each["path"], each["size"], each["last_modified"].timestamp()) for each in page)
 
     def folders(self, prefix: str) -> list[str]:
         """See :class:`Storage`."""
-        found = self._call(obstore.list_with_delimiter, prefix)
+        found = self._without_object(lambda: obstore.list_with_delimiter(self._store, prefix))
         return sorted(each.rstrip("/").rpartition("/")[2] for each in found["common_prefixes"])
 
     def delete(self, names: Iterable[str]) -> None:
@@ -223,12 +238,20 @@ class ObjectStorage:
                 except NoObjectError:
                     continue
 
-    def _write(self, call: Callable[[], _Result]) -> _Result:
-        """Do as :meth:`_wait`. To write needs no object, so what is not there is the bucket."""
+    def _check_bucket(self, name: str) -> None:
+        """Raise :class:`NoBucketError` if the bucket is missing. The answer to a HEAD has no body that says so."""
+        if isinstance(self._store, LocalStore) or time.monotonic() < self._bucket_seen_at + _BUCKET_SECONDS:
+            return
+        with contextlib.suppress(NoObjectError):
+            self._call(obstore.get, name)
+        self._bucket_seen_at = time.monotonic()
+
+    def _without_object(self, call: Callable[[], _Result]) -> _Result:
+        """Do as :meth:`_wait`. To write or to list needs no object, so what is not there is the bucket."""
         try:
             return self._wait(call)
         except NoObjectError:
-            raise StorageError("The bucket does not exist. Create it, or correct its name.") from None
+            raise NoBucketError from None
 
     def _call(self, function: Callable[..., _Result], *arguments: Any, **named: Any) -> _Result:
         return self._wait(lambda: function(self._store, *arguments, **named))
@@ -243,11 +266,13 @@ def _translated(call: Callable[[], _Result]) -> _Result:
     """Return what the call returns. Raises the errors of this module in the place of obstore's."""
     try:
         return call()
-    except (NotFoundError, FileNotFoundError):
-        raise NoObjectError from None
     except AlreadyExistsError:
         raise
     except (BaseError, OSError) as error:
+        if _NO_BUCKET.search(str(error)):
+            raise NoBucketError from None
+        if isinstance(error, NotFoundError | FileNotFoundError):
+            raise NoObjectError from None
         raise StorageError(_reason(error)) from None
 
 

@@ -13,7 +13,7 @@ from obstore.store import S3Store
 
 from devcluster.backends import local
 from tts_server.jobs.start_check import storage_problem
-from tts_server.jobs.storage import open_storage
+from tts_server.jobs.storage import NoBucketError, ObjectStorage, open_storage
 
 from .conftest import commands_that_name, open_store
 
@@ -58,6 +58,22 @@ def test_a_presigned_link_needs_no_key(s3: local.S3, store: S3Store, key: str) -
     link = obstore.sign(store, "GET", key, timedelta(minutes=1))
     assert requests.get(link, verify=str(s3.gateway.ca_file), timeout=5).content == b"audio"
     assert requests.get(link[:-1], verify=str(s3.gateway.ca_file), timeout=5).status_code == 403
+
+
+def test_a_bucket_that_is_missing_is_no_missing_object(s3: local.S3, key: str) -> None:
+    storage = ObjectStorage(open_store(s3, s3.gateway.ca_file.read_text(), bucket="nobody"))
+    for call in (
+        lambda: storage.read(key, limit=1),
+        lambda: storage.read_range(key, 0, 1),
+        lambda: storage.size(key),
+        lambda: list(storage.walk("jobs/")),
+        lambda: storage.folders("jobs/"),
+        lambda: storage.create(key, b""),
+        lambda: storage.write(key, b""),
+        lambda: storage.delete([key]),
+    ):
+        with pytest.raises(NoBucketError):
+            call()
 
 
 @pytest.mark.parametrize("end", [local.S3.stop, local.S3.kill], ids=["stopped", "killed"])

@@ -33,7 +33,7 @@ from tts_server.jobs.model import MAX_CHARACTERS, End, Job, JobName, is_id, to_j
 from tts_server.jobs.queue.tasks import QueueError, Task
 from tts_server.jobs.records import DamagedRecordError
 from tts_server.jobs.runtime import Jobs
-from tts_server.jobs.storage import StorageError
+from tts_server.jobs.storage import NoBucketError, StorageError
 
 log = logging.getLogger(__name__)
 blueprint = Blueprint("jobs", __name__)
@@ -62,6 +62,14 @@ def storage_failed(error: Exception) -> Response:
             retry_after=RETRY_SECONDS,
         )
     )
+
+
+@blueprint.errorhandler(NoBucketError)
+def bucket_missing(error: NoBucketError) -> Response:
+    """Answer while the bucket is missing: that says nothing about whether a job exists."""
+    log.warning("storage or queue failed", extra={"reason": str(error)})
+    message = "The bucket in which jobs are kept does not exist."
+    return error_response(ApiError(503, message, code="storage_unavailable", retry_after=RETRY_SECONDS))
 
 
 @blueprint.errorhandler(DamagedRecordError)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from flask.testing import FlaskClient
@@ -11,6 +12,7 @@ from tests.unit.server.jobs.serving import PATH, jobs_of, served, submit
 from tts_server.jobs import layout
 from tts_server.jobs.model import JobName, time_of
 from tts_server.jobs.records import RECORD_BYTES
+from tts_server.jobs.storage import NoBucketError
 
 
 @pytest.fixture
@@ -70,6 +72,20 @@ def test_a_damaged_job_can_be_removed(client: FlaskClient, damaged: Callable[[Jo
     assert removed.json == {"id": name.id, "object": "audio.job", "deleted": True}
     assert client.get(f"{PATH}/{name.id}").status_code == 404
     assert jobs_of(client).storage.folders(f"{layout.JOBS}{name.tenant}/") == []
+
+
+def test_a_bucket_that_is_missing_is_no_missing_job(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object, **__: object) -> NoReturn:
+        raise NoBucketError
+
+    name, storage = submit(client), jobs_of(client).storage
+    for method in ("read", "size", "folders", "walk", "create"):
+        monkeypatch.setattr(storage, method, missing)
+    for method, path in (("GET", ""), ("GET", f"/{name.id}"), ("GET", f"/{name.id}/audio"), ("DELETE", f"/{name.id}")):
+        answer = client.open(PATH + path, method=method)
+        assert answer.json
+        assert (answer.status_code, answer.json["error"]["code"]) == (503, "storage_unavailable")
+        assert "bucket in which jobs are kept does not exist" in answer.json["error"]["message"]
 
 
 def test_a_job_whose_plan_is_damaged_is_shown(client: FlaskClient) -> None:

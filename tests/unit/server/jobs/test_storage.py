@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from obstore.exceptions import NotFoundError
 from obstore.store import MemoryStore
 
 from tts_server.jobs.storage import (
     Entry,
+    NoBucketError,
     NoObjectError,
     ObjectStorage,
     Storage,
@@ -91,6 +93,29 @@ def test_the_reason_of_a_bucket_is_told_without_the_rest_of_its_answer(separator
 
 def _raise(error: Exception) -> None:
     raise error
+
+
+@pytest.mark.parametrize("code", ["NoSuchBucket", "ContainerNotFound"])
+def test_a_bucket_that_is_missing_is_no_missing_object(code: str) -> None:
+    storage = ObjectStorage(MemoryStore())
+    answer = f"Object at location a not found: 404 Not Found: <Error><Code>{code}</Code></Error>"
+    with pytest.raises(NoBucketError, match="The bucket does not exist"):
+        storage._wait(lambda: _raise(NotFoundError(answer)))
+    with pytest.raises(NoObjectError):
+        storage._wait(lambda: _raise(NotFoundError(answer.replace(code, "NoSuchKey"))))
+
+
+def test_an_object_that_is_missing_is_asked_for_twice_only_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def get(_: object, name: str) -> None:
+        asked.append(name)
+        raise NotFoundError("<Code>NoSuchKey</Code>")
+
+    storage = ObjectStorage(MemoryStore())
+    monkeypatch.setattr("tts_server.jobs.storage.obstore.get", get)
+    assert [storage.size(each) for each in "abc"] == [None] * 3
+    assert asked == ["a"]
 
 
 def test_a_folder_has_no_links(storage: Storage) -> None:
