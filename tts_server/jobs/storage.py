@@ -4,7 +4,7 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -111,8 +111,8 @@ class Storage(Protocol):
         """Write an object, also over another one."""
         ...
 
-    def writer(self, name: str) -> Writer:
-        """Return a writer of a large object."""
+    def writer(self, name: str, headers: Mapping[str, str] | None = None) -> Writer:
+        """Return a writer of a large object. A link to it answers with these headers."""
         ...
 
     def read(self, name: str, *, limit: int) -> bytes:
@@ -164,9 +164,12 @@ class ObjectStorage:
         """See :class:`Storage`."""
         self._without_object(lambda: obstore.put(self._store, name, data))
 
-    def writer(self, name: str) -> Writer:
+    def writer(self, name: str, headers: Mapping[str, str] | None = None) -> Writer:
         """See :class:`Storage`."""
-        return _Writer(self._call(obstore.open_writer, name, buffer_size=_PART_BYTES), self._without_object)
+        # A folder keeps no headers, and has no links.
+        attributes = None if isinstance(self._store, LocalStore) else headers
+        opened = self._call(obstore.open_writer, name, attributes=attributes, buffer_size=_PART_BYTES)
+        return _Writer(opened, self._without_object)
 
     def read(self, name: str, *, limit: int) -> bytes:
         """See :class:`Storage`."""

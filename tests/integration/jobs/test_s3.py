@@ -12,6 +12,8 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedEr
 from obstore.store import S3Store
 
 from devcluster.backends import local
+from tts_server.jobs.download import headers_of
+from tts_server.jobs.model import Job, Options, new_id
 from tts_server.jobs.start_check import storage_problem
 from tts_server.jobs.storage import NoBucketError, ObjectStorage, open_storage
 
@@ -58,6 +60,22 @@ def test_a_presigned_link_needs_no_key(s3: local.S3, store: S3Store, key: str) -
     link = obstore.sign(store, "GET", key, timedelta(minutes=1))
     assert requests.get(link, verify=str(s3.gateway.ca_file), timeout=5).content == b"audio"
     assert requests.get(link[:-1], verify=str(s3.gateway.ca_file), timeout=5).status_code == 403
+
+
+def test_a_link_answers_with_the_title_as_file_name(s3: local.S3, store: S3Store, key: str) -> None:
+    job = Job("shop", new_id(), 0.0, "fake", 1, "", Options("one", title="山水"), "")
+    headers = headers_of(job, "audio-1.mp3", "audio/mpeg")
+    storage = ObjectStorage(store)
+    for size in (5, 20 << 20):  # in one request, and in parts
+        writer = storage.writer(key, headers)
+        writer.write(bytes(size))
+        writer.close()
+        link = storage.link(key, 60)
+        assert link
+        answer = requests.get(link, verify=str(s3.gateway.ca_file), timeout=20)
+        assert len(answer.content) == size
+        assert {name: answer.headers[name] for name in headers} == headers
+        assert answer.headers["Content-Disposition"].endswith("filename*=UTF-8''%E5%B1%B1%E6%B0%B4.mp3")
 
 
 def test_a_bucket_that_is_missing_is_no_missing_object(s3: local.S3, key: str) -> None:

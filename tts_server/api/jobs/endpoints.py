@@ -29,6 +29,7 @@ from tts_server.api.schema.jobs import (
     parse_job_query,
 )
 from tts_server.jobs import layout
+from tts_server.jobs.download import captions_type
 from tts_server.jobs.model import MAX_CHARACTERS, End, Job, JobName, is_id, to_json
 from tts_server.jobs.queue.tasks import QueueError, Task
 from tts_server.jobs.records import DamagedRecordError
@@ -164,7 +165,7 @@ def subtitles(job_id: str) -> Response:
     end = _completed(found)
     if end.audio is None or not end.audio.subtitles:
         raise ApiError(404, "The job has no captions. Ask for them with 'subtitles'.", code="no_subtitles")
-    kind = "text/vtt; charset=utf-8" if end.audio.subtitles.endswith("vtt") else "application/x-subrip; charset=utf-8"
+    kind = captions_type(end.audio.subtitles)
     size = _jobs().storage.size(layout.file(found.name, end.audio.subtitles)) or 0
     return file_response(_jobs(), found, end.audio.subtitles, kind, size)
 

@@ -1,8 +1,6 @@
 """Responses with the files of jobs: a redirect to a bucket, or the file itself, also in parts."""
 
-import re
 from collections.abc import Iterator
-from urllib.parse import quote
 
 from flask import Response, request
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
@@ -10,12 +8,12 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from tts_server.api.context import context
 from tts_server.api.errors import ApiError, error_response
 from tts_server.jobs import layout
+from tts_server.jobs.download import disposition
 from tts_server.jobs.model import Job
 from tts_server.jobs.runtime import Jobs
 from tts_server.jobs.storage import NoObjectError, Storage
 
 _READ_BYTES = 1 << 20
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f"*/:<>?\\|]+')
 
 
 def file_response(jobs: Jobs, job: Job, file: str, content_type: str, size: int) -> Response:
@@ -25,18 +23,7 @@ def file_response(jobs: Jobs, job: Job, file: str, content_type: str, size: int)
     link = jobs.storage.link(name, seconds) if seconds else None
     if link:
         return Response(status=302, headers={"Location": link, "Cache-Control": "no-store"})
-    return _sent(jobs.storage, name, _disposition(job, file.rpartition(".")[2]), content_type, size)
-
-
-def _disposition(job: Job, extension: str) -> str:
-    """Return a Content-Disposition whose name is the title of the job, without what some systems do not allow.
-
-    Headers are ASCII, so another title is percent-encoded, beside the id for old clients (RFC 6266, section 4.3).
-    """
-    title = _UNSAFE.sub(" ", job.options.title).strip(" .")
-    if title.isascii():
-        return f'attachment; filename="{title or job.id}.{extension}"'
-    return f"attachment; filename=\"{job.id}.{extension}\"; filename*=UTF-8''{quote(title, safe='')}.{extension}"
+    return _sent(jobs.storage, name, disposition(job, file.rpartition(".")[2]), content_type, size)
 
 
 def _may_redirect() -> bool:

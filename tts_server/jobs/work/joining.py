@@ -11,9 +11,10 @@ from tts_server.audio.resampling import resampled_length
 from tts_server.audio.tags import Tags
 from tts_server.audio.wav import UNKNOWN_BYTES, Coding
 from tts_server.jobs import layout
+from tts_server.jobs.download import captions_type, headers_of
 from tts_server.jobs.model import Audio, Chapter, Job
 from tts_server.jobs.planning.plan import Plan, PlannedSegment, read_segments
-from tts_server.jobs.storage import Storage
+from tts_server.jobs.storage import Storage, Writer
 from tts_server.jobs.threads import Threads, ahead
 from tts_server.jobs.work.segments import read_pcm, read_samples, read_times
 from tts_server.timing.alignment import TimedSentence, milliseconds
@@ -95,13 +96,16 @@ class Joiner:
 
     def _write_audio(self, name: str, output_format: Format, measured: _Measured) -> int:
         """Write the file, and return its size in bytes."""
-        writer = self._storage.writer(layout.file(self._job.name, name))
+        writer = self._writer(name, output_format.content_type(self._rate))
         size = 0
         for data in self._file(output_format, measured):
             writer.write(data)
             size += len(data)
         writer.close()
         return size
+
+    def _writer(self, name: str, content_type: str) -> Writer:
+        return self._storage.writer(layout.file(self._job.name, name), headers_of(self._job, name, content_type))
 
     def _file(self, output_format: Format, measured: _Measured) -> Iterator[bytes]:
         """Yield the file with its length in the header."""
@@ -138,7 +142,7 @@ class Joiner:
                 self._threads.call(encoder.close)
 
     def _write_subtitles(self, name: str) -> None:
-        writer = self._storage.writer(layout.file(self._job.name, name))
+        writer = self._writer(name, captions_type(name))
         is_vtt = self._job.options.subtitles == "vtt"
         if is_vtt:
             writer.write(_VTT_HEAD.encode())

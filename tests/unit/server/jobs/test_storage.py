@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import obstore
 import pytest
 from obstore.exceptions import NotFoundError
 from obstore.store import MemoryStore
@@ -61,6 +62,17 @@ def test_an_object_written_in_parts_is_there_at_the_end(storage: Storage) -> Non
     assert storage.size("a/large") is None
     writer.close()
     assert storage.size("a/large") == 20 << 20
+
+
+def test_an_object_keeps_the_headers_of_its_links(tmp_path: Path) -> None:
+    memory = MemoryStore()
+    headers = {"Content-Type": "audio/mpeg", "Content-Disposition": 'attachment; filename="book.mp3"'}
+    for storage in (ObjectStorage(memory), open_storage(str(tmp_path))):
+        writer = storage.writer("a", headers)
+        writer.write(b"audio")
+        writer.close()
+        assert storage.read("a", limit=5) == b"audio"
+    assert obstore.get(memory, "a").attributes == headers
 
 
 def test_lists(storage: Storage) -> None:

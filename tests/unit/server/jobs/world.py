@@ -1,6 +1,6 @@
 """Jobs on a storage in memory, with a voice that says each character as a few samples."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -178,8 +178,8 @@ class CrashingStorage:
     def write(self, name: str, data: bytes) -> None:
         self._change(lambda: self._storage.write(name, data))
 
-    def writer(self, name: str) -> Writer:
-        return _CrashingWriter(self._storage.writer(name), self._change)
+    def writer(self, name: str, headers: Mapping[str, str] | None = None) -> Writer:
+        return _CrashingWriter(self._storage.writer(name, headers), self._change)
 
     def read(self, name: str, *, limit: int) -> bytes:
         return self._storage.read(name, limit=limit)
