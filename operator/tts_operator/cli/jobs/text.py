@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from urllib.parse import urlencode
 
+from tts_operator.cli.jobs import epub
 from tts_operator.cli.refused import RefusedError
 
 PATH = "/v1/audio/jobs"
@@ -18,8 +19,9 @@ CHARACTERS_MAX = 2_000_000
 BYTES_MAX = 4 * CHARACTERS_MAX + 3
 """In UTF-8, with a byte order mark."""
 STANDARD_INPUT = "-"
-BINARY = (b"PK\x03\x04", b"%PDF", b"\xd0\xcf\x11\xe0", b"{\\rtf")
-"""How .epub and .docx, .pdf, .doc, and .rtf begin."""
+ZIP = b"PK\x03\x04"
+BINARY = (ZIP, b"%PDF", b"\xd0\xcf\x11\xe0", b"{\\rtf")
+"""How .docx, .pdf, .doc, and .rtf begin."""
 MARKDOWN = (".md", ".markdown")
 
 
@@ -38,7 +40,8 @@ def read(file: str) -> bytes:
         if file == STANDARD_INPUT:
             return sys.stdin.buffer.read(BYTES_MAX + 1)
         with open(file, "rb") as stream:  # noqa: PTH123 - a Path would drop a trailing slash, and then open the file
-            return stream.read(BYTES_MAX + 1)
+            data = stream.read(BYTES_MAX + 1)
+            return data + stream.read(epub.BYTES_MAX + 1 - len(data)) if data.startswith(ZIP) else data
     except OSError as error:
         raise RefusedError(f"cannot read {file!r}: {error.strerror}") from None
     except ValueError:  # the name contains NUL
@@ -46,7 +49,27 @@ def read(file: str) -> bytes:
 
 
 def decode(data: bytes, file: str) -> str:
-    """Return the text, if a job can read it. Raises RefusedError with what to do instead."""
+    """Return the text, also that of an EPUB book, if a job can read it. Raises RefusedError with what to do instead."""
+    text = _book(data, file) if data.startswith(ZIP) else _plain(data, file)
+    if len(text) > CHARACTERS_MAX:
+        raise RefusedError(_too_long(file, f"{len(text):,}"))
+    if not text.strip():
+        raise RefusedError(f"{file} has no text")
+    return text
+
+
+def _book(data: bytes, file: str) -> str:
+    if len(data) > epub.BYTES_MAX:
+        raise RefusedError(f"{file} has more than {epub.BYTES_MAX >> 20} MiB")
+    if not epub.is_book(data):
+        return _plain(data, file)
+    try:
+        return epub.text_of(data)
+    except epub.EpubError as error:
+        raise RefusedError(f"{file} {error}") from None
+
+
+def _plain(data: bytes, file: str) -> str:
     if data.startswith(BINARY):
         raise RefusedError(
             f"{file} is not plain text. Convert it first: `pandoc {shlex.quote(file)} -t plain -o book.txt`"
@@ -54,17 +77,12 @@ def decode(data: bytes, file: str) -> str:
     if len(data) > BYTES_MAX:
         raise RefusedError(_too_long(file, f"more than {CHARACTERS_MAX:,}"))
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise RefusedError(
             f"{file} is not UTF-8 (byte {error.start}). Convert it first. If it is Chinese, it may be GBK: "
             f"`iconv -f GB18030 -t UTF-8 {shlex.quote(file)} > book.txt`"
         ) from None
-    if len(text) > CHARACTERS_MAX:
-        raise RefusedError(_too_long(file, f"{len(text):,}"))
-    if not text.strip():
-        raise RefusedError(f"{file} has no text")
-    return text
 
 
 def submission(text: str, file: str, options: Mapping[str, str], metadata: Iterable[tuple[str, str]]) -> Submission:
