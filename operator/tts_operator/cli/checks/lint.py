@@ -9,6 +9,7 @@ from pathlib import Path as File
 
 from tts_operator.api import API_VERSION, GROUP, KIND
 from tts_operator.api.object_schema import schema
+from tts_operator.api.ttsservice import InvalidSpecError
 from tts_operator.cli import output as printing
 from tts_operator.cli.checks import manifests
 from tts_operator.cli.checks.manifests import Manifest
@@ -87,10 +88,16 @@ def _found(manifest: Manifest, rules: Rules, namespace: str, *, cel: bool) -> It
         return
     full = with_defaults({**body, "status": {}}, whole)
     full.pop("status")
-    if cel:
-        yield from broken(full, whole)
+    against = list(broken(full, whole)) if cel else []
+    yield from against
     own = str(body["metadata"].get("namespace") or namespace)
-    for each in violations(full, rules, own):
+    try:
+        forbidden = violations(full, rules, own)
+    except InvalidSpecError as error:
+        if not against:  # else it is the same problem
+            yield Problem(path=("spec",), text=str(error))
+        return
+    for each in forbidden:
         at, _, told = each.partition(": ")
         yield Problem(path=path_of(at), text=f"{told} (policy)")
 

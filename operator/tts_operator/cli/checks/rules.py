@@ -51,7 +51,12 @@ def _holds(rule: str, value: Any) -> bool:
         import cel  # noqa: PLC0415 - the structure can be checked without it
     except ImportError as error:
         raise RulesUnavailableError from error
-    functions: dict[str, Callable[..., Any]] = {"quantity": _checked, "compareTo": _compared, "isSorted": _is_sorted}
+    functions: dict[str, Callable[..., Any]] = {
+        "quantity": _checked,
+        "compareTo": _compared,
+        "isSorted": _is_sorted,
+        "replace": str.replace,
+    }
     return bool(_program(rule).execute(cel.Context(variables={"self": value}, functions=functions)))
 
 
