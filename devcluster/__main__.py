@@ -27,6 +27,7 @@ examples:
                                                            a control plane with fake nodes, ready in seconds
   python -m devcluster up --ingress                        and an ingress controller (Traefik)
   python -m devcluster up --kafka --s3                     and a Kafka broker and an S3 server; `status` says where
+  python -m devcluster up --keda                           and KEDA, which scales by events
   export KUBECONFIG=$(python -m devcluster kubeconfig)
   $(python -m devcluster bin kubectl) get nodes
   python -m devcluster build-image Dockerfile.server ghcr.io/tts-operator/tts-server:dev
@@ -92,6 +93,9 @@ def _parser() -> argparse.ArgumentParser:
         help="run an S3 server (versitygw); the cluster keeps it until `down`",
     )
     up_parser.add_argument(
+        "--keda", action="store_true", default=None, help="install KEDA; the cluster keeps it until `down`"
+    )
+    up_parser.add_argument(
         "--timeout", type=float, default=180, help="seconds to wait for readiness, not counting compilation"
     )
     command("down", "remove the cluster and everything it created")
@@ -127,6 +131,7 @@ def _run(arguments: argparse.Namespace, provider: Provider, progress: Progress) 
                 ingress=arguments.ingress,
                 kafka=arguments.kafka,
                 s3=arguments.s3,
+                keda=arguments.keda,
                 timeout=arguments.timeout,
             )
         )

@@ -88,6 +88,7 @@ MODULES = {
         Module("helm", "helm.sh/helm/v3", ("helm.sh/helm/v3/internal/version.version",)),
         Module("traefik", "github.com/traefik/traefik/v3", ("github.com/traefik/traefik/v3/pkg/version.Version",)),
         Module("versitygw", "github.com/versity/versitygw", ("main.Version",)),
+        Module("keda", "github.com/kedacore/keda/v2", ("github.com/kedacore/keda/v2/version.Version",)),
         Module("pause", ""),
     )
 }
@@ -105,12 +106,15 @@ _PACKAGES: dict[str, tuple[str, str]] = {
     "helm": ("helm", "helm.sh/helm/v3/cmd/helm"),
     "traefik": ("traefik", "github.com/traefik/traefik/v3/cmd/traefik"),
     "versitygw": ("versitygw", "github.com/versity/versitygw/cmd/versitygw"),
+    "keda": ("keda", "github.com/kedacore/keda/v2/cmd/operator"),
+    "keda-adapter": ("keda", "github.com/kedacore/keda/v2/cmd/adapter"),
     "pause": ("pause", "."),
 }
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 NODE = ("kubelet", "kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr", "pause", "coredns", "metrics-server")
 INGRESS = ("traefik",)
 S3 = ("versitygw",)
+KEDA = ("keda", "keda-adapter")
 PROGRAMS = tuple(_PACKAGES)
 
 

@@ -32,6 +32,8 @@ class Size:
     """Whether to run Kafka. Only devcluster supports it."""
     s3: bool | None = None
     """Whether to run an S3 server. Only devcluster supports it."""
+    keda: bool | None = None
+    """Whether to install KEDA. Only devcluster supports it."""
     timeout: float = 180
     """Seconds to wait for readiness, not counting compilation."""
 
@@ -64,7 +66,7 @@ class Devcluster:
 
     def up(self, size: Size) -> None:
         """Create the cluster, or repair it."""
-        patch = bringup.SpecPatch(size.nodes, size.kwok, size.ingress, size.kafka, size.s3)
+        patch = bringup.SpecPatch(size.nodes, size.kwok, size.ingress, size.kafka, size.s3, size.keda)
         bringup.up(self.name, patch, size.timeout, self.progress)
 
     def down(self) -> None:
@@ -202,7 +204,7 @@ def choose(name: str, progress: Progress, environ: Mapping[str, str] = os.enviro
 
 
 def _refuse_addons(size: Size) -> None:
-    addons = {"ingress": "an ingress controller", "kafka": "Kafka", "s3": "an S3 server"}
+    addons = {"ingress": "an ingress controller", "kafka": "Kafka", "s3": "an S3 server", "keda": "KEDA"}
     for option, what in addons.items():
         if getattr(size, option):
             raise DevclusterError(f"`--{option}` requires CLUSTER=devcluster; install {what} in your cluster yourself")

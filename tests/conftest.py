@@ -47,7 +47,7 @@ def _up(name: str, size: Size) -> None:
     command = [sys.executable, "-m", "devcluster", "up", f"--name={name}"]
     command += [f"--nodes={size.nodes}"] if size.nodes is not None else []
     command += [f"--kwok={size.kwok}"] if size.kwok is not None else []
-    command += [f"--{addon}" for addon in ("ingress", "kafka", "s3") if getattr(size, addon)]
+    command += [f"--{addon}" for addon in ("ingress", "kafka", "s3", "keda") if getattr(size, addon)]
     subprocess.run(command, cwd=ROOT, check=True, timeout=3000)
 
 
@@ -82,4 +82,14 @@ def backends(three_zones: Product) -> Devcluster:
     if not isinstance(provider, Devcluster):
         pytest.skip("Kafka and the S3 server are devcluster's")
     _up(provider.name, Size(kafka=True, s3=True))
+    return provider
+
+
+@pytest.fixture(scope="session")
+def keda(three_zones: Product) -> Devcluster:
+    """That cluster, with KEDA, which is compiled and installed with the first who asks."""
+    provider = three_zones.provider
+    if not isinstance(provider, Devcluster):
+        pytest.skip("KEDA is devcluster's")
+    _up(provider.name, Size(keda=True))
     return provider

@@ -58,7 +58,7 @@ FILES = {
 def definitions(progress: Progress, names: Iterable[str] = OPERATOR_CRDS) -> list[dict[str, Any]]:
     """Return CustomResourceDefinitions by name, downloading those that are not in Go's cache."""
     files = [FILES[name] for name in names]
-    folders = _folders(sorted({module for module, _ in files}), progress)
+    folders = module_folders(FOLDER, sorted({module for module, _ in files}), progress)
     return [_read(folders[module] / file) for module, file in files]
 
 
@@ -67,12 +67,12 @@ def gateway_api_version() -> str:
     return required_version((FOLDER / "go.mod").read_text(), _GATEWAY_API)
 
 
-def _folders(modules: list[str], progress: Progress) -> dict[str, Path]:
-    """Return the folder of each module in Go's cache, by module path."""
-    go = toolchain(go_directive((FOLDER / "go.mod").read_text()), progress)
+def module_folders(folder: Path, modules: list[str], progress: Progress) -> dict[str, Path]:
+    """Return the folder of each module in Go's cache, by module path. The go.mod in `folder` has their versions."""
+    go = toolchain(go_directive((folder / "go.mod").read_text()), progress)
     done = shell.run(
         [go, "mod", "download", "-json", *modules],
-        cwd=FOLDER,
+        cwd=folder,
         timeout=DOWNLOAD_TIMEOUT,
         env={"GOFLAGS": "-mod=readonly", "GOWORK": "off", "GOTOOLCHAIN": "local"},
     )

@@ -122,5 +122,5 @@ def is_ready(node: Manifest) -> bool:
 
 def is_true(body: Manifest, condition: str) -> bool:
     """Whether the object's condition of this type has the status True."""
-    conditions = body.get("status", {}).get("conditions", [])
+    conditions = body.get("status", {}).get("conditions") or []  # null in a CRD that was just created
     return any(each["type"] == condition and each["status"] == "True" for each in conditions)

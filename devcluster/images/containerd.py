@@ -1,4 +1,4 @@
-"""Images in the nodes' containerd: the pause image, and images loaded from an archive."""
+"""Images in the nodes' containerd: those of a single program, and images loaded from an archive."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import json
 import platform
 import tarfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -37,9 +38,21 @@ def responds(node: Node) -> bool:
 
 def ensure_pause(node: Node) -> None:
     """Import the pause image, whose container holds a pod's namespaces, unless the node has it."""
-    archive = _pause_archive()
-    if PAUSE not in ctr(node, "images", "list", "--quiet").split():
-        ctr(node, "images", "import", archive)
+    _ensure_program(node, "pause", PAUSE)
+
+
+def program_image(program: str) -> str:
+    """Return the reference of the image that contains nothing but a program. Its tag follows the program's sources."""
+    return f"localhost/devcluster/{program}:{path_of(program).parent.name}"
+
+
+def ensure_program(nodes: Sequence[Node], program: str) -> None:
+    """Import the image of a program into the nodes that lack it. The program must be compiled."""
+    tag = program_image(program)
+    _program_archive(program, tag)  # once, and not at the same time for each node
+    with ThreadPoolExecutor(max(1, len(nodes))) as pool:
+        for imported in [pool.submit(_ensure_program, node, program, tag) for node in nodes]:
+            imported.result()
 
 
 def load(archive: Path, tag: str, digest: str, nodes: tuple[Node, ...]) -> list[str]:
@@ -59,13 +72,19 @@ def load(archive: Path, tag: str, digest: str, nodes: tuple[Node, ...]) -> list[
         return [name for name in pool.map(import_into, nodes) if name]
 
 
-def _pause_archive() -> Path:
-    program = path_of("pause")
-    target = cache_home() / "images" / f"pause-{program.parent.name}.tar"
+def _ensure_program(node: Node, program: str, tag: str) -> None:
+    archive = _program_archive(program, tag)
+    if tag not in ctr(node, "images", "list", "--quiet").split():
+        ctr(node, "images", "import", archive, timeout=300)
+
+
+def _program_archive(name: str, tag: str) -> Path:
+    program = path_of(name)
+    target = cache_home() / "images" / f"{name}-{program.parent.name}.tar"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = target.with_suffix(f".{id(target)}.new")
-        scratch.write_bytes(single_file_image(program.read_bytes(), "/pause", PAUSE))
+        scratch.write_bytes(single_file_image(program.read_bytes(), f"/{name}", tag))
         scratch.replace(target)
     return target
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from devcluster import binaries, jars
-from devcluster.addons import ingress, kafka, kube_system, s3
+from devcluster.addons import ingress, kafka, keda, kube_system, s3
 from devcluster.controlplane import components, pki
 from devcluster.controlplane.apiclient import Api, ApiError, is_ready
 from devcluster.errors import DevclusterError
@@ -33,6 +33,7 @@ class SpecPatch:
     ingress: bool | None = None
     kafka: bool | None = None
     s3: bool | None = None
+    keda: bool | None = None
 
 
 def up(name: str, patch: SpecPatch, timeout: float, progress: Progress) -> Cluster:
@@ -60,6 +61,7 @@ def merge(known: Spec | None, patch: SpecPatch) -> Spec:
     ingress_enabled = patch.ingress if patch.ingress is not None else known is not None and known.ingress
     kafka_enabled = patch.kafka if patch.kafka is not None else known is not None and known.kafka
     s3_enabled = patch.s3 if patch.s3 is not None else known is not None and known.s3
+    keda_enabled = patch.keda if patch.keda is not None else known is not None and known.keda
     if not 0 <= nodes <= MAX_NODES or fake_nodes < 0:
         raise DevclusterError(f"a cluster can have 0 to {MAX_NODES} real nodes, and 0 or more kwok nodes")
     if known and nodes < known.nodes:
@@ -70,7 +72,9 @@ def merge(known: Spec | None, patch: SpecPatch) -> Spec:
         )
     if ingress_enabled and not nodes:
         raise DevclusterError("an ingress controller needs at least one real node (--nodes 1)")
-    return Spec(nodes, fake_nodes, ingress_enabled, kafka_enabled, s3_enabled)
+    if keda_enabled and not nodes:
+        raise DevclusterError("KEDA needs at least one real node (--nodes 1)")
+    return Spec(nodes, fake_nodes, ingress_enabled, kafka_enabled, s3_enabled, keda_enabled)
 
 
 def programs(spec: Spec) -> list[str]:
@@ -80,6 +84,7 @@ def programs(spec: Spec) -> list[str]:
         (("kwok",), spec.kwok),
         (binaries.INGRESS, spec.ingress),
         (binaries.S3, spec.s3),
+        (binaries.KEDA, spec.keda),
     )
     return [*binaries.CONTROL_PLANE, *(name for names, wanted in optional if wanted for name in names)]
 
@@ -127,6 +132,9 @@ class _Bringup:
         if self._spec.s3:
             with progress.step(f"start the S3 server at {s3.gateway(cluster).endpoint}"):
                 s3.ensure(cluster, api, self._supervisor, self._deadline)
+        if self._spec.keda:
+            with progress.step(f"start KEDA {keda.version()}"):
+                keda.ensure(cluster, api, self._supervisor, self._deadline, progress, nodes=self._nodes)
 
     def _control_plane(self) -> None:
         cluster, supervisor = self._cluster, self._supervisor

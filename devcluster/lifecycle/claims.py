@@ -23,6 +23,7 @@ class Spec:
     ingress: bool = False
     kafka: bool = False
     s3: bool = False
+    keda: bool = False
 
 
 @contextmanager

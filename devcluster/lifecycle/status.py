@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from devcluster.addons import kafka, s3
+from devcluster.addons import kafka, keda, s3
 from devcluster.controlplane.apiclient import Api, ApiError, is_ready
 from devcluster.host import cgroups, network
 from devcluster.host.processes import Supervisor
@@ -28,6 +28,8 @@ def describe(cluster: Cluster) -> tuple[list[str], bool]:
         lines += [f"  {line}" for line in kafka.describe(cluster)]
     if spec is not None and spec.s3:
         lines += [f"  {line}" for line in s3.describe(cluster)]
+    if spec is not None and spec.keda:
+        lines.append(f"  KEDA {keda.version()}, in the namespace {keda.NAMESPACE}")
     try:
         nodes = Api(cluster, timeout=5).nodes()
     except (OSError, ApiError) as error:

@@ -31,7 +31,7 @@ def built() -> None:
     progress = Progress()
     if isinstance(choose("dev", progress), Devcluster):
         debian.ensure([*debian.CONTROL_PLANE, *debian.NODE, *debian.IMAGES], progress)
-        binaries.ensure([program for program in binaries.PROGRAMS if program != "helm"], progress)
+        binaries.ensure([each for each in binaries.PROGRAMS if each not in ("helm", *binaries.KEDA)], progress)
         baseimage.ensure(progress)
 
 
