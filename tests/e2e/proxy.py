@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 import select
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,6 +27,8 @@ RUN_UNTIL_STDIN_CLOSES = '"$@" & read -r _; kill $!'
 NOT_FOUND = 404
 TIMEOUT_SECONDS = 30.0
 """For the start and the end of the proxy, and for each response."""
+WATCH_SECONDS = 2.0
+"""How long a watch waits for a change before it looks whether it is over."""
 
 
 class Proxy:
@@ -42,6 +47,33 @@ class Proxy:
         assert answer.ok, answer.text
         body: Json = answer.json()
         return body
+
+    def watch(self, namespace: str, kind: str, *, selector: str, over: threading.Event) -> Iterator[tuple[str, Json]]:
+        """Yield all objects, then each change, until `over`: ADDED, MODIFIED, or DELETED, and the object."""
+        url = f"{self._url}/{PATHS[kind].format(namespace=namespace)}"
+        listed = requests.get(url, {"labelSelector": selector}, timeout=TIMEOUT_SECONDS).json()
+        yield from (("ADDED", each) for each in listed["items"])
+        version = listed["metadata"]["resourceVersion"]
+        while not over.is_set():
+            asked = {"labelSelector": selector, "watch": "true", "resourceVersion": version}
+            # Where nothing changes for a while, the read times out, and the watch goes on from the last change.
+            with (
+                contextlib.suppress(requests.ConnectionError),
+                requests.get(url, asked, stream=True, timeout=(TIMEOUT_SECONDS, WATCH_SECONDS)) as answer,
+            ):
+                for line in answer.iter_lines(chunk_size=None):
+                    change = json.loads(line)
+                    assert change["type"] != "ERROR", change
+                    version = change["object"]["metadata"]["resourceVersion"]
+                    yield change["type"], change["object"]
+
+    def log(self, namespace: str, pod: str) -> Iterator[str]:
+        """Yield the lines of a pod's log until its container ends."""
+        url = f"{self._url}/{PATHS['pods'].format(namespace=namespace)}/{pod}/log"
+        with requests.get(url, {"follow": "true"}, stream=True, timeout=(TIMEOUT_SECONDS, None)) as answer:
+            assert answer.ok, answer.text
+            for line in answer.iter_lines(chunk_size=None):
+                yield line.decode()
 
 
 @contextmanager
