@@ -56,9 +56,9 @@ class Proxy:
         version = listed["metadata"]["resourceVersion"]
         while not over.is_set():
             asked = {"labelSelector": selector, "watch": "true", "resourceVersion": version}
-            # Where nothing changes for a while, the read times out, and the watch goes on from the last change.
+            # Where nothing changes for a while, a read times out, and the watch goes on from the last change.
             with (
-                contextlib.suppress(requests.ConnectionError),
+                contextlib.suppress(requests.ConnectionError, requests.Timeout),
                 requests.get(url, asked, stream=True, timeout=(TIMEOUT_SECONDS, WATCH_SECONDS)) as answer,
             ):
                 for line in answer.iter_lines(chunk_size=None):

@@ -112,7 +112,7 @@ class Lifecycle:
         self._stopping = True
 
     def before_exit(self, wait: Callable[[], object]) -> None:
-        """Let the process exit only when this call has returned. It begins after the last request, and takes seconds."""
+        """Let the process exit only when this call has returned. It begins after the last request."""
         self._before_exit.append(wait)
 
     def wait_before_exit(self) -> None:

@@ -340,8 +340,7 @@ def test_a_job_is_cancelled_halfway(deployment: Deployment, bucket: S3Store) -> 
 
 
 def test_a_worker_that_is_to_stop_finishes_what_is_in_hand(deployment: Deployment, bucket: S3Store) -> None:
-    # Without a name in its group, what it had goes to others at once, and not only when its pod is taken for lost.
-    deployment.start("guest", TTS_KAFKA_INSTANCE="")
+    deployment.start("guest")
     job = deployment.submit(book("辛"), chapters="heading")
     with watched(bucket, deployment.prefix, JobName(TENANT, job["id"])) as seen:
         until(lambda: "辛慢" in deployment.processes["guest"].spoken.read_text("utf-8"))

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.2
 _POLL_MESSAGES = 500
 _COMMIT_SECONDS = 1.0
+_LEAVE_SECONDS = 5.0
 _LOG_SECONDS = 10.0
 Place = tuple[str, int]
 """A topic and a partition of it."""
@@ -72,12 +73,24 @@ class Receiver:
         if self._greenlet:
             self._greenlet.kill()
             self._greenlet = None
-            self._threads.call(self._consumer.close)  # which asks _revoke to commit
+            self._threads.call(self._leave)
 
     def finish(self, place: Place, offset: int) -> None:
         """Note that nothing is left to do for a message."""
         if place in self._offsets:
             self._offsets[place].finish(offset)
+
+    def _leave(self) -> None:
+        """Leave the group, which asks _revoke to commit. On the thread that polls.
+
+        A member with a name does not leave when it is closed: its partitions are nobody's until its session times out.
+        A process that is told to stop is a pod that does not come back.
+        """
+        deadline = time.monotonic() + _LEAVE_SECONDS
+        self._consumer.unsubscribe()
+        while self._consumer.assignment() and time.monotonic() < deadline:
+            self._consumer.consume(1, _POLL_SECONDS)
+        self._consumer.close()
 
     def _receive_forever(self) -> None:
         committed_at = time.monotonic()
