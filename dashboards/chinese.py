@@ -31,6 +31,9 @@ CHINESE = {
     "Speech requests rejected per second, by the code of the error. Empty while none is rejected.": (
         "每秒被拒绝的语音请求，按错误码区分。没有拒绝时为空。"
     ),
+    "Speech responses per second that broke off after they had begun, by the code of the error.": (
+        "每秒在开始之后中断的语音响应，按错误码区分。"
+    ),
     "All requests per second, with probes and pages.": "每秒全部请求，包括探针和页面。",
     "Open connections of `/v1/audio/speech/stream`.": "`/v1/audio/speech/stream` 的连接数。",
     "Tasks that ended, per second, by result. Empty until one has ended.": (

@@ -104,6 +104,13 @@ REQUESTS_ROW = Row(
             stacked=True,
         ),
         graph(
+            "Responses that broke off",
+            "Speech responses per second that broke off after they had begun, by the code of the error.",
+            Query(f"sum by (reason) (rate(tts_interruptions_total{{{OURS}}}{RATE}))", "{{reason}}"),
+            unit=PER_SECOND,
+            stacked=True,
+        ),
+        graph(
             "Requests by endpoint",
             "All requests per second, with probes and pages.",
             Query(f"sum by (endpoint) (rate(tts_requests_total{{{OURS}}}{RATE}))", "{{endpoint}}"),
