@@ -23,6 +23,7 @@ child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=sys.stde
 def obey():
     for line in sys.stdin:
         child.send_signal(int(line))
+        print(flush=True)
     child.kill()
 threading.Thread(target=obey, daemon=True).start()
 code = child.wait()
@@ -40,7 +41,7 @@ class Guarded:
             self._guard = subprocess.Popen(
                 [sys.executable, "-c", _GUARD, *argv],
                 stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
                 stderr=out,
                 start_new_session=True,  # Ctrl-C is for the process that started it
                 env={**os.environ, **env},
@@ -55,10 +56,11 @@ class Guarded:
             )
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to the program. Does nothing if it has exited."""
+        """Send a signal to the program, and return once it is sent. Does nothing if the program has exited."""
         with contextlib.suppress(BrokenPipeError):
             self._orders.write(b"%d\n" % number)
             self._orders.flush()
+            self._answers.readline()
 
     def close(self, patience: float = 0) -> None:
         """End the program with SIGTERM and, if it is still running after `patience` seconds, with SIGKILL."""
@@ -70,8 +72,14 @@ class Guarded:
         with contextlib.suppress(BrokenPipeError):
             self._orders.close()
         self._guard.wait(10)
+        self._answers.close()
 
     @property
     def _orders(self) -> IO[bytes]:
         assert self._guard.stdin is not None  # noqa: S101 - it is a pipe
         return self._guard.stdin
+
+    @property
+    def _answers(self) -> IO[bytes]:
+        assert self._guard.stdout is not None  # noqa: S101 - it is a pipe
+        return self._guard.stdout
