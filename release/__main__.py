@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,7 +59,8 @@ def _run(arguments: argparse.Namespace, progress: Progress) -> None:
         if not release.target.exists():
             raise DevclusterError(f"{release.target.name} is not built: run `make release` first")
         with progress.step(f"push to {arguments.registry}"):
-            shell.run(["./load.sh", arguments.registry], cwd=release.target, timeout=3600)
+            path = f"{build.helm(progress).parent}{os.pathsep}{os.environ['PATH']}"
+            shell.run(["./load.sh", arguments.registry], cwd=release.target, timeout=3600, env={"PATH": path})
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ class Release:
         about = yaml.safe_load((CHART / "Chart.yaml").read_text())
         about.update(version=self.version, appVersion=self.tag)
         shell.run(
-            [_helm(self.progress), "package", CHART, f"--version={self.version}", f"--app-version={self.tag}",
+            [helm(self.progress), "package", CHART, f"--version={self.version}", f"--app-version={self.tag}",
              f"--destination={self.target}"]
         )  # fmt: skip
         packaged = self.target / f"tts-operator-{self.version}.tgz"
@@ -147,7 +147,8 @@ def _time() -> str:
     return datetime.datetime.fromtimestamp(int(epoch), datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _helm(progress: Progress) -> Path:
+def helm(progress: Progress) -> Path:
+    """Return the path of helm, compiled if it is missing."""
     binaries.ensure(["helm"], progress)
     return binaries.path_of("helm")
 
