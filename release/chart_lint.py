@@ -36,6 +36,7 @@ OTHER_KINDS = (
     "prometheusrules.monitoring.coreos.com",
     "applications.argoproj.io",
     "applicationsets.argoproj.io",
+    "appprojects.argoproj.io",
     "gitrepositories.source.toolkit.fluxcd.io",
     "ocirepositories.source.toolkit.fluxcd.io",
     "kustomizations.kustomize.toolkit.fluxcd.io",

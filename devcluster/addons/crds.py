@@ -53,7 +53,7 @@ FILES = {
     ),
     **{
         f"{kind}s.argoproj.io": ("github.com/argoproj/argo-cd/v3", f"manifests/crds/{kind}-crd.yaml")
-        for kind in ("application", "applicationset")
+        for kind in ("application", "applicationset", "appproject")
     },
     "kustomizations.kustomize.toolkit.fluxcd.io": (
         "github.com/fluxcd/kustomize-controller",

@@ -19,3 +19,8 @@ def one_line(text: object, most: int, *, end: bool = False) -> str:
     if len(shown) <= most:
         return shown
     return "..." + shown[-most:] if end else shown[: most - 1] + "…"
+
+
+def without_controls(text: str) -> str:
+    """Return a text whose lines cannot control a terminal."""
+    return "".join(each if each == "\n" or unicodedata.category(each) not in _UNSHOWN else " " for each in text)

@@ -16,7 +16,8 @@ class Dashboard(ApiModel):
     """A ConfigMap with a Grafana dashboard of the service, NAME-dashboard, which Grafana's sidecar loads."""
 
     enabled: bool = False
-    """Whether to create it. The dashboard shows the metrics that a PodMonitor collects."""
+    """Whether to create it. The dashboard shows the metrics that a PodMonitor collects. Needs features.dashboards in
+    the operator's chart."""
     labels: Labels = SIDECAR_LABEL
     """Labels by which your sidecar selects ConfigMaps. Default: the one of its own default and of
     kube-prometheus-stack."""

@@ -9,6 +9,7 @@ from tts_operator.json_object import Json
 from tts_operator.kube.client import Client
 from tts_operator.kube.resources import (
     CHILDREN,
+    CONFIG_MAPS,
     CUSTOM_RESOURCE_DEFINITIONS,
     NODES,
     OPTIONAL,
@@ -27,6 +28,7 @@ WITHOUT_NODES = (
     "`status.zones` stays empty, and pods are spread over zones only as far as possible (ScheduleAnyway) if their "
     "spec does not say how strictly"
 )
+WITHOUT_CONFIG_MAPS = "`spec.monitoring.dashboard` does not work"
 WITHOUT_DEFINITIONS = "the operator notices a new or removed optional kind within a minute instead of at once"
 
 
@@ -172,13 +174,19 @@ class Caches:
                 store,
                 changed,
                 namespace=namespace,
-                # An unreadable namespace must not hold up the others.
-                without=f"no TTSService in {namespace} is reconciled" if len(self._scopes) > 1 and not optional else "",
+                without=self._consequence(kind, namespace) if not optional else "",
                 optional=optional,
                 news=self._take_news,
             )
             for namespace in self._scopes
         ]
+
+    def _consequence(self, kind: Resource, namespace: str | None) -> str:
+        """Say what it means if a kind may not be listed in a namespace; empty if the operator cannot work then."""
+        if kind is CONFIG_MAPS:
+            return WITHOUT_CONFIG_MAPS
+        # An unreadable namespace must not hold up the others.
+        return f"no TTSService in {namespace} is reconciled" if len(self._scopes) > 1 else ""
 
     def _names_of(self, kind: Resource) -> ApiSource:
         return ApiSource(self._client, kind, namespace=None, selector="", metadata_only=True)

@@ -15,6 +15,8 @@ from tts_operator.reconcile.rollout.state import RolloutState
 from tts_operator.reconcile.status.deployment import SCALED_TO_ZERO
 
 CONDITIONS = frozenset({"Ready", "Available"})
+INTENDED = frozenset({SCALED_TO_ZERO, "RolloutPaused", "Undone"})
+"""Reasons of a condition that is False because somebody wants it so."""
 
 
 class ConditionCollector(Collector):
@@ -28,8 +30,8 @@ class ConditionCollector(Collector):
         """Compute the current metrics."""
         conditions = GaugeMetricFamily(
             "tts_operator_service_condition",
-            "1 while the condition Ready or Available of a TTSService is True, 0 while it is not. Available is absent "
-            "while the service is to have no pods.",
+            "1 while the condition Ready or Available of a TTSService is True, 0 while it is not. Absent while "
+            "somebody wants it to be False: with no replicas, a paused rollout, or one that was undone.",
             labels=["ttsservice", "condition"],
         )
         phases = GaugeMetricFamily(
@@ -41,7 +43,7 @@ class ConditionCollector(Collector):
         for body in self._services if self._leading() else ():
             name, status = f"{body['metadata']['namespace']}/{body['metadata']['name']}", body.get("status", {})
             for each in status.get("conditions", ()):
-                if each["type"] in CONDITIONS and each["reason"] != SCALED_TO_ZERO:
+                if each["type"] in CONDITIONS and each["reason"] not in INTENDED:
                     conditions.add_metric([name, each["type"]], float(each["status"] == "True"))
             state = RolloutState.read(status)
             if state is not None:

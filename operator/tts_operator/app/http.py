@@ -1,6 +1,7 @@
 """The operator's HTTP endpoints: /healthz, /readyz, /metrics, and /nodes for the other replicas."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -15,6 +16,9 @@ from tts_operator.json_object import Json
 MAX_LINE_BYTES = 32 << 10
 """Maximum length of a request line: a query about MAX_NODES nodes with names of 253 characters. With aiohttp's default
 of 8190, replicas would not answer each other in a large outage, and each would act as if it were alone."""
+PAGE_SECONDS = 1.0
+"""A page of metrics takes milliseconds for each hundred services, and anybody may ask for it. So it is made once in
+this time, however often it is asked for."""
 
 
 @asynccontextmanager
@@ -38,8 +42,10 @@ async def serve(
     async def readyz(_: web.Request) -> web.Response:
         return _probe_response(waiting_for())
 
+    recent = _Recent(metrics, PAGE_SECONDS)
+
     async def page(_: web.Request) -> web.Response:
-        return web.Response(body=metrics(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=recent.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def view(request: web.Request) -> web.Response:
         return web.json_response(nodes(request.query.getall("node", [])[:MAX_NODES]))
@@ -63,6 +69,23 @@ async def serve(
     finally:
         await runner.cleanup()
         await asyncio.sleep(0)  # lets the closed transports finish
+
+
+class _Recent:
+    """A page that is made again when it is older than so many seconds."""
+
+    def __init__(self, make: Callable[[], bytes], seconds: float) -> None:
+        self._make = make
+        self._seconds = seconds
+        self._page = b""
+        self._until = 0.0
+
+    def page(self) -> bytes:
+        """Return the page."""
+        now = time.monotonic()
+        if now >= self._until:
+            self._page, self._until = self._make(), now + self._seconds
+        return self._page
 
 
 def _probe_response(problem: str) -> web.Response:

@@ -9,6 +9,7 @@ import click
 
 from tts_operator.cli.refused import RefusedError, UnreachableError
 from tts_operator.cli.root import root
+from tts_operator.printable import without_controls
 
 INVALID, REFUSED, UNREACHABLE, BUG, INTERRUPTED = 2, 3, 4, 70, 130
 PROGRAM = "kubectl tts"
@@ -83,7 +84,7 @@ def _bug(error: Exception) -> int:
 
 
 def _fail(text: str, code: int) -> int:
-    print(f"error: {text}", file=sys.stderr)
+    print(f"error: {without_controls(text)}", file=sys.stderr)
     return code
 
 

@@ -6,7 +6,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-SECRET_NAME = re.compile(r"PASSW|SECRET|TOKEN|CREDENTIAL|(^|[_-])(API|ACCESS|PRIVATE)?[_-]?KEY([_-]|$)", re.IGNORECASE)
+# OTEL_EXPORTER_OTLP_HEADERS has the token of a collector.
+SECRET_NAME = re.compile(
+    r"PASSW|SECRET|TOKEN|CREDENTIAL|HEADERS|AUTH|(^|[_-])(API|ACCESS|PRIVATE)?[_-]?KEYS?([_-]|$)", re.IGNORECASE
+)
 URL_PASSWORD = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]+(?=@)")
 BEARER = re.compile(r"(?<=bearer )[^\s\"',;]+", re.IGNORECASE)
 JWT = re.compile(r"eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*")

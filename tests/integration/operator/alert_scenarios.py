@@ -201,6 +201,11 @@ SCENARIOS = [
         series=ready("1x40 stale") | up("1x40 stale") | condition("Available", "1x40 0x80"),
         firing={"TTSServiceDown": ""},
     ),
+    Scenario(
+        name="all pods are gone, and Prometheus does not scrape the operator",
+        series={**NOTHING, **ready("1x40 stale"), **up("1x40 stale")},
+        firing={"TTSServiceDown": "", "TTSServiceMetricsMissing": ""},
+    ),
     Scenario(name="a new service loads its model", series=ready("_x47 0x73") | up("_x47 1x73")),
     Scenario(
         name="a new service does not load its model", series=ready(steady(0)), firing={"TTSServiceDown": ""}, at="20m"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -27,9 +29,14 @@ NOT_INSTALLED = {"Deployment", "ValidatingAdmissionPolicy", "ValidatingAdmission
 def installed(control_plane: Product) -> Product:
     """A cluster with the CRD, and the operator's rights given to the test user.
 
-    The operator itself is not in it, nor its ValidatingAdmissionPolicy: tests ask for all that a TTSService can have.
+    The operator itself is not in it, nor its ValidatingAdmissionPolicy: tests ask for all that a TTSService can have,
+    also for what is off in the chart unless somebody needs it.
     """
-    manifests = [body for body in yaml.safe_load_all((ROOT / "install.yaml").read_text()) if body]
+    binaries.ensure(["helm"], Progress())
+    render = [str(ROOT / "charts/render"), "install", "--set", "features.dashboards=true"]
+    environment = {**os.environ, "HELM": str(binaries.path_of("helm"))}
+    text = subprocess.run(render, env=environment, stdout=subprocess.PIPE, text=True, timeout=60, check=True).stdout
+    manifests = [body for body in yaml.safe_load_all(text) if body]
     wanted = [body for body in manifests if body["kind"] not in NOT_INSTALLED]
     for body in wanted:
         if body["kind"].endswith("Binding"):

@@ -70,12 +70,12 @@ def test_the_operator_reads_the_policy_of_the_values(helm: Path, tmp_path: Path)
     default = yaml.safe_load((CHART / "values.yaml").read_text())["policy"]
     special = {"speech": {"hosts": ["*.example.com"]}}
     manifests = chart(helm, tmp_path, {"policy": {"images": ["a/*"], "namespaces": special}})
-    policy = yaml.safe_load(one(manifests, "ConfigMap")["data"]["policy.yaml"])
+    policy = yaml.safe_load(one(manifests, "ConfigMap", "speech-policy")["data"]["policy.yaml"])
     assert policy == {**default, "images": ["a/*"], "namespaces": special}
     pod = one(manifests, "Deployment")["spec"]["template"]["spec"]
     volume = next(each for each in pod["volumes"] if each["name"] == "policy")
     mount = next(each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "policy")
-    assert volume["configMap"]["name"] == one(manifests, "ConfigMap")["metadata"]["name"]
+    assert volume["configMap"]["name"] == one(manifests, "ConfigMap", "speech-policy")["metadata"]["name"]
     assert mount["readOnly"]
     assert variables(manifests)["TTS_OPERATOR_POLICY"] == f"{mount['mountPath']}/policy.yaml"
 
@@ -136,7 +136,8 @@ def test_there_is_no_admission_policy_where_none_is_wanted(helm: Path, tmp_path:
 
 @pytest.mark.parametrize("feature", FEATURES)
 def test_a_feature_that_is_turned_off_takes_its_rights_along(helm: Path, tmp_path: Path, feature: str) -> None:
-    whole, without = chart(helm, tmp_path), chart(helm, tmp_path, {"features": {feature: False}})
+    all_on = dict.fromkeys(FEATURES, True)
+    whole, without = (chart(helm, tmp_path, {"features": each}) for each in (all_on, {**all_on, feature: False}))
     plurals = {resource.plural for resource in CHILDREN if resource.kind in FEATURES[feature]}
     lost = set(granted(whole)) - set(granted(without))
     assert {resource for _, resource, _ in lost} == plurals
@@ -147,7 +148,8 @@ def test_a_feature_that_is_turned_off_takes_its_rights_along(helm: Path, tmp_pat
 
 def test_all_features_can_be_turned_off(helm: Path, tmp_path: Path) -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())
-    assert values["features"] == dict.fromkeys(FEATURES, True)
+    # The right to write ConfigMaps covers those of others.
+    assert values["features"] == {**dict.fromkeys(FEATURES, True), "dashboards": False}
     off = variables(chart(helm, tmp_path, {"features": dict.fromkeys(FEATURES, False)}))["TTS_OPERATOR_WITHOUT"]
     assert set(off.split(",")) == set().union(*FEATURES.values())
 

@@ -18,6 +18,7 @@ from tts_operator.cli.checks.rules import RulesUnavailableError, broken
 from tts_operator.cli.checks.schema import Problem, path_of, problems, where, with_defaults
 from tts_operator.cli.refused import RefusedError
 from tts_operator.json_object import Json
+from tts_operator.printable import one_line
 
 FOUND = 1
 NOT_CHECKED = (
@@ -71,7 +72,11 @@ def check(manifest: Manifest, rules: Rules, namespace: str, *, cel: bool = True)
 
     def finding(each: Problem) -> Finding:
         return Finding(
-            file=manifest.file, line=manifest.line(each.path), name=name, field=where(each.path), problem=each.text
+            file=manifest.file,
+            line=manifest.line(each.path),
+            name=one_line(name, 253),
+            field=one_line(where(each.path), 500),
+            problem=one_line(each.text, 2000),
         )
 
     return [finding(each) for each in _found(manifest, rules, namespace, cel=cel)]

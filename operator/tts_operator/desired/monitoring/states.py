@@ -35,7 +35,9 @@ def serving_alerts(service: TTSService) -> Iterator[Alert]:
     yield Alert(
         name="TTSServiceDown",
         # A new service, or one that was scaled up from 0, has ten minutes to load its model.
-        expression=f"{pods} == 0 and (max_over_time({pods}[1h]) > 0 or {pods} offset 10m == 0)",
+        # Without any pod there are no metrics of pods, and the operator's may not be scraped.
+        expression=f"{pods} == 0 and (max_over_time({pods}[1h]) > 0 or {pods} offset 10m == 0)"
+        f" or absent({pods}) and max_over_time({pods}[1h]) > 0",
         minutes=2,
         severity="critical",
         summary=f"No pod of {name} can speak",

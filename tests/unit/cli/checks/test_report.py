@@ -25,6 +25,8 @@ POD: Json = {
             {"name": "server", "env": [
                 {"name": "TTS_REDIS_URL", "value": "redis://user:hunter2@redis:6379"},
                 {"name": "MY_API_KEY", "value": "s3cret"},
+                {"name": "TTS_API_KEYS", "value": "s3cret"},
+                {"name": "OTEL_EXPORTER_OTLP_HEADERS", "value": "x-token=s3cret"},
                 {"name": "TTS_THREADS", "value": "2"},
             ]}
         ]

@@ -1,6 +1,7 @@
 """The metrics about the state of each TTSService."""
 
 import prometheus_client
+import pytest
 
 from tests.unit.operator.worlds import body
 from tts_operator.app.condition_metrics import ConditionCollector
@@ -42,6 +43,11 @@ def test_a_service_that_is_to_have_no_pods_is_not_unavailable() -> None:
     assert page(body(status=status)) == [
         'tts_operator_service_condition{condition="Ready",ttsservice="speech/narrator"} 1.0'
     ]
+
+
+@pytest.mark.parametrize("reason", ["RolloutPaused", "Undone"])
+def test_a_service_that_is_as_somebody_wants_it_is_no_reason_for_an_alert(reason: str) -> None:
+    assert page(body(status={"conditions": [condition("Ready", "False", reason)]})) == []
 
 
 def test_nothing_is_said_before_the_first_pass_and_by_a_standby() -> None:
