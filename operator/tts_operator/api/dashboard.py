@@ -9,7 +9,7 @@ from tts_operator.api.schema import ApiModel, Labels
 FOLDER_PATTERN = r"^[^/\\.\s][^/\\]*$"
 """The name of a folder, and no path: Grafana's sidecar would write the file wherever a path leads."""
 SIDECAR_LABEL = {"grafana_dashboard": "1"}
-"""What Grafana's sidecar looks for by default."""
+"""What Grafana's sidecar looks for by default. No default of the API: server-side apply would merge it with others."""
 
 
 class Dashboard(ApiModel):
@@ -18,9 +18,9 @@ class Dashboard(ApiModel):
     enabled: bool = False
     """Whether to create it. The dashboard shows the metrics that a PodMonitor collects. Needs features.dashboards in
     the operator's chart."""
-    labels: Labels = SIDECAR_LABEL
-    """Labels by which your sidecar selects ConfigMaps. Default: the one of its own default and of
-    kube-prometheus-stack."""
+    labels: Labels | None = None
+    """Labels by which your sidecar selects ConfigMaps. Default: {grafana_dashboard: "1"}, as the sidecar's own default
+    and kube-prometheus-stack's."""
     folder: Annotated[str, Field(max_length=63, pattern=FOLDER_PATTERN)] | None = None
     """Grafana's folder for the dashboard. Needs a sidecar with folderAnnotation: grafana_folder. Default: the sidecar's
     default folder."""

@@ -9,6 +9,7 @@ from importlib.resources import files
 import msgspec
 
 from tts_operator.api import TTSService
+from tts_operator.api.dashboard import SIDECAR_LABEL
 from tts_operator.desired.identity import manifest
 from tts_operator.json_object import Json
 
@@ -30,7 +31,7 @@ def dashboard(service: TTSService) -> Json:
         "v1",
         "ConfigMap",
         name=dashboard_name(service),
-        labels=asked.labels,
+        labels=SIDECAR_LABEL if asked.labels is None else asked.labels,
         annotations={FOLDER_ANNOTATION: asked.folder} if asked.folder else None,
         data={f"{service.namespace}.{service.name}.json": _SORTED.encode(_of(service)).decode()},
     )

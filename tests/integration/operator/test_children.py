@@ -208,7 +208,7 @@ KINDS = [
     ),
     Kind(
         CONFIG_MAPS,
-        {"data": {"mine.json": "{}"}},
+        {"metadata": {"labels": {"grafana_dashboard": "0"}}},
         lambda spec: spec["monitoring"]["dashboard"].update(labels={"dashboards": "speech"}),
         lambda body: (
             body["metadata"]["labels"].get("dashboards") == "speech"
