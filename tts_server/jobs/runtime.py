@@ -231,7 +231,7 @@ def _at_the_end(lifecycle: Lifecycle, stop: Callable[[], None]) -> None:
 
 
 def _persistently(what: str, call: Callable[[], object]) -> None:
-    """Do something, again while the storage or the queue fails."""
+    """Do something, again while the storage or the queue fails. Whatever else fails is left to the next time."""
     failures = 0
     while True:
         try:
@@ -240,5 +240,8 @@ def _persistently(what: str, call: Callable[[], object]) -> None:
             log.warning("cannot %s", what, extra={"reason": str(error)})
             gevent.sleep(pause_after(failures))
             failures += 1
+        except Exception:  # the greenlet would end, and never do it again
+            log.exception("cannot %s", what)
+            return
         else:
             return
