@@ -66,7 +66,8 @@ def recover_lost(
                 continue
     queue.put(tasks)
     for mark_name in checked:
-        storage.write(mark_name, b"")
+        if storage.size(mark_name) is not None:  # the job may have ended meanwhile
+            storage.write(mark_name, b"")
     return len(tasks)
 
 

@@ -111,6 +111,18 @@ def test_a_job_that_waits_for_a_day_is_put_into_the_queue_a_few_times(world: Wor
     assert clocked.listed.count(layout.folder(job.name)) <= _DAY / (10 * _MINUTE), "however many workers there are"
 
 
+def test_a_job_that_ends_meanwhile_is_not_marked_as_open_again(world: World, job: Job) -> None:
+    class Slow(_Outbox):
+        """Meanwhile, another process ends the job."""
+
+        def put(self, tasks: Iterable[Task]) -> None:
+            super().put(tasks)
+            world.storage.delete([layout.open_job(job.name)])
+
+    recover_lost(world.storage, world.records, Slow(), job.created_at + 40 * _MINUTE, received=())
+    assert list(world.storage.walk(layout.OPEN)) == []
+
+
 def test_a_queue_that_is_away_gets_it_later(world: World, job: Job) -> None:
     class Away:
         def put(self, _: object) -> None:
