@@ -10,7 +10,7 @@ from tts_server.jobs.model import JobName, is_id, time_of
 from tts_server.jobs.planning.plan import BrokenPlanError, newest_plan
 from tts_server.jobs.queue.tasks import Sender, Task
 from tts_server.jobs.records import DamagedRecordError, Records
-from tts_server.jobs.storage import Entry, Storage
+from tts_server.jobs.storage import Entry, NoObjectError, Storage
 from tts_server.jobs.webhook import is_due
 
 log = logging.getLogger(__name__)
@@ -62,9 +62,12 @@ def recover_lost(
                 tasks += found or []
             except (BrokenPlanError, DamagedRecordError):  # the worker fails it, and others go on
                 tasks.append(Task("split" if prefix == layout.OPEN else "notify", name))
+            except NoObjectError:  # another process is removing it
+                continue
     queue.put(tasks)
     for mark_name in checked:
-        storage.write(mark_name, b"")
+        if storage.size(mark_name) is not None:  # the job may have ended meanwhile
+            storage.write(mark_name, b"")
     return len(tasks)
 
 

@@ -5,7 +5,7 @@ import time
 from tts_server.jobs import layout
 from tts_server.jobs.model import JobName, from_json, is_id, time_of
 from tts_server.jobs.records import RECORD_BYTES, DamagedRecordError, Records
-from tts_server.jobs.storage import NoObjectError, Storage
+from tts_server.jobs.storage import NoObjectError, Storage, TooLargeError
 from tts_server.jobs.submission import ACCEPT_SECONDS, Claim
 
 
@@ -66,7 +66,7 @@ class Retention:
                 continue
             try:
                 claim = from_json(Claim, self._storage.read(entry.name, limit=RECORD_BYTES))
-            except (NoObjectError, ValueError):
+            except (NoObjectError, TooLargeError, ValueError):
                 continue
             tenant = entry.name.split("/")[1]
             if is_id(claim.id) and time_of(claim.id) < before and self._records.job(JobName(tenant, claim.id)) is None:

@@ -24,7 +24,7 @@ from tts_server.jobs.work.segments import ServiceSpeaker
 from tts_server.jobs.work.steps import Steps
 from tts_server.jobs.work.worker import JOINS, Worker
 from tts_server.observability.metrics import Metrics
-from tts_server.process.lifecycle import Lifecycle
+from tts_server.process.lifecycle import BEFORE_EXIT_SECONDS, Lifecycle
 from tts_server.settings import Settings
 from tts_server.synthesis.service import SpeechService
 
@@ -36,9 +36,8 @@ log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.2
 # Brokers that are away must not keep the process.
 _STOP_SECONDS = 10.0
-# What a worker has in hand when it is to stop takes seconds, unless it is the file of a book. With _STOP_SECONDS, this
-# is shorter than gunicorn waits for requests, and Kubernetes for the container.
-_FINISH_SECONDS = 20.0
+# What a worker has in hand when it is to stop takes seconds, unless it is the file of a book.
+_FINISH_SECONDS = BEFORE_EXIT_SECONDS - _STOP_SECONDS
 # A rollout of the workers takes minutes, in which some have the old voice and some the new one.
 _PATIENCE_SECONDS = 600.0
 
@@ -227,11 +226,11 @@ def _at_the_end(lifecycle: Lifecycle, stop: Callable[[], None]) -> None:
         stop()
 
     stopping = gevent.spawn(wait)
-    lifecycle.before_exit(lambda: stopping.join(_FINISH_SECONDS + _STOP_SECONDS))
+    lifecycle.before_exit(lambda: stopping.join(BEFORE_EXIT_SECONDS))
 
 
 def _persistently(what: str, call: Callable[[], object]) -> None:
-    """Do something, again while the storage or the queue fails."""
+    """Do something, again while the storage or the queue fails. Whatever else fails is left to the next time."""
     failures = 0
     while True:
         try:
@@ -240,5 +239,8 @@ def _persistently(what: str, call: Callable[[], object]) -> None:
             log.warning("cannot %s", what, extra={"reason": str(error)})
             gevent.sleep(pause_after(failures))
             failures += 1
+        except Exception:  # the greenlet would end, and never do it again
+            log.exception("cannot %s", what)
+            return
         else:
             return

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 
+BEFORE_EXIT_SECONDS = 30.0
+"""How long what is no request may take after SIGTERM."""
 _DRAIN_FILE = "draining"
 
 

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from importlib import import_module
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -14,7 +15,7 @@ import gunicorn.glogging
 from gunicorn.errors import HaltServer
 
 from tts_server.observability.logs import logging_config
-from tts_server.process.lifecycle import Lifecycle, RunFolder, shared_memory_folder
+from tts_server.process.lifecycle import BEFORE_EXIT_SECONDS, Lifecycle, RunFolder, shared_memory_folder
 from tts_server.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ _KILLED = 137
 _KEEP_ALIVE_SECONDS = 75
 # Noisy neighbours can starve the event loop for a while. This is only for a worker that hangs for good.
 _HEARTBEAT_SECONDS = 60
-_AFTER_REQUEST_SECONDS = 5
+# From the deadline of requests and jobs until gunicorn kills the worker.
+_MARGIN_SECONDS = 5
 # The largest limit that gunicorn offers. In a URL, a Chinese character takes 9 bytes.
 REQUEST_LINE_BYTES = 8190
 
@@ -62,7 +64,7 @@ class Server(gunicorn.app.base.BaseApplication):  # type: ignore[misc] # gunicor
             "worker_class": "tts_server.wsgi.worker.Worker",
             "worker_tmp_dir": str(shared_memory_folder()),
             "timeout": _HEARTBEAT_SECONDS,
-            "graceful_timeout": int(settings.request_timeout_seconds) + _AFTER_REQUEST_SECONDS,
+            "graceful_timeout": ceil(max(settings.request_timeout_seconds, BEFORE_EXIT_SECONDS)) + _MARGIN_SECONDS,
             "keepalive": _KEEP_ALIVE_SECONDS,
             "limit_request_line": REQUEST_LINE_BYTES,
             "control_socket_disable": True,

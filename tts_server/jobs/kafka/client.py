@@ -60,3 +60,11 @@ class Brokers:
             "queued.max.messages.kbytes": 4096,
         }
         return {**config, "group.instance.id": instance} if instance else config
+
+
+def is_fatal(error: KafkaError) -> bool:
+    """Return whether a client is of no use after an error.
+
+    The first time, librdkafka says what is wrong, and that it is fatal. Every later call only gets the code _FATAL.
+    """
+    return error.fatal() or error.code() == KafkaError._FATAL  # noqa: SLF001 - librdkafka's name

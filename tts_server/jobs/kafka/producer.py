@@ -4,6 +4,7 @@ import logging
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import count, repeat
 from typing import Any
 
@@ -12,7 +13,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from tts_server.jobs.events import Event
 from tts_server.jobs.kafka import messages
-from tts_server.jobs.kafka.client import Brokers
+from tts_server.jobs.kafka.client import Brokers, is_fatal
 from tts_server.jobs.kafka.messages import Topics
 from tts_server.jobs.kafka.receiver import client
 from tts_server.jobs.model import Job
@@ -33,6 +34,16 @@ IDEMPOTENCY_KEY = "idempotency-key"
 """The header with the key of a request, or of the request that an event belongs to."""
 _BY_KEY = repeat(-1)
 """For librdkafka, the partition that the hash of the key says."""
+
+
+@dataclass(slots=True)
+class _Sent:
+    """What one call has sent, and the reports of it, which come on the thread of any call."""
+
+    messages: int = 0
+    arrived: list[str] = field(default_factory=list)
+    """The topic of each message that the brokers have acknowledged."""
+    failures: list[str] = field(default_factory=list)
 
 
 class KafkaProducer:
@@ -91,20 +102,20 @@ class KafkaProducer:
         return self._producer
 
     def _note(self, error: KafkaError) -> None:
-        self._is_spent = self._is_spent or error.fatal()
+        self._is_spent = self._is_spent or is_fatal(error)
         if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - librdkafka's name; why is in another error
             self._error = error.str()
 
     def _send(self, producer: Producer, tasks: list[Task], *, anywhere: bool) -> None:
-        failures: list[str] = []
+        sent = _Sent()
         partitions = self._partitions(producer, {self._topics.of(task) for task in tasks if task.kind == "speak"})
         for task in tasks:
             topic, key = self._topics.of(task), None if anywhere else messages.key_of(task)
             # Segments in turns: by their hash, a worker would often have none left while another has several.
             self._produce(
-                producer, topic, messages.write(task), key, failures, partition=next(partitions.get(topic, _BY_KEY))
+                producer, topic, messages.write(task), key, sent, partition=next(partitions.get(topic, _BY_KEY))
             )
-        self._flush(producer, failures)
+        self._flush(producer, sent)
 
     def _partitions(self, producer: Producer, topics: set[str]) -> dict[str, Iterator[int]]:
         """Return the partitions of each topic in turns. The first one is next to the last one of the call before.
@@ -114,6 +125,7 @@ class KafkaProducer:
         try:
             found = {each: producer.list_topics(each, timeout=_FLUSH_SECONDS).topics[each] for each in topics}
         except KafkaException as error:
+            self._is_spent = self._is_spent or is_fatal(error.args[0])
             raise QueueError(self._error or error.args[0].str()) from None
         return {
             topic: _in_turns(self._turns[topic], len(each.partitions))
@@ -122,26 +134,26 @@ class KafkaProducer:
         }
 
     def _publish(self, producer: Producer, job: Job, event: Event) -> None:
-        failures: list[str] = []
+        sent = _Sent()
         headers: dict[str, str | bytes | None] = {"tenant": job.tenant, IDEMPOTENCY_KEY: job.idempotency_key}
         self._produce(
-            producer, self._topics.results, messages.write_event(event), job.id.encode(), failures, headers=headers
+            producer, self._topics.results, messages.write_event(event), job.id.encode(), sent, headers=headers
         )
-        self._flush(producer, failures)
+        self._flush(producer, sent)
 
     def _dead_letter(self, producer: Producer, message: Message, reason: str) -> None:
-        failures: list[str] = []
+        sent = _Sent()
         value, key = (message.value() or b"")[: messages.MAX_BYTES], (message.key() or b"")[:_MAX_KEY_BYTES]
         shown = reason[:_MAX_REASON_CHARACTERS].encode(errors="replace")
         headers: dict[str, str | bytes | None] = {"reason": shown, "topic": message.topic() or ""}
-        self._produce(producer, self._topics.dead_letters, value, key or None, failures, headers=headers)
-        self._flush(producer, failures)
+        self._produce(producer, self._topics.dead_letters, value, key or None, sent, headers=headers)
+        self._flush(producer, sent)
 
     def _put_last(self, producer: Producer, message: Message, key: str) -> None:
-        failures: list[str] = []
+        sent = _Sent()
         headers: dict[str, str | bytes | None] = {IDEMPOTENCY_KEY: key}
-        self._produce(producer, self._topics.requests, message.value() or b"", None, failures, headers=headers)
-        self._flush(producer, failures)
+        self._produce(producer, self._topics.requests, message.value() or b"", None, sent, headers=headers)
+        self._flush(producer, sent)
 
     def _produce(
         self,
@@ -149,30 +161,51 @@ class KafkaProducer:
         topic: str,
         value: bytes,
         key: Any,
-        failures: list[str],
+        sent: _Sent,
         *,
         headers: dict[str, str | bytes | None] | None = None,
         partition: int = -1,
     ) -> None:
-        def arrived(error: KafkaError | None, _: Message) -> None:
+        def report(error: KafkaError | None, _: Message) -> None:
             if error:
-                failures.append(error.str())
+                sent.failures.append(error.str())
+            else:
+                sent.arrived.append(topic)
 
         while True:
             try:
-                producer.produce(topic, value, key, partition, headers=headers or {}, on_delivery=arrived)
-            except BufferError:  # the library's own queue is full
-                producer.poll(_POLL_SECONDS)
-            except KafkaException as error:
-                self._note(error.args[0])
-                raise QueueError(error.args[0].str()) from None
-            else:
-                return
+                try:
+                    producer.produce(topic, value, key, partition, headers=headers or {}, on_delivery=report)
+                except BufferError:  # the library's own queue is full
+                    producer.poll(_POLL_SECONDS)
+                else:
+                    sent.messages += 1
+                    return
+            except (KafkaException, SystemError) as error:
+                raise self._failed(error) from None
 
-    def _flush(self, producer: Producer, failures: list[str]) -> None:
-        left = producer.flush(_FLUSH_SECONDS)
-        if failures or left:
-            raise QueueError(failures[0] if failures else self._error or "The brokers do not acknowledge.")
+    def _flush(self, producer: Producer, sent: _Sent) -> None:
+        try:
+            producer.flush(_FLUSH_SECONDS)
+        except (KafkaException, SystemError) as error:
+            raise self._failed(error) from None
+        # Not by what has failed: the report of a failure is lost if another call is raising a fatal error.
+        if len(sent.arrived) < sent.messages:
+            raise QueueError(sent.failures[0] if sent.failures else self._error or "The brokers do not acknowledge.")
+
+    def _failed(self, error: KafkaException | SystemError) -> QueueError:
+        """Note what a call of the library has raised, and return it as an error of the queue.
+
+        poll() and flush() raise a fatal error. The callback for errors never gets it. If messages fail with it, the
+        library calls back for them while it raises, and Python makes it the cause of a SystemError.
+        """
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, KafkaException):
+            cause = cause.__cause__
+        if cause is None:
+            raise error
+        self._note(cause.args[0])
+        return QueueError(cause.args[0].str())
 
 
 def _from_any() -> "count[int]":

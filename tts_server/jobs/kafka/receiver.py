@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import gevent
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from tts_server.jobs.kafka.client import Brokers
+from tts_server.jobs.kafka.client import Brokers, is_fatal
 from tts_server.jobs.kafka.offsets import Offsets
 from tts_server.jobs.queue.tasks import GiveUp
 from tts_server.jobs.threads import Threads
@@ -22,6 +22,7 @@ _POLL_MESSAGES = 500
 _COMMIT_SECONDS = 1.0
 _LEAVE_SECONDS = 5.0
 _LOG_SECONDS = 10.0
+_FENCED = KafkaError(KafkaError.FENCED_INSTANCE_ID).str()
 Place = tuple[str, int]
 """A topic and a partition of it."""
 _Client = TypeVar("_Client")
@@ -186,7 +187,7 @@ class Receiver:
 
     def _note(self, error: KafkaError) -> None:
         self._problems.append(error.str())
-        if error.fatal():  # every later call of this consumer fails
+        if is_fatal(error):  # every later call of this consumer fails
             self._fatal = fatal_reason(error)
 
     def _log_problems(self) -> None:
@@ -200,7 +201,8 @@ class Receiver:
 
 def fatal_reason(error: KafkaError) -> str:
     """Return what to tell people about an error after which a client is of no use."""
-    if error.code() == KafkaError.FENCED_INSTANCE_ID:
+    # The consumer gets it as a message with the code _FATAL, and only the text says why.
+    if _FENCED in error.str():
         return (
             f"Another worker has the same name (TTS_KAFKA_INSTANCE), so this one gets nothing: {error.str()} Give each "
             "worker a name of its own."

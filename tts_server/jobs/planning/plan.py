@@ -10,7 +10,7 @@ from tts_server.jobs import layout
 from tts_server.jobs.model import JobName, Options, from_json, to_json
 from tts_server.jobs.planning import splitting
 from tts_server.jobs.planning.splitting import Segment
-from tts_server.jobs.storage import Storage
+from tts_server.jobs.storage import Storage, TooLargeError
 
 PAGE_SEGMENTS = 256
 MAX_PLANS = 5
@@ -100,7 +100,7 @@ def read_page(storage: Storage, job: JobName, plan: Plan, index: int) -> Page:
     """Return a page of a plan. Raises NoObjectError and BrokenPlanError."""
     try:
         return from_json(Page, storage.read(layout.page(job, plan.number, plan.sound, index), limit=_PAGE_BYTES))
-    except ValueError:
+    except (ValueError, TooLargeError):
         raise BrokenPlanError(f"A page of the plan of {job.id} cannot be read.") from None
 
 
@@ -113,5 +113,5 @@ def read_segments(storage: Storage, job: JobName, plan: Plan) -> Iterator[Planne
 def _read_plan(storage: Storage, job: JobName, number: int) -> Plan:
     try:
         return from_json(Plan, storage.read(layout.plan(job, number), limit=_PLAN_BYTES))
-    except ValueError:
+    except (ValueError, TooLargeError):
         raise BrokenPlanError(f"The plan of {job.id} cannot be read.") from None

@@ -30,7 +30,7 @@ LEXICON_FOLDER, LEXICON_FILE = "/etc/tts-server/lexicon", "lexicon.yaml"
 DRAIN_SECONDS = 5
 """How long a stopping pod continues to serve, until every kube-proxy and ingress has removed it."""
 GRACE_SECONDS = 60
-"""From preStop to SIGKILL: the drain, the longest request (30 s), and a margin."""
+"""From preStop to SIGKILL: the drain, the longest request or what a worker of jobs has in hand (30 s), and a margin."""
 
 CONTAINERS = ("initContainers", "containers")
 PLACED = ("tolerations", "nodeSelector", "priorityClassName", "runtimeClassName", "affinity")

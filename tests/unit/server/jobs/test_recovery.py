@@ -1,16 +1,21 @@
 """What the queue has lost is found in the storage, and put into it again: soon enough, and not too often."""
 
+import logging
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
+import gevent
 import pytest
 
+from tests.unit.server.conftest import FakeEngine
+from tests.unit.server.jobs.serving import jobs_of, served
 from tests.unit.server.jobs.world import CrashingStorage, World, expected, expected_pcm
 from tts_server.jobs import layout
 from tts_server.jobs.model import Job
 from tts_server.jobs.queue.tasks import Task
 from tts_server.jobs.records import Records
 from tts_server.jobs.recovery import recover_lost
-from tts_server.jobs.storage import Entry, Storage
+from tts_server.jobs.storage import Entry, NoObjectError, Storage
 
 _MINUTE = 60.0
 _DAY = 24 * 60 * _MINUTE
@@ -106,6 +111,18 @@ def test_a_job_that_waits_for_a_day_is_put_into_the_queue_a_few_times(world: Wor
     assert clocked.listed.count(layout.folder(job.name)) <= _DAY / (10 * _MINUTE), "however many workers there are"
 
 
+def test_a_job_that_ends_meanwhile_is_not_marked_as_open_again(world: World, job: Job) -> None:
+    class Slow(_Outbox):
+        """Meanwhile, another process ends the job."""
+
+        def put(self, tasks: Iterable[Task]) -> None:
+            super().put(tasks)
+            world.storage.delete([layout.open_job(job.name)])
+
+    recover_lost(world.storage, world.records, Slow(), job.created_at + 40 * _MINUTE, received=())
+    assert list(world.storage.walk(layout.OPEN)) == []
+
+
 def test_a_queue_that_is_away_gets_it_later(world: World, job: Job) -> None:
     class Away:
         def put(self, _: object) -> None:
@@ -115,3 +132,67 @@ def test_a_queue_that_is_away_gets_it_later(world: World, job: Job) -> None:
     with pytest.raises(ConnectionError):
         recover_lost(world.storage, world.records, Away(), later, received=())
     assert recover_lost(world.storage, world.records, world.queue, later, received=()) == 1
+
+
+class _ShrinkingStorage(CrashingStorage):
+    """Another process removes a plan after it was found, and before it is read."""
+
+    def __init__(self, storage: Storage, removed: str) -> None:
+        super().__init__(storage, at=0, after=False)
+        self._removed = removed
+
+    def read(self, name: str, *, limit: int) -> bytes:
+        if name == self._removed:
+            raise NoObjectError
+        return super().read(name, limit=limit)
+
+
+def test_a_job_that_another_process_removes_meanwhile_holds_up_no_other(world: World) -> None:
+    first, second = sorted((world.submit(), world.submit()), key=lambda job: job.id)
+    world.run(1)
+    world.start()
+    outbox, removed = _Outbox(), layout.plan(first.name, 1)
+    world.storage.write(removed, b"{}")
+    storage = _ShrinkingStorage(world.storage, removed)
+    assert recover_lost(storage, world.records, outbox, second.created_at + 40 * _MINUTE, received=()) == 1
+    assert outbox.tasks == [Task("split", second.name)]
+
+
+def test_a_plan_that_is_too_large_fails_its_job_and_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tts_server.jobs.work.worker.pause_after", lambda _: 0.0)
+    job, other = world.submit(), world.submit("很好。")
+    world.storage.write(layout.plan(job.name, 1), b" " * 100_000)
+    world.start()
+    assert recover_lost(world.storage, world.records, world.queue, job.created_at + 40 * _MINUTE) == 2
+    for _ in range(10):
+        world.run()
+        gevent.sleep(0.01)  # until the pauses of its tasks are over
+    assert world.end(job).outcome == "failed"
+    assert world.end(other).outcome == "completed"
+
+
+@pytest.mark.parametrize("part", ["retention.sweep", "_recover_lost"])
+def test_an_unexpected_error_is_logged_and_ends_neither_recovery_nor_retention(
+    engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, part: str
+) -> None:
+    jobs = jobs_of(served(engine, tmp_path))
+    called = {"retention.sweep": 0, "_recover_lost": 0}
+
+    def count(name: str) -> None:
+        called[name] += 1
+        if name == part and called[name] == 1:
+            raise LookupError("a bug")
+
+    monkeypatch.setattr("tts_server.jobs.runtime.SWEEP_SECONDS", 0.001)
+    monkeypatch.setattr(jobs.retention, "sweep", lambda: count("retention.sweep"))
+    monkeypatch.setattr(jobs, "_recover_lost", lambda: count("_recover_lost"))
+    sweeping = gevent.spawn(jobs._sweep)
+    try:
+        with gevent.Timeout(10):
+            while min(called.values()) < 3 and not sweeping.ready():
+                gevent.sleep(0.001)
+    finally:
+        sweeping.kill()
+    assert min(called.values()) >= 3
+    [record] = [each for each in caplog.records if each.levelno == logging.ERROR]
+    assert record.exc_info

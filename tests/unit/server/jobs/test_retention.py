@@ -7,6 +7,7 @@ from tts_server.jobs import layout
 from tts_server.jobs.model import End, JobName, new_id, time_of, to_json
 from tts_server.jobs.records import Records
 from tts_server.jobs.retention import Retention
+from tts_server.jobs.submission import Claim
 
 
 def test_old_jobs_are_removed_with_their_keys(world: World) -> None:
@@ -70,3 +71,12 @@ def test_what_requests_left_behind_is_removed(world: World) -> None:
     Retention(world.storage, world.records, keep_seconds=60).sweep(job.created_at + 7200)
     assert list(world.storage.walk("jobs/")) == []
     assert list(world.storage.walk(layout.IDEMPOTENCY)) == []
+
+
+def test_a_claim_that_is_too_large_holds_up_no_other(world: World) -> None:
+    key = f"{layout.IDEMPOTENCY}shop/"
+    world.storage.write(f"{key}{'0' * 64}", b" " * 2_000_000)
+    name = JobName("shop", new_id())
+    world.storage.write(layout.idempotency("shop", "k"), to_json(Claim(name.id, "digest")))
+    Retention(world.storage, world.records, keep_seconds=60).sweep(time_of(name.id) + 7200)
+    assert [each.name for each in world.storage.walk(key)] == [f"{key}{'0' * 64}"]
