@@ -64,7 +64,8 @@ def prometheus(folder: Path, server: Server) -> Iterator[str]:
         f"--web.listen-address=127.0.0.1:{port}",
         "--log.level=error",
     ]
-    process = subprocess.Popen(command, cwd=folder, stderr=(folder / "log").open("w"), start_new_session=True)
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=folder, stderr=log, start_new_session=True)
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -93,10 +94,14 @@ def test_the_alert_fires_when_requests_fail(tmp_path: Path, failing: Server) -> 
         wait_until(lambda: firing(address) == [] and _answers(address), every=0.2)
         for number in range(30):
             assert failing.post({"input": f"第{number}句说得出来。"}).status_code == 200
+            if number == 0:  # a rate is known from the second sample on
+                wait_until(lambda: count(address, 'tts_requests_total{endpoint="/v1/audio/speech"}') > 0, every=0.2)
         wait_until(lambda: count(address, "namespace_service:tts_requests:rate") > 0, every=0.2)
         assert firing(address) == []
         for number in range(30):
             assert failing.post({"input": f"第{number}句会失败。"}).status_code == 500
+            if number == 0:
+                wait_until(lambda: count(address, 'tts_requests_total{status="500"}') > 0, every=0.2)
         wait_until(lambda: len(firing(address)) > 0, every=0.2)
         alerts = firing(address)
     assert {each["labels"]["alertname"] for each in alerts} == {"TTSServiceAvailabilityBudgetBurn"}
