@@ -5,7 +5,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import count, repeat
+from itertools import repeat
 from typing import Any
 
 import gevent
@@ -56,8 +56,8 @@ class KafkaProducer:
         self._producer = client(Producer, brokers.producer(self._note))
         self._topics = topics
         self._threads = Threads(_THREADS)
-        self._turns: defaultdict[str, count[int]] = defaultdict(_from_any)
-        """How many segments each topic has got."""
+        self._turns: defaultdict[str, list[int]] = defaultdict(list)
+        """Which partitions of each topic have their turn next."""
 
     def put(self, tasks: Iterable[Task], *, anywhere: bool = False) -> None:
         """See :class:`~tts_server.jobs.queue.tasks.Queue`. Raises QueueError if a message may not have arrived.
@@ -118,9 +118,10 @@ class KafkaProducer:
         self._flush(producer, sent)
 
     def _partitions(self, producer: Producer, topics: set[str]) -> dict[str, Iterator[int]]:
-        """Return the partitions of each topic in turns. The first one is next to the last one of the call before.
+        """Return the partitions of each topic in turns, which go on where the call before has ended.
 
-        If each call began anywhere, the segments of several short texts could all be in the partitions of one worker.
+        If each call began a round, the segments of several short texts could all be in the partitions of one worker.
+        So could all titles of a book, or all paragraphs, if each round had the same order.
         """
         try:
             found = {each: producer.list_topics(each, timeout=_FLUSH_SECONDS).topics[each] for each in topics}
@@ -208,13 +209,16 @@ class KafkaProducer:
         return QueueError(cause.args[0].str())
 
 
-def _from_any() -> "count[int]":
-    """Count from any number, so that not all processes begin with the same partition."""
-    return count(random.randrange(1 << 16))  # noqa: S311 - nobody gains by guessing it
-
-
-def _in_turns(numbers: "count[int]", partitions: int) -> Iterator[int]:
-    return (number % partitions for number in numbers)
+def _in_turns(left: list[int], partitions: int) -> Iterator[int]:
+    """Yield partitions in rounds, each in an order of its own. ``left`` is what is left of a round."""
+    while True:
+        try:
+            number = left.pop()
+        except IndexError:  # another thread may have come first, which is no harm
+            left.extend(random.sample(range(partitions), partitions))
+        else:
+            if number < partitions:
+                yield number
 
 
 def _singles(task: Task) -> Iterable[Task]:
