@@ -155,7 +155,8 @@ def test_it_waits_while_the_model_loads(start: Callable[..., Server]) -> None:
 
 
 def test_the_example_of_the_quick_start(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (example,) = re.findall(r"```python\n(from openai import .*?)```", (ROOT / "docs/quickstart.md").read_text(), re.DOTALL)
+    page = (ROOT / "docs/quickstart.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(from openai import .*?)```", page, re.DOTALL)
     monkeypatch.chdir(tmp_path)
     exec(example.replace("http://localhost:7860", server.url), {})  # noqa: S102 - what it tells users to run
     assert (tmp_path / "hello.wav").read_bytes() == server.speak(SHORT).content
