@@ -6,6 +6,7 @@ import array
 import io
 import json
 import math
+import os
 import sys
 import textwrap
 import wave
@@ -76,6 +77,11 @@ def speak(product: Product, text: str) -> bytes:
     return bytes.fromhex(said.strip())
 
 
+def _removal() -> str:
+    """Return the command that removes the cluster, if it is the demo's."""
+    return "make cluster-down CLUSTER=kind" if os.environ.get("CLUSTER") == "kind" else "make cluster-down"
+
+
 def main() -> int:
     """Run the demo and return the exit code."""
     progress = Progress()
@@ -83,7 +89,7 @@ def main() -> int:
         _demo(progress)
     except DevclusterError as error:
         progress.say(f"error: {error}")
-        progress.say("Run `make demo` again to continue from here, or `make cluster-down` to remove everything.")
+        progress.say(f"Run `make demo` again to continue from here, or `{_removal()}` to remove everything.")
         return 1
     return 0
 
@@ -171,7 +177,7 @@ def _next_steps(product: Product) -> str:
           kubectl patch tts quickstart --type=merge -p '{"spec":{"replicas":4}}'
         """)
         + (OUTAGE if is_devcluster else "")
-        + "\nClean up: kubectl delete tts quickstart; make cluster-down"
+        + f"\nClean up: kubectl delete tts quickstart; {_removal()}"
     )
 
 

@@ -83,7 +83,7 @@ def submit(
 ) -> int:
     """Have a long text read, such as a book.
 
-    FILE is plain text or Markdown in UTF-8; - reads the standard input.
+    FILE is an EPUB book, or plain text or Markdown in UTF-8; - reads the standard input.
     """
     printed = str(output) if str(output) in {JSON, YAML} else None
     saved = None if printed else output
