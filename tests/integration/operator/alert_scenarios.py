@@ -204,7 +204,7 @@ SCENARIOS = [
     Scenario(
         name="all pods are gone, and Prometheus does not scrape the operator",
         series={**NOTHING, **ready("1x40 stale"), **up("1x40 stale")},
-        firing={"TTSServiceDown": "", "TTSServiceMetricsMissing": ""},
+        firing={"TTSServiceDown": ""},
     ),
     Scenario(name="a new service loads its model", series=ready("_x47 0x73") | up("_x47 1x73")),
     Scenario(
