@@ -68,9 +68,12 @@ class Proxy:
                     yield change["type"], change["object"]
 
     def log(self, namespace: str, pod: str) -> Iterator[str]:
-        """Yield the lines of a pod's log until its container ends."""
+        """Yield the lines of a pod's log until its container ends, or the connection does."""
         url = f"{self._url}/{PATHS['pods'].format(namespace=namespace)}/{pod}/log"
-        with requests.get(url, {"follow": "true"}, stream=True, timeout=(TIMEOUT_SECONDS, None)) as answer:
+        with (
+            contextlib.suppress(requests.RequestException),
+            requests.get(url, {"follow": "true"}, stream=True, timeout=(TIMEOUT_SECONDS, None)) as answer,
+        ):
             assert answer.ok, answer.text
             for line in answer.iter_lines(chunk_size=None):
                 yield line.decode()

@@ -119,7 +119,7 @@ def a_book_comes_by_kafka(ns: Namespace, narrator: Backends, pods: WorkerPods) -
     assert any(pod.stopping is None for pod in pods.present), "there is a worker as long as there is work"
     wait_for_none(ns, pods)
     zero = time.time()
-    assert_complete(ns, job)
+    assert_complete(narrator, job)
     return [
         *found,
         Figure("a message: three workers are ready", more, "s"),
@@ -138,7 +138,7 @@ def a_story_comes_by_http(ns: Namespace, narrator: Backends, pods: WorkerPods) -
     assert answer.status == 202, answer.body
     found = first_segment(ns, narrator, pods, begin, "a request")
     job = next(each for each in ended(ns, narrator, 2) if each["id"] == answer.json()["id"])
-    assert_complete(ns, job)
+    assert_complete(narrator, job)
     wait_for_none(ns, pods)
     return found
 
@@ -162,11 +162,12 @@ def wait_for_none(ns: Namespace, pods: WorkerPods) -> None:
     until("no worker is left", lambda: replicas(ns) == 0 and not pods.present, 180, otherwise=partial(scaler, ns))
 
 
-def assert_complete(ns: Namespace, job: Json) -> None:
+def assert_complete(narrator: Backends, job: Json) -> None:
+    """The job has one file, of the length that is told. It has the size of a book, so it is read from the bucket."""
     assert (job["status"], job["error"]) == ("completed", None)
-    audio = ns.client.send(get(f"{ns.url(NAME)}{job['audio']['url']}?redirect=false"))[0]
-    assert audio.status == 200
-    frames, rate = frames_of(audio.body)
+    store = bucket(narrator)
+    (file,) = [each for each in objects(store) if f"/{job['id']}/audio-" in each]
+    frames, rate = frames_of(bytes(obstore.get(store, file).bytes()))
     assert frames / rate == pytest.approx(job["audio"]["seconds"], abs=0.001)
 
 
