@@ -1,8 +1,6 @@
 """Tasks as messages, and which offsets may be committed."""
 
-from collections import Counter
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any, cast
 
 import gevent
@@ -340,33 +338,6 @@ def test_a_dead_letter_is_never_too_large(monkeypatch: pytest.MonkeyPatch) -> No
     KafkaProducer(NOWHERE, TOPICS).dead_letter(cast("Message", message), "\ud800 is wrong " * 1_000_000)
     [(value, key, headers)] = sent
     assert len(value) + len(key or b"") + sum(len(each) for each in headers.values()) < 100_000
-
-
-def test_segments_of_short_texts_are_spread_over_all_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
-    got: Counter[tuple[str, int]] = Counter()
-
-    class Client:
-        def __init__(self, _: object) -> None: ...
-
-        def list_topics(self, topic: str, **_: object) -> Any:
-            size = 6 if topic == TOPICS.segments else 3
-            return SimpleNamespace(topics={topic: SimpleNamespace(partitions=dict.fromkeys(range(size)))})
-
-        def produce(self, topic: str, _v: bytes, _k: bytes, partition: int, *, on_delivery: Any, **_: object) -> None:
-            got[topic, partition] += 1
-            on_delivery(None, None)
-
-        def flush(self, _: float) -> int:
-            return 0
-
-    monkeypatch.setattr("tts_server.jobs.kafka.producer.Producer", Client)
-    producer = KafkaProducer(NOWHERE, TOPICS)
-    for _ in range(6):
-        producer.put([Task("speak", JOB, 1, 0, 13)])
-    assert got == {
-        **{(TOPICS.first_segments, each): 6 * 4 / 3 for each in range(3)},
-        **{(TOPICS.segments, each): 6 * 9 / 6 for each in range(6)},
-    }
 
 
 class FakeConsumer:
