@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -178,22 +178,32 @@ async def test_each_replica_answers(world: World, tmp_path: Path) -> None:
 async def test_what_prometheus_is_told(world: World, tmp_path: Path) -> None:
     async with pair(world, tmp_path) as (first, second):
         ready = 'tts_operator_services{condition="Ready",status="True"} 1.0'
-
-        async def seen() -> bool:
-            return ready in (await second.page("/metrics"))[1]
-
-        await until(seen, "the second has seen it too")
-        _, text = await first.page("/metrics")
-        _, other = await second.page("/metrics")
-        told = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-        assert float(told['tts_operator_reconcile_seconds_count{result="success"}']) >= 2
+        passes = 'tts_operator_reconcile_seconds_count{result="success"}'
+        text = await page_when(first, lambda text: ready in text and float(samples(text).get(passes, "0")) >= 2)
+        other = await page_when(second, lambda text: ready in text)
+        told = samples(text)
         assert float(told['tts_operator_api_requests_total{code="201",resource="deployments",verb="PATCH"}']) == 1
         assert float(told['tts_operator_api_requests_total{code="200",resource="pods",verb="WATCH"}']) >= 1
         assert float(told['tts_operator_queue_depth{lane="fast"}']) >= 0
-        assert ready in text
         assert told['tts_operator_watch_restarts_total{resource="deployments"}'] == "0.0"
         assert {"process_resident_memory_bytes", "process_cpu_seconds_total"} <= told.keys()
         assert "tts_operator_leader 0.0" in other
+
+
+def samples(text: str) -> dict[str, str]:
+    return dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+
+
+async def page_when(told_by: Replica, holds: Callable[[str], bool]) -> str:
+    """The replica's page of metrics, once that holds for it: a page is up to a second old."""
+    texts: list[str] = []
+
+    async def so() -> bool:
+        texts.append((await told_by.page("/metrics"))[1])
+        return holds(texts[-1])
+
+    await until(so, f"the page of {told_by.name} says it")
+    return texts[-1]
 
 
 async def transitions(world: World) -> int:
