@@ -28,7 +28,10 @@ _CONTAINERD = "github.com/containerd/containerd/v2/cmd/"
 
 @dataclass(frozen=True)
 class Module:
-    """A folder with a go.mod. There are several because the programs need conflicting versions of libraries."""
+    """A folder with a go.mod. There are several because the programs need conflicting versions of libraries.
+
+    Programs that use Kubernetes' libraries share the module `kubernetes`, so that these compile once.
+    """
 
     name: str
     path: str
@@ -60,8 +63,9 @@ class Module:
     def fingerprint(self) -> str:
         """Return a hash of everything that determines the compiled programs: sources, dependencies and flags."""
         digest = hashlib.sha256()
-        for name in sorted(path.name for path in self.folder.iterdir() if path.suffix in (".mod", ".sum", ".go")):
-            digest.update(name.encode() + b"\0" + (self.folder / name).read_bytes() + b"\0")
+        for path in sorted(path for path in self.folder.rglob("*") if path.suffix in (".mod", ".sum", ".go")):
+            name = path.relative_to(self.folder).as_posix()
+            digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
         digest.update("\0".join((*BUILD_FLAGS, self.ldflags())).encode())
         return digest.hexdigest()[:12]
 
@@ -85,8 +89,6 @@ MODULES = {
             ("github.com/containerd/containerd/v2/version.Version",),
         ),
         Module("kwok", "sigs.k8s.io/kwok", ("sigs.k8s.io/kwok/pkg/consts.Version",)),
-        Module("metrics-server", "sigs.k8s.io/metrics-server", ("k8s.io/client-go/pkg/version.gitVersion",)),
-        Module("coredns", "github.com/coredns/coredns"),
         Module("helm", "helm.sh/helm/v3", ("helm.sh/helm/v3/internal/version.version",)),
         Module("kube-score", "github.com/zegl/kube-score"),
         Module("traefik", "github.com/traefik/traefik/v3", ("github.com/traefik/traefik/v3/pkg/version.Version",)),
@@ -104,8 +106,8 @@ _PACKAGES: dict[str, tuple[str, str]] = {
     **{name: ("containerd", _CONTAINERD + name) for name in ("containerd", "containerd-shim-runc-v2", "ctr")},
     "etcd": ("etcd", "go.etcd.io/etcd/server/v3"),
     "kwok": ("kwok", "sigs.k8s.io/kwok/cmd/kwok"),
-    "metrics-server": ("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
-    "coredns": ("coredns", "github.com/coredns/coredns"),
+    "metrics-server": ("kubernetes", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
+    "coredns": ("kubernetes", "./coredns"),
     "helm": ("helm", "helm.sh/helm/v3/cmd/helm"),
     "kubeconform": ("helm", "github.com/yannh/kubeconform/cmd/kubeconform"),
     "kube-score": ("kube-score", "github.com/zegl/kube-score/cmd/kube-score"),

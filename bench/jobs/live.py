@@ -34,6 +34,7 @@ def live(scale: float, cores: Sequence[int], say: Callable[[str], None]) -> tupl
     """Send the same requests at the same times in each turn."""
     ours, others = cores[:1], cores[1:] or cores[:1]
     times: dict[_Beside, list[float]] = {each: [] for each in _TURNS}
+    spent: dict[_Beside, float] = dict.fromkeys(_TURNS, 0.0)
     failed = segments = 0.0
     with (
         pipeline(server_cores=ours, backend_cores=others, TTS_CACHE_SIZE_MIB="0", TTS_QUEUE_SECONDS="60") as running,
@@ -47,13 +48,16 @@ def live(scale: float, cores: Sequence[int], say: Callable[[str], None]) -> tupl
         for number, beside in enumerate(_TURNS, start=1):
             made = sum(map(made_segments, workers))
             with _busy(running, beside, others), only_on(ours):  # on the others, these would delay the client
+                cpu = running.server.cpu_seconds()
                 answers = asyncio.run(_open(port, requests, rate))
+                spent[beside] += running.server.cpu_seconds() - cpu
             if beside == "jobs":
                 segments += sum(map(made_segments, workers)) - made
             running.until_idle()
             failed += len(answers) - len(good(answers))
             times[beside] += [each.total for each in answers]
             say(f"turn {number}, beside {beside}: P99 {_p(times[beside][-len(answers) :], 0.99):.3f} s")
+    milliseconds = {each: spent[each] / len(times[each]) * 1000 for each in _TURNS}
     where = "other cores" if cores[1:] else "the same core"
     ratio = _p(times["jobs"], 0.99) / _p(times["nothing"], 0.99)
     floor = _p(times["engines"], 0.99) / _p(times["nothing"], 0.99)
@@ -65,6 +69,9 @@ def live(scale: float, cores: Sequence[int], say: Callable[[str], None]) -> tupl
         Figure(f"live, a full queue, workers on {where}: P99", _p(times["jobs"], 0.99), "s"),
         Figure("live: P99 with a full queue / without jobs", ratio, "", 1.1),
         Figure("live: P99 beside engines alone / without jobs", floor, ""),
+        Figure("live: the server's CPU for a request, no jobs", milliseconds["nothing"], "ms"),
+        Figure("live: the server's CPU for a request, beside engines alone", milliseconds["engines"], "ms"),
+        Figure("live: the server's CPU for a request, with a full queue", milliseconds["jobs"], "ms"),
         Figure("live: not answered with sound", failed, "", 0),
         Figure("segments of jobs that were spoken meanwhile", segments, "", 1, at_least=True),
     ], {

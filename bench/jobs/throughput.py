@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from bench.figures import Figure
 from bench.jobs.booktext import book
+from bench.jobs.corestime import cores_time
 from bench.jobs.engines import engine
 from bench.jobs.pipeline import Pipeline, pipeline
 from bench.server.serverprocess import Server
@@ -25,6 +26,10 @@ class Rate:
 
     audio: float
     cores: float
+    idle: float = 0.0
+    """The share of the cores' time without work."""
+    others: float = 0.0
+    """The share of the cores' time for others than the workers: the broker, the bucket, the server, the kernel."""
 
 
 def throughput(scale: float, cores: Sequence[int], say: Callable[[str], None]) -> list[Figure]:
@@ -46,7 +51,7 @@ def _compared(
         engine, both = _engine_alone(cores, _ALONE_SECONDS * scale)
         alone.append(engine)
         encoded.append(both)
-        published.append(_published(running, workers, turn, scale))
+        published.append(_published(running, workers, cores, turn, scale))
         say(
             f"{len(workers)} workers, turn {turn + 1}: engine {alone[-1].audio:.1f}, with encoder "
             f"{encoded[-1].audio:.1f}, published {published[-1].audio:.1f} s/s"
@@ -54,12 +59,20 @@ def _compared(
     name = "1 worker" if len(workers) == 1 else f"{len(workers)} workers"
     engine_rate, both_rate, rate = (_mean(each, "audio") for each in (alone, encoded, published))
     cost, floor = _mean(published, "cores"), _mean(encoded, "cores")
+    idle, others = (_mean(published, each) for each in ("idle", "others"))
     return [
         Figure(f"{name}: the engine alone on the same cores", engine_rate, "s/s"),
         Figure(f"{name}: the engine and the mp3 encoder alone", both_rate, "s/s"),
         Figure(f"{name}: published as mp3", rate, "s/s"),
         Figure(f"{name}: published / the engine alone", rate / engine_rate, ""),
         Figure(f"{name}: published / the engine and the encoder alone", rate / both_rate, "", 0.95, at_least=True),
+        Figure(f"{name}: share of these cores' time without work", idle, ""),
+        Figure(f"{name}: share of these cores' time for broker, bucket, and server", others, ""),
+        Figure(
+            f"{name}: published / the engine and the encoder alone, in the time left",
+            rate / both_rate / (1 - others),
+            "",
+        ),
         Figure(f"{name}: core-seconds for an hour of audio", cost * 3600, ""),
         Figure(f"{name}: core-seconds of engine and encoder alone for it", floor * 3600, ""),
         Figure(f"{name}: core-seconds of engine and encoder alone / of workers", floor / cost, "", 0.95, at_least=True),
@@ -86,14 +99,17 @@ def _engine_alone(cores: Sequence[int], seconds: float) -> tuple[Rate, Rate]:
     )
 
 
-def _published(running: Pipeline, workers: Sequence[Server], turn: int, scale: float) -> Rate:
+def _published(running: Pipeline, workers: Sequence[Server], cores: Sequence[int], turn: int, scale: float) -> Rate:
     """Return the rate of a queue of jobs, from the first request until the last file is there."""
     count = _JOBS * len(workers)
     texts = [book(max(300, round(_JOB_CHARACTERS * scale)), 100 * turn + number).text for number in range(count)]
     running.until_idle()
-    cpu, begin = sum(each.cpu_seconds() for each in workers), time.perf_counter()
+    spent, cpu, begin = cores_time(cores), sum(each.cpu_seconds() for each in workers), time.perf_counter()
     jobs = [running.client.submit(text) for text in texts]
     audio = sum(running.client.wait(each)["audio"]["seconds"] for each in jobs)
-    wall = time.perf_counter() - begin
+    wall, during = time.perf_counter() - begin, cores_time(cores).since(spent)
+    used = sum(each.cpu_seconds() for each in workers) - cpu
     running.until_idle()
-    return Rate(audio / wall, (sum(each.cpu_seconds() for each in workers) - cpu) / audio)
+    others = max(0.0, during.total - during.idle - used) / during.total
+    used = sum(each.cpu_seconds() for each in workers) - cpu
+    return Rate(audio / wall, used / audio, during.idle / during.total, others)

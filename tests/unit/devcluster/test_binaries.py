@@ -61,7 +61,11 @@ def test_the_fingerprint_follows_the_sources(tmp_path: Path, monkeypatch: pytest
     (module.folder / "notes.txt").write_text("not compiled")
     assert module.fingerprint() == before
     (module.folder / "go.sum").write_text("x")
-    assert module.fingerprint() != before
+    with_sums = module.fingerprint()
+    assert with_sums != before
+    (module.folder / "command").mkdir()
+    (module.folder / "command" / "main.go").write_text("package main\n")
+    assert module.fingerprint() != with_sums
 
 
 def test_an_unknown_program_is_named_with_the_known_ones() -> None:
