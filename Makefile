@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 RUN := PYTHONPATH=operator:. $(PY)
 
-.PHONY: help demo test lint test-unit test-random test-integration test-jobs test-e2e test-keda cluster-up cluster-down images bench-operator bench-server bench-jobs bench-readings bench-drift bench-fencing bench-outage chaos-jobs soak-fencing generate lock format release airgap push docs docs-serve docs-publish
+.PHONY: help demo test lint test-unit test-random test-integration test-integration-operator test-integration-server test-jobs test-e2e test-keda cluster-up cluster-down images bench-operator bench-server bench-jobs bench-readings bench-drift bench-fencing bench-outage chaos-jobs soak-fencing generate lock format release airgap push docs docs-serve docs-publish
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -34,7 +34,18 @@ test-random: $(STAMP) ## rollouts to which anything may happen: 50,000 steps, fo
 	STEPS=$${STEPS:-50000} $(PY) -m pytest tests/unit/operator/reconcile/rollout/test_rollout_at_random.py -x $(PYTEST_ARGS)
 
 test-integration: $(STAMP) ## the operator against a real API server; the server, workers, Kafka, and S3 as real processes
+ifeq ($(PYTEST_ARGS),)
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=line test-integration-operator test-integration-server
+else
 	$(PY) -m pytest tests/integration --ignore=tests/integration/jobs/test_on_a_cluster.py $(PYTEST_ARGS)
+endif
+
+# Each half waits half of its time, so both run at once.
+test-integration-operator: $(STAMP)
+	$(PY) -m pytest tests/integration/operator tests/integration/release
+test-integration-server: $(STAMP)
+	$(PY) -m pytest tests/integration --ignore=tests/integration/operator --ignore=tests/integration/release \
+	  --ignore=tests/integration/jobs/test_on_a_cluster.py
 
 test-jobs: $(STAMP) ## long texts with a real Kafka broker and a real S3 server, also those of a cluster
 	$(PY) -m pytest tests/integration/jobs $(PYTEST_ARGS)
