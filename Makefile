@@ -35,7 +35,7 @@ test-random: $(STAMP) ## rollouts to which anything may happen: 50,000 steps, fo
 
 test-integration: $(STAMP) ## the operator against a real API server; the server, workers, Kafka, and S3 as real processes
 ifeq ($(PYTEST_ARGS),)
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=line test-integration-operator test-integration-server
+	@PYTHONUNBUFFERED=1 $(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=line test-integration-operator test-integration-server
 else
 	$(PY) -m pytest tests/integration --ignore=tests/integration/jobs/test_on_a_cluster.py $(PYTEST_ARGS)
 endif
