@@ -4,6 +4,7 @@ import logging
 
 import gevent
 
+from tts_server.engines import BackendError
 from tts_server.jobs.model import JobName
 from tts_server.jobs.planning.plan import BrokenPlanError
 from tts_server.jobs.queue.tasks import Delivery, Kind, Queue, QueueError
@@ -84,6 +85,11 @@ class Worker:
                 self._storage_failed(delivery, error)
         except DeadlineError:  # live requests had all threads
             self._queue.retry(delivery, 1.0, failed=False)
+        except BackendError as error:
+            if error.away:  # whatever the text: the job is not to blame
+                self._queue.retry(delivery, error.retry_after, failed=False)
+            else:
+                self._failed(delivery, "backend_unavailable", f"The backend cannot speak segment {task.first + 1}.")
         except OtherVoiceError:
             self._queue.pass_on(delivery, _PASS_ON_SECONDS)
         except JobFailedError as error:
