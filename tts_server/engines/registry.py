@@ -15,6 +15,7 @@ GROUP = "tts_server.engines"
 _BUNDLED = {
     "fastspeech2": "tts_server.engines.fastspeech2.engine:create",
     "modelscope": "tts_server.engines.modelscope.engine:create",
+    "upstream": "tts_server.engines.upstream.engine:create",
 }
 # Their sessions wait for another process most of the time, which can do several requests at once.
 _WAITING = {"upstream"}

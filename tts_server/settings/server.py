@@ -66,7 +66,7 @@ class Settings:
     threads: int = setting(
         "TTS_THREADS",
         0,
-        "The number of synthesis threads. If 0, the CPU limit.",
+        "The number of synthesis threads. If 0, the CPU limit, or 8 for upstream.",
         low=0,
         high=256,
         service="resources.limits.cpu",

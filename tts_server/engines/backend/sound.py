@@ -15,7 +15,7 @@ _AROUND_SECONDS = 3.0
 _QUIET = 64
 _FRAME_SECONDS = 0.02
 # The silence within a sentence is shorter, and so is what models leave before and after it.
-_SILENCE_SECONDS = 1.2
+_SILENCE_SECONDS = 1.0
 _SILENCE_SHARE = 0.4
 # Of full scale. Compressed audio that is taken for samples is noise at about 0.58.
 _NOISE = 0.5

@@ -17,6 +17,18 @@ def test_states(tmp_path: Path) -> None:
     assert states == [State.LOADING, State.READY, State.DRAINING]
 
 
+def test_a_server_is_ready_while_its_backend_can_speak() -> None:
+    lifecycle, problems = Lifecycle(), ["It is gone."]
+    lifecycle.depends_on_backend(lambda: problems[-1])
+    assert lifecycle.state is State.LOADING
+    lifecycle.loaded()
+    assert (lifecycle.state, lifecycle.backend_problem) == (State.BACKEND_UNAVAILABLE, "It is gone.")
+    problems.append("")
+    assert lifecycle.state is State.READY
+    lifecycle.stop()
+    assert lifecycle.state is State.DRAINING
+
+
 def test_sigterm_is_enough() -> None:
     lifecycle = Lifecycle()
     lifecycle.loaded()
