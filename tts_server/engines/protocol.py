@@ -31,6 +31,10 @@ class BackendError(EngineError):
         self.retry_after = retry_after
 
 
+class BackendBusyError(BackendError):
+    """The backend has too much to do. That says nothing against it."""
+
+
 class BackendRefusedError(EngineError):
     """The backend does not speak this text, or not in this way. Another attempt would get the same answer."""
 

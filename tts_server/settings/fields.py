@@ -77,7 +77,8 @@ def _parse(
         try:
             return parse(given)
         except ValueError as error:
-            raise SettingsError(f"{env} {error}") from None
+            message = str(error)  # which may begin with the place in an object, as .name
+            raise SettingsError(f"{env}{message}" if message.startswith(".") else f"{env} {message}") from None
     if kind is tuple:
         return tuple(given.replace(",", " ").split())
     if kind is str:

@@ -69,35 +69,36 @@ def parse_voices(text: str) -> tuple[UpstreamVoice, ...]:
     Raises ValueError.
     """
     if not text.lstrip().startswith("{"):
-        voices = tuple(UpstreamVoice(name, name) for name in text.replace(",", " ").split())
+        voices = tuple(UpstreamVoice(_name(word, "voice"), word) for word in text.replace(",", " ").split())
     else:
-        voices = tuple(_voice(name, entry) for name, entry in _object(text, "").items())
+        voices = tuple(_voice(_name(name, "voice"), entry) for name, entry in _object(text).items())
     if not 1 <= len(voices) <= _MAX_VOICES:
         raise ValueError(f"must have from 1 to {_MAX_VOICES} voices, not {len(voices)}.")
     if len({each.id for each in voices}) < len(voices):
         raise ValueError("has a voice twice.")
-    for each in voices:
-        if not _ID.fullmatch(each.id):
-            raise ValueError(f"has the voice {each.id[:100]!r}. A name has up to 100 characters without spaces or commas.")
     return voices
 
 
 def parse_emotions(text: str) -> tuple[tuple[str, str], ...]:
     """Return (emotion, instructions) pairs of a JSON object. Raises ValueError."""
-    emotions = _object(text, "")
+    emotions = _object(text)
     if len(emotions) > _MAX_EMOTIONS:
         raise ValueError(f"must have at most {_MAX_EMOTIONS} emotions, not {len(emotions)}.")
     for name, instructions in emotions.items():
-        if not _ID.fullmatch(name):
-            raise ValueError(f"has the emotion {name[:100]!r}. A name has up to 100 characters without spaces or commas.")
         if not isinstance(instructions, str):
-            raise ValueError(f'.{name} must be the instructions for the upstream, such as "Speak happily.".')
-    return tuple(emotions.items())
+            raise ValueError(f'.{_name(name, "emotion")} must be the instructions for the upstream, such as "Speak happily.".')
+    return tuple((_name(name, "emotion"), instructions) for name, instructions in emotions.items())
 
 
 def parse_body(text: str) -> str:
     """Return a JSON object of extra fields as it was written, if its placeholders exist. Raises ValueError."""
-    _check_body(_object(text, ""), "")
+    _check_body(_object(text), "")
+    return text
+
+
+def _name(text: str, kind: str) -> str:
+    if not _ID.fullmatch(text):
+        raise ValueError(f"has the {kind} {text[:100]!r}. A name has up to 100 characters without spaces or commas.")
     return text
 
 
@@ -126,14 +127,14 @@ def _voice(name: str, entry: object) -> UpstreamVoice:
 def _check_body(body: Mapping[str, Any], place: str) -> None:
     for name in RESERVED:
         if name in body:
-            raise ValueError(f"{place} must not have the field {name!r}, which the server fills in.")
+            raise ValueError(f"{place} must not have the field {name!r}, which the server fills in.".lstrip())
     for text in _strings(body):
         try:
             Template(text).substitute(dict.fromkeys(PLACEHOLDERS, ""))
         except (KeyError, ValueError):
             names = ", ".join(f"${{{each}}}" for each in PLACEHOLDERS)
             raise ValueError(
-                f"{place} has the text {text[:100]!r}. It may contain {names}. Write $$ for a dollar sign."
+                f"{place} has the text {text[:100]!r}. It may contain {names}. Write $$ for a dollar sign.".lstrip()
             ) from None
 
 
@@ -145,15 +146,15 @@ def _strings(value: object) -> "list[str]":
     return [text for each in value for text in _strings(each)] if isinstance(value, list) else []
 
 
-def _object(text: str, place: str) -> dict[str, Any]:
+def _object(text: str) -> dict[str, Any]:
     if len(text) > _MAX_JSON_CHARACTERS:
-        raise ValueError(f"{place} must have at most {_MAX_JSON_CHARACTERS} characters.")
+        raise ValueError(f"must have at most {_MAX_JSON_CHARACTERS} characters.")
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        raise ValueError(f"{place} is not valid JSON.") from None
+        raise ValueError("is not valid JSON.") from None
     if not isinstance(value, dict):
-        raise ValueError(f"{place} must be a JSON object, such as {{...}}.")
+        raise ValueError("must be a JSON object, such as {...}.")
     return value
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from tts_server.engines.backend.availability import CHECK_SECONDS, Availability
-from tts_server.engines.protocol import BackendError, BackendRefusedError, EngineError
+from tts_server.engines.protocol import BackendBusyError, BackendError, BackendRefusedError, EngineError
 
 PATIENCE_SECONDS = 60.0
 """How long a backend that starts may refuse what it will accept later, such as a model that it still loads."""
@@ -50,6 +50,8 @@ class CheckedBackend:
             return
         try:
             self._speak()
+        except BackendBusyError:
+            self.availability.answered(spoke=False)  # the doubt stays
         except EngineError as error:
             self._refused = isinstance(error, BackendRefusedError)
             self.availability.unable(str(error))

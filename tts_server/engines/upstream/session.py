@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
+from http import HTTPStatus
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from tts_server.audio.resampling import Resampler, transpose
 from tts_server.audio.time_stretch import time_stretch
 from tts_server.engines.backend.availability import Availability
 from tts_server.engines.backend.sound import NotSpeechError, check_speech, longest_seconds
-from tts_server.engines.protocol import BackendError, BackendRefusedError
+from tts_server.engines.protocol import BackendBusyError, BackendError, BackendRefusedError
 from tts_server.engines.upstream.connection import Connection, NotBegunError, Response, UnsentError
 from tts_server.engines.upstream.requests import SpeechRequests
 from tts_server.engines.upstream.wav import Decoder, FormatError
@@ -22,8 +23,8 @@ from tts_server.text import Sentence
 _FULL_SCALE = 32767
 # Between attempts, as long as nothing of an answer has come.
 _PAUSES_SECONDS = (0.1, 0.4)
-# Too many requests, a proxy without a server behind it, and a server that is not ready.
-_BUSY = (429, 502, 503, 504)
+# A proxy without a server behind it, and a server that is not ready.
+_NOT_THERE = (502, 503, 504)
 _SERVER_ERRORS = range(500, 600)
 _MAX_RETRY_AFTER_SECONDS = 60
 _RATE = re.compile(r"rate\s*=\s*\"?(\d{4,6})", re.IGNORECASE)
@@ -102,6 +103,8 @@ class UpstreamSession:
         except (FormatError, NotSpeechError) as error:
             self._availability.failed(str(error), by_text=True)
             raise SpoiltError(str(error)) from None
+        except BackendBusyError:
+            raise
         except BackendError as error:
             self._availability.failed(str(error), by_text=isinstance(error, SpoiltError))
             raise
@@ -145,19 +148,18 @@ class UpstreamSession:
 
     def _answered(self, body: bytes, first_by: float) -> Response:
         """Return a response with audio. As long as nothing has come, the request is sent up to three times."""
-        pauses = iter((*_PAUSES_SECONDS, None))
+        pauses = iter(_PAUSES_SECONDS)
         while True:
             try:
                 response = self._connection.request("POST", self._path, self._headers(), body, first_by=first_by)
                 check_response(response, first_by, quotes=self._quotes)
             except UnsentError:
                 continue  # the next one goes over a new connection
-            except NotBegunError as error:
-                pause = next(pauses)
-                late = pause is None or time.monotonic() + pause >= first_by
-                if late or error.retry_after > 1:
+            except NotBegunError:
+                pause = next(pauses, None)
+                if pause is None or time.monotonic() + pause >= first_by:
                     raise
-                time.sleep(pause or 0.0)
+                time.sleep(pause)
             else:
                 return response
 
@@ -172,8 +174,13 @@ def check_response(response: Response, first_by: float, *, quotes: bool) -> None
     if response.ok:
         raise SpoiltError(f"The upstream sends {kind[:_EXCERPT_CHARACTERS]!r} instead of audio{excerpt}")
     message = f"The upstream answers with status {response.status}{excerpt}"
-    if response.status in _BUSY:
-        raise NotBegunError(message, retry_after=_retry_after(response))
+    retry_after = _retry_after(response)
+    if response.status == HTTPStatus.TOO_MANY_REQUESTS or (
+        response.status == HTTPStatus.SERVICE_UNAVAILABLE and retry_after
+    ):
+        raise BackendBusyError(message, retry_after=retry_after or 1)
+    if response.status in _NOT_THERE:
+        raise NotBegunError(message)
     if response.status in _SERVER_ERRORS:
         raise SpoiltError(message)
     raise BackendRefusedError(message)
@@ -192,8 +199,9 @@ def _excerpt(response: Response, first_by: float) -> str:
 
 
 def _retry_after(response: Response) -> int:
+    """Return the whole seconds after which the upstream wants to be asked again, 0 if it does not say."""
     text = response.headers.get("retry-after", "")
-    return min(max(1, int(text)), _MAX_RETRY_AFTER_SECONDS) if text.isascii() and text.isdigit() else 1
+    return min(max(1, int(text)), _MAX_RETRY_AFTER_SECONDS) if text.isascii() and text.isdigit() else 0
 
 
 def _declared_rate(response: Response) -> int | None:

@@ -4,7 +4,7 @@ import logging
 
 import gevent
 
-from tts_server.engines import BackendError
+from tts_server.engines import BackendBusyError, BackendError
 from tts_server.jobs.model import JobName
 from tts_server.jobs.planning.plan import BrokenPlanError
 from tts_server.jobs.queue.tasks import Delivery, Kind, Queue, QueueError
@@ -86,7 +86,7 @@ class Worker:
         except DeadlineError:  # live requests had all threads
             self._queue.retry(delivery, 1.0, failed=False)
         except BackendError as error:
-            if error.away:  # whatever the text: the job is not to blame
+            if error.away or isinstance(error, BackendBusyError):  # whatever the text: the job is not to blame
                 self._queue.retry(delivery, error.retry_after, failed=False)
             else:
                 self._failed(delivery, "backend_unavailable", f"The backend cannot speak segment {task.first + 1}.")

@@ -107,7 +107,7 @@ def test_a_failure_in_the_middle_is_no_end(client: FlaskClient, engine: FakeBack
 
     engine.on_speak = fail_later
     with pytest.raises(ConnectionResetError):
-        speak(client, input="你好。再见", response_format="pcm")
+        speak(client, input="你好。再见", response_format="pcm").get_data()
     page = client.get("/metrics").get_data(as_text=True)
     assert 'tts_interruptions_total{reason="backend_unavailable"} 1.0' in page
     engine.on_speak = lambda: None

@@ -4,7 +4,7 @@ import pytest
 
 from tts_server.engines.backend.availability import MAX_FAILURES, MAX_MISSES, Availability
 from tts_server.engines.backend.checking import CheckedBackend
-from tts_server.engines.protocol import BackendError, BackendRefusedError, EngineError
+from tts_server.engines.protocol import BackendBusyError, BackendError, BackendRefusedError, EngineError
 
 
 class Clock:
@@ -136,6 +136,19 @@ def test_what_is_ready_and_cannot_speak_is_away_at_once(backend: CheckedBackend,
     scripted.mute = None
     backend.check()
     assert backend.problem == ""
+
+
+def test_a_busy_backend_stays_what_it_was(backend: CheckedBackend, scripted: Scripted) -> None:
+    scripted.mute = BackendBusyError("Too many requests.")
+    backend.check()
+    assert backend.problem
+    scripted.mute = None
+    backend.check()
+    backend.availability.failed("not speech", by_text=True)
+    scripted.mute = BackendBusyError("Too many requests.")
+    backend.check()
+    assert not backend.problem
+    assert backend.availability.doubtful
 
 
 def test_what_is_wrong_is_away_at_once(backend: CheckedBackend, scripted: Scripted) -> None:

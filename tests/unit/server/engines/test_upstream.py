@@ -23,7 +23,7 @@ from tests.unit.server.engines.scripted_upstream import (
     wav,
 )
 from tts_server.audio.pcm import Pcm
-from tts_server.engines import BackedEngine, BackendError, BackendRefusedError, Delivery, EngineError, Sentence
+from tts_server.engines import BackedEngine, BackendBusyError, BackendError, BackendRefusedError, Delivery, EngineError, Sentence
 from tts_server.engines.upstream.engine import Upstream
 from tts_server.settings.upstream import UpstreamVoice
 
@@ -183,10 +183,18 @@ def test_before_the_first_byte_it_is_asked_again(
 
 def test_a_busy_upstream_says_when_to_come_back(upstream: ScriptedUpstream, engine: Upstream) -> None:
     upstream.speak = always(lambda: [http(b"", status="429 Too Many", more="Retry-After: 7\r\n")])
-    with pytest.raises(BackendError) as raised:
-        say(engine)
-    assert raised.value.retry_after == 7
-    assert len(upstream.spoken) == 1
+    engine.backend.check()
+    assert engine.backend.problem, "it has not spoken yet"
+    upstream.speak = always(lambda: [http(WHOLE)])
+    engine.backend.check()
+    upstream.speak = always(lambda: [http(b"", status="503 Full", more="Retry-After: 7\r\n")])
+    for _ in range(5):
+        with pytest.raises(BackendBusyError) as raised:
+            say(engine)
+        assert raised.value.retry_after == 7
+    engine.backend.check()
+    assert not engine.backend.problem, "it is there"
+    assert len(upstream.spoken) == 2 + 5
 
 
 def test_after_the_first_byte_it_is_not_asked_again(upstream: ScriptedUpstream, engine: Upstream) -> None:
