@@ -29,7 +29,8 @@ def setting(
     """Return a field of a dataclass that is read from the variable ``env``.
 
     A number is from ``low`` to ``high``. A ``secret`` is never shown. ``service`` is the field of a TTSService that
-    sets the variable. ``parse`` returns the value, or raises ValueError with a message that follows the variable's name.
+    sets the variable. ``parse`` returns the value, or raises ValueError with a message that follows the name of the
+    variable.
     """
     meta = {"env": env, "text": text, "low": low, "high": high, "choices": choices, "service": service, "parse": parse}
     return field(default=default, metadata=meta, repr=not secret)

@@ -86,7 +86,8 @@ def parse_emotions(text: str) -> tuple[tuple[str, str], ...]:
         raise ValueError(f"must have at most {_MAX_EMOTIONS} emotions, not {len(emotions)}.")
     for name, instructions in emotions.items():
         if not isinstance(instructions, str):
-            raise ValueError(f'.{_name(name, "emotion")} must be the instructions for the upstream, such as "Speak happily.".')
+            place = _name(name, "emotion")
+            raise ValueError(f'.{place} must be the instructions for the upstream, such as "Speak happily.".')
     return tuple((_name(name, "emotion"), instructions) for name, instructions in emotions.items())
 
 
@@ -106,10 +107,10 @@ def _voice(name: str, entry: object) -> UpstreamVoice:
     if isinstance(entry, str):
         entry = {"voice": entry}
     if not isinstance(entry, Mapping):
-        raise ValueError(f'.{name} must be the voice\'s name at the upstream, or {{"voice": "...", "language": "zh-CN"}}.')
+        raise ValueError(f'.{name} must be its name at the upstream, or {{"voice": "...", "language": "zh-CN"}}.')
     unknown = sorted(set(entry) - {"voice", "language", "name", "body"})
     if unknown:
-        raise ValueError(f".{name} has the unknown field {unknown[0][:100]!r}. Allowed are voice, language, name, body.")
+        raise ValueError(f".{name} has the unknown field {unknown[0][:100]!r}. Known are voice, language, name, body.")
     theirs, language = entry.get("voice", name), entry.get("language", _DEFAULT_LANGUAGE)
     shown, body = entry.get("name", ""), entry.get("body", {})
     if not isinstance(theirs, str) or not 0 < len(theirs) <= _MAX_NAME_CHARACTERS:

@@ -214,8 +214,8 @@ class SpeechService:
         synthesised sentence. ``has_left`` returns whether the client has closed its connection; then its work ends.
 
         Raises NothingToSayError, ScriptError, UnknownVoiceError, UnknownEmotionError, NoTimestampsError,
-        OverloadedError, DeadlineError and ClientLeftError, EngineError before the engine is loaded, and BackendError and
-        BackendRefusedError if a backend makes the sound.
+        OverloadedError, DeadlineError and ClientLeftError, EngineError before the engine is loaded, and BackendError
+        and BackendRefusedError if a backend makes the sound.
         """
         scheduler = self._loaded_scheduler()
         if timed and not scheduler.aligns:

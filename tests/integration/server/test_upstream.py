@@ -40,7 +40,8 @@ class Hostile:
         new.replace(self.mode_file)
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "tests.integration.server.hostile_upstream", str(self.port), str(self.mode_file)]
+        module = "tests.integration.server.hostile_upstream"
+        command = [sys.executable, "-m", module, str(self.port), str(self.mode_file)]
         environ = {**os.environ, "PYTHONPATH": f"{ROOT / 'operator'}{os.pathsep}{ROOT}"}
         self.process = subprocess.Popen(command, cwd=ROOT, env=environ)
 

@@ -1,7 +1,7 @@
 """A TCP connection with exact time limits, with TLS or without.
 
-Sessions move between native threads. Under gevent, a ``socket.socket`` belongs to the event loop of the thread that made
-it, so this is the plain socket beneath. It blocks its thread, and therefore never runs in the server's event loop.
+Sessions move between native threads. Under gevent, a ``socket.socket`` belongs to the event loop of the thread that
+made it, so this is the plain socket beneath. It blocks its thread, and therefore never runs in the server's event loop.
 """
 
 import _socket

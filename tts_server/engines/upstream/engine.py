@@ -37,7 +37,15 @@ _ATTEMPTS = 3
 # Change it with what this package does to text and sound.
 _VERSION = 1
 # These decide nothing about the sound.
-_SILENT_SETTINGS = ("api_key", "api_key_file", "ready_path", "ready_seconds", "connect_seconds", "first_byte_seconds", "idle_seconds")
+_SILENT_SETTINGS = (
+    "api_key",
+    "api_key_file",
+    "ready_path",
+    "ready_seconds",
+    "connect_seconds",
+    "first_byte_seconds",
+    "idle_seconds",
+)
 
 
 class Upstream:
@@ -139,8 +147,8 @@ class Upstream:
         if response.status in _NOT_READY:
             raise BackendError(f"The upstream answers GET {path} with status {response.status}.", away=True)
         raise BackendRefusedError(
-            f"The upstream answers GET {path} with status {response.status}. Set TTS_UPSTREAM_READY_PATH to the path that "
-            "says whether it is ready."
+            f"The upstream answers GET {path} with status {response.status}. Set TTS_UPSTREAM_READY_PATH to the path "
+            "that says whether it is ready."
         )
 
     def _speak(self, voice: UpstreamVoice) -> None:
@@ -161,8 +169,8 @@ class Upstream:
             else:
                 return
         raise EngineError(
-            f"The upstream does not speak with its voice {voice.theirs!r}, which is {voice.id!r} in TTS_UPSTREAM_VOICES: "
-            f"{problem}"
+            f"The upstream does not speak with its voice {voice.theirs!r}, which is {voice.id!r} in "
+            f"TTS_UPSTREAM_VOICES: {problem}"
         )
 
 

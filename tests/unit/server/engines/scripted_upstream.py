@@ -47,7 +47,9 @@ def wav(samples: Pcm, rate: int = RATE, *, known: bool = True) -> bytes:
     return wav_header(len(data) if known else UNKNOWN_BYTES, rate) + data
 
 
-def http(body: bytes, kind: str = "audio/wav", status: str = "200 OK", *, length: int | None = None, more: str = "") -> bytes:
+def http(
+    body: bytes, kind: str = "audio/wav", status: str = "200 OK", *, length: int | None = None, more: str = ""
+) -> bytes:
     given = len(body) if length is None else length
     return f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {given}\r\n{more}\r\n".encode() + body
 

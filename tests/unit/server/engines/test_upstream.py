@@ -23,7 +23,15 @@ from tests.unit.server.engines.scripted_upstream import (
     wav,
 )
 from tts_server.audio.pcm import Pcm
-from tts_server.engines import BackedEngine, BackendBusyError, BackendError, BackendRefusedError, Delivery, EngineError, Sentence
+from tts_server.engines import (
+    BackedEngine,
+    BackendBusyError,
+    BackendError,
+    BackendRefusedError,
+    Delivery,
+    EngineError,
+    Sentence,
+)
 from tts_server.engines.upstream.engine import Upstream
 from tts_server.settings.upstream import UpstreamVoice
 
