@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bench.figures import Figure, quantile, series, table, write
 from bench.machine import describe, yardstick
@@ -31,7 +32,7 @@ def main(given: Sequence[str] | None = None) -> int:
     texts = take_text(CHARACTERS, 7, 2 * (options.requests + _WARM_UP))
     half = len(texts) // 2
     with floor_server("wav", CHARACTERS * _SECONDS_PER_CHARACTER) as upstream:
-        variables = {
+        variables: dict[str, Any] = {
             "TTS_ENGINE": "upstream",
             "TTS_UPSTREAM_URL": f"http://127.0.0.1:{upstream}/v1",
             "TTS_UPSTREAM_VOICES": "voice",

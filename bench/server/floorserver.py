@@ -52,7 +52,7 @@ def _cut(buffer: bytes) -> int | None:
 def tone(seconds: float) -> bytes:
     """Return a WAV file with a tone, 24 kHz."""
     time = np.arange(round(seconds * _RATE)) / _RATE
-    samples = np.rint(_LOUDNESS * np.sin(2 * np.pi * _HERTZ * time)).astype("<i2").tobytes()
+    samples: bytes = np.rint(_LOUDNESS * np.sin(2 * np.pi * _HERTZ * time)).astype("<i2").tobytes()
     return wav_header(len(samples), _RATE) + samples
 
 

@@ -131,7 +131,9 @@ class Metrics:
             "tts_job_storage_failures", "Tasks of jobs for which the storage failed.", registry=registry
         )
         self.cache_bytes = Gauge("tts_cache_bytes", "Memory used by cached audio.", registry=registry)
-        self.model_ready = Gauge("tts_model_ready", "1 if the model is loaded and warmed up, and can speak.", registry=registry)
+        self.model_ready = Gauge(
+            "tts_model_ready", "1 if the model is loaded and warmed up, and can speak.", registry=registry
+        )
         self.load_seconds = Gauge("tts_model_load_seconds", "Time to load and warm up the model.", registry=registry)
         self.lexicon_entries = Gauge("tts_lexicon_entries", "Words in the lexicon of the service.", registry=registry)
         self.lexicon_reloads = Counter(

@@ -7,6 +7,9 @@ from typing import Any, TypeVar
 OPERATOR = "by the operator"
 """Stands where a field of a TTSService would, for a variable that the operator sets by itself."""
 
+GROUP = "group"
+"""In the metadata of a field that holds another dataclass of settings: that class."""
+
 Group = TypeVar("Group")
 
 
@@ -36,16 +39,11 @@ def setting(
     return field(default=default, metadata=meta, repr=not secret)
 
 
-def group(default: Any) -> Any:
-    """Return a field that holds another dataclass of settings."""
-    return field(default=default, metadata={"group": type(default)})
-
-
 def all_settings(settings: Any) -> "Iterator[Field[Any]]":
     """Yield the settings of a dataclass, and those of its groups."""
     for each in fields(settings):
-        if "group" in each.metadata:
-            yield from all_settings(each.metadata["group"])
+        if GROUP in each.metadata:
+            yield from all_settings(each.metadata[GROUP])
         else:
             yield each
 
@@ -54,8 +52,8 @@ def read(settings: type[Group], environ: Mapping[str, str]) -> Group:
     """Read the variables of a dataclass. Unset and empty ones keep their default. Raises :class:`SettingsError`."""
     values: dict[str, Any] = {}
     for each in fields(settings):  # type: ignore[arg-type] # any dataclass
-        if "group" in each.metadata:
-            values[each.name] = read(each.metadata["group"], environ)
+        if GROUP in each.metadata:
+            values[each.name] = read(each.metadata[GROUP], environ)
             continue
         given = environ.get(each.metadata["env"], "").strip()
         if given:

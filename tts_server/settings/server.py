@@ -4,10 +4,10 @@ import base64
 import binascii
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tts_server.apikeys import ApiKey, parse_api_keys
-from tts_server.settings.fields import OPERATOR, SettingsError, group, read, setting
+from tts_server.settings.fields import GROUP, OPERATOR, SettingsError, read, setting
 from tts_server.settings.upstream import UpstreamSettings
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -270,7 +270,7 @@ class Settings:
         "TTS_LOG_LEVEL", "info", "The lowest level that is logged.", choices=LOG_LEVELS, service="server.logLevel"
     )
 
-    upstream: UpstreamSettings = group(UpstreamSettings())
+    upstream: UpstreamSettings = field(default=UpstreamSettings(), metadata={GROUP: UpstreamSettings})
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Settings":

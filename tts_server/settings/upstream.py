@@ -24,6 +24,10 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _DEFAULT_LANGUAGE = "zh-CN"
 
 
+class UpstreamSettingError(ValueError):
+    """A value is wrong. The message follows the name of its variable, and says what to write instead."""
+
+
 @dataclass(frozen=True, slots=True)
 class UpstreamVoice:
     """A voice that the server offers, and how the upstream is asked for it."""
@@ -40,66 +44,72 @@ class UpstreamVoice:
 
 
 def parse_url(text: str) -> str:
-    """Return the URL of an upstream without a slash at its end, ``/v1`` added if it has no path. Raises ValueError."""
+    """Return the URL of an upstream without a slash at its end, and with ``/v1`` if it has no path.
+
+    Raises UpstreamSettingError.
+    """
     try:
         url = urlsplit(text)
         port = url.port
+        (url.hostname or "").encode("idna")
     except ValueError:
-        raise ValueError("is not a URL. Write one such as http://kokoro:8880/v1.") from None
+        raise UpstreamSettingError("is not a URL. Write one such as http://kokoro:8880/v1.") from None
     if url.scheme not in ("http", "https") or not url.hostname or port == 0:
-        raise ValueError("must be a URL with http or https, such as http://kokoro:8880/v1.")
+        raise UpstreamSettingError("must be a URL with http or https, such as http://kokoro:8880/v1.")
     if url.username is not None or url.password is not None:
         # Without the value, which contains a password.
-        raise ValueError("must not contain a user name. Put the key into TTS_UPSTREAM_API_KEY.")
+        raise UpstreamSettingError("must not contain a user name. Put the key into TTS_UPSTREAM_API_KEY.")
     if url.query or url.fragment or not text.isascii() or re.search(r"[\s\x00-\x1f\x7f]", text):
-        raise ValueError("must end with its path, such as http://kokoro:8880/v1.")
+        raise UpstreamSettingError("must end with its path, such as http://kokoro:8880/v1.")
     return text.rstrip("/") + ("" if url.path.rstrip("/") else "/v1")
 
 
 def parse_path(text: str) -> str:
-    """Return a path on the upstream's host. Raises ValueError."""
+    """Return a path on the upstream's host. Raises UpstreamSettingError."""
     if not text.isascii() or re.search(r"[\s\x00-\x1f\x7f#]", text) or not text.startswith("/"):
-        raise ValueError("must be a path that begins with '/', such as /health.")
+        raise UpstreamSettingError("must be a path that begins with '/', such as /health.")
     return text
 
 
 def parse_voices(text: str) -> tuple[UpstreamVoice, ...]:
     """Return the voices of a list of names, or of a JSON object: for each name that of the upstream, or an object.
 
-    Raises ValueError.
+    Raises UpstreamSettingError.
     """
     if not text.lstrip().startswith("{"):
         voices = tuple(UpstreamVoice(_name(word, "voice"), word) for word in text.replace(",", " ").split())
     else:
         voices = tuple(_voice(_name(name, "voice"), entry) for name, entry in _object(text).items())
     if not 1 <= len(voices) <= _MAX_VOICES:
-        raise ValueError(f"must have from 1 to {_MAX_VOICES} voices, not {len(voices)}.")
+        raise UpstreamSettingError(f"must have from 1 to {_MAX_VOICES} voices, not {len(voices)}.")
     if len({each.id for each in voices}) < len(voices):
-        raise ValueError("has a voice twice.")
+        raise UpstreamSettingError("has a voice twice.")
     return voices
 
 
 def parse_emotions(text: str) -> tuple[tuple[str, str], ...]:
-    """Return (emotion, instructions) pairs of a JSON object. Raises ValueError."""
+    """Return (emotion, instructions) pairs of a JSON object. Raises UpstreamSettingError."""
     emotions = _object(text)
     if len(emotions) > _MAX_EMOTIONS:
-        raise ValueError(f"must have at most {_MAX_EMOTIONS} emotions, not {len(emotions)}.")
+        raise UpstreamSettingError(f"must have at most {_MAX_EMOTIONS} emotions, not {len(emotions)}.")
     for name, instructions in emotions.items():
         if not isinstance(instructions, str):
             place = _name(name, "emotion")
-            raise ValueError(f'.{place} must be the instructions for the upstream, such as "Speak happily.".')
+            raise UpstreamSettingError(f'.{place} must be the instructions for the upstream, such as "Speak happily.".')
     return tuple((_name(name, "emotion"), instructions) for name, instructions in emotions.items())
 
 
 def parse_body(text: str) -> str:
-    """Return a JSON object of extra fields as it was written, if its placeholders exist. Raises ValueError."""
+    """Return a JSON object of extra fields as it was written. Raises UpstreamSettingError."""
     _check_body(_object(text), "")
     return text
 
 
 def _name(text: str, kind: str) -> str:
     if not _ID.fullmatch(text):
-        raise ValueError(f"has the {kind} {text[:100]!r}. A name has up to 100 characters without spaces or commas.")
+        raise UpstreamSettingError(
+            f"has the {kind} {text[:100]!r}. A name has up to 100 characters without spaces or commas."
+        )
     return text
 
 
@@ -107,20 +117,26 @@ def _voice(name: str, entry: object) -> UpstreamVoice:
     if isinstance(entry, str):
         entry = {"voice": entry}
     if not isinstance(entry, Mapping):
-        raise ValueError(f'.{name} must be its name at the upstream, or {{"voice": "...", "language": "zh-CN"}}.')
+        raise UpstreamSettingError(
+            f'.{name} must be its name at the upstream, or {{"voice": "...", "language": "zh-CN"}}.'
+        )
     unknown = sorted(set(entry) - {"voice", "language", "name", "body"})
     if unknown:
-        raise ValueError(f".{name} has the unknown field {unknown[0][:100]!r}. Known are voice, language, name, body.")
+        raise UpstreamSettingError(
+            f".{name} has the unknown field {unknown[0][:100]!r}. Known are voice, language, name, body."
+        )
     theirs, language = entry.get("voice", name), entry.get("language", _DEFAULT_LANGUAGE)
     shown, body = entry.get("name", ""), entry.get("body", {})
     if not isinstance(theirs, str) or not 0 < len(theirs) <= _MAX_NAME_CHARACTERS:
-        raise ValueError(f".{name}.voice must be the voice's name at the upstream.")
+        raise UpstreamSettingError(f".{name}.voice must be the voice's name at the upstream.")
     if not isinstance(language, str) or not _LANGUAGE.fullmatch(language):
-        raise ValueError(f".{name}.language must be a language tag, such as zh-CN or en.")
+        raise UpstreamSettingError(f".{name}.language must be a language tag, such as zh-CN or en.")
     if not isinstance(shown, str) or len(shown) > _MAX_NAME_CHARACTERS:
-        raise ValueError(f".{name}.name must be what people see, in at most {_MAX_NAME_CHARACTERS} characters.")
+        raise UpstreamSettingError(
+            f".{name}.name must be what people see, in at most {_MAX_NAME_CHARACTERS} characters."
+        )
     if not isinstance(body, dict):
-        raise ValueError(f'.{name}.body must be an object with more fields, such as {{"seed": 1}}.')
+        raise UpstreamSettingError(f'.{name}.body must be an object with more fields, such as {{"seed": 1}}.')
     _check_body(body, f".{name}.body")
     return UpstreamVoice(name, theirs, language, shown, json.dumps(body))
 
@@ -128,13 +144,13 @@ def _voice(name: str, entry: object) -> UpstreamVoice:
 def _check_body(body: Mapping[str, Any], place: str) -> None:
     for name in RESERVED:
         if name in body:
-            raise ValueError(f"{place} must not have the field {name!r}, which the server fills in.".lstrip())
+            raise UpstreamSettingError(f"{place} must not have the field {name!r}, which the server fills in.".lstrip())
     for text in _strings(body):
         try:
             Template(text).substitute(dict.fromkeys(PLACEHOLDERS, ""))
         except (KeyError, ValueError):
             names = ", ".join(f"${{{each}}}" for each in PLACEHOLDERS)
-            raise ValueError(
+            raise UpstreamSettingError(
                 f"{place} has the text {text[:100]!r}. It may contain {names}. Write $$ for a dollar sign.".lstrip()
             ) from None
 
@@ -149,13 +165,13 @@ def _strings(value: object) -> "list[str]":
 
 def _object(text: str) -> dict[str, Any]:
     if len(text) > _MAX_JSON_CHARACTERS:
-        raise ValueError(f"must have at most {_MAX_JSON_CHARACTERS} characters.")
+        raise UpstreamSettingError(f"must have at most {_MAX_JSON_CHARACTERS} characters.")
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        raise ValueError("is not valid JSON.") from None
+        raise UpstreamSettingError("is not valid JSON.") from None
     if not isinstance(value, dict):
-        raise ValueError("must be a JSON object, such as {...}.")
+        raise UpstreamSettingError("must be a JSON object, such as {...}.")
     return value
 
 
@@ -191,9 +207,7 @@ class UpstreamSettings:
     api_key: str = setting(
         "TTS_UPSTREAM_API_KEY", "", "The key that the upstream asks for. If empty, none.", secret=True
     )
-    api_key_file: str = setting(
-        "TTS_UPSTREAM_API_KEY_FILE", "", "A file with that key, read again for each request."
-    )
+    api_key_file: str = setting("TTS_UPSTREAM_API_KEY_FILE", "", "A file with that key, read again for each request.")
     response_format: str = setting(
         "TTS_UPSTREAM_FORMAT",
         "wav",

@@ -19,7 +19,6 @@ from tts_server.engines import (
     Engine,
     EngineError,
     Script,
-    Sentence,
     plain_script,
 )
 from tts_server.lexicon import MAX_REQUEST_ENTRIES, NO_ENTRIES, apply_lexicons, read_lexicon

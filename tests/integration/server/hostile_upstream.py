@@ -56,5 +56,9 @@ MODES: dict[str, Callable[[Asked], Iterable[Any]]] = {
 if __name__ == "__main__":
     mode = Path(sys.argv[2])
     upstream = ScriptedUpstream(int(sys.argv[1]))
-    upstream.speak = lambda asked: MODES[mode.read_text(encoding="utf-8")](asked)
+
+    def speak(asked: Asked) -> Iterable[Any]:
+        return MODES[mode.read_text(encoding="utf-8")](asked)
+
+    upstream.speak = speak
     threading.Event().wait()

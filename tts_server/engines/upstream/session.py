@@ -75,7 +75,7 @@ class UpstreamSession:
         if speed == how.pitch == 1.0:
             yield from chunks
             return
-        samples = np.concatenate(list(chunks)).astype(np.float32) / _FULL_SCALE
+        samples = np.concatenate(list(chunks)).astype(np.float32) / np.float32(_FULL_SCALE)
         sound = iter([time_stretch(samples, speed, sample_rate=rate)])
         if how.pitch != 1.0:
             sound = transpose(sound, how.pitch, sample_rate=rate)

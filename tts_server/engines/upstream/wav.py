@@ -95,35 +95,22 @@ class Decoder:
         return True
 
     def _read_header(self) -> bool:
-        start, at = self._pending, _RIFF_BYTES
-        if len(start) < _RIFF_BYTES:
+        """Read the header of a WAV file. Return whether it is all there."""
+        if len(self._pending) < _RIFF_BYTES:
             return False
-        if start[8:12] != b"WAVE":
+        if self._pending[8:12] != b"WAVE":
             raise FormatError("The audio is not WAV.")
-        layout: tuple[int, int, int, int] | None = None
-        while len(start) >= at + _CHUNK.size:
-            name, size = _CHUNK.unpack_from(start, at)
-            body = at + _CHUNK.size
-            if name == b"data":
-                if layout is None:
-                    raise FormatError("The WAV header has no format.")
-                self._use(*layout)
-                if size and size < _UNKNOWN_FROM:
-                    if size % self._block:
-                        raise FormatError(f"The WAV header promises {size} bytes, which are no whole samples.")
-                    self._left, self.ends_itself = size, True
-                self._pending = start[body:]
-                return True
-            if body + size > _MAX_HEADER_BYTES:
-                raise FormatError("The WAV header is too long.")
-            if len(start) < body + size:
-                break
-            if name == b"fmt ":
-                layout = _layout(start[body : body + size])
-            at = body + size + size % 2
-        if len(start) > _MAX_HEADER_BYTES:
-            raise FormatError("The WAV header is too long.")
-        return False
+        header = _header(self._pending)
+        if header is None:
+            return False
+        layout, size, begin = header
+        self._use(*layout)
+        if 0 < size < _UNKNOWN_FROM:
+            if size % self._block:
+                raise FormatError(f"The WAV header promises {size} bytes, which are no whole samples.")
+            self._left, self.ends_itself = size, True
+        self._pending = self._pending[begin:]
+        return True
 
     def _use(self, coding: int, channels: int, rate: int, bits: int) -> None:
         converters = {
@@ -140,6 +127,27 @@ class Decoder:
             )
         self.rate, self._block = rate, channels * bits // 8
         self._convert = convert if channels == 1 else lambda data: _mixed(convert(data), channels)
+
+
+def _header(start: bytes) -> "tuple[tuple[int, int, int, int], int, int] | None":
+    """Return the layout of the samples, their size in bytes, and where they begin. None if more must come first."""
+    layout: tuple[int, int, int, int] | None = None
+    at = _RIFF_BYTES
+    while len(start) >= at + _CHUNK.size:
+        name, size = _CHUNK.unpack_from(start, at)
+        body = at + _CHUNK.size
+        if name == b"data":
+            if layout is None:
+                raise FormatError("The WAV header has no format.")
+            return layout, size, body
+        if body + size > _MAX_HEADER_BYTES:
+            raise FormatError("The WAV header is too long.")
+        if len(start) < body + size:
+            return None
+        if name == b"fmt ":
+            layout = _layout(start[body : body + size])
+        at = body + size + size % 2
+    return None
 
 
 def _layout(chunk: bytes) -> tuple[int, int, int, int]:

@@ -39,7 +39,8 @@ class Asked:
 def sound(syllables: int, rate: int = RATE) -> Pcm:
     """Return a tone as long as speech of so many syllables."""
     time = np.arange(round(syllables * SYLLABLE_SECONDS * rate)) / rate
-    return np.rint(8000 * np.sin(2 * np.pi * 220 * time)).astype(np.int16)
+    tone: Pcm = np.rint(8000 * np.sin(2 * np.pi * 220 * time)).astype(np.int16)
+    return tone
 
 
 def wav(samples: Pcm, rate: int = RATE, *, known: bool = True) -> bytes:

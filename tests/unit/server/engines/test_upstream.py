@@ -221,9 +221,9 @@ def test_a_connection_that_was_closed_while_idle_is_no_failure(upstream: Scripte
 
 
 def test_nobody_waits_for_an_upstream_that_has_stopped_answering(upstream: ScriptedUpstream) -> None:
-    upstream.speak = always(lambda: [HANG])
     engine = Upstream(settings_for(upstream.url, first_byte_seconds=60.0))
     engine.backend.check()
+    upstream.speak = always(lambda: [HANG])
     for _ in range(2):
         engine.backend.availability.missed("It is gone.", since=time.monotonic())
     begun = time.monotonic()
@@ -272,7 +272,7 @@ def test_a_voice_that_the_upstream_lacks_is_named(upstream: ScriptedUpstream) ->
     upstream.speak = lambda asked: [
         http(WHOLE) if asked.fields["voice"] == "1" else http(b"no such voice", "text/plain", "400 Bad")
     ]
-    with pytest.raises(EngineError, match="its voice '2', which is 'two' in TTS_UPSTREAM_VOICES: .*no such voice"):
+    with pytest.raises(EngineError, match=r"its voice '2', which is 'two' in TTS_UPSTREAM_VOICES: .*no such voice"):
         Upstream(settings_for(upstream.url, voices=voices)).load()
 
 

@@ -71,7 +71,17 @@ def test_sentences_get_the_signs_of_their_script(text: str, expected: str) -> No
 
 @pytest.mark.parametrize(
     "text,expected",
-    [("", 0), ("，。!…", 0), ("你好", 2), ("hello", 2), ("CPU", 3), ("你hello好", 4), ("こんにちは", 5), ("한국", 2), ("a1", 1)],
+    [
+        ("", 0),
+        ("，。!…", 0),
+        ("你好", 2),
+        ("hello", 2),
+        ("CPU", 3),
+        ("你hello好", 4),
+        ("こんにちは", 5),
+        ("한국", 2),
+        ("a1", 1),
+    ],
 )
 def test_syllables(text: str, expected: int) -> None:
     assert syllables(text) == expected

@@ -75,25 +75,28 @@ class Retries(LocalQueue):
 
     def __init__(self) -> None:
         super().__init__()
-        self.retried: list[tuple[float, bool]] = []
+        self.retried: list[tuple[Task, float, bool]] = []
 
     def retry(self, delivery: Delivery, seconds: float, *, failed: bool = True) -> None:
-        self.retried.append((seconds, failed))
+        self.retried.append((delivery.task, seconds, failed))
 
 
 @pytest.mark.parametrize("away", [True, False])
 def test_a_job_is_not_to_blame_for_a_backend_that_is_away(away: bool) -> None:
     class Failing(LongSteps):
         def do(self, task: Task) -> None:
+            super().do(task)
             raise BackendError("It broke off.", away=away, retry_after=7)
 
-    queue = Retries()
-    worker = Worker(queue, Failing(), Metrics(), segments=1)  # type: ignore[arg-type] # all that it calls
+    queue, steps = Retries(), Failing()
+    steps.go.set()
+    worker = Worker(queue, steps, Metrics(), segments=1)  # type: ignore[arg-type] # all that it calls
     queue.put([task("speak")])
     worker.start()
     until(lambda: bool(queue.retried))
     worker.stop()
-    [(pause, failed)] = queue.retried
+    [(retried, pause, failed)] = queue.retried
+    assert [retried] == steps.begun
     assert failed is not away
     assert pause == 7 or not away
 

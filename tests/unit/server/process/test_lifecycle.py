@@ -20,13 +20,15 @@ def test_states(tmp_path: Path) -> None:
 def test_a_server_is_ready_while_its_backend_can_speak() -> None:
     lifecycle, problems = Lifecycle(), ["It is gone."]
     lifecycle.depends_on_backend(lambda: problems[-1])
-    assert lifecycle.state is State.LOADING
+    states = [lifecycle.state]
     lifecycle.loaded()
-    assert (lifecycle.state, lifecycle.backend_problem) == (State.BACKEND_UNAVAILABLE, "It is gone.")
+    states.append(lifecycle.state)
+    assert lifecycle.backend_problem == "It is gone."
     problems.append("")
-    assert lifecycle.state is State.READY
+    states.append(lifecycle.state)
     lifecycle.stop()
-    assert lifecycle.state is State.DRAINING
+    states.append(lifecycle.state)
+    assert states == [State.LOADING, State.BACKEND_UNAVAILABLE, State.READY, State.DRAINING]
 
 
 def test_sigterm_is_enough() -> None:
