@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 RUN := PYTHONPATH=operator:. $(PY)
 
-.PHONY: help demo test lint test-unit test-random test-integration test-integration-operator test-integration-server test-jobs test-e2e test-keda cluster-up cluster-down images bench-operator bench-server bench-jobs bench-readings bench-drift bench-fencing bench-outage chaos-jobs soak-fencing generate lock format release airgap push docs docs-serve docs-publish
+.PHONY: $(shell sed -n 's/^\([a-z][a-z0-9-]*\):.*/\1/p' $(MAKEFILE_LIST))
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ test-e2e: $(STAMP) ## real pods in three zones, real speech
 
 test-keda: $(STAMP) ## workers from zero and back by a real KEDA, which takes ten minutes to compile; JSON in build/bench/
 	$(PY) -m pytest tests/e2e/test_keda.py $(PYTEST_ARGS)
+
+test-backends: $(STAMP) build/backends/kokoro/.synced ## the server in front of a third party's, fastkokoro with Kokoro's weights, on the CPU
+	$(PY) -m pytest tests/backends $(PYTEST_ARGS)
 
 bench-fencing: $(STAMP) ## the CPU cost of probing nodes; table, and JSON in build/bench/
 	@$(RUN) -m bench.fencing $(BENCH_ARGS)
@@ -103,7 +106,8 @@ bench-readings: $(STAMP) build/bench/peers/.synced ## readings of polyphones and
 # Programs that are only compared with ours have environments of their own.
 build/bench/peers/.synced: requirements/readings-peers.lock | $(STAMP)
 build/bench/recogniser/.synced: requirements/recogniser.lock | $(STAMP)
-build/bench/peers/.synced build/bench/recogniser/.synced:
+build/backends/kokoro/.synced: requirements/kokoro.lock | $(STAMP)
+build/bench/peers/.synced build/bench/recogniser/.synced build/backends/kokoro/.synced:
 	@.venv/bin/uv venv --quiet --clear $(@D)
 	@.venv/bin/uv pip sync --quiet --python $(@D)/bin/python --require-hashes $<
 	@touch $@
@@ -162,6 +166,7 @@ lock: $(STAMP) ## requirements/*.lock from pyproject.toml; make lock UPGRADE=--u
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group docs -o requirements/docs.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group readings-peers -o requirements/readings-peers.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group recogniser -o requirements/recogniser.lock
+	$(LOCK:pyproject.toml=) $(UPGRADE) --group kokoro -o requirements/kokoro.lock
 
 INSTALL_VENV := { test $$(id -u) = 0 && apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv .venv; }
 $(STAMP): requirements/dev.lock pyproject.toml

@@ -145,9 +145,12 @@ def _last_words(log: IO[bytes]) -> str:
 
 
 @contextmanager
-def floor_server(size: int) -> Iterator[int]:
-    """Run the floor server, with responses of `size` bytes, while the block runs. Yields its port."""
-    command = [sys.executable, "-m", "bench.server.floorserver", str(size)]
+def floor_server(*body: object) -> Iterator[int]:
+    """Run the floor server while the block runs. Yields its port.
+
+    `body` is the size of its responses in bytes, or "wav" and the seconds of a tone.
+    """
+    command = [sys.executable, "-m", "bench.server.floorserver", *map(str, body)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
         assert process.stdout  # noqa: S101 - for the type checker
         try:

@@ -17,7 +17,7 @@ from tts_server.audio.pcm import BYTES_PER_SAMPLE
 from tts_server.duplex.account import Account
 from tts_server.duplex.messages import Parameters, TaskError, event, task_failed
 from tts_server.duplex.outbox import Outbox, Outgoing
-from tts_server.engines import NothingToSayError
+from tts_server.engines import BackendError, BackendRefusedError, NothingToSayError
 from tts_server.synthesis.admission import OverloadedError
 from tts_server.synthesis.service import SpeechService, UnknownEmotionError, UnknownVoiceError, Utterance
 from tts_server.synthesis.stream import DeadlineError
@@ -306,6 +306,11 @@ def _task_errors(timeout: float) -> Generator[None]:
         raise TaskError("unknown_emotion", str(error)) from None
     except OverloadedError as error:
         raise TaskError("overloaded", str(error), retry_after=error.retry_after) from None
+    except BackendError as error:
+        message = f"The speech backend is not available. Retry in {error.retry_after} s."
+        raise TaskError("backend_unavailable", message, retry_after=error.retry_after) from None
+    except BackendRefusedError:
+        raise TaskError("backend_refused", "The speech backend does not speak this text.") from None
     except DeadlineError:
         message = f"The audio was not ready within {timeout:g} seconds."
         raise TaskError("deadline_exceeded", message, retry_after=1) from None

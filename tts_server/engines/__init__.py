@@ -6,6 +6,11 @@ that returns an :class:`Engine`.
 
 from tts_server.engines.protocol import (
     AligningSession,
+    BackedEngine,
+    Backend,
+    BackendBusyError,
+    BackendError,
+    BackendRefusedError,
     Engine,
     EngineError,
     NothingToSayError,
@@ -14,7 +19,7 @@ from tts_server.engines.protocol import (
     UnknownEngineError,
     Voice,
 )
-from tts_server.engines.registry import create_engine, engine_names
+from tts_server.engines.registry import create_engine, engine_names, session_count
 from tts_server.text.delivery import DEFAULT_DELIVERY, NEUTRAL, Delivery
 from tts_server.text.script import Break, Run, Script, plain_script
 from tts_server.text.sentences import Sentence, Span
@@ -23,6 +28,11 @@ __all__ = [
     "DEFAULT_DELIVERY",
     "NEUTRAL",
     "AligningSession",
+    "BackedEngine",
+    "Backend",
+    "BackendBusyError",
+    "BackendError",
+    "BackendRefusedError",
     "Break",
     "Delivery",
     "Engine",
@@ -39,4 +49,5 @@ __all__ = [
     "create_engine",
     "engine_names",
     "plain_script",
+    "session_count",
 ]

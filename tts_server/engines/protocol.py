@@ -18,6 +18,27 @@ class UnknownEngineError(EngineError):
     """No engine with this name is installed."""
 
 
+class BackendError(EngineError):
+    """The backend of an engine is away, or what it sent is not all of the speech. Another attempt may succeed.
+
+    The message is for the log. ``away`` says that the backend speaks nothing now, whatever the text. ``retry_after`` is
+    in whole seconds, at least 1.
+    """
+
+    def __init__(self, message: str, *, away: bool = False, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.away = away
+        self.retry_after = retry_after
+
+
+class BackendBusyError(BackendError):
+    """The backend has too much to do. That says nothing against it."""
+
+
+class BackendRefusedError(EngineError):
+    """The backend does not speak this text, or not in this way. Another attempt would get the same answer."""
+
+
 class NothingToSayError(ValueError):
     """The text contains nothing that can be pronounced."""
 
@@ -137,4 +158,39 @@ class Engine(Protocol):
 
         Several threads open sessions at the same time.
         """
+        ...
+
+
+class Backend(Protocol):
+    """What makes the sound for an engine outside of this process, such as another server."""
+
+    @property
+    def problem(self) -> str:
+        """Why it cannot speak now, in a sentence. Empty while it can."""
+        ...
+
+    @property
+    def retry_after(self) -> int:
+        """The whole seconds that a client should wait while there is a problem, at least 1."""
+        ...
+
+    def check(self) -> None:
+        """Ask the backend whether it can speak, and take note of the answer in :attr:`problem`.
+
+        May take seconds, so it runs outside the event loop. Raises nothing that says that the backend is away.
+        """
+        ...
+
+
+@runtime_checkable
+class BackedEngine(Engine, Protocol):
+    """An engine whose sound is made by a backend. The server checks it every second, and is ready only while it is.
+
+    :meth:`load` waits for the backend, however long that takes. Sessions raise :class:`BackendError` and
+    :class:`BackendRefusedError`.
+    """
+
+    @property
+    def backend(self) -> Backend:
+        """The backend."""
         ...

@@ -5,6 +5,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 
 from tts_server.engines.protocol import Engine, UnknownEngineError
+from tts_server.process.cpu import cpu_limit
 from tts_server.settings import Settings
 
 GROUP = "tts_server.engines"
@@ -14,12 +15,21 @@ GROUP = "tts_server.engines"
 _BUNDLED = {
     "fastspeech2": "tts_server.engines.fastspeech2.engine:create",
     "modelscope": "tts_server.engines.modelscope.engine:create",
+    "upstream": "tts_server.engines.upstream.engine:create",
 }
+# Their sessions wait for another process most of the time, which can do several requests at once.
+_WAITING = {"upstream"}
+_WAITING_SESSIONS = 8
 
 
 def engine_names() -> list[str]:
     """Return the names that ``TTS_ENGINE`` accepts."""
     return sorted({*_BUNDLED, *(point.name for point in entry_points(group=GROUP))})
+
+
+def session_count(settings: Settings) -> int:
+    """Return how many sentences the engine is to speak at the same time."""
+    return settings.threads or (_WAITING_SESSIONS if settings.engine in _WAITING else cpu_limit())
 
 
 def create_engine(settings: Settings) -> Engine:

@@ -8,8 +8,15 @@ _REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2,
 _WAIT_BUCKETS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.2, 2.0, 5.0, 10.0)
 _FACTOR_BUCKETS = (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 2.0)
 
-_SERVER_FAULTS = ("deadline_exceeded", "internal_error", "overloaded", "server_draining")
-"""Codes of errors that would have the status 500 or 503 if one could still be sent."""
+_SERVER_FAULTS = (
+    "backend_refused",
+    "backend_unavailable",
+    "deadline_exceeded",
+    "internal_error",
+    "overloaded",
+    "server_draining",
+)
+"""Codes of errors that would have a status from 500 if one could still be sent."""
 
 
 class Metrics:
@@ -124,7 +131,9 @@ class Metrics:
             "tts_job_storage_failures", "Tasks of jobs for which the storage failed.", registry=registry
         )
         self.cache_bytes = Gauge("tts_cache_bytes", "Memory used by cached audio.", registry=registry)
-        self.model_ready = Gauge("tts_model_ready", "1 if the model is loaded and warmed up.", registry=registry)
+        self.model_ready = Gauge(
+            "tts_model_ready", "1 if the model is loaded and warmed up, and can speak.", registry=registry
+        )
         self.load_seconds = Gauge("tts_model_load_seconds", "Time to load and warm up the model.", registry=registry)
         self.lexicon_entries = Gauge("tts_lexicon_entries", "Words in the lexicon of the service.", registry=registry)
         self.lexicon_reloads = Counter(

@@ -22,6 +22,7 @@ class State(Enum):
     """The status that ``/ready`` reports."""
 
     LOADING = "loading"
+    BACKEND_UNAVAILABLE = "backend_unavailable"
     READY = "ready"
     DRAINING = "draining"
 
@@ -92,13 +93,25 @@ class Lifecycle:
         self._loaded = False
         self._stopping = False
         self._before_exit: list[Callable[[], object]] = []
+        self._backend_problem: Callable[[], str] = lambda: ""
 
     @property
     def state(self) -> State:
-        """The current state. Draining takes precedence over ready, and ready over loading."""
+        """The current state. Draining takes precedence over all others, and loading over what the backend does."""
         if self._stopping or (self._run_folder is not None and self._run_folder.drain_requested):
             return State.DRAINING
-        return State.READY if self._loaded else State.LOADING
+        if not self._loaded:
+            return State.LOADING
+        return State.BACKEND_UNAVAILABLE if self._backend_problem() else State.READY
+
+    @property
+    def backend_problem(self) -> str:
+        """Why the backend of the engine cannot speak now. Empty while it can, and if there is none."""
+        return self._backend_problem()
+
+    def depends_on_backend(self, problem: Callable[[], str]) -> None:
+        """Be ready only while ``problem`` returns nothing."""
+        self._backend_problem = problem
 
     @property
     def stopping(self) -> bool:

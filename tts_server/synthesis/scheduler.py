@@ -11,7 +11,7 @@ from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
 from tts_server.audio.pcm import BYTES_PER_SAMPLE, Pcm, pcm_bytes
-from tts_server.engines import AligningSession, Sentence, Session
+from tts_server.engines import AligningSession, BackendError, BackendRefusedError, Sentence, Session
 from tts_server.observability.metrics import Metrics
 from tts_server.observability.tracing import Span
 from tts_server.synthesis.admission import Admission, CostModel, OverloadedError, work
@@ -159,6 +159,9 @@ class Scheduler:
 
         try:
             rest, size, seconds = self._pool.spawn(_synthesise, session, job, index, self._sample_rate, deliver).get()
+        except (BackendError, BackendRefusedError) as error:
+            log.warning("the backend failed", extra={"problem": str(error)})
+            self.cancel(job, error)
         except Exception as error:
             log.exception("synthesis failed")
             self.cancel(job, error)

@@ -12,12 +12,22 @@ from typing import TYPE_CHECKING, Literal
 from tts_server.audio.encoding import FORMATS, Format
 from tts_server.audio.pcm import BYTES_PER_SAMPLE
 from tts_server.cache.memory import AudioCache, CachedAudio, CacheKeyMemo
-from tts_server.engines import DEFAULT_DELIVERY, Delivery, Engine, EngineError, Script, Sentence, plain_script
+from tts_server.engines import (
+    DEFAULT_DELIVERY,
+    BackedEngine,
+    Delivery,
+    Engine,
+    EngineError,
+    Script,
+    plain_script,
+)
 from tts_server.lexicon import MAX_REQUEST_ENTRIES, NO_ENTRIES, apply_lexicons, read_lexicon
 from tts_server.observability.metrics import Metrics
 from tts_server.observability.tracing import Span
 from tts_server.ssml import is_ssml, read_ssml
 from tts_server.synthesis.admission import CostModel
+from tts_server.synthesis.backend_watch import BackendWatch
+from tts_server.synthesis.keys import cache_key, lexicon_of, without_lexicon
 from tts_server.synthesis.loading import Loading
 from tts_server.synthesis.scheduler import Job, Scheduler
 from tts_server.synthesis.stream import AbandonedError, AudioStream
@@ -112,6 +122,7 @@ class SpeechService:
         self._timings = TimingCache(cache, redis_cache, engine.sample_rate)
         self._keys = CacheKeyMemo()
         self._scheduler: Scheduler | None = None
+        self._backend: BackendWatch | None = None
         self._running: dict[str, Job] = {}
         self._encoder = StreamEncoder(threads=threads, sample_rate=engine.sample_rate, cache=cache)
         self._samples = FORMATS["pcm"].payload(engine.sample_rate)
@@ -141,6 +152,8 @@ class SpeechService:
         Raises EngineError.
         """
         loading = loading or Loading(self.engine, self._threads)
+        if isinstance(self.engine, BackedEngine):
+            self._backend = BackendWatch(self.engine.backend, self._metrics)
         voices = self._voice_ids()
         if self.default_voice not in voices:
             raise EngineError(
@@ -154,11 +167,13 @@ class SpeechService:
         )
         self._metrics.load_seconds.set(time.monotonic() - loading.began)
         self._metrics.model_ready.set(1)
+        if self._backend:
+            self._backend.begin_checks()
 
     def cached(self, key: tuple[str, str]) -> CachedAudio | None:
         """Return the audio under :attr:`SpeechResult.cache_key` if it is in memory."""
         # Audio under an older lexicon may be read in another way. Whoever holds such a key must ask again.
-        return self._cache.get(key) if _lexicon_of(key[0]) == self._lexicon_id() else None
+        return self._cache.get(key) if lexicon_of(key[0]) == self._lexicon_id() else None
 
     def script(self, utterance: Utterance) -> Script:
         """Return what the engine is to say, by the SSML and the lexicons.
@@ -198,7 +213,8 @@ class SpeechService:
         synthesised sentence. ``has_left`` returns whether the client has closed its connection; then its work ends.
 
         Raises NothingToSayError, ScriptError, UnknownVoiceError, UnknownEmotionError, NoTimestampsError,
-        OverloadedError, DeadlineError and ClientLeftError, and EngineError before the engine is loaded.
+        OverloadedError, DeadlineError and ClientLeftError, EngineError before the engine is loaded, and BackendError
+        and BackendRefusedError if a backend makes the sound.
         """
         scheduler = self._loaded_scheduler()
         if timed and not scheduler.aligns:
@@ -208,7 +224,7 @@ class SpeechService:
         encodes = not output_format.is_engine_output(self.engine.sample_rate)
         if fresh:
             job = new_job(self.engine.plan(self.script(utterance)), on_abandoned=scheduler.cancel)
-            scheduler.submit(job)
+            self._submit(job)
             stream = self._encoder.encode(None, output_format, job.stream) if encodes else job.stream
             return self._result("miss", ("", ""), stream.read(deadline, has_left), stream, whole=whole)
 
@@ -242,7 +258,7 @@ class SpeechService:
         deadline = time.monotonic() + timeout
         sentences = self.engine.plan(self.script(utterance))
         job = Job(sentences, deadline=deadline, background=True, on_abandoned=scheduler.cancel)
-        scheduler.submit(job)
+        self._submit(job)
         for _ in job.stream.read(deadline):
             pass
         return job.stream
@@ -290,22 +306,28 @@ class SpeechService:
         stream, rate = job.stream, self.engine.sample_rate
         self._running[key] = job
         try:
-            pcm = self._redis_cache.get(_without_lexicon(key), rate) if self._redis_cache else None
+            pcm = self._redis_cache.get(without_lexicon(key), rate) if self._redis_cache else None
             # Asked here, because a request that wants to know may have joined meanwhile.
             wanted = job.timed and pcm is not None
             timing = (
-                self._timings.get_shared(_without_lexicon(key), len(pcm or b"") // BYTES_PER_SAMPLE) if wanted else ()
+                self._timings.get_shared(without_lexicon(key), len(pcm or b"") // BYTES_PER_SAMPLE) if wanted else ()
             )
             if pcm is not None and timing is not None:
                 stream.timing.extend(timing)
                 stream.append(pcm, len(pcm) / BYTES_PER_SAMPLE / rate)
                 stream.finish()
                 return "hit"
-            self._loaded_scheduler().submit(job)
+            self._submit(job)
         except BaseException as error:
             stream.fail(error if isinstance(error, Exception) else AbandonedError())
             raise
         return "miss"
+
+    def _submit(self, job: Job) -> None:
+        """Let the scheduler have the job. Raises OverloadedError, and BackendError while the backend cannot speak."""
+        if self._backend:
+            self._backend.require()
+        self._loaded_scheduler().submit(job)
 
     def _abandon(self, job: Job) -> None:
         # A reader may leave while the first request still asks Redis. That request goes on with the job.
@@ -318,10 +340,10 @@ class SpeechService:
         if stream.complete:
             self._cache.put((key, self._samples), CachedAudio(stream.data, stream.seconds))
             if job.timed:
-                shared_key = _without_lexicon(key) if job.submitted else None  # otherwise they came from Redis
+                shared_key = without_lexicon(key) if job.submitted else None  # otherwise they came from Redis
                 self._timings.put(key, stream.timing, stream.seconds, shared_key=shared_key)
             if self._redis_cache and job.submitted:  # otherwise the audio came from Redis
-                self._redis_cache.put(_without_lexicon(key), stream.data, self.engine.sample_rate)
+                self._redis_cache.put(without_lexicon(key), stream.data, self.engine.sample_rate)
 
     def check(self, delivery: Delivery) -> Delivery:
         """Return the delivery with the name of its voice. Raises UnknownVoiceError and UnknownEmotionError."""
@@ -344,27 +366,6 @@ class SpeechService:
 
     def _voice_ids(self) -> list[str]:
         return [voice.id for voice in self.engine.voices]
-
-
-def cache_key(engine: Engine, sentences: Sequence[Sentence]) -> str:
-    """Return a digest of everything that determines the audio, with the text as the front end has prepared it."""
-    inputs = [engine.name, engine.revision, [_sound(each) for each in sentences]]
-    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
-
-
-def _sound(sentence: Sentence) -> tuple[object, ...]:
-    """Return what decides how the sentence sounds, which is all but the origin of its parts."""
-    readings = [(each.start, each.end, each.pinyin) for each in sentence.spans if each.pinyin]
-    return sentence.text, sentence.pause, astuple(sentence.delivery), readings
-
-
-def _lexicon_of(key: str) -> str:
-    return key[len(_without_lexicon(key)) :]
-
-
-def _without_lexicon(key: str) -> str:
-    """Return a key as other servers know it: what a lexicon has changed is part of the sentences."""
-    return key.partition(".")[0]
 
 
 def _request_digest(utterance: Utterance, delivery: Delivery) -> bytes:

@@ -20,10 +20,9 @@ from tts_server.auth.keys import Keys
 from tts_server.auth.links import Links
 from tts_server.cache.memory import AudioCache
 from tts_server.duplex.sockets import Sockets
-from tts_server.engines import Engine, create_engine
+from tts_server.engines import BackedEngine, Engine, create_engine, session_count
 from tts_server.observability.metrics import Metrics
 from tts_server.observability.tracing import start_tracing
-from tts_server.process.cpu import cpu_limit
 from tts_server.process.lifecycle import Lifecycle
 from tts_server.quota.quotas import Quotas
 from tts_server.settings import Settings, decoded
@@ -49,7 +48,10 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
     That of a worker of jobs, which is to ``work``, only answers probes.
     """
     engine = engine or create_engine(settings)
-    threads, model_name = settings.threads or cpu_limit(), settings.model_name or engine.name
+    threads, model_name = session_count(settings), settings.model_name or engine.name
+    if isinstance(engine, BackedEngine):
+        backend = engine.backend
+        lifecycle.depends_on_backend(lambda: backend.problem)
     metrics = Metrics()
     metrics.build_info.labels(__version__, engine.name, engine.revision).set(1)
     metrics.threads.set(threads)

@@ -81,14 +81,13 @@ class Server(gunicorn.app.base.BaseApplication):  # type: ignore[misc] # gunicor
         """Return the application. Runs in the worker, after gevent has patched the standard library."""
         import gevent  # noqa: PLC0415 - the master does not need it
 
-        from tts_server.engines import create_engine  # noqa: PLC0415 - see above
-        from tts_server.process.cpu import cpu_limit  # noqa: PLC0415 - see above
+        from tts_server.engines import create_engine, session_count  # noqa: PLC0415 - see above
         from tts_server.synthesis.loading import begin_early  # noqa: PLC0415 - see above
 
         # Objects created during the start live on, and collecting garbage takes a tenth of it. See _load_model.
         gc.disable()
         engine = create_engine(self._settings)
-        loading = begin_early(engine, self._settings.threads or cpu_limit())
+        loading = begin_early(engine, session_count(self._settings))
         # Flask and the rest are imported only now, while the networks compile.
         from tts_server.wsgi.app import create_app  # noqa: PLC0415 - see above
 

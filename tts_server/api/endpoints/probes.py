@@ -17,9 +17,13 @@ def health() -> Response:
 
 @blueprint.get("/ready")
 def ready() -> Response:
-    """Return 200 while the server should receive traffic: from the end of the warm-up to the drain."""
-    state = context().lifecycle.state
-    response = jsonify({"status": state.value})
+    """Return 200 while the server should receive traffic: from the end of the warm-up to the drain.
+
+    Not while its backend cannot speak, if it has one. Then the response also says why.
+    """
+    lifecycle = context().lifecycle
+    state, problem = lifecycle.state, lifecycle.backend_problem
+    response = jsonify({"status": state.value, **({"message": problem} if problem else {})})
     response.status_code = 200 if state is State.READY else 503
     return response
 

@@ -17,7 +17,7 @@ from tts_server.api.middleware.response_cache import CachedResponse, cache_respo
 from tts_server.api.middleware.usage import charged
 from tts_server.api.schema.requests import max_document_characters
 from tts_server.audio.encoding import FORMATS, Format
-from tts_server.engines import NothingToSayError
+from tts_server.engines import BackendError, BackendRefusedError, NothingToSayError
 from tts_server.observability.tracing import Span
 from tts_server.process.lifecycle import State
 from tts_server.ssml import is_ssml
@@ -179,8 +179,8 @@ def _speak(
             )
     except OverloadedError as error:
         raise ApiError(503, str(error), code="overloaded", retry_after=error.retry_after) from None
-    except DeadlineError:
-        raise _deadline_exceeded(ctx) from None
+    except (DeadlineError, BackendError, BackendRefusedError) as error:
+        raise _failure(ctx, error) from None
     except ClientLeftError:
         # nginx's status for this. Nobody receives it, but the log and the metrics have it.
         raise ApiError(499, "The client closed the connection.", code="client_closed_request") from None
@@ -200,6 +200,18 @@ def _wants_fresh() -> bool:
     return bool(cache_control.no_cache or cache_control.no_store)
 
 
+def _failure(ctx: Context, error: Exception) -> ApiError:
+    """Return what a client is told of an error of the synthesis. The log has the rest."""
+    if isinstance(error, DeadlineError):
+        return _deadline_exceeded(ctx)
+    if isinstance(error, BackendError):
+        message = f"The speech backend is not available. Retry in {error.retry_after} s."
+        return ApiError(503, message, code="backend_unavailable", retry_after=error.retry_after)
+    if isinstance(error, BackendRefusedError):
+        return ApiError(502, "The speech backend does not speak this text.", code="backend_refused")
+    return _INTERNAL_ERROR
+
+
 def _deadline_exceeded(ctx: Context) -> ApiError:
     return ApiError(
         503,
@@ -216,12 +228,13 @@ def _until_deadline(ctx: Context, body: Generator[bytes], request_id: str) -> Ge
     """
     try:
         yield from body
-    except DeadlineError:
-        ctx.metrics.rejections.labels("deadline_exceeded").inc()
-        ctx.metrics.broke_off("deadline_exceeded")
-        log.warning("stream cut off at its deadline", extra={"request_id": request_id})
+    except (DeadlineError, BackendError, BackendRefusedError) as error:
+        code = _failure(ctx, error).code
+        ctx.metrics.rejections.labels(code).inc()
+        ctx.metrics.broke_off(code)
+        log.warning("stream cut off", extra={"request_id": request_id, "code": code})
         # As if the client had gone: the server then closes the connection and logs nothing more.
-        raise ConnectionResetError(errno.ECONNRESET, "cut off at the deadline") from None
+        raise ConnectionResetError(errno.ECONNRESET, "cut off") from None
     except ClientLeftError:
         raise ConnectionResetError(errno.ECONNRESET, "the client has left") from None
     except Exception:
@@ -253,7 +266,7 @@ def _events(
     except ClientLeftError:
         raise
     except Exception as error:  # noqa: BLE001 - whoever made the audio has logged it
-        failure = _deadline_exceeded(ctx) if isinstance(error, DeadlineError) else _INTERNAL_ERROR
+        failure = _failure(ctx, error)
         ctx.metrics.rejections.labels(failure.code).inc()
         ctx.metrics.broke_off(failure.code)
         yield _event({"type": "error", **error_body(failure)})

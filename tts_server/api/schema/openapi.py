@@ -25,7 +25,9 @@ _ERROR_TEXTS = {
     415: "The content type is not supported.",
     429: "The key has used what it may. Retry after Retry-After seconds.",
     500: "Internal server error.",
-    503: "The model is loading, the server is overloaded, or the deadline passed. Retry after Retry-After seconds.",
+    502: "The backend does not speak this text.",
+    503: "The model is loading, the server is overloaded, its backend is away, or the deadline passed. Retry after "
+    "Retry-After seconds.",
 }
 _TEXT_FIELDS = {"SpeechRequest": "input", "TimestampsRequest": "input", "PlainRequest": "text", "LinkRequest": "text"}
 _REQUESTS = (SpeechRequest, TimestampsRequest, PlainRequest, LinkRequest)

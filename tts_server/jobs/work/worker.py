@@ -4,6 +4,7 @@ import logging
 
 import gevent
 
+from tts_server.engines import BackendBusyError, BackendError
 from tts_server.jobs.model import JobName
 from tts_server.jobs.planning.plan import BrokenPlanError
 from tts_server.jobs.queue.tasks import Delivery, Kind, Queue, QueueError
@@ -82,8 +83,8 @@ class Worker:
                 self._damaged(delivery, error)
             else:
                 self._storage_failed(delivery, error)
-        except DeadlineError:  # live requests had all threads
-            self._queue.retry(delivery, 1.0, failed=False)
+        except (DeadlineError, BackendError) as error:
+            self._not_spoken(delivery, error)
         except OtherVoiceError:
             self._queue.pass_on(delivery, _PASS_ON_SECONDS)
         except JobFailedError as error:
@@ -99,6 +100,15 @@ class Worker:
         else:
             self._storage_failures = 0
             self._queue.done(delivery)
+
+    def _not_spoken(self, delivery: Delivery, error: DeadlineError | BackendError) -> None:
+        if isinstance(error, DeadlineError):  # live requests had all threads
+            self._queue.retry(delivery, 1.0, failed=False)
+        elif error.away or isinstance(error, BackendBusyError):  # whatever the text: the job is not to blame
+            self._queue.retry(delivery, error.retry_after, failed=False)
+        else:
+            what = f"The backend cannot speak segment {delivery.task.first + 1}."
+            self._failed(delivery, "backend_unavailable", what)
 
     def _storage_failed(self, delivery: Delivery, error: StorageError | QueueError) -> None:
         pause = pause_after(self._storage_failures)

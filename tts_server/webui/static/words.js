@@ -259,6 +259,8 @@ const zh = {
   error_invalid_api_key: "API 密钥缺失或错误。",
   error_model_loading: "模型正在加载。",
   error_overloaded: "服务器繁忙。",
+  error_backend_unavailable: "语音后端暂时不可用，请稍后再试。",
+  error_backend_refused: "语音后端不接受这段文字。",
   error_deadline_exceeded: "合成超时，请缩短文字或稍后再试。",
   error_internal_error: "服务器内部错误。",
   error_rate_limit_exceeded: "此密钥本分钟的额度已用完。",

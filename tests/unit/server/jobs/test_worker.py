@@ -7,6 +7,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from tts_server.engines import BackendError
 from tts_server.jobs.model import JobName, new_id
 from tts_server.jobs.queue.local import LocalQueue
 from tts_server.jobs.queue.tasks import Delivery, Kind, Task
@@ -67,6 +68,37 @@ class OneTask(LocalQueue):
     def done(self, delivery: Delivery) -> None:
         self.done_tasks.append(delivery.task)
         super().done(delivery)
+
+
+class Retries(LocalQueue):
+    """Remembers what is to be tried again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.retried: list[tuple[Task, float, bool]] = []
+
+    def retry(self, delivery: Delivery, seconds: float, *, failed: bool = True) -> None:
+        self.retried.append((delivery.task, seconds, failed))
+
+
+@pytest.mark.parametrize("away", [True, False])
+def test_a_job_is_not_to_blame_for_a_backend_that_is_away(away: bool) -> None:
+    class Failing(LongSteps):
+        def do(self, task: Task) -> None:
+            super().do(task)
+            raise BackendError("It broke off.", away=away, retry_after=7)
+
+    queue, steps = Retries(), Failing()
+    steps.go.set()
+    worker = Worker(queue, steps, Metrics(), segments=1)  # type: ignore[arg-type] # all that it calls
+    queue.put([task("speak")])
+    worker.start()
+    until(lambda: bool(queue.retried))
+    worker.stop()
+    [(retried, pause, failed)] = queue.retried
+    assert [retried] == steps.begun
+    assert failed is not away
+    assert pause == 7 or not away
 
 
 def stopping(segments: int = 2) -> tuple[OneTask, LongSteps, Worker]:

@@ -17,6 +17,20 @@ def test_states(tmp_path: Path) -> None:
     assert states == [State.LOADING, State.READY, State.DRAINING]
 
 
+def test_a_server_is_ready_while_its_backend_can_speak() -> None:
+    lifecycle, problems = Lifecycle(), ["It is gone."]
+    lifecycle.depends_on_backend(lambda: problems[-1])
+    states = [lifecycle.state]
+    lifecycle.loaded()
+    states.append(lifecycle.state)
+    assert lifecycle.backend_problem == "It is gone."
+    problems.append("")
+    states.append(lifecycle.state)
+    lifecycle.stop()
+    states.append(lifecycle.state)
+    assert states == [State.LOADING, State.BACKEND_UNAVAILABLE, State.READY, State.DRAINING]
+
+
 def test_sigterm_is_enough() -> None:
     lifecycle = Lifecycle()
     lifecycle.loaded()

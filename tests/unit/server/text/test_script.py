@@ -7,7 +7,7 @@ import pytest
 from tests.unit.server.conftest import FakeEngine
 from tts_server.engines.fastspeech2.engine import MAX_SENTENCE_SYLLABLES
 from tts_server.engines.fastspeech2.phonemes import FrontEnd
-from tts_server.synthesis.service import cache_key
+from tts_server.synthesis.keys import cache_key
 from tts_server.text import plan_sentences
 from tts_server.text.delivery import Delivery
 from tts_server.text.script import Break, Run, is_pinyin, parse_pinyin, plain_script

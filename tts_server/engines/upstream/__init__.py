@@ -1,0 +1,1 @@
+"""Speech from another server with OpenAI's ``/v1/audio/speech``."""
