@@ -59,6 +59,9 @@ test-keda: $(STAMP) ## workers from zero and back by a real KEDA, which takes te
 test-backends: $(STAMP) build/backends/kokoro/.synced ## the server in front of a third party's, fastkokoro with Kokoro's weights, on the CPU
 	$(PY) -m pytest tests/backends $(PYTEST_ARGS)
 
+test-docs: $(STAMP) ## what README, quick start, and tutorials tell users to type, on real nodes; JSON in build/bench/; 45 minutes
+	$(PY) -m pytest tests/docs $(PYTEST_ARGS)
+
 bench-fencing: $(STAMP) ## the CPU cost of probing nodes; table, and JSON in build/bench/
 	@$(RUN) -m bench.fencing $(BENCH_ARGS)
 
@@ -76,6 +79,9 @@ cluster-up: $(STAMP) ## the local cluster: three nodes in three zones
 
 cluster-down: $(STAMP) ## remove the local cluster and all it made
 	@$(RUN) -m devcluster down
+
+install: $(STAMP) ## build both images and install the operator; CLUSTER=existing REGISTRY=registry.example.com/path pushes them
+	@$(RUN) -m devcluster.product install
 
 images: $(STAMP) ## build both images
 	@$(RUN) -m devcluster.product build
