@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 from tts_operator.app.caches import Caches
-from tts_operator.app.condition_metrics import ConditionCollector
 from tts_operator.app.fencing import Fencing
 from tts_operator.app.http import serve
 from tts_operator.app.keys import load_keyring
@@ -107,7 +106,6 @@ class Operator:
                 leading=self._leads,
             )
         )
-        self._metrics.registry.register(ConditionCollector(services=self._services.store, leading=self._leads))
         self.ready = asyncio.Event()
         """Set once every cache is filled."""
         self.http: ListenAddress | None = None
