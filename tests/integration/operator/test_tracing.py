@@ -66,7 +66,8 @@ async def passes_within(process: Replica) -> Counter[str]:
 
 
 def outcome(span: Span) -> str:
-    return next(each.value.string_value for each in span.attributes if each.key == "tts.outcome")
+    found: str = next(each.value.string_value for each in span.attributes if each.key == "tts.outcome")
+    return found
 
 
 def failed(spans: Sequence[Span]) -> list[Span]:
