@@ -75,7 +75,9 @@ CHINESE = {
     ),
     # Fleet
     "TTSServices. From the operator.": f"TTSService 的数量。{_OPERATOR}",
-    "TTSServices that cannot serve now. From the operator.": f"当前无法提供服务的 TTSService 数。{_OPERATOR}",
+    "TTSServices that cannot serve now. Those with replicas: 0 do not count. From the operator.": (
+        f"当前无法提供服务的 TTSService 数，副本数设为 0 的不计。{_OPERATOR}"
+    ),
     "TTSServices that cannot become ready by themselves, in all namespaces. From the operator.": (
         f"无法自行恢复的 TTSService 数，统计所有命名空间。{_OPERATOR}"
     ),
@@ -203,7 +205,9 @@ CHINESE = {
     ),
     "Replicas that Prometheus sees.": "Prometheus 采集到的副本数。",
     "TTSServices that it looks after.": "operator 管理的 TTSService 数。",
-    "TTSServices that cannot serve now.": "当前无法提供服务的 TTSService 数。",
+    "TTSServices that cannot serve now. Those with replicas: 0 do not count.": (
+        "当前无法提供服务的 TTSService 数，副本数设为 0 的不计。"
+    ),
     "TTSServices that cannot become ready by themselves.": "无法自行恢复的 TTSService 数。",
     "How long the first TTSService has been waiting for a worker.": "队首的 TTSService 已等待的时间。",
     "Nodes with pods of TTSServices that do not answer.": "有 TTSService 的 Pod 且没有响应的节点数。",

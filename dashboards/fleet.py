@@ -22,6 +22,11 @@ def _named(expression: str) -> str:
     return f'sum by (namespace, service) (label_replace({namespace}, "service", "$1", "job", ".+/(.+)"))'
 
 
+def _condition(kind: str) -> str:
+    """Whether a condition of each service is True."""
+    return f'tts_operator_service_condition{{{TOLD}, condition="{kind}"}}'
+
+
 REQUESTS = f"sum by (job) (rate(tts_requests_total{{{SPEECH}}}{RATE}))"
 FAILED = f'sum by (job) (rate(tts_requests_total{{{SPEECH}, status=~"5..", status!="503"}}{RATE}))'
 REFUSED = f'sum by (job) (rate(tts_requests_total{{{SPEECH}, status=~"429|503"}}{RATE}))'
@@ -50,11 +55,16 @@ BOARD = Board(
         Row(
             "Now",
             [
-                number("Services", "TTSServices. From the operator.", f"count(tts_operator_service_ready{{{TOLD}}})"),
+                number(
+                    "Services",
+                    "TTSServices. From the operator.",
+                    f'count(max by (ttsservice) (tts_operator_service_condition{{{TOLD}, condition="Ready"}}))',
+                ),
                 number(
                     "Not available",
-                    "TTSServices that cannot serve now. From the operator.",
-                    f"sum(1 - tts_operator_service_available{{{TOLD}}})",
+                    "TTSServices that cannot serve now. Those with replicas: 0 do not count. From the operator.",
+                    f'sum(1 - max by (ttsservice) (tts_operator_service_condition{{{TOLD}, condition="Available", '
+                    'reason!="ScaledToZero"})) or vector(0)',
                     limits=Limits(1, 1),
                 ),
                 number(
@@ -102,8 +112,8 @@ BOARD = Board(
                     *(
                         Query(_named(column.expression), column.legend, column.unit)
                         for column in (
-                            Query(_per_job(f"tts_operator_service_available{{{TOLD}}}"), "Available"),
-                            Query(_per_job(f"tts_operator_service_ready{{{TOLD}}}"), "Ready"),
+                            Query(_per_job(_condition("Available")), "Available"),
+                            Query(_per_job(_condition("Ready")), "Ready"),
                             Query(_per_job(READY_PODS), "Ready pods"),
                             Query(_per_job(PODS), "Pods"),
                             Query(_per_job(ZONES), "Zones"),

@@ -23,11 +23,16 @@ BOARD = Board(
                     limits=Limits(1, 1, falling=True),
                 ),
                 number("Replicas", "Replicas that Prometheus sees.", "count(tts_operator_build_info)"),
-                number("Services", "TTSServices that it looks after.", "count(tts_operator_service_ready)"),
+                number(
+                    "Services",
+                    "TTSServices that it looks after.",
+                    'count(max by (ttsservice) (tts_operator_service_condition{condition="Ready"}))',
+                ),
                 number(
                     "Not available",
-                    "TTSServices that cannot serve now.",
-                    "sum(1 - tts_operator_service_available)",
+                    "TTSServices that cannot serve now. Those with replicas: 0 do not count.",
+                    'sum(1 - max by (ttsservice) (tts_operator_service_condition{condition="Available", '
+                    'reason!="ScaledToZero"})) or vector(0)',
                     limits=Limits(1, 1),
                 ),
                 number(

@@ -16,7 +16,7 @@ from bench.cluster.setup import BenchCluster, can_autoscale, prepare
 from bench.commandline import Arguments, parser, positive, run_on_cluster
 from bench.figures import Figure, series, table, write
 from bench.machine import describe, yardstick
-from bench.operator import convergence, new_service, restart
+from bench.operator import convergence, new_service, plugin, restart
 from bench.operator.peers import HEAD, KSERVE
 from bench.operator.template import Template, learn
 from devcluster.product import ROOT
@@ -107,7 +107,7 @@ class Bench:
         ]
 
     async def _scale(self, template: Template) -> list[Figure]:
-        """Many services: convergence, one more service, drift, rest, restart."""
+        """Many services: convergence, one more service, drift, rest, the plugin, restart."""
         count, tries = self._arguments.services, self._arguments.tries
         names, kinds = _names(count), list(template.kinds)
         async with temporary_namespace(self._connection, self._progress) as ns:
@@ -120,6 +120,7 @@ class Bench:
                     await _autoscaling_reported(ns, changed)
                 rested = await restart.rest(process, self._cluster.audit, self._arguments.rest, self._progress)
                 peak = process.peak_memory_mb()
+            commands = await plugin.measure(self._cluster.kubeconfig, ns.name, names[count // 2], tries, self._progress)
             operator_kubeconfig = self._cluster.operator_kubeconfig
             again = await restart.unchanged(operator_kubeconfig, self._cluster.audit, self._progress)
             spread = names[:: max(count // DRIFTED, 1)]
@@ -142,6 +143,7 @@ class Bench:
             Figure(f"{title} at rest, reads", rested.requests.reads, "requests", 0),
             Figure(f"{title} at rest, CPU", rested.cpu_percent, "% of a core", 1),
             Figure(f"{title} at rest, memory", rested.memory_mb, "MB"),
+            *(Figure(f"{title} {each.name}", each.value, each.unit, each.limit) for each in commands),
             Figure(f"{title} restart, writes", again.requests.writes, "requests", 0),
             Figure(f"{title} restart, reads", again.requests.reads, "requests"),
             Figure(f"{title} restart, work done after", again.seconds, "s", 5),
@@ -217,7 +219,7 @@ def command_line() -> argparse.ArgumentParser:
         "bench.operator",
         "Runs the operator of this checkout, for all namespaces, against a real API server with fake nodes. Measures "
         "many services at once, compared with the same children applied without the operator; one more service; "
-        "drift; rest; restart. Takes about 15 minutes. Removes everything that it created, also on Ctrl-C.",
+        "drift; rest; kubectl tts; restart. Takes about 15 minutes. Removes all that it created, also on Ctrl-C.",
         output=OUTPUT,
         examples=("", "--at-once 20 --services 50 --tries 3 --rest 10 --rounds 1", "--cluster mine"),
     )

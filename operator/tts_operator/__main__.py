@@ -27,7 +27,7 @@ from tts_operator.app import (
     parse_runbooks,
     start_tracing,
 )
-from tts_operator.desired import RUNBOOKS, Defaults
+from tts_operator.desired import Defaults
 from tts_operator.policy import Policy, PolicyError, load
 from tts_operator.runtime import LeaseLostError
 
@@ -142,9 +142,9 @@ def parser() -> argparse.ArgumentParser:
         "--runbooks",
         metavar="URL",
         type=_with_message(parse_runbooks),
-        default=os.environ.get("TTS_OPERATOR_RUNBOOKS") or RUNBOOKS,
+        default=os.environ.get("TTS_OPERATOR_RUNBOOKS", ""),
         help="address of the runbook that an alert links to, with {alert} for the alert's name "
-        "(TTS_OPERATOR_RUNBOOKS); default: %(default)s",
+        "(TTS_OPERATOR_RUNBOOKS); default: no link, only the place of the runbook in the repository",
     )
     run.add_argument(
         "--log-level",

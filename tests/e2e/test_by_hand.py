@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from devcluster import binaries
 from tests.e2e.namespace import Namespace, until
+from tests.e2e.plugin import kubectl_tts
 from tests.e2e.rollouts import QUICK, SpeechService, create_service
 from tts_operator.json_object import Json
 
@@ -121,14 +117,8 @@ class Hand:
 
 
 def plugin(speaker: SpeechService, *words: str, code: int = 0) -> str:
-    """Run kubectl tts as a user does; what it says."""
-    kubectl = binaries.path_of("kubectl")
-    path = os.pathsep.join([str(Path(sys.executable).parent), str(kubectl.parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "KUBECONFIG": str(speaker.ns.product.provider.kubeconfig())}
-    command = ["kubectl", "tts", *words[:1], speaker.name, *words[1:], f"--namespace={speaker.ns.name}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
-    assert done.returncode == code, f"{words}: {done.stdout}{done.stderr}"
-    return done.stdout + done.stderr
+    """Run kubectl tts for this service; what it says."""
+    return kubectl_tts(speaker.ns, *words[:1], speaker.name, *words[1:], code=code)
 
 
 def promote(hand: Hand) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
@@ -16,6 +19,7 @@ from devcluster.product import ROOT, Product
 from tests.e2e.client import get, post, speech
 from tests.e2e.namespace import SMALL, Namespace, zones
 from tests.e2e.operatorlog import OperatorLog
+from tests.e2e.plugin import kubectl_tts
 from tts_operator.json_object import Json
 
 pytestmark = pytest.mark.timeout(180, func_only=True)
@@ -97,6 +101,34 @@ def test_a_sentence_is_spoken(quickstart: Namespace) -> None:
     assert sound.rate == 24000
     assert sound.seconds > 1
     assert sound.rms > 0.01
+
+
+def test_the_plugin_speaks_through_the_api_server(quickstart: Namespace, tmp_path: Path) -> None:
+    file = tmp_path / "spoken.wav"
+    assert "Saved" in kubectl_tts(quickstart, "say", NAME, TEXT, "-o", str(file))
+    assert file.read_bytes() == quickstart.speak(NAME, TEXT).body
+    voices = json.loads(kubectl_tts(quickstart, "voices", NAME, "-o", "json"))["voices"]
+    assert [each["id"] for each in voices if each.get("default")] == ["baker"]
+    assert "hang2" in kubectl_tts(quickstart, "phonemes", NAME, "找行长")
+
+
+def test_the_plugin_shows_every_pod(quickstart: Namespace, tmp_path: Path) -> None:
+    pods = {pod["metadata"]["name"] for pod in quickstart.pods(NAME)}
+    measured = json.loads(kubectl_tts(quickstart, "top", NAME, "--pods", "-o", "json"))
+    assert {each["name"] for each in measured} == pods
+    assert all(each["memory"] > 50e6 for each in measured)
+    assert set(json.loads(kubectl_tts(quickstart, "get", NAME, "-o", "json"))["status"]["zones"]) == {
+        pod["zone"] for pod in json.loads(kubectl_tts(quickstart, "status", NAME, "-o", "json"))["pods"]
+    }
+    logs = kubectl_tts(quickstart, "logs", NAME, "--tail", "-1")
+    assert pods <= set(re.findall(r"quickstart-\S+", logs))
+    report = tmp_path / "report.zip"
+    kubectl_tts(quickstart, "report", NAME, "-o", str(report))
+    with zipfile.ZipFile(report) as archive:
+        files = {name: archive.read(name).decode() for name in archive.namelist()}
+    assert all(pod in files["logs/pods.txt"] for pod in pods)
+    unread = {name for name, text in files.items() if text.startswith("not available")}
+    assert unread <= {"logs/pods-before-their-last-restart.txt"}  # no pod has been restarted
 
 
 def test_every_pod_says_the_same(quickstart: Namespace) -> None:

@@ -38,6 +38,14 @@ app.kubernetes.io/version: {{ .Chart.AppVersion }}
 {{ include "tts-operator.repository" . }}
 {{- with .image.digest }}@{{ . }}{{ else }}:{{ .image.tag | default .root.Chart.AppVersion }}{{ end }}
 {{- end }}
+{{- /* The annotation that leads to the runbook of an alert ({alert, address}), like that of the alerts of TTSServices. */ -}}
+{{- define "tts-operator.runbook" -}}
+{{- if .address -}}
+runbook_url: {{ .address | replace "{alert}" .alert }}
+{{- else -}}
+runbook: docs/runbooks/{{ .alert }}.md in the repository of tts-operator
+{{- end -}}
+{{- end }}
 {{- /* The served namespaces, as JSON; empty: all. */ -}}
 {{- define "tts-operator.namespaces" -}}
 {{- toJson (.Values.watchNamespace | empty | ternary .Values.watchNamespaces (list .Values.watchNamespace)) -}}

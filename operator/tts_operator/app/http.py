@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as OPENMETRICS_TYPE
 
 from tts_operator.app.settings import ListenAddress
 from tts_operator.fencing import MAX_NODES, PEERS_PATH
@@ -28,12 +29,14 @@ async def serve(
     problem: Callable[[], Awaitable[str]],
     waiting_for: Callable[[], str],
     metrics: Callable[[], bytes],
+    openmetrics: Callable[[], bytes] | None = None,
     nodes: Callable[[Sequence[str]], Json],
 ) -> AsyncIterator[ListenAddress]:
     """Serve while the block runs. Yields the actual address. Raises OSError if it cannot listen.
 
-    `problem` and `waiting_for` say why the process is unhealthy or not ready; empty if it is fine. `nodes` returns this
-    replica's view of the named nodes.
+    `problem` and `waiting_for` say why the process is unhealthy or not ready; empty if it is fine. `metrics` renders
+    the page of metrics, and `openmetrics` the same in OpenMetrics' format, for clients that accept it; None if that
+    format would add nothing. `nodes` returns this replica's view of the named nodes.
     """
 
     async def healthz(_: web.Request) -> web.Response:
@@ -43,8 +46,11 @@ async def serve(
         return _probe_response(waiting_for())
 
     recent = _Recent(metrics, PAGE_SECONDS)
+    recent_openmetrics = _Recent(openmetrics, PAGE_SECONDS) if openmetrics is not None else None
 
-    async def page(_: web.Request) -> web.Response:
+    async def page(request: web.Request) -> web.Response:
+        if recent_openmetrics is not None and "application/openmetrics-text" in request.headers.get("Accept", ""):
+            return web.Response(body=recent_openmetrics.page(), headers={"Content-Type": OPENMETRICS_TYPE})
         return web.Response(body=recent.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def view(request: web.Request) -> web.Response:

@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import prometheus_client
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from tts_operator import __version__
+from tts_operator.app.tracing import Exemplar
 from tts_operator.fencing import Fence
 from tts_operator.json_object import Json
 from tts_operator.kube.client import NO_RESPONSE
@@ -68,8 +70,10 @@ class Metrics:
         prometheus_client.ProcessCollector(registry=registry)
         prometheus_client.GCCollector(registry=registry)
 
-    def requested(self, verb: str, resource: str, status: int, seconds: float) -> None:
-        """Count a request to the API server."""
+    def requested(
+        self, verb: str, resource: str, status: int, seconds: float, exemplar: Exemplar | None = None
+    ) -> None:
+        """Count a request to the API server. `exemplar` leads to its span."""
         child = self._request_children.get((verb, resource, status))
         if child is None:
             child = self._requests.labels(verb, resource, str(status))
@@ -80,11 +84,11 @@ class Metrics:
         timer = self._second_children.get(verb)
         if timer is None:
             timer = self._second_children[verb] = self._seconds.labels(verb)
-        timer.observe(seconds)
+        timer.observe(seconds, exemplar)
 
-    def reconciled(self, result: str, kind: str, seconds: float) -> None:
-        """Count a reconcile."""
-        self._reconciles[result].observe(seconds)
+    def reconciled(self, result: str, kind: str, seconds: float, exemplar: Exemplar | None = None) -> None:
+        """Count a reconcile. `exemplar` leads to its span."""
+        self._reconciles[result].observe(seconds, exemplar)
         if kind:
             self._errors.labels(kind).inc()
 
@@ -95,6 +99,11 @@ class Metrics:
     def page(self) -> bytes:
         """Render all metrics in Prometheus' text format."""
         return prometheus_client.generate_latest(self.registry)
+
+    def openmetrics_page(self) -> bytes:
+        """Render the same in the format that has exemplars."""
+        page: bytes = openmetrics.generate_latest(self.registry)  # type: ignore[no-untyped-call]
+        return page
 
 
 class StateCollector(Collector):

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 from tts_operator.app.caches import Caches
-from tts_operator.app.condition_metrics import ConditionCollector
 from tts_operator.app.fencing import Fencing
 from tts_operator.app.http import serve
 from tts_operator.app.keys import load_keyring
@@ -107,7 +106,6 @@ class Operator:
                 leading=self._leads,
             )
         )
-        self._metrics.registry.register(ConditionCollector(services=self._services.store, leading=self._leads))
         self.ready = asyncio.Event()
         """Set once every cache is filled."""
         self.http: ListenAddress | None = None
@@ -118,15 +116,18 @@ class Operator:
         return Client(
             connection.session,
             connection.access.server,
-            on_request=self._traced_request if working and self._tracing is not None else self._metrics.requested,
+            on_request=self._requested if working else self._metrics.requested,
             may_write=self._may_write if working else lambda: True,
             turns=Turns() if working else None,
         )
 
-    def _traced_request(self, verb: str, resource: str, status: int, seconds: float) -> None:
-        self._metrics.requested(verb, resource, status, seconds)
-        if self._tracing is not None:
-            self._tracing.requested(verb, resource, status, seconds)
+    def _requested(self, verb: str, resource: str, status: int, seconds: float) -> None:
+        exemplar = self._tracing.requested(verb, resource, status, seconds) if self._tracing is not None else None
+        self._metrics.requested(verb, resource, status, seconds, exemplar)
+
+    def _reconciled(self, result: str, kind: str, seconds: float) -> None:
+        exemplar = self._tracing.last_pass() if self._tracing is not None else None
+        self._metrics.reconciled(result, kind, seconds, exemplar)
 
     def _children_unchanged(self, key: Key) -> bool:
         return self._reconciler is not None and self._reconciler.children_unchanged(key)
@@ -174,6 +175,7 @@ class Operator:
                         problem=self._problem,
                         waiting_for=self._waiting_for,
                         metrics=self._metrics.page,
+                        openmetrics=self._metrics.openmetrics_page if self._tracing is not None else None,
                         nodes=self._view,
                     )
                     self.http = await stack.enter_async_context(answering)
@@ -237,7 +239,7 @@ class Operator:
         reconcile: Reconcile = reconciler.reconcile
         if self._tracing is not None:
             reconcile = self._tracing.traced(reconcile, self._services.store.get)
-        workers = Workers(self._queue, reconcile, count=PLACES.total, observe=self._metrics.reconciled)
+        workers = Workers(self._queue, reconcile, count=PLACES.total, observe=self._reconciled)
         try:
             async with AsyncExitStack() as stack:
                 if self._elector is not None:

@@ -1,9 +1,10 @@
-"""The operator's metrics of each TTSService: its pods by zone, and where its rollout is.
+"""The operator's metrics of each TTSService: its conditions, its pods by zone, and where its rollout is.
 
 `ttsservice` is NAMESPACE/NAME, as the `job` of the PodMonitor's metrics is, so that queries can join the two. Labels
 named `namespace` or `service` would give way to those that Prometheus adds for the operator's own pod.
 """
 
+import datetime
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import cast
@@ -14,8 +15,10 @@ from prometheus_client.registry import Collector
 from tts_operator.json_object import Json
 from tts_operator.objects import Pod
 from tts_operator.reconcile.observed.pods import is_candidate, is_ready, is_worker
+from tts_operator.reconcile.rollout.state import RolloutState
 from tts_operator.runtime import Store
 
+CONDITIONS = frozenset({"Ready", "Available"})
 ALL_TRAFFIC = {"Switched"}
 """Phases in which the new revision receives all traffic."""
 NO_TRAFFIC = {"Checking", "Scaling", "Previewing", "RolledBack"}
@@ -35,15 +38,11 @@ class ServiceCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Compute the current metrics."""
-        ready = GaugeMetricFamily(
-            "tts_operator_service_ready",
-            "1 if the TTSService is Ready, 0 if not, as during a rollout.",
-            labels=["ttsservice"],
-        )
-        available = GaugeMetricFamily(
-            "tts_operator_service_available",
-            "1 if the TTSService can serve now, at any revision, 0 if not.",
-            labels=["ttsservice"],
+        conditions = GaugeMetricFamily(
+            "tts_operator_service_condition",
+            "1 while the condition Ready or Available of a TTSService is True, 0 while it is not, with its reason. "
+            "Absent before the first pass.",
+            labels=["ttsservice", "condition", "reason"],
         )
         pods = GaugeMetricFamily(
             "tts_operator_service_pods",
@@ -54,6 +53,12 @@ class ServiceCollector(Collector):
             "tts_operator_rollout_info",
             "1 for each rollout that is in progress or was rolled back, with the reason if it was.",
             labels=["ttsservice", "revision", "phase", "reason"],
+        )
+        began = GaugeMetricFamily(
+            "tts_operator_rollout_phase_start_time_seconds",
+            "Unix time at which the rollout of a TTSService entered its phase or step. reason: why it fails. Absent "
+            "without a rollout.",
+            labels=["ttsservice", "phase", "reason"],
         )
         step = GaugeMetricFamily(
             "tts_operator_rollout_step", "Current step of a canary, counted from 1.", labels=["ttsservice"]
@@ -67,8 +72,13 @@ class ServiceCollector(Collector):
         for body in self._services if self._leading() else ():
             name = f"{body['metadata']['namespace']}/{body['metadata']['name']}"
             status = body.get("status", {})
-            ready.add_metric([name], _is_true(status, "Ready"))
-            available.add_metric([name], _is_true(status, "Available"))
+            for each in status.get("conditions", ()):
+                if each["type"] in CONDITIONS:
+                    conditions.add_metric([name, each["type"], each["reason"]], float(each["status"] == "True"))
+            state = RolloutState.read(status)
+            if state is not None:
+                since = datetime.datetime.fromisoformat(state.since).timestamp()
+                began.add_metric([name, str(state.phase), state.reason], since)
             for labels, number in sorted(self._count(body).items()):
                 pods.add_metric([name, *labels], number)
             rollout = status.get("rollout")
@@ -80,7 +90,7 @@ class ServiceCollector(Collector):
                 steps.add_metric([name], rollout.get("steps", 0))
             if (found := _traffic(status, rollout["phase"])) is not None:
                 share.add_metric([name], found)
-        yield from (ready, available, pods, info, step, steps, share)
+        yield from (conditions, pods, info, began, step, steps, share)
 
     def _count(self, body: Json) -> Counter[tuple[str, str, str]]:
         """Count the pods of a service by set, zone, and readiness."""
@@ -96,12 +106,6 @@ def _set(pod: Pod) -> str:
     if is_worker(pod):
         return "worker"
     return "candidate" if is_candidate(pod) else "stable"
-
-
-def _is_true(status: Json, condition: str) -> float:
-    """Return 1 if a condition is True, 0 if it is not."""
-    found = any(each["type"] == condition and each["status"] == "True" for each in status.get("conditions", ()))
-    return float(found)
 
 
 def _traffic(status: Json, phase: str) -> float | None:

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tts_operator.desired import RUNBOOKS, Defaults
+from tts_operator.desired import Defaults
 from tts_operator.kube.resources import CHILDREN, DISPENSABLE, Resource
 from tts_operator.policy import Policy
 
@@ -87,9 +87,12 @@ def parse_kinds(text: str) -> frozenset[Resource]:
 
 
 def parse_runbooks(text: str) -> str:
-    """Check the address of runbooks. Raises ValueError."""
-    if not re.fullmatch(r"https?://[^\s{}]+[{]alert[}][^\s{}]*", text):
-        raise ValueError(f"{text!r}: write an address with {{alert}} for the alert's name, such as {RUNBOOKS}")
+    """Check the address of runbooks; an empty text stays one. Raises ValueError."""
+    if text and not re.fullmatch(r"https?://[^\s{}]+[{]alert[}][^\s{}]*", text):
+        raise ValueError(
+            f"{text!r}: write an address with {{alert}} for the alert's name, such as "
+            "https://wiki.example.com/tts/{alert}, or leave it empty if the runbooks are not published"
+        )
     return text
 
 

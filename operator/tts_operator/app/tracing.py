@@ -1,5 +1,7 @@
 """OpenTelemetry traces, if the ``OTEL_*`` variables enable them: a span per pass, and one per API request in it.
 
+The durations in the metrics have exemplars, which lead to these spans.
+
 The variables are OpenTelemetry's own: https://opentelemetry.io/docs/specs/otel/protocol/exporter/. Nothing is imported
 and nothing is done without them.
 """
@@ -10,6 +12,8 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from tts_operator.json_object import Json
@@ -22,12 +26,18 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 Reconcile = Callable[[Key], Awaitable[float | None]]
+Exemplar = dict[str, str]
+"""The labels that lead from a sample of a histogram to a span."""
 
 _ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _CLOSE_SECONDS = 1.0
 """How long the end of the process waits for the last spans to be sent."""
-_SERVER_ERROR = 500
+_EXPECTED = {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.GONE}
+"""Statuses that are no failure of a request: the object is gone, or somebody else was faster."""
 _METHODS = {"LIST": "GET", "WATCH": "GET"}
+
+_last_pass: ContextVar[Exemplar | None] = ContextVar("last_pass", default=None)
+"""The pass of this task that is running or has just ended. None if its span is not recorded."""
 
 
 class TracingError(RuntimeError):
@@ -57,6 +67,7 @@ class Tracing:
             with self._tracer.start_as_current_span(
                 "reconcile", attributes=about, record_exception=False, set_status_on_exception=False
             ) as span:
+                _last_pass.set(_exemplar(span))
                 try:
                     again = await reconcile(key)
                 except RetryError as error:
@@ -76,12 +87,16 @@ class Tracing:
 
         return traced
 
-    def requested(self, verb: str, resource: str, status: int, seconds: float) -> None:
-        """Add the span of a request that has just ended, if it belongs to a pass."""
+    def last_pass(self) -> Exemplar | None:
+        """Return the exemplar of this task's pass, also when it has just ended; None if its span is not recorded."""
+        return _last_pass.get()
+
+    def requested(self, verb: str, resource: str, status: int, seconds: float) -> Exemplar | None:
+        """Add the span of a request that has just ended, if it belongs to a pass. Returns the request's exemplar."""
         from opentelemetry import trace  # noqa: PLC0415 - see above
 
         if not trace.get_current_span().is_recording():
-            return
+            return None
         end = time.time_ns()
         span = self._tracer.start_span(
             f"{verb} {resource}",
@@ -91,15 +106,24 @@ class Tracing:
         )
         if status != NO_RESPONSE:
             span.set_attribute("http.response.status_code", status)
-        if status == NO_RESPONSE or status >= _SERVER_ERROR:
+        if status == NO_RESPONSE or (status >= HTTPStatus.BAD_REQUEST and status not in _EXPECTED):
             span.set_status(trace.Status(trace.StatusCode.ERROR, "" if status else "no response"))
         span.end(end)
+        return _exemplar(span)
 
     def close(self) -> None:
         """Send what is left, for up to a second: a collector that is away must not hold up the end of the process."""
         sending = threading.Thread(target=self._provider.shutdown, daemon=True)
         sending.start()
         sending.join(_CLOSE_SECONDS)
+
+
+def _exemplar(span: Span) -> Exemplar | None:
+    """The labels that lead to a span; None if it is not recorded."""
+    context = span.get_span_context()
+    if not context.trace_flags.sampled:
+        return None
+    return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
 
 
 def start_tracing(environ: Mapping[str, str], version: str) -> Tracing | None:

@@ -23,8 +23,6 @@ from tts_operator.desired.workloads import Candidate, DesiredWorkloads
 from tts_operator.json_object import Json
 from tts_operator.keyring import Keyring
 
-RUNBOOKS = "https://github.com/tts-operator/tts-operator/blob/main/docs/runbooks/{alert}.md"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Defaults:
@@ -34,8 +32,8 @@ class Defaults:
     """Reference of the bundled model server."""
     namespace: str = ""
     """Namespace of the operator; empty if unknown."""
-    runbooks: str = RUNBOOKS
-    """Address of the runbook of an alert, with {alert} for its name."""
+    runbooks: str = ""
+    """Address of the runbook of an alert, with {alert} for its name; empty if nobody publishes them."""
     keyring: Keyring | None = field(default=None, repr=False)
     """The source of keys for new pods; None for no keys."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.integration.operator.promtool import HOUR, Scenario, counting, steady
+from tts_operator.desired.monitoring.states import INTENDED
 from tts_operator.json_object import Json
 
 JOB, WORKER = "speech/narrator", "speech/narrator-worker"
@@ -35,8 +36,9 @@ def first_audio(*, within: float, beyond: float, steps: int = HOUR, bound: str =
     }
 
 
-def condition(kind: str, values: str, of: str = JOB) -> dict[str, str]:
-    return {f'tts_operator_service_condition{{ttsservice="{of}",condition="{kind}",pod="operator"}}': values}
+def condition(kind: str, values: str, of: str = JOB, reason: str = "Any") -> dict[str, str]:
+    labels = f'ttsservice="{of}",condition="{kind}",reason="{reason}",pod="operator"'
+    return {f"tts_operator_service_condition{{{labels}}}": values}
 
 
 def phase(name: str, began: int = 1, *, reason: str = "", steps: int = HOUR) -> dict[str, str]:
@@ -232,6 +234,18 @@ SCENARIOS = [
     ),
     # What the operator reports
     Scenario(name="not Ready", series=condition("Ready", "1x20 0x100"), firing={"TTSServiceNotReady": ""}),
+    Scenario(
+        name="not Ready for one reason after the other",
+        series=condition("Ready", "1x20 0x30 stale") | condition("Ready", "_x52 0x69", reason="Another"),
+        firing={"TTSServiceNotReady": ""},
+    ),
+    *(
+        Scenario(
+            name=f"not Ready, as somebody wants it: {reason}",
+            series=condition("Ready", "1x20 stale") | condition("Ready", "_x21 0x100", reason=reason),
+        )
+        for reason in INTENDED
+    ),
     Scenario(name="not Ready for ten minutes", series=condition("Ready", "1x40 0x80")),
     Scenario(name="another service is not Ready", series=condition("Ready", steady(0), of="speech/other")),
     Scenario(name="a rollout", series=condition("Ready", "1x10 0x110") | phase("Checking", 300)),

@@ -40,14 +40,14 @@ class Replica:
         """Whether its log contains these words."""
         return any(words in line["message"] for line in self.lines())
 
-    async def page(self, path: str) -> tuple[int, str]:
+    async def page(self, path: str, *, accept: str = "*/*") -> tuple[int, str]:
         """Status and text of its HTTP endpoint; status 0 if it does not respond."""
         told = [line["message"] for line in self.lines() if "probes and metrics" in line["message"]]
         if not told:
             return 0, ""
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session,
-            session.get(f"http://{told[0].rpartition(' ')[2]}{path}") as answer,
+            session.get(f"http://{told[0].rpartition(' ')[2]}{path}", headers={"Accept": accept}) as answer,
         ):
             return answer.status, await answer.text()
 
@@ -78,12 +78,16 @@ class Replica:
 
 
 @asynccontextmanager
-async def replica(world: World, name: str, folder: Path, *more: str) -> AsyncIterator[Replica]:
-    """Run the operator in the world's namespace. Kill it if it still runs when the block ends."""
+async def replica(world: World, name: str, folder: Path, *more: str, **variables: str) -> AsyncIterator[Replica]:
+    """Run the operator in the world's namespace. Kill it if it still runs when the block ends.
+
+    `more` are words of its command line, `variables` those of its environment.
+    """
     kubeconfig = world.product.provider.kubeconfig().parent / "operator-test.kubeconfig"
     words = ["--namespace", world.namespace, "--lease", "/".join(LEASE), "--server-image", IMAGE]
     words += ["--http-address", "127.0.0.1:0", *more]
     environ = {**os.environ, "KUBECONFIG": str(kubeconfig), "PYTHONPATH": str(ROOT / "operator"), "POD_NAME": name}
+    environ |= variables
     log = folder / f"{name}.log"
     with log.open("wb") as out:
         process = await asyncio.create_subprocess_exec(

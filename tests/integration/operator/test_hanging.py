@@ -70,27 +70,33 @@ async def other_namespace(world: World) -> AsyncIterator[World]:
 
 
 @asynccontextmanager
+async def admission_by(world: World, url: str) -> AsyncIterator[None]:
+    """While the block runs, no child in the namespace is written without the consent of the webhook at this address."""
+    rule = {"apiGroups": ["", "apps", "policy"], "apiVersions": ["*"], "resources": ["*"]}
+    hook = {
+        "name": "asked-first.example.org",
+        "clientConfig": {"url": url},
+        "rules": [rule | {"operations": ["CREATE", "UPDATE"]}],
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": world.namespace}},
+        "failurePolicy": "Fail",
+        "timeoutSeconds": 10,
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    body = {"metadata": {"name": world.namespace}, "webhooks": [hook]}
+    await world.client._request("POST", WEBHOOKS.path(), body=body)
+    try:
+        yield
+    finally:
+        await world.client._request("DELETE", WEBHOOKS.path(name=world.namespace))
+
+
+@asynccontextmanager
 async def hung(world: World) -> AsyncIterator[Webhook]:
     """While the block runs, every write in the namespace hangs until its time-out."""
     webhook = Webhook()
-    async with webhook.serve() as url:
-        rule = {"apiGroups": ["", "apps", "policy"], "apiVersions": ["*"], "resources": ["*"]}
-        hook = {
-            "name": "hangs.example.org",
-            "clientConfig": {"url": url},
-            "rules": [rule | {"operations": ["CREATE", "UPDATE"]}],
-            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": world.namespace}},
-            "failurePolicy": "Fail",
-            "timeoutSeconds": 10,
-            "sideEffects": "None",
-            "admissionReviewVersions": ["v1"],
-        }
-        body = {"metadata": {"name": world.namespace}, "webhooks": [hook]}
-        await world.client._request("POST", WEBHOOKS.path(), body=body)
-        try:
-            yield webhook
-        finally:
-            await world.client._request("DELETE", WEBHOOKS.path(name=world.namespace))
+    async with webhook.serve() as url, admission_by(world, url):
+        yield webhook
 
 
 async def ready_and_changed(world: World, name: str) -> None:

@@ -14,7 +14,7 @@ from devcluster.host import debian
 from devcluster.host.debian import Requirement
 from devcluster.progress import Progress
 from tests.integration.operator.promtool import Scenario, check, counting, evaluate, steady
-from tests.integration.operator.test_chart import chart, one, template
+from tests.integration.operator.test_chart import chart, one, template, variables
 from tts_operator.app.metrics import Metrics, StateCollector
 from tts_operator.fencing import Fence, Peers
 from tts_operator.json_object import Json
@@ -150,6 +150,24 @@ def test_every_metric_of_a_rule_is_one_of_the_operator(helm: Path, tmp_path: Pat
 
 def test_there_are_no_rules_unless_asked_for(helm: Path, tmp_path: Path) -> None:
     assert not [body for body in chart(helm, tmp_path) if body["kind"] == "PrometheusRule"]
+
+
+@pytest.mark.parametrize(
+    "address, wanted",
+    [
+        ("", {"runbook": "docs/runbooks/TTSOperatorDown.md in the repository of tts-operator"}),
+        ("https://wiki.example.com/{alert}#top", {"runbook_url": "https://wiki.example.com/TTSOperatorDown#top"}),
+    ],
+    ids=["nobody publishes them", "published"],
+)
+def test_where_an_alert_leads(helm: Path, tmp_path: Path, address: str, wanted: dict[str, str]) -> None:
+    values: Json = {"monitoring": {"prometheusRule": {"enabled": True, "runbooks": address}}}
+    bodies = chart(helm, tmp_path, values)
+    down, *_ = one(bodies, "PrometheusRule")["spec"]["groups"][0]["rules"]
+    assert wanted.items() <= down["annotations"].items()
+    assert len([name for name in down["annotations"] if name.startswith("runbook")]) == 1
+    # The operator writes the alerts of TTSServices, and gets the same address.
+    assert variables(bodies).get("TTS_OPERATOR_RUNBOOKS", "") == address
 
 
 def test_the_address_of_a_runbook_needs_a_place_for_the_alert(helm: Path, tmp_path: Path) -> None:

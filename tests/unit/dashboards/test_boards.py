@@ -32,6 +32,7 @@ NOT_SHOWN = {
     "python_gc_collections": "for developers",
     "python_gc_objects_collected": "for developers",
     "python_gc_objects_uncollectable": "for developers",
+    "tts_operator_rollout_phase_start_time_seconds": "for alerts; panels show the phases themselves over time",
 }
 """Metrics that are on no panel, and why."""
 

@@ -5,7 +5,7 @@ import pytest
 from tests.unit.operator.worlds import service
 from tts_operator.__main__ import parser, settings_of
 from tts_operator.app import Settings
-from tts_operator.desired import RUNBOOKS, Defaults, children
+from tts_operator.desired import Defaults, children
 from tts_operator.json_object import Json
 
 GUARDED = {"networkPolicy": {"enabled": True, "ingressFrom": [{"podSelector": {"matchLabels": {"app": "shop"}}}]}}
@@ -106,7 +106,7 @@ def _settings(monkeypatch: pytest.MonkeyPatch, words: list[str], environ: dict[s
 @pytest.mark.parametrize(
     "words, environ, address",
     [
-        ([], {}, RUNBOOKS),
+        ([], {}, ""),
         ([], {"TTS_OPERATOR_RUNBOOKS": "https://a.example/{alert}"}, "https://a.example/{alert}"),
         (["--runbooks", "http://b/{alert}#top"], {"TTS_OPERATOR_RUNBOOKS": ""}, "http://b/{alert}#top"),
     ],

@@ -8,7 +8,7 @@ from tts_operator.json_object import Json
 
 
 def prometheus_rule(service: TTSService, runbooks: str) -> Json:
-    """The PrometheusRule. `runbooks` is the address of a runbook, with {alert} for the alert's name."""
+    """The PrometheusRule. `runbooks` is the address of a runbook, with {alert} for its name; empty if unknown."""
     asked = service.spec.monitoring.prometheus_rule
     serves = service.spec.replicas > 0 or service.spec.autoscaling is not None
     alerts = [

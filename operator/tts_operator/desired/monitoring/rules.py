@@ -30,7 +30,7 @@ class Alert:
     description: str
 
     def rule(self, service: TTSService, runbooks: str) -> Json:
-        """The rule. `runbooks` is the address of a runbook, with {alert} for the alert's name."""
+        """The rule. `runbooks` is the address of a runbook, with {alert} for the alert's name; empty if unknown."""
         return {
             "alert": self.name,
             "expr": self.expression,
@@ -39,7 +39,7 @@ class Alert:
             "annotations": {
                 "summary": self.summary,
                 "description": self.description,
-                "runbook_url": runbooks.replace("{alert}", self.name),
+                **_runbook(self.name, runbooks),
             },
         }
 
@@ -56,6 +56,13 @@ def series(service: TTSService, name: str) -> str:
     """The selector of what was recorded under this name."""
     labels = ",".join(f'{label}="{value}"' for label, value in _identity(service).items())
     return f"{LEVEL}:{name}{{{labels}}}"
+
+
+def _runbook(alert: str, address: str) -> dict[str, str]:
+    """The annotation that leads to the runbook. Its place in the repository is better than a link to nowhere."""
+    if address:
+        return {"runbook_url": address.replace("{alert}", alert)}
+    return {"runbook": f"docs/runbooks/{alert}.md in the repository of tts-operator"}
 
 
 def _identity(service: TTSService) -> dict[str, str]:

@@ -10,6 +10,8 @@ from tts_operator.json_object import Json
 
 STUCK_SECONDS = 3600
 """How long a phase that nobody has to end may take, unless three progress deadlines are longer."""
+INTENDED = ("ScaledToZero", "RolloutPaused", "Undone")
+"""Reasons of a condition that is False because somebody wants it so."""
 _CONDITION = "tts_operator_service_condition"
 _PHASE = "tts_operator_rollout_phase_start_time_seconds"
 _READY_PODS = "tts_ready_pods:sum"
@@ -24,7 +26,7 @@ def state_records(service: TTSService) -> list[Json]:
     nothing is known.
     """
     ours = f'{{job="{job_of(service)}"}}'
-    available = f'max({_CONDITION}{{{_of(service)},condition="Available"}})'
+    available = f"max({_condition(service, 'Available')})"
     known = f"(sum(tts_model_ready{ours}) or sum(up{ours}) * 0)"
     return records(service, {_READY_PODS: f"{known} * ({available} or vector(1)) or {available} == 0"})
 
@@ -58,7 +60,7 @@ def state_alerts(service: TTSService) -> Iterator[Alert]:
     name, ours = job_of(service), _of(service)
     yield Alert(
         name="TTSServiceNotReady",
-        expression=(f'max({_CONDITION}{{{ours},condition="Ready"}}) == 0 unless max({_PHASE}{{{ours}}})'),
+        expression=f"max({_condition(service, 'Ready')}) == 0 unless max({_PHASE}{{{ours}}})",
         minutes=15,
         severity="warning",
         summary=f"{name} is not Ready",
@@ -133,6 +135,11 @@ def _job_alerts(service: TTSService) -> Iterator[Alert]:
             f"The storage of jobs or the brokers of {name} fail. Nothing is lost. The logs of {speaking} say why."
         ),
     )
+
+
+def _condition(service: TTSService, kind: str) -> str:
+    """The selector of a condition; of nothing while somebody wants it to be False."""
+    return f'{_CONDITION}{{{_of(service)},condition="{kind}",reason!~"{"|".join(INTENDED)}"}}'
 
 
 def _of(service: TTSService) -> str:

@@ -54,8 +54,6 @@ def test_pods_are_counted_by_set_zone_and_readiness() -> None:
         pod("f", "n1", WORKER),
     ]
     assert collected({}, *pods) == {
-        "service_ready": 0,
-        "service_available": 0,
         "service_pods stable zone-a true": 2,
         "service_pods stable zone-b false": 1,
         "service_pods stable  false": 1,
@@ -65,11 +63,16 @@ def test_pods_are_counted_by_set_zone_and_readiness() -> None:
 
 
 @pytest.mark.parametrize("status, value", [("True", 1), ("False", 0), ("Unknown", 0)])
-def test_whether_it_is_ready_and_available(status: str, value: float) -> None:
-    conditions = [{"type": "Ready", "status": "False"}, {"type": "Available", "status": status}]
-    assert collected({"conditions": conditions}) == {"service_ready": 0, "service_available": value}
-    conditions[0]["status"] = status
-    assert collected({"conditions": conditions}) == {"service_ready": value, "service_available": value}
+def test_whether_it_is_ready_and_available_and_why(status: str, value: float) -> None:
+    conditions = [
+        {"type": "Ready", "status": "False", "reason": "RolloutInProgress"},
+        {"type": "Available", "status": status, "reason": "PodsAvailable"},
+        {"type": "Stalled", "status": "True", "reason": "Invalid"},
+    ]
+    assert collected({"conditions": conditions}) == {
+        "service_condition Ready RolloutInProgress": 0,
+        "service_condition Available PodsAvailable": value,
+    }
 
 
 @pytest.mark.parametrize(
@@ -90,17 +93,21 @@ def test_whether_it_is_ready_and_available(status: str, value: float) -> None:
     ids=lambda value: value.get("phase"),
 )
 def test_where_a_rollout_is(status: dict[str, Any], wanted: dict[str, float]) -> None:
-    assert collected({"rollout": {"revision": "narrator-2", **status}}) == {
-        "service_ready": 0,
-        "service_available": 0,
-        **wanted,
-    }
+    rollout = {"revision": "narrator-2", "lastTransitionTime": "2026-01-01T00:00:10Z", **status}
+    began = f"rollout_phase_start_time_seconds {status['phase']} {status.get('reason', '')}"
+    assert collected({"rollout": rollout}) == {began: 1767225610, **wanted}
 
 
 def test_the_weight_of_a_canary() -> None:
-    status = {"rollout": {"revision": "narrator-2", "phase": "Stepping"}, "canaryWeight": 20}
+    rollout = {"revision": "narrator-2", "phase": "Stepping", "lastTransitionTime": "2026-01-01T00:00:10Z"}
+    status = {"rollout": rollout, "canaryWeight": 20}
     assert collected(status)["rollout_traffic_ratio"] == 0.2
 
 
 def test_a_standby_says_nothing() -> None:
-    assert collected({}, pod("a", "n1"), leading=False) == {}
+    status = {"conditions": [{"type": "Ready", "status": "True", "reason": "Ready"}]}
+    assert collected(status, pod("a", "n1"), leading=False) == {}
+
+
+def test_nothing_is_said_before_the_first_pass() -> None:
+    assert collected({}) == {}

@@ -4,13 +4,15 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
+from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_trace_id
 
 from tests.unit.operator.worlds import body
 from tts_operator.app.tracing import Tracing, start_tracing
@@ -23,9 +25,9 @@ KEY = ("speech", "narrator")
 class Traces:
     """Tracing into memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, sampler: Sampler = ALWAYS_ON) -> None:
         self._exporter = InMemorySpanExporter()
-        provider = TracerProvider(shutdown_on_exit=False)
+        provider = TracerProvider(sampler, shutdown_on_exit=False)
         provider.add_span_processor(SimpleSpanProcessor(self._exporter))
         self.tracing = Tracing(provider, "0")
 
@@ -51,6 +53,12 @@ class Traces:
 
 def attributes(span: ReadableSpan) -> Mapping[str, Any]:
     return span.attributes or {}
+
+
+def labels(span: ReadableSpan) -> dict[str, str]:
+    context = span.get_span_context()
+    assert context is not None
+    return {"trace_id": format_trace_id(context.trace_id), "span_id": format_span_id(context.span_id)}
 
 
 async def test_a_pass_is_a_span_with_its_requests() -> None:
@@ -101,7 +109,48 @@ async def test_a_pass_that_fails_says_why(error: BaseException, outcome: str, ev
 
 def test_a_request_outside_of_a_pass_has_no_span() -> None:
     traces = Traces()
-    traces.tracing.requested("PUT", "leases", 200, 0.01)
+    assert traces.tracing.requested("PUT", "leases", 200, 0.01) is None
+    assert traces.spans() == []
+
+
+@pytest.mark.parametrize(
+    "status, failed",
+    [(200, False), (201, False), (404, False), (409, False), (410, False), (403, True), (422, True), (500, True)],
+)
+async def test_a_request_is_an_error_unless_its_answer_is_expected(status: int, failed: bool) -> None:
+    traces = Traces()
+
+    async def reconcile(_: Key) -> None:
+        traces.tracing.requested("PATCH", "services", status, 0.01)
+
+    await traces.tracing.traced(reconcile, lambda *_: None)(KEY)
+    request = traces.spans()[0]
+    assert (request.status.status_code is StatusCode.ERROR) == failed
+
+
+@pytest.mark.parametrize("ends", [None, RetryError("the API server says no")], ids=["well", "badly"])
+async def test_durations_lead_to_their_spans(ends: RetryError | None) -> None:
+    traces, found = Traces(), []
+
+    async def reconcile(_: Key) -> None:
+        found.append(traces.tracing.requested("PATCH", "services", 200, 0.01))
+        if ends is not None:
+            raise ends
+
+    assert traces.tracing.last_pass() is None
+    with suppress(RetryError):
+        await traces.tracing.traced(reconcile, lambda *_: None)(KEY)
+    assert [*found, traces.tracing.last_pass()] == [labels(span) for span in traces.spans()]
+
+
+async def test_what_is_not_sampled_leads_nowhere() -> None:
+    traces = Traces(ALWAYS_OFF)
+
+    async def reconcile(_: Key) -> None:
+        assert traces.tracing.requested("PATCH", "services", 200, 0.01) is None
+
+    await traces.tracing.traced(reconcile, lambda *_: None)(KEY)
+    assert traces.tracing.last_pass() is None
     assert traces.spans() == []
 
 

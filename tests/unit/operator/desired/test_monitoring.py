@@ -1,17 +1,21 @@
 """The rules use only metrics that exist, and ask for what the spec asks for."""
 
 import re
+from dataclasses import replace
 
 import prometheus_client
 import pytest
 from pydantic import ValidationError
 
+from devcluster.product import ROOT
 from tests.unit.operator.worlds import DEFAULTS, everything, service
 from tts_operator.api.monitoring import FIRST_AUDIO_MILLISECONDS, Monitoring
-from tts_operator.app.condition_metrics import ConditionCollector
-from tts_operator.desired import children
+from tts_operator.app.service_metrics import ServiceCollector
+from tts_operator.desired import Defaults, children
 from tts_operator.desired.monitoring.objectives import SPEECH
+from tts_operator.desired.monitoring.states import INTENDED
 from tts_operator.json_object import Json
+from tts_operator.runtime import Store
 from tts_server.api.errors import SPEECH_PATHS
 from tts_server.api.schema.openapi import document
 from tts_server.observability.metrics import Metrics
@@ -26,21 +30,22 @@ OF_PODS = {
 """The alerts that a service without pods cannot have."""
 
 
-def rules(spec: Json | None = None) -> list[Json]:
+def rules(spec: Json | None = None, defaults: Defaults = DEFAULTS) -> list[Json]:
     asked = service(everything() if spec is None else spec)
-    (rule,) = (each for each in children(asked, DEFAULTS) if each["kind"] == "PrometheusRule")
+    (rule,) = (each for each in children(asked, defaults) if each["kind"] == "PrometheusRule")
     found: list[Json] = rule["spec"]["groups"][0]["rules"]
     return found
 
 
-def alerts(spec: Json | None = None) -> list[Json]:
-    return [each for each in rules(spec) if "alert" in each]
+def alerts(spec: Json | None = None, defaults: Defaults = DEFAULTS) -> list[Json]:
+    return [each for each in rules(spec, defaults) if "alert" in each]
 
 
 def test_every_metric_of_a_rule_exists() -> None:
     server, operator = Metrics(), prometheus_client.CollectorRegistry()
     server.set_job_waiting_seconds(1)
-    operator.register(ConditionCollector(services=[], leading=lambda: True))
+    pods = Store(key_of=lambda _: None)
+    operator.register(ServiceCollector(services=[], pods=pods, zones={}, leading=lambda: True))
     served = {
         name
         for registry in (server.registry, operator)
@@ -141,6 +146,11 @@ def test_rates_have_enough_scrapes(seconds: int, window: int) -> None:
     assert set(re.findall(r"\[(\d+)s\]", requests["expr"])) == {str(window)}
 
 
+def test_what_somebody_wants_is_a_reason_that_a_status_has() -> None:
+    reasons = re.findall(r"^\| `(\w+)`", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
+    assert set(INTENDED) <= set(reasons)
+
+
 def test_alerts_are_for_people() -> None:
     for alert in alerts():
         assert alert["labels"]["severity"] in ("critical", "warning")
@@ -148,4 +158,12 @@ def test_alerts_are_for_people() -> None:
         notes = alert["annotations"]
         assert "speech/narrator" in notes["summary"]
         assert notes["description"].endswith(".")
-        assert notes["runbook_url"].endswith(f"/runbooks/{alert['alert']}.md")
+        assert notes["runbook"].startswith(f"docs/runbooks/{alert['alert']}.md ")
+        assert "runbook_url" not in notes
+
+
+def test_alerts_link_to_runbooks_that_are_published() -> None:
+    published = replace(DEFAULTS, runbooks="https://wiki.example.com/tts/{alert}")
+    for alert in alerts(defaults=published):
+        assert alert["annotations"]["runbook_url"] == f"https://wiki.example.com/tts/{alert['alert']}"
+        assert "runbook" not in alert["annotations"]
