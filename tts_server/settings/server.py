@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tts_server.apikeys import ApiKey, parse_api_keys
+<<<<<<< HEAD
 from tts_server.settings.fields import GROUP, OPERATOR, SettingsError, read, setting
+=======
+from tts_server.settings.fields import OPERATOR, SettingsError, group, read, setting
+from tts_server.settings.triton import TritonSettings
+>>>>>>> 33cf67c (The engine triton: texts and readings here, networks in a Triton)
 from tts_server.settings.upstream import UpstreamSettings
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -66,7 +71,7 @@ class Settings:
     threads: int = setting(
         "TTS_THREADS",
         0,
-        "The number of synthesis threads. If 0, the CPU limit, or 8 for upstream.",
+        "The number of synthesis threads. If 0, the CPU limit, or 8 for upstream, or 16 for triton.",
         low=0,
         high=256,
         service="resources.limits.cpu",
@@ -270,7 +275,12 @@ class Settings:
         "TTS_LOG_LEVEL", "info", "The lowest level that is logged.", choices=LOG_LEVELS, service="server.logLevel"
     )
 
+<<<<<<< HEAD
     upstream: UpstreamSettings = field(default=UpstreamSettings(), metadata={GROUP: UpstreamSettings})
+=======
+    upstream: UpstreamSettings = group(UpstreamSettings())
+    triton: TritonSettings = group(TritonSettings())
+>>>>>>> 33cf67c (The engine triton: texts and readings here, networks in a Triton)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
