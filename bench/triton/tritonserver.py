@@ -5,6 +5,7 @@ Only the binaries are used, not pytriton itself, which starts models in its own 
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sysconfig
@@ -47,8 +48,9 @@ class Tritonserver:
             raise RuntimeError(f"There is no Triton in {ENVIRONMENT}. `make test-backends` installs it.")
         version = self._site.parent.name.removeprefix("python")
         backend = self._backends / "python"
-        shutil.copytree(home / "backends" / "python", backend, dirs_exist_ok=True)
-        shutil.copy(home / "python_backend_stubs" / version / "triton_python_backend_stub", backend)
+        if not backend.exists():
+            shutil.copytree(home / "backends" / "python", backend)
+            shutil.copy(home / "python_backend_stubs" / version / "triton_python_backend_stub", backend)
         # The second is for the stub of the Python backend, which wants Python as a library.
         paths = [str(self._site / "nvidia_pytriton.libs"), str(sysconfig.get_config_var("LIBDIR"))]
         command = [
@@ -68,7 +70,9 @@ class Tritonserver:
             "LD_LIBRARY_PATH": os.pathsep.join(paths),
         }
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, env=environ, stdout=log, stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen(
+                command, env=environ, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
 
     def wait_until_ready(self) -> None:
         """Return when all models can be asked. Raises RuntimeError with the log if that never happens."""
@@ -85,9 +89,9 @@ class Tritonserver:
             self.process.send_signal(number)
 
     def kill(self) -> None:
-        """Kill the process, and wait until it is gone. Those of its Python backend notice, and end."""
+        """Kill the process and those of its Python backend, and wait until it is gone."""
         if self.process:
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(_STOP_SECONDS)
         self.process = None
 
