@@ -157,6 +157,7 @@ lock: $(STAMP) ## requirements/*.lock from pyproject.toml; make lock UPGRADE=--u
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group readings-peers -o requirements/readings-peers.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group recogniser -o requirements/recogniser.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group kokoro -o requirements/kokoro.lock
+	$(LOCK:pyproject.toml=) $(UPGRADE) --group tritonserver -o requirements/tritonserver.lock
 
 INSTALL_VENV := { test $$(id -u) = 0 && apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv .venv; }
 $(STAMP): requirements/dev.lock pyproject.toml

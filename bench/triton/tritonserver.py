@@ -17,7 +17,7 @@ from pathlib import Path
 from tritonclient.grpc import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
-ENVIRONMENT = Path(__file__).parents[2] / "build" / "backends"
+ENVIRONMENT = Path(__file__).parents[2] / "build" / "backends" / "triton"
 """The virtual environment of requirements/backends.lock."""
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0

@@ -2,6 +2,7 @@
 
 import re
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -11,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.triton.tritonserver import Tritonserver
-from tests.integration.server.conftest import Server, wait_until
+from bench.triton.tritonserver import Tritonserver, tritonserver
+from tests.integration.server.conftest import ROOT, Server, running, wait_until, wait_until_ready
 from tts_server.engines import Engine, plain_script
 from tts_server.engines.fastspeech2.engine import FastSpeech2
 from tts_server.engines.triton.engine import Triton
@@ -32,6 +33,43 @@ DELIVERIES = {
     "你好！": Delivery("baker", "sad", pitch=0.8),
     "他说得又快又急，谁也没有听清楚他到底说了些什么。": Delivery("baker", speed=3.0),
 }
+
+
+def written(folder: Path, *options: str) -> Path:
+    """Write a model repository with the command, as a user does."""
+    command = [sys.executable, "-m", "tts_server", "triton-repository", "--engine", "fastspeech2", "-o", str(folder)]
+    done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("models") / "repository")
+
+
+@pytest.fixture(scope="session")
+def triton(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tritonserver]:
+    with tritonserver(repository, tmp_path_factory.mktemp("triton")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def front(cache: Path, triton: Tritonserver) -> Iterator[Server]:
+    settings = {
+        "TTS_ENGINE": "triton",
+        "TTS_TRITON_URL": f"grpc://{triton.address}",
+        "TTS_TRITON_REQUEST_SECONDS": "3",
+        "TTS_QUEUE_SECONDS": "60",
+    }
+    with running(cache, **settings) as made:
+        wait_until_ready(made)
+        yield made
 
 
 def sound(engine: Engine, text: str, how: Delivery) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":

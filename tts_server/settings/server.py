@@ -7,12 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tts_server.apikeys import ApiKey, parse_api_keys
-<<<<<<< HEAD
 from tts_server.settings.fields import GROUP, OPERATOR, SettingsError, read, setting
-=======
-from tts_server.settings.fields import OPERATOR, SettingsError, group, read, setting
 from tts_server.settings.triton import TritonSettings
->>>>>>> 33cf67c (The engine triton: texts and readings here, networks in a Triton)
 from tts_server.settings.upstream import UpstreamSettings
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -275,12 +271,8 @@ class Settings:
         "TTS_LOG_LEVEL", "info", "The lowest level that is logged.", choices=LOG_LEVELS, service="server.logLevel"
     )
 
-<<<<<<< HEAD
     upstream: UpstreamSettings = field(default=UpstreamSettings(), metadata={GROUP: UpstreamSettings})
-=======
-    upstream: UpstreamSettings = group(UpstreamSettings())
-    triton: TritonSettings = group(TritonSettings())
->>>>>>> 33cf67c (The engine triton: texts and readings here, networks in a Triton)
+    triton: TritonSettings = field(default=TritonSettings(), metadata={GROUP: TritonSettings})
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
