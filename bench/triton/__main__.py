@@ -96,14 +96,17 @@ def together(here: Engine, there: Engine, triton: Tritonserver, cpus: int, round
     sessions = [here.open_session() for _ in range(cpus)], [there.open_session() for _ in range(TOGETHER)]
     texts = iter(take_text(CHARACTERS, 11, TOGETHER * 2 * (rounds + 1)))
     found: tuple[list[float], list[float]] = ([], [])
+    cpu: tuple[list[float], list[float]] = ([], [])
     windows, batches = 0, 0
     for number in range(rounds + 1):  # the first is to warm up
-        for each, speeds in zip(sessions, found, strict=True):
-            before = triton.executions("vocoder")
-            speed = _all_at_once(here, each, [next(texts) for _ in range(TOGETHER)])
+        for each, speeds, cost in zip(sessions, found, cpu, strict=True):
+            before, used = triton.executions("vocoder"), time.process_time() + triton.cpu_seconds()
+            begin = time.perf_counter()
+            seconds = _all_at_once(here, each, [next(texts) for _ in range(TOGETHER)])
             if not number:
                 continue
-            speeds.append(speed)
+            speeds.append(seconds / (time.perf_counter() - begin))
+            cost.append((time.process_time() + triton.cpu_seconds() - used) / seconds * _MILLI)
             after = triton.executions("vocoder")
             windows, batches = windows + after[0] - before[0], batches + after[1] - before[1]
     shares = [theirs / ours for ours, theirs in zip(*found, strict=True)]
@@ -111,14 +114,15 @@ def together(here: Engine, there: Engine, triton: Tritonserver, cpus: int, round
         Figure("16 texts at once, in process", quantile(found[0], 0.5), "x real"),
         Figure("16 texts at once, Triton", quantile(found[1], 0.5), "x real"),
         Figure("Triton's throughput as a share, p50", quantile(shares, 0.5), "", LEAST_SHARE, at_least=True),
+        Figure("CPU time for a second of audio, in process", quantile(cpu[0], 0.5), "ms"),
+        Figure("CPU time for a second of audio, Triton", quantile(cpu[1], 0.5), "ms"),
         Figure("windows in a batch, mean", windows / batches, "", LEAST_MEAN_BATCH, at_least=True),
     ]
 
 
 def _all_at_once(front: Engine, sessions: Sequence[Session], texts: Sequence[str]) -> float:
-    """Return the seconds of audio per second, with each session on a thread of its own."""
+    """Return the seconds of audio of the texts, spoken with each session on a thread of its own."""
     waiting = list(texts)
-    rate = front.sample_rate
 
     def work(session: Session) -> int:
         samples = 0
@@ -130,10 +134,8 @@ def _all_at_once(front: Engine, sessions: Sequence[Session], texts: Sequence[str
             samples += sum(map(len, _spoken(front, session, text)))
         return samples
 
-    begin = time.perf_counter()
     with ThreadPoolExecutor(len(sessions)) as pool:
-        samples = sum(pool.map(work, sessions))
-    return samples / rate / (time.perf_counter() - begin)
+        return sum(pool.map(work, sessions)) / front.sample_rate
 
 
 def _spoken(front: Engine, session: Session, text: str) -> chain[np.ndarray[tuple[int], np.dtype[np.int16]]]:

@@ -123,6 +123,19 @@ class Tritonserver:
             sum(int(each.get("execution_count", 0)) for each in found),
         )
 
+    def cpu_seconds(self) -> float:
+        """Return how much CPU time the process and those of its Python backend have used."""
+        ticks = 0
+        for each in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                # After the name, which may contain anything: state, parent, process group, ...
+                fields = each.read_text().rpartition(")")[2].split()
+            except OSError:  # it has ended
+                continue
+            if self.process and int(fields[2]) == self.process.pid:
+                ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
 
 @contextmanager
 def tritonserver(repository: Path, folder: Path) -> "Iterator[Tritonserver]":

@@ -124,8 +124,6 @@ def config(name: str, contract: Contract, plan: Plan, revision: str, warm_up: Ma
     vocoder = contract is VOCODER
     # The acoustic model computes one sentence after the other: to wait for a second one would only take time.
     delay = round(plan.delay_milliseconds * 1000) if vocoder else 0
-    # The vocoder's one instance uses all CPUs by itself. A sentence takes ten times as long there as in the other.
-    instances = 1 if vocoder else plan.cpus
     samples = " ".join(_warm_up_input(each, warm_up) for each in contract.inputs)
     sentences = plan.max_batch if vocoder else 1
     return "\n".join(
@@ -137,9 +135,8 @@ def config(name: str, contract: Contract, plan: Plan, revision: str, warm_up: Ma
             *(f"input {_tensor(each)}" for each in contract.inputs),
             *(f"output {_tensor(each)}" for each in contract.outputs),
             f"dynamic_batching {{ max_queue_delay_microseconds: {delay} }}",
-            f"instance_group [ {{ kind: KIND_CPU count: {instances} }} ]",
+            f"instance_group [ {{ kind: KIND_CPU count: {plan.cpus} }} ]",
             _parameter(REVISION_PARAMETER, revision),
-            *([_parameter("threads", str(plan.cpus))] if vocoder else []),
             f'model_warmup [ {{ name: "sentence" batch_size: {sentences} {samples} }} ]',
             "",
         ]
