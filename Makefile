@@ -151,7 +151,7 @@ lock: $(STAMP) ## requirements/*.lock from pyproject.toml; make lock UPGRADE=--u
 	$(LOCK) $(UPGRADE) --extra operator --extra tracing -o requirements/operator.lock
 	$(LOCK) $(UPGRADE) --extra server --extra triton --extra tracing -o requirements/server.lock
 	$(LOCK:3.11=3.10) $(UPGRADE) --extra modelscope -o requirements/modelscope.lock
-	$(LOCK) $(UPGRADE) --extra cli --extra operator --extra server --extra triton --extra tracing --group dev -o requirements/dev.lock
+	$(LOCK) $(UPGRADE) --extra cli --extra onnx --extra operator --extra server --extra triton --extra tracing --group dev -o requirements/dev.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group go -o requirements/go.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group docs -o requirements/docs.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group readings-peers -o requirements/readings-peers.lock

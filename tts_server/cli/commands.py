@@ -67,7 +67,8 @@ exit status: 0 success, 2 wrong usage, or the secret is missing or too short
 """
 _TRITON_REPOSITORY = """\
 Write a model repository with the networks of the fastspeech2 engine, for a Triton Inference Server. The triton engine
-speaks with them there. Triton needs its Python backend, with the packages ai-edge-litert, numpy and openvino.
+speaks with them there. Triton needs its Python backend, with the packages ai-edge-litert, numpy and, without a GPU,
+openvino. With --device gpu, it also needs its ONNX Runtime backend, on which the vocoder then runs.
 
   tts-server triton-repository --engine fastspeech2 -o /models --cpus 8
   tritonserver --model-repository /models
@@ -102,6 +103,7 @@ def add_parsers(commands: Any) -> None:
     repository = _add(commands, "triton-repository", "write the networks for a Triton", _TRITON_REPOSITORY)
     repository.add_argument("--engine", choices=["fastspeech2"], required=True, help="the engine with the networks")
     repository.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="the folder to write")
+    repository.add_argument("--device", choices=["cpu", "gpu"], default="cpu", help="where the vocoder runs")
     repository.add_argument("--cpus", type=int, default=0, help="the CPUs that Triton may use (default: those here)")
     repository.add_argument("--max-batch", type=int, default=16, help="the most windows in a batch (default: 16)")
     repository.add_argument(
@@ -181,7 +183,12 @@ def _triton_repository(options: argparse.Namespace, _: Settings) -> int:
     from tts_server.engines.triton.repository import Plan, write_repository  # noqa: PLC0415 - as above
     from tts_server.process.cpu import cpu_limit  # noqa: PLC0415 - as above
 
-    plan = Plan(cpus=options.cpus or cpu_limit(), max_batch=options.max_batch, delay_milliseconds=options.delay_ms)
+    plan = Plan(
+        cpus=options.cpus or cpu_limit(),
+        gpu=options.device == "gpu",
+        max_batch=options.max_batch,
+        delay_milliseconds=options.delay_ms,
+    )
     for option, value, low, high in (
         ("--cpus", plan.cpus, 1, _MAX_CPUS),
         ("--max-batch", plan.max_batch, 1, _MAX_BATCH),

@@ -69,6 +69,11 @@ def locate() -> Assets:
     )
 
 
+def vocoder_source() -> Path:
+    """Return the vocoder as the wheel has it, in TFLite's format. Raises :class:`EngineError`."""
+    return wheel_folder() / _VOCODER_SOURCE
+
+
 def symbols_path() -> Path:
     """Return the table of phonemes, which is all that the front end needs. Raises :class:`EngineError`."""
     return wheel_folder() / "baker_mapper.json"

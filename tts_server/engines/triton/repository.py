@@ -5,7 +5,9 @@
     acoustic/VERSION/model.py        vocoder/VERSION/vocoder.xml
     acoustic/VERSION/acoustic.tflite vocoder/VERSION/vocoder.bin
 
-A version is a number made from the weights and the code, so that no two repositories take each other's requests.
+For a GPU, ``vocoder/VERSION/model.onnx`` takes the place of the last three. The acoustic model, a tenth of the work,
+stays on CPUs and LiteRT: from its quantised weights, OpenVINO, for one, computes other durations. A version is a number
+made from the weights and the code, so that no two repositories take each other's requests.
 """
 
 import hashlib
@@ -32,8 +34,8 @@ from tts_server.engines.triton.contract import (
     Tensor,
     padded_length,
 )
+from tts_server.engines.triton.onnx_vocoder import write_onnx
 
-MODELS = ("acoustic", "vocoder")
 _TYPES = {"FP32": "TYPE_FP32", "INT32": "TYPE_INT32"}
 _WARM_UP_FOLDER = "warmup"
 
@@ -43,6 +45,8 @@ class Plan:
     """How the models run. ``cpus`` are those that Triton may use."""
 
     cpus: int
+    gpu: bool = False
+    """Whether the vocoder runs on a GPU, by Triton's ONNX Runtime backend."""
     max_batch: int = 16
     delay_milliseconds: float = 2.0
     """How long the vocoder waits for more windows before it computes a batch that is not full."""
@@ -56,7 +60,7 @@ def write_repository(target: Path, plan: Plan) -> str:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise EngineError(f"{target} is there already. Name a folder that does not exist, or is empty.")
     files = assets.locate()
-    if files.vocoder.suffix != ".xml":
+    if files.vocoder.suffix != ".xml" and not plan.gpu:
         raise EngineError(
             f"The vocoder {files.vocoder} cannot be converted. Set XDG_CACHE_HOME to a folder to write to."
         )
@@ -67,6 +71,9 @@ def write_repository(target: Path, plan: Plan) -> str:
         graph = {"acoustic.tflite": files.acoustic}
         acoustic = _write_model(part / "acoustic", ACOUSTIC, graph, plan, _warm_up(ids))
         network = {"vocoder.xml": files.vocoder, "vocoder.bin": files.vocoder.with_suffix(".bin")}
+        if plan.gpu:
+            network = {"model.onnx": Path(made, "model.onnx")}
+            write_onnx(assets.vocoder_source(), network["model.onnx"])
         vocoder = _write_model(part / "vocoder", VOCODER, network, plan, {})
         for each in (part, *part.rglob("*")):
             each.chmod(0o755 if each.is_dir() else 0o644)  # Triton may run as another user
@@ -77,11 +84,14 @@ def write_repository(target: Path, plan: Plan) -> str:
 def _write_model(
     folder: Path, contract: Contract, files: Mapping[str, Path], plan: Plan, warm_up: Mapping[str, Array]
 ) -> str:
-    code = Path(models.__path__[0], f"{folder.name}.py")
-    revision = _digest([code, *files.values()])
+    if _on_gpu(contract, plan):
+        wanted = dict(files)
+    else:
+        wanted = {"model.py": Path(models.__path__[0], f"{folder.name}.py"), **files}
+    revision = _digest(wanted.values())
     version = folder / str(_version(revision))
     version.mkdir(parents=True)
-    for name, source in {"model.py": code, **files}.items():
+    for name, source in wanted.items():
         shutil.copyfile(source, version / name)
     (folder / "config.pbtxt").write_text(config(folder.name, contract, plan, revision, warm_up), encoding="utf-8")
     if warm_up:
@@ -89,6 +99,10 @@ def _write_model(
     for name, array in warm_up.items():
         (folder / _WARM_UP_FOLDER / name).write_bytes(array.tobytes())
     return revision
+
+
+def _on_gpu(contract: Contract, plan: Plan) -> bool:
+    return plan.gpu and contract is VOCODER
 
 
 def _digest(files: Iterable[Path]) -> str:
@@ -124,18 +138,21 @@ def config(name: str, contract: Contract, plan: Plan, revision: str, warm_up: Ma
     vocoder = contract is VOCODER
     # The acoustic model computes one sentence after the other: to wait for a second one would only take time.
     delay = round(plan.delay_milliseconds * 1000) if vocoder else 0
+    gpu = _on_gpu(contract, plan)
+    # One instance fills a GPU with its batches; on CPUs, each computes on one thread.
+    instances = "kind: KIND_GPU count: 1" if gpu else f"kind: KIND_CPU count: {plan.cpus}"
     samples = " ".join(_warm_up_input(each, warm_up) for each in contract.inputs)
     sentences = plan.max_batch if vocoder else 1
     return "\n".join(
         [
             "# Written by tts-server triton-repository.",
             f'name: "{name}"',
-            'backend: "python"',
+            f'backend: "{"onnxruntime" if gpu else "python"}"',
             f"max_batch_size: {plan.max_batch}",
             *(f"input {_tensor(each)}" for each in contract.inputs),
             *(f"output {_tensor(each)}" for each in contract.outputs),
             f"dynamic_batching {{ max_queue_delay_microseconds: {delay} }}",
-            f"instance_group [ {{ kind: KIND_CPU count: {plan.cpus} }} ]",
+            f"instance_group [ {{ {instances} }} ]",
             _parameter(REVISION_PARAMETER, revision),
             f'model_warmup [ {{ name: "sentence" batch_size: {sentences} {samples} }} ]',
             "",
