@@ -7,15 +7,16 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sysconfig
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tritonclient.grpc import InferenceServerClient
 from tritonclient.utils import InferenceServerException
+
+from devcluster.host.guarded import Guarded
 
 ENVIRONMENT = Path(__file__).parents[2] / "build" / "backends" / "triton"
 """The virtual environment of requirements/backends.lock."""
@@ -34,7 +35,7 @@ class Tritonserver:
         self.log = folder / "tritonserver.log"
         self._backends = folder / "backends"
         self._site = next(ENVIRONMENT.glob("lib/python3*/site-packages"), Path("missing"))
-        self.process: subprocess.Popen[bytes] | None = None
+        self._process: Guarded | None = None
 
     @property
     def address(self) -> str:
@@ -65,45 +66,42 @@ class Tritonserver:
             "--allow-metrics=false",
         ]
         environ = {
-            **os.environ,
             "PATH": f"{ENVIRONMENT / 'bin'}{os.pathsep}{os.environ['PATH']}",
             "LD_LIBRARY_PATH": os.pathsep.join(paths),
         }
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command, env=environ, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-            )
+        self._process = Guarded(command, self.log, environ)
 
     def wait_until_ready(self) -> None:
         """Return when all models can be asked. Raises RuntimeError with the log if that never happens."""
         deadline = time.monotonic() + _START_SECONDS
         with self.client() as client:
             while not _ready(client):
-                if time.monotonic() > deadline or not self.process or self.process.poll() is not None:
+                if self._process:
+                    self._process.check()
+                if time.monotonic() > deadline:
                     raise RuntimeError(f"Triton does not start:\n{self.log.read_text(errors='replace')[-4000:]}")
                 time.sleep(_PAUSE_SECONDS)
 
-    def send(self, number: int) -> None:
+    def send(self, number: signal.Signals) -> None:
         """Send the process a signal."""
-        if self.process:
-            self.process.send_signal(number)
+        if self._process:
+            self._process.send(number)
 
     def kill(self) -> None:
         """Kill the process and those of its Python backend, and wait until it is gone."""
-        if self.process:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(_STOP_SECONDS)
-        self.process = None
+        self._end(patience=0)
 
     def stop(self) -> None:
         """Stop the process in good order, or else kill it."""
-        if self.process:
-            self.process.terminate()
-            try:
-                self.process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.kill()
-        self.process = None
+        self._end(patience=_STOP_SECONDS)
+
+    def _end(self, *, patience: float) -> None:
+        if self._process:
+            self._process.close(patience)
+            for each, _ in self._members():  # of the Python backend, if they have not noticed
+                with suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGKILL)
+        self._process = None
 
     @contextmanager
     def client(self) -> "Iterator[InferenceServerClient]":
@@ -125,16 +123,21 @@ class Tritonserver:
 
     def cpu_seconds(self) -> float:
         """Return how much CPU time the process and those of its Python backend have used."""
-        ticks = 0
+        return sum(seconds for _, seconds in self._members())
+
+    def _members(self) -> list[tuple[int, float]]:
+        """Return the ids of its processes, and the CPU time of each."""
+        found = []
         for each in Path("/proc").glob("[0-9]*/stat"):
             try:
                 # After the name, which may contain anything: state, parent, process group, ...
                 fields = each.read_text().rpartition(")")[2].split()
             except OSError:  # it has ended
                 continue
-            if self.process and int(fields[2]) == self.process.pid:
-                ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
+            if self._process and int(fields[2]) == self._process.group:
+                ticks = int(fields[11]) + int(fields[12])
+                found.append((int(each.parent.name), ticks / os.sysconf("SC_CLK_TCK")))
+        return found
 
 
 @contextmanager

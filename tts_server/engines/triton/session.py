@@ -107,7 +107,7 @@ class TritonSession:
         return self.synthesise_aligned(sentence)[1]
 
     def synthesise_aligned(self, sentence: Sentence) -> tuple[Alignment, Iterator[Pcm]]:
-        """Return when each word sounds, and the samples, which Triton is still to make. Raises BackendError etc."""
+        """Return when each word sounds, and the samples, which Triton is still to make. Raises BackendError."""
         try:
             alignment, chunks = self._session.synthesise_aligned(sentence)
         except (BackendError, BackendRefusedError) as error:
