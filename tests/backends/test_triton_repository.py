@@ -44,9 +44,14 @@ def test_the_converted_vocoder_sounds_the_same(tmp_path: Path) -> None:
 def test_it_appears_as_a_whole_or_not_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "repository"
     target.mkdir()
-    assert command("-o", str(target)) == 0
+    assert command("-o", str(target), "--cpus", "2") == 0
     assert {each.name for each in tmp_path.iterdir()} == {"repository"}
     assert {each.name for each in target.iterdir()} == {"acoustic", "vocoder"}
+    for name, instances in (("acoustic", 2), ("vocoder", 1)):
+        assert (
+            f"instance_group [ {{ kind: KIND_CPU count: {instances} }} ]"
+            in (target / name / "config.pbtxt").read_text()
+        )
     before = sorted(target.rglob("*"))
     assert command("-o", str(target)) == 3
     assert "is there already. Name a folder that does not exist" in capsys.readouterr().err

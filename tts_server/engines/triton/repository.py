@@ -139,8 +139,8 @@ def config(name: str, contract: Contract, plan: Plan, revision: str, warm_up: Ma
     # The acoustic model computes one sentence after the other: to wait for a second one would only take time.
     delay = round(plan.delay_milliseconds * 1000) if vocoder else 0
     gpu = _on_gpu(contract, plan)
-    # One instance fills a GPU with its batches; on CPUs, each computes on one thread.
-    instances = "kind: KIND_GPU count: 1" if gpu else f"kind: KIND_CPU count: {plan.cpus}"
+    # The vocoder's one instance computes a batch in parallel. More instances would have smaller batches.
+    instances = f"kind: {'KIND_GPU' if gpu else 'KIND_CPU'} count: {1 if vocoder else plan.cpus}"
     samples = " ".join(_warm_up_input(each, warm_up) for each in contract.inputs)
     sentences = plan.max_batch if vocoder else 1
     return "\n".join(
@@ -154,6 +154,7 @@ def config(name: str, contract: Contract, plan: Plan, revision: str, warm_up: Ma
             f"dynamic_batching {{ max_queue_delay_microseconds: {delay} }}",
             f"instance_group [ {{ {instances} }} ]",
             _parameter(REVISION_PARAMETER, revision),
+            *([_parameter("threads", str(plan.cpus))] if vocoder and not gpu else []),
             f'model_warmup [ {{ name: "sentence" batch_size: {sentences} {samples} }} ]',
             "",
         ]
