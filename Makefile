@@ -56,7 +56,7 @@ test-e2e: $(STAMP) ## real pods in three zones, real speech
 test-keda: $(STAMP) ## workers from zero and back by a real KEDA, which takes ten minutes to compile; JSON in build/bench/
 	$(PY) -m pytest tests/e2e/test_keda.py $(PYTEST_ARGS)
 
-test-backends: $(STAMP) build/backends/kokoro/.synced ## the server in front of a third party's, fastkokoro with Kokoro's weights, on the CPU
+test-backends: $(STAMP) build/backends/kokoro/.synced build/backends/triton/.synced ## the server in front of others: fastkokoro with Kokoro's weights, and a real Triton, which fails in all ways; on the CPU
 	$(PY) -m pytest tests/backends $(PYTEST_ARGS)
 
 test-docs: $(STAMP) ## what README, quick start, and tutorials tell users to type, on real nodes; JSON in build/bench/; 45 minutes
@@ -109,11 +109,12 @@ bench-jobs: $(STAMP) build/bench/recogniser/.synced ## long texts through Kafka 
 bench-readings: $(STAMP) build/bench/peers/.synced ## readings of polyphones and numbers, compared with other libraries; tables, and JSON in build/bench/
 	@$(RUN) -m bench.readings
 
-# Programs that are only compared with ours have environments of their own.
+# Other programs, to compare with ours or to work with it, have environments of their own.
 build/bench/peers/.synced: requirements/readings-peers.lock | $(STAMP)
 build/bench/recogniser/.synced: requirements/recogniser.lock | $(STAMP)
 build/backends/kokoro/.synced: requirements/kokoro.lock | $(STAMP)
-build/bench/peers/.synced build/bench/recogniser/.synced build/backends/kokoro/.synced:
+build/backends/triton/.synced: requirements/tritonserver.lock | $(STAMP)
+build/bench/peers/.synced build/bench/recogniser/.synced build/backends/kokoro/.synced build/backends/triton/.synced:
 	@.venv/bin/uv venv --quiet --clear $(@D)
 	@.venv/bin/uv pip sync --quiet --python $(@D)/bin/python --require-hashes $<
 	@touch $@
@@ -165,14 +166,15 @@ LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-header pyproject.toml
 lock: $(STAMP) ## requirements/*.lock from pyproject.toml; make lock UPGRADE=--upgrade takes the newest versions
 	$(LOCK) $(UPGRADE) --extra operator --extra tracing -o requirements/operator.lock
-	$(LOCK) $(UPGRADE) --extra server --extra tracing -o requirements/server.lock
+	$(LOCK) $(UPGRADE) --extra server --extra triton --extra tracing -o requirements/server.lock
 	$(LOCK:3.11=3.10) $(UPGRADE) --extra modelscope -o requirements/modelscope.lock
-	$(LOCK) $(UPGRADE) --extra cli --extra operator --extra server --extra tracing --group dev -o requirements/dev.lock
+	$(LOCK) $(UPGRADE) --extra cli --extra onnx --extra operator --extra server --extra triton --extra tracing --group dev -o requirements/dev.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group go -o requirements/go.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group docs -o requirements/docs.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group readings-peers -o requirements/readings-peers.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group recogniser -o requirements/recogniser.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group kokoro -o requirements/kokoro.lock
+	$(LOCK:pyproject.toml=) $(UPGRADE) --group tritonserver -o requirements/tritonserver.lock
 
 INSTALL_VENV := { test $$(id -u) = 0 && apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv .venv; }
 $(STAMP): requirements/dev.lock pyproject.toml

@@ -20,6 +20,7 @@ Mandarin text-to-speech: an HTTP server with OpenAI's speech API, and the same v
   tts-server voices                         list voices and emotions
   tts-server lexicon words.yaml             check a lexicon
   tts-server fetch                          download the model for TTS_ENGINE=modelscope, once
+  tts-server triton-repository              write the networks for a Triton, and TTS_ENGINE=triton
   tts-server webhook-key shop               print what signs the messages about jobs to a tenant
 """
 

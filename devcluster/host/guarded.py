@@ -47,6 +47,11 @@ class Guarded:
                 env={**os.environ, **env},
             )
 
+    @property
+    def group(self) -> int:
+        """The process group of the program and of what it starts."""
+        return self._guard.pid
+
     def check(self) -> None:
         """Raise ComponentFailedError, with the tail of the log, if the program has exited."""
         code = self._guard.poll()

@@ -1,6 +1,7 @@
 """``tts-server fetch``, ``voices``, ``check`` and ``lexicon``: get a model, and find out what it offers and takes.
 
-Also ``webhook-key``, for those who get messages about jobs.
+Also ``triton-repository``, which gives a model to another server, and ``webhook-key``, for those who get messages about
+jobs.
 """
 
 import argparse
@@ -64,6 +65,19 @@ the name of the API key. Give it to whoever has this API key, and to nobody else
 
 exit status: 0 success, 2 wrong usage, or the secret is missing or too short
 """
+_TRITON_REPOSITORY = """\
+Write a model repository with the networks of the fastspeech2 engine, for a Triton Inference Server. The triton engine
+speaks with them there. Triton needs its Python backend, with the packages ai-edge-litert, numpy and, without a GPU,
+openvino. With --device gpu, it also needs its ONNX Runtime backend, on which the vocoder then runs.
+
+  tts-server triton-repository --engine fastspeech2 -o /models --cpus 8
+  tritonserver --model-repository /models
+  TTS_ENGINE=triton TTS_TRITON_URL=grpc://localhost:8001 tts-server serve
+
+The folder must not exist, or be empty. It is written as a whole, or not at all.
+exit status: 0 success, 2 wrong usage, 3 the model is missing or the folder cannot be written
+"""
+_MAX_CPUS, _MAX_BATCH, _MAX_DELAY_MILLISECONDS = 256, 256, 100.0
 
 
 def add_parsers(commands: Any) -> None:
@@ -85,6 +99,17 @@ def add_parsers(commands: Any) -> None:
     lexicon = _add(commands, "lexicon", "check a lexicon", _LEXICON)
     lexicon.add_argument("file", type=Path, metavar="FILE")
     lexicon.set_defaults(run=_lexicon)
+
+    repository = _add(commands, "triton-repository", "write the networks for a Triton", _TRITON_REPOSITORY)
+    repository.add_argument("--engine", choices=["fastspeech2"], required=True, help="the engine with the networks")
+    repository.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="the folder to write")
+    repository.add_argument("--device", choices=["cpu", "gpu"], default="cpu", help="where the vocoder runs")
+    repository.add_argument("--cpus", type=int, default=0, help="the CPUs that Triton may use (default: those here)")
+    repository.add_argument("--max-batch", type=int, default=16, help="the most windows in a batch (default: 16)")
+    repository.add_argument(
+        "--delay-ms", type=float, default=2.0, help="how long a batch waits to be full, in milliseconds (default: 2)"
+    )
+    repository.set_defaults(run=_triton_repository)
 
     webhook_key = _add(commands, "webhook-key", "print what signs the messages about jobs to a tenant", _WEBHOOK_KEY)
     webhook_key.add_argument("name", metavar="NAME", help="the name of an API key")
@@ -151,6 +176,34 @@ def _check(options: argparse.Namespace, settings: Settings) -> int:
         return fail(str(error), WRONG_USAGE)
     sys.stdout.write(report.text + "\n")
     return 0 if report.ok else fail("the audio is not speech: " + "; ".join(report.problems) + ".", NOT_SPEECH)
+
+
+def _triton_repository(options: argparse.Namespace, _: Settings) -> int:
+    from tts_server.engines import EngineError  # noqa: PLC0415 - numpy
+    from tts_server.engines.triton.repository import Plan, write_repository  # noqa: PLC0415 - as above
+    from tts_server.process.cpu import cpu_limit  # noqa: PLC0415 - as above
+
+    plan = Plan(
+        cpus=options.cpus or cpu_limit(),
+        gpu=options.device == "gpu",
+        max_batch=options.max_batch,
+        delay_milliseconds=options.delay_ms,
+    )
+    for option, value, low, high in (
+        ("--cpus", plan.cpus, 1, _MAX_CPUS),
+        ("--max-batch", plan.max_batch, 1, _MAX_BATCH),
+        ("--delay-ms", plan.delay_milliseconds, 0, _MAX_DELAY_MILLISECONDS),
+    ):
+        if not low <= value <= high:
+            return fail(f"{option} must be from {low:g} to {high:g}, not {value:g}.", WRONG_USAGE)
+    try:
+        revision = write_repository(options.output, plan)
+    except EngineError as error:
+        return fail(str(error), NO_MODEL)
+    except OSError as error:
+        return fail(f"Cannot write {options.output}: {error.strerror or error}.", NO_MODEL)
+    sys.stdout.write(f"{options.output}: acoustic and vocoder, revision {revision}\n")
+    return 0
 
 
 def _webhook_key(options: argparse.Namespace, settings: Settings) -> int:

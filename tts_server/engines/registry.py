@@ -4,7 +4,7 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
 
-from tts_server.engines.protocol import Engine, UnknownEngineError
+from tts_server.engines.protocol import Engine, EngineError, UnknownEngineError
 from tts_server.process.cpu import cpu_limit
 from tts_server.settings import Settings
 
@@ -15,11 +15,11 @@ GROUP = "tts_server.engines"
 _BUNDLED = {
     "fastspeech2": "tts_server.engines.fastspeech2.engine:create",
     "modelscope": "tts_server.engines.modelscope.engine:create",
+    "triton": "tts_server.engines.triton.engine:create",
     "upstream": "tts_server.engines.upstream.engine:create",
 }
-# Their sessions wait for another process most of the time, which can do several requests at once.
-_WAITING = {"upstream"}
-_WAITING_SESSIONS = 8
+# Their sessions wait for another process most of the time, which can do several requests at once: Triton, in batches.
+_WAITING_SESSIONS = {"triton": 16, "upstream": 8}
 
 
 def engine_names() -> list[str]:
@@ -29,7 +29,7 @@ def engine_names() -> list[str]:
 
 def session_count(settings: Settings) -> int:
     """Return how many sentences the engine is to speak at the same time."""
-    return settings.threads or (_WAITING_SESSIONS if settings.engine in _WAITING else cpu_limit())
+    return settings.threads or _WAITING_SESSIONS.get(settings.engine) or cpu_limit()
 
 
 def create_engine(settings: Settings) -> Engine:
@@ -39,7 +39,13 @@ def create_engine(settings: Settings) -> Engine:
     """
     if settings.engine in _BUNDLED:
         module, _, function = _BUNDLED[settings.engine].partition(":")
-        create: Callable[[Settings], Engine] = getattr(import_module(module), function)
+        try:
+            create: Callable[[Settings], Engine] = getattr(import_module(module), function)
+        except ModuleNotFoundError as error:
+            raise EngineError(
+                f"The {settings.engine} engine needs the Python package {error.name!r}, which is not installed. The "
+                "image of the model server has it (requirements/server.lock)."
+            ) from error
         return create(settings)
     for point in entry_points(group=GROUP, name=settings.engine):
         create_other: Callable[[], Engine] = point.load()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from tts_server.apikeys import ApiKey, parse_api_keys
 from tts_server.settings.fields import GROUP, OPERATOR, SettingsError, read, setting
+from tts_server.settings.triton import TritonSettings
 from tts_server.settings.upstream import UpstreamSettings
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -66,7 +67,7 @@ class Settings:
     threads: int = setting(
         "TTS_THREADS",
         0,
-        "The number of synthesis threads. If 0, the CPU limit, or 8 for upstream.",
+        "The number of synthesis threads. If 0, the CPU limit, or 8 for upstream, or 16 for triton.",
         low=0,
         high=256,
         service="resources.limits.cpu",
@@ -271,6 +272,7 @@ class Settings:
     )
 
     upstream: UpstreamSettings = field(default=UpstreamSettings(), metadata={GROUP: UpstreamSettings})
+    triton: TritonSettings = field(default=TritonSettings(), metadata={GROUP: TritonSettings})
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Settings":

@@ -9,6 +9,7 @@ from dataclasses import astuple, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from tts_server import __version__
 from tts_server.audio.encoding import FORMATS, Format
 from tts_server.audio.pcm import BYTES_PER_SAMPLE
 from tts_server.cache.memory import AudioCache, CachedAudio, CacheKeyMemo
@@ -165,6 +166,8 @@ class SpeechService:
             queue_seconds=self._queue_seconds,
             metrics=self._metrics,
         )
+        # Some engines know their revision only now.
+        self._metrics.build_info.labels(__version__, self.engine.name, self.engine.revision).set(1)
         self._metrics.load_seconds.set(time.monotonic() - loading.began)
         self._metrics.model_ready.set(1)
         if self._backend:

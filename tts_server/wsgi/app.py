@@ -53,7 +53,6 @@ def create_app(settings: Settings, *, lifecycle: Lifecycle, engine: Engine | Non
         backend = engine.backend
         lifecycle.depends_on_backend(lambda: backend.problem)
     metrics = Metrics()
-    metrics.build_info.labels(__version__, engine.name, engine.revision).set(1)
     metrics.threads.set(threads)
     service = SpeechService(
         engine,

@@ -24,7 +24,7 @@ SHELL = [block for block in BLOCKS if block.language in {"sh", "console"}]
 CRD = ROOT / "crds/tts-operator.io_ttsservices.yaml"
 _PATCH = re.compile(r"patch tts \S+ --type=merge(?: --\S+)*\s+(?:\\\n\s+)?-p '(\{.*?\})'\n", re.DOTALL)
 LANGUAGES = {
-    "sh", "console", "yaml", "json", "python", "promql", "xml", "nginx", "ini", "js", "",
+    "sh", "console", "yaml", "json", "python", "promql", "xml", "nginx", "ini", "js", "dockerfile", "",
 }  # fmt: skip
 
 

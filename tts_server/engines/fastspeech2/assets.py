@@ -65,8 +65,18 @@ def locate() -> Assets:
     return Assets(
         acoustic=acoustic if acoustic.is_file() else _patched_in_cache(folder / _ACOUSTIC_SOURCE),
         vocoder=vocoder if vocoder.is_file() else _converted_in_cache(folder / _VOCODER_SOURCE),
-        symbols=folder / "baker_mapper.json",
+        symbols=symbols_path(),
     )
+
+
+def vocoder_source() -> Path:
+    """Return the vocoder as the wheel has it, in TFLite's format. Raises :class:`EngineError`."""
+    return wheel_folder() / _VOCODER_SOURCE
+
+
+def symbols_path() -> Path:
+    """Return the table of phonemes, which is all that the front end needs. Raises :class:`EngineError`."""
+    return wheel_folder() / "baker_mapper.json"
 
 
 def prepared() -> bool:

@@ -1,6 +1,6 @@
 """The engine: from a sentence to phonemes, to a mel spectrogram, to samples."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,9 +9,10 @@ from tts_server.audio.pcm import Pcm
 from tts_server.audio.resampling import transpose, transposed_length
 from tts_server.audio.time_stretch import time_stretch
 from tts_server.engines.fastspeech2 import assets
-from tts_server.engines.fastspeech2.acoustic import AcousticModel
+from tts_server.engines.fastspeech2.acoustic import AcousticModel, Durations
 from tts_server.engines.fastspeech2.alignment import Frames, align
-from tts_server.engines.fastspeech2.prosody import EMOTIONS, spoken
+from tts_server.engines.fastspeech2.baker import REVISION, SAMPLE_RATE, WARM_UP, Baker
+from tts_server.engines.fastspeech2.prosody import EMOTIONS, Prosody, spoken
 from tts_server.engines.fastspeech2.vocoder import (
     SAMPLES_PER_FRAME,
     WINDOW_FRAMES,
@@ -22,25 +23,19 @@ from tts_server.engines.fastspeech2.vocoder import (
     stretch,
     vocode,
 )
-from tts_server.engines.protocol import EngineError, NothingToSayError, Session, SpokenSyllable, Voice
+from tts_server.engines.protocol import EngineError, Session
 from tts_server.process.cpu import cpu_limit
 from tts_server.settings import Settings
-from tts_server.text import Sentence, plan_sentences
+from tts_server.text import Sentence
 from tts_server.text.delivery import NEUTRAL
-from tts_server.text.script import Script
 from tts_server.timing.alignment import Alignment
 
 if TYPE_CHECKING:
     from tts_server.engines.fastspeech2.phonemes import FrontEnd
 
-SAMPLE_RATE = 24_000
-# Bounds the memory of the acoustic model and, with the vocoder's windows, how long a thread is busy with one call.
-MAX_SENTENCE_SYLLABLES = 20
 _FULL_SCALE = 32767
 _FADE_SAMPLES = 72  # 3 ms
 _MAX_FRAME_SPEED = 2.0
-_REVISION = "baker-4"
-_VOICES = (Voice(id="baker", name="Baker, female, Mandarin", language="zh-CN"),)
 # Including what they import in turn. LiteRT needs the last one to decode names.
 _IMPORTS = (
     "openvino",
@@ -48,24 +43,22 @@ _IMPORTS = (
     "tts_server.engines.fastspeech2.phonemes",
     "encodings.ascii",
 )
-# As long as a sentence may be, so that a session allocates all its memory before it is used.
-_WARM_UP = "欢迎致电客户服务中心请问有什么可以帮您的吗"
+
+# From phoneme ids and their prosody to a mel spectrogram, and the length of each phoneme.
+Acoustic = Callable[[list[int], Prosody], tuple[Mel, Durations]]
 
 
-class FastSpeech2:
+class FastSpeech2(Baker):
     """FastSpeech2 and MB-MelGAN with one Mandarin voice."""
 
     name = "fastspeech2"
-    revision = _REVISION
-    sample_rate = SAMPLE_RATE
-    voices = _VOICES
-    emotions = tuple(EMOTIONS)
+    revision = REVISION
 
     def __init__(self, threads: int = 1) -> None:
         """``threads`` is the number of sessions that will be used at the same time."""
+        super().__init__()
         self._threads = threads
         self._files: assets.Assets | None = None
-        self._front_end: FrontEnd | None = None
         self._vocoder: Vocoder | None = None
 
     @property
@@ -81,45 +74,12 @@ class FastSpeech2:
             self._vocoder = Vocoder(files.vocoder, self._threads)
         except (OSError, RuntimeError, ImportError) as error:
             raise EngineError(f"OpenVINO cannot run the vocoder {files.vocoder}: {error}") from error
-        from tts_server.engines.fastspeech2.phonemes import FrontEnd  # noqa: PLC0415 - a third of a second
-
-        try:
-            front_end = FrontEnd.from_file(files.symbols)
-        except (OSError, KeyError, ValueError) as error:
-            raise EngineError(f"Cannot read the phoneme table {files.symbols}: {error}") from error
-        front_end.phonemes(_WARM_UP)  # pypinyin reads its dictionaries on first use
-        front_end.words(_WARM_UP)
-        self._front_end, self._files = front_end, files
-
-    @property
-    def syllables(self) -> Collection[str]:
-        """The syllables that a script may pin, without tone."""
-        return self._front_end.known if self._front_end else ()
-
-    def plan(self, script: Script) -> tuple[Sentence, ...]:
-        """Normalise the text and split it into sentences. Raises :class:`NothingToSayError`."""
-        front_end = self._loaded_front_end()
-        sentences = plan_sentences(script, limit=MAX_SENTENCE_SYLLABLES, count=front_end.count, words=front_end.words)
-        if not sentences:
-            raise NothingToSayError("The text contains nothing that can be pronounced.")
-        return tuple(sentences)
-
-    def words(self, text: str) -> list[str]:
-        """Split text between its words."""
-        return self._loaded_front_end().words(text)
-
-    def pronounce(self, sentence: Sentence) -> tuple[SpokenSyllable | None, ...]:
-        """Return the syllables of the sentence in order, None for a short pause."""
-        front_end = self._loaded_front_end()
-        spoken: list[SpokenSyllable | None] = []
-        for each in front_end.syllables(sentence.text, sentence.spans):
-            sounds = tuple(front_end.spell_syllable(each)) if each else ()
-            spoken.append(SpokenSyllable(each.text, each.pinyin_with_erhua, sounds, each.origin) if each else None)
-        return tuple(spoken)
+        self.read_front_end(files.symbols)
+        self._files = files
 
     def open_session(self) -> Session:
         """Return a session that has already allocated all the memory it will need."""
-        front_end = self._loaded_front_end()
+        front_end = self.front_end
         if self._files is None or self._vocoder is None:  # pragma: no cover - set together with the front end
             raise EngineError("The engine is not loaded.")
         try:
@@ -127,13 +87,8 @@ class FastSpeech2:
         except (OSError, ValueError, RuntimeError, ImportError) as error:
             raise EngineError(f"LiteRT cannot run the acoustic model {self._files.acoustic}: {error}") from error
         session = FastSpeech2Session(acoustic, self._vocoder.open(), front_end)
-        session.warm_up(_WARM_UP)
+        session.warm_up(WARM_UP)
         return session
-
-    def _loaded_front_end(self) -> "FrontEnd":
-        if self._front_end is None:
-            raise EngineError("The engine is not loaded.")
-        return self._front_end
 
 
 def create(settings: Settings) -> FastSpeech2:
@@ -144,7 +99,7 @@ def create(settings: Settings) -> FastSpeech2:
 class FastSpeech2Session:
     """Networks with working memory of their own, never shared between threads."""
 
-    def __init__(self, acoustic: AcousticModel, vocoder: MelToSamples, front_end: "FrontEnd") -> None:
+    def __init__(self, acoustic: Acoustic, vocoder: MelToSamples, front_end: "FrontEnd") -> None:
         self._front_end = front_end
         self._acoustic = acoustic
         self._vocoder = vocoder

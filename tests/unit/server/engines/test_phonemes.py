@@ -11,7 +11,7 @@ from pypinyin.constants import PINYIN_DICT
 
 from tts_server.engines.fastspeech2 import latin
 from tts_server.engines.fastspeech2.assets import wheel_folder
-from tts_server.engines.fastspeech2.engine import MAX_SENTENCE_SYLLABLES
+from tts_server.engines.fastspeech2.baker import MAX_SENTENCE_SYLLABLES
 from tts_server.engines.fastspeech2.phonemes import FrontEnd, Syllable
 from tts_server.text import normalise, split_sentences
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.server.conftest import FakeEngine
-from tts_server.engines.fastspeech2.engine import MAX_SENTENCE_SYLLABLES
+from tts_server.engines.fastspeech2.baker import MAX_SENTENCE_SYLLABLES
 from tts_server.engines.fastspeech2.phonemes import FrontEnd
 from tts_server.synthesis.keys import cache_key
 from tts_server.text import plan_sentences

@@ -1,0 +1,1 @@
+"""The voice of ``fastspeech2`` with its networks in a Triton Inference Server."""
