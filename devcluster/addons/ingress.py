@@ -72,7 +72,10 @@ def traefik_configuration(cluster: Cluster) -> dict[str, Any]:
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
         "log": {"level": "INFO", "noColor": True},
         "accessLog": {"filters": {"statusCodes": ["500-599"]}},
-        "entryPoints": {"web": {"address": f"{cluster.gateway_address}:80"}},
+        "entryPoints": {
+            "web": {"address": f"{cluster.gateway_address}:80"},
+            "websecure": {"address": f"{cluster.gateway_address}:443", "http": {"tls": {}}},
+        },
         "providers": {
             # The default, 2 s, would use up much of the time in which a terminating pod still responds.
             "providersThrottleDuration": "100ms",

@@ -19,7 +19,10 @@ CLUSTER = Cluster("dev", 3, Path("/state"))
 def test_the_configuration_is_the_clusters() -> None:
     config = ingress.traefik_configuration(CLUSTER)
     assert CLUSTER.ingress_url == "http://10.99.3.2"
-    assert config["entryPoints"] == {"web": {"address": "10.99.3.2:80"}}
+    assert config["entryPoints"] == {
+        "web": {"address": "10.99.3.2:80"},
+        "websecure": {"address": "10.99.3.2:443", "http": {"tls": {}}},
+    }
     providers = config["providers"]
     assert providers["kubernetesIngress"]["ingressEndpoint"] == {"ip": "10.99.3.2"}
     assert providers["kubernetesGateway"]["statusAddress"] == {"ip": "10.99.3.2"}
