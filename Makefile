@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 RUN := PYTHONPATH=operator:. $(PY)
 
-.PHONY: help demo test lint test-unit test-random test-integration test-jobs test-e2e test-keda cluster-up cluster-down images bench-operator bench-server bench-jobs bench-readings bench-drift bench-fencing bench-outage chaos-jobs soak-fencing generate lock format release airgap push docs docs-serve docs-publish
+.PHONY: help demo test lint test-unit test-random test-integration test-jobs test-e2e test-keda cluster-up cluster-down install images bench-operator bench-server bench-jobs bench-readings bench-drift bench-fencing bench-outage chaos-jobs soak-fencing generate lock format release airgap push docs docs-serve docs-publish
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ cluster-up: $(STAMP) ## the local cluster: three nodes in three zones
 
 cluster-down: $(STAMP) ## remove the local cluster and all it made
 	@$(RUN) -m devcluster down
+
+install: $(STAMP) ## build both images and install the operator; CLUSTER=existing REGISTRY=registry.example.com/path pushes them
+	@$(RUN) -m devcluster.product install
 
 images: $(STAMP) ## build both images
 	@$(RUN) -m devcluster.product build

@@ -149,7 +149,6 @@ def _summary(product: Product, sound: Sound) -> str:
 def _next_steps(product: Product) -> str:
     is_devcluster = isinstance(product.provider, Devcluster)
     address = product.kubectl("get", "service", "quickstart", "-o", "jsonpath={.spec.clusterIP}")
-    kubectl = "$(.venv/bin/python -m devcluster bin kubectl)" if is_devcluster else "kubectl"
     web = (
         f"http://{address}/  (from this machine)"
         if is_devcluster
@@ -159,7 +158,7 @@ def _next_steps(product: Product) -> str:
         f"""
         Set up your shell:
           export KUBECONFIG={product.provider.kubeconfig()}
-          alias kubectl={kubectl}
+          export PATH={Path(product.kubectl_command()[0]).parent}:$PATH
         """
         if is_devcluster
         else ""
