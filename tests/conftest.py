@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from devcluster import binaries
+from devcluster.host import debian
+from devcluster.images import baseimage
 from devcluster.lifecycle import claims
 from devcluster.product import Product
 from devcluster.progress import Progress
@@ -26,29 +30,50 @@ def cluster(name: str, size: Size) -> Iterator[Product]:
     progress = Progress()
     provider = choose(name, progress)
     if not isinstance(provider, Devcluster) or claims.find(name) is not None:
-        _up(name, size)
+        bring_up(name, size)
         yield Product(provider, progress)
         return
+    with removed(name):
+        bring_up(name, size)
+        yield Product(provider, progress)
+
+
+@contextmanager
+def removed(name: str, environment: Mapping[str, str] = os.environ) -> Iterator[None]:
+    """Remove a cluster of devcluster at the end of the block, and if the test run is killed."""
     down = [sys.executable, "-m", "devcluster", "down", "--name", name]
     with subprocess.Popen(
-        [sys.executable, "-c", REAPER, *down], stdin=subprocess.PIPE, cwd=ROOT, start_new_session=True
+        [sys.executable, "-c", REAPER, *down],
+        stdin=subprocess.PIPE,
+        cwd=ROOT,
+        env=dict(environment),
+        start_new_session=True,
     ) as reaper:
         assert reaper.stdin is not None
         try:
-            _up(name, size)
-            yield Product(provider, progress)
+            yield
         finally:
             reaper.stdin.close()
             reaper.wait(timeout=300)
 
 
-def _up(name: str, size: Size) -> None:
+def bring_up(name: str, size: Size) -> None:
     """Bring a cluster up from a process of its own: the parent of everything that runs in it then ends."""
     command = [sys.executable, "-m", "devcluster", "up", f"--name={name}"]
     command += [f"--nodes={size.nodes}"] if size.nodes is not None else []
     command += [f"--kwok={size.kwok}"] if size.kwok is not None else []
     command += [f"--{addon}" for addon in ("ingress", "kafka", "s3", "keda") if getattr(size, addon)]
     subprocess.run(command, cwd=ROOT, check=True, timeout=3000)
+
+
+def compile_programs() -> None:
+    """Build what a cluster with real nodes needs, if it is devcluster's: on a new machine, that takes minutes."""
+    progress = Progress()
+    if isinstance(choose("dev", progress), Devcluster):
+        debian.ensure([*debian.CONTROL_PLANE, *debian.NODE, *debian.IMAGES], progress)
+        left_out = {*binaries.CHARTS, *binaries.KEDA}
+        binaries.ensure([each for each in binaries.PROGRAMS if each not in left_out], progress)
+        baseimage.ensure(progress)
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +96,7 @@ def ingress_url(three_zones: Product) -> str:
     provider = three_zones.provider
     if not isinstance(provider, Devcluster):
         pytest.skip("the ingress controller is devcluster's")
-    _up(provider.name, Size(ingress=True))
+    bring_up(provider.name, Size(ingress=True))
     return provider.ingress_url()
 
 
@@ -81,7 +106,7 @@ def backends(three_zones: Product) -> Devcluster:
     provider = three_zones.provider
     if not isinstance(provider, Devcluster):
         pytest.skip("Kafka and the S3 server are devcluster's")
-    _up(provider.name, Size(kafka=True, s3=True))
+    bring_up(provider.name, Size(kafka=True, s3=True))
     return provider
 
 
@@ -91,5 +116,5 @@ def keda(three_zones: Product) -> Devcluster:
     provider = three_zones.provider
     if not isinstance(provider, Devcluster):
         pytest.skip("KEDA is devcluster's")
-    _up(provider.name, Size(keda=True))
+    bring_up(provider.name, Size(keda=True))
     return provider

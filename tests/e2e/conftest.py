@@ -9,12 +9,8 @@ from pathlib import Path
 import pytest
 
 from bench.figures import Figure, table, write
-from devcluster import binaries
-from devcluster.host import debian
-from devcluster.images import baseimage
 from devcluster.product import NAMESPACE, Product
-from devcluster.progress import Progress
-from devcluster.provider import Devcluster, choose
+from tests.conftest import compile_programs
 from tests.e2e.client import Client
 from tests.e2e.namespace import Namespace, until
 from tests.e2e.operatorlog import OperatorLog, crashed, wrong_lines
@@ -28,12 +24,7 @@ RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 @pytest.fixture(scope="session", autouse=True)
 def built() -> None:
     """Build everything that takes minutes on a new machine, so that it does not count towards a test's timeout."""
-    progress = Progress()
-    if isinstance(choose("dev", progress), Devcluster):
-        debian.ensure([*debian.CONTROL_PLANE, *debian.NODE, *debian.IMAGES], progress)
-        left_out = {*binaries.CHARTS, *binaries.KEDA}
-        binaries.ensure([each for each in binaries.PROGRAMS if each not in left_out], progress)
-        baseimage.ensure(progress)
+    compile_programs()
 
 
 @pytest.fixture(scope="session")
