@@ -104,18 +104,20 @@ DOCS := build/docs-venv
 docs docs-serve docs-publish: export NO_MKDOCS_2_WARNING = 1
 docs: $(DOCS)/.synced ## the documentation as a site in build/site, in English and Chinese; fails at a dead link
 	@mkdir -p build/docs
-	@$(DOCS)/bin/mkdocs build --quiet 2> >(grep -v -e jieba -e '^Building prefix dict' -e '^Prefix dict' -e '^Loading model cost' -e '^Dumping model' >&2)
+WITHOUT_JIEBA := 2> >(grep -v -e jieba -e '^Building prefix dict' -e '^Prefix dict' -e '^Loading model cost' -e '^Dumping model' >&2)
+	@$(DOCS)/bin/mkdocs build --quiet $(WITHOUT_JIEBA)
 	@echo "build/site/index.html"
 
 docs-serve: $(DOCS)/.synced ## the same on http://localhost:8000/, built again at each change
 	@mkdir -p build/docs
 	@$(DOCS)/bin/mkdocs serve
 
-docs-publish: $(DOCS)/.synced ## commit the site of VERSION to the branch gh-pages, beside those of other versions
+ALIAS ?= latest
+docs-publish: $(DOCS)/.synced ## commit the site of VERSION to the branch gh-pages, beside those of other versions; ALIAS= for an older one
 	@test -n "$(VERSION)" || { echo "Say which version it is: make docs-publish VERSION=1.2"; exit 2; }
 	@mkdir -p build/docs
-	@PATH="$(CURDIR)/$(DOCS)/bin:$$PATH" mike deploy --update-aliases $(VERSION) latest
-	@PATH="$(CURDIR)/$(DOCS)/bin:$$PATH" mike set-default latest
+	@PATH="$(CURDIR)/$(DOCS)/bin:$$PATH" mike --quiet deploy --update-aliases $(VERSION) $(ALIAS) $(WITHOUT_JIEBA)
+	@PATH="$(CURDIR)/$(DOCS)/bin:$$PATH" mike --quiet set-default latest
 	@echo "To publish it: git push REMOTE gh-pages"
 
 $(DOCS)/.synced: requirements/docs.lock | $(STAMP)
