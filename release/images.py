@@ -86,4 +86,4 @@ def _with_buildah(image: Image, tag: str, architectures: Sequence[str], archive:
         foreign = None if each == baseimage.host_architecture() else each
         builder.build(ROOT / image.sources[0], parts[-1], {}, ROOT, progress, architecture=foreign)
     with progress.step(f"archive {image.name}:{tag} for {', '.join(architectures)}"):
-        builder.index(f"localhost/release/{short_name(image)}:{tag}", parts, archive)
+        builder.index(f"{image.name}:{tag}", parts, archive)
