@@ -16,7 +16,6 @@ from devcluster.progress import Progress
 from devcluster.provider import mirrors
 
 IMAGES = (OPERATOR, SERVER)
-ARCHITECTURES = ("amd64", "arm64")
 BUILD_TIMEOUT = 3 * 3600.0
 """Seconds. Emulating another architecture takes ten times as long."""
 
