@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 RUN := PYTHONPATH=operator:. $(PY)
 
-.PHONY: help demo test lint test-unit test-random test-integration test-jobs test-e2e test-keda cluster-up cluster-down images bench-operator bench-server bench-jobs bench-readings bench-drift bench-fencing bench-outage chaos-jobs soak-fencing generate lock format release airgap push docs docs-serve docs-publish
+.PHONY: help demo test lint test-unit test-random test-integration test-jobs test-e2e test-keda test-release cluster-up cluster-down images bench-operator bench-server bench-jobs bench-readings bench-drift bench-fencing bench-outage chaos-jobs soak-fencing generate lock format release airgap push docs docs-serve docs-publish
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ test-e2e: $(STAMP) ## real pods in three zones, real speech
 test-keda: $(STAMP) ## workers from zero and back by a real KEDA, which takes ten minutes to compile; JSON in build/bench/
 	$(PY) -m pytest tests/e2e/test_keda.py $(PYTEST_ARGS)
 
+test-release: $(STAMP) ## a release, whole: built, pushed, pulled, installed; compiles a registry, krew, kind, and OLM's validator
+	$(PY) -m pytest tests/release $(PYTEST_ARGS)
+
 bench-fencing: $(STAMP) ## the CPU cost of probing nodes; table, and JSON in build/bench/
 	@$(RUN) -m bench.fencing $(BENCH_ARGS)
 
@@ -67,7 +70,7 @@ images: $(STAMP) ## build both images
 	@$(RUN) -m devcluster.product build
 
 RELEASE := $(RUN) -m release $(if $(SNAPSHOT),--snapshot)
-release: $(STAMP) ## dist/: images, chart, manifests, SBOMs, checksums; ARCHITECTURES=amd64, KEY=key.pem, SNAPSHOT=1
+release: $(STAMP) ## dist/: images, chart, manifests, SBOMs, checksums; ARCHITECTURES=amd64,arm64, KEY=key.pem, SNAPSHOT=1
 	@$(RELEASE) build $(if $(ARCHITECTURES),--architectures $(ARCHITECTURES)) $(if $(KEY),--key $(KEY))
 
 push: $(STAMP) ## copy the images and the chart in dist/ to a registry: REGISTRY=registry.example.com
@@ -101,10 +104,10 @@ bench-drift: $(STAMP) ## how quickly a deleted or edited child is repaired; tabl
 	@$(RUN) -m bench.drift $(BENCH_ARGS)
 
 DOCS := build/docs-venv
+WITHOUT_JIEBA := 2> >(grep -v -e jieba -e '^Building prefix dict' -e '^Prefix dict' -e '^Loading model cost' -e '^Dumping model' >&2)
 docs docs-serve docs-publish: export NO_MKDOCS_2_WARNING = 1
 docs: $(DOCS)/.synced ## the documentation as a site in build/site, in English and Chinese; fails at a dead link
 	@mkdir -p build/docs
-WITHOUT_JIEBA := 2> >(grep -v -e jieba -e '^Building prefix dict' -e '^Prefix dict' -e '^Loading model cost' -e '^Dumping model' >&2)
 	@$(DOCS)/bin/mkdocs build --quiet $(WITHOUT_JIEBA)
 	@echo "build/site/index.html"
 
