@@ -62,6 +62,9 @@ test-backends: $(STAMP) build/backends/kokoro/.synced build/backends/triton/.syn
 test-docs: $(STAMP) ## what README, quick start, and tutorials tell users to type, on real nodes; JSON in build/bench/; 45 minutes
 	$(PY) -m pytest tests/docs $(PYTEST_ARGS)
 
+test-release: $(STAMP) ## a release, whole: built, pushed, pulled, installed; compiles a registry, krew, kind, and OLM's validator
+	$(PY) -m pytest tests/release $(PYTEST_ARGS)
+
 bench-fencing: $(STAMP) ## the CPU cost of probing nodes; table, and JSON in build/bench/
 	@$(RUN) -m bench.fencing $(BENCH_ARGS)
 
@@ -87,7 +90,7 @@ images: $(STAMP) ## build both images
 	@$(RUN) -m devcluster.product build
 
 RELEASE := $(RUN) -m release $(if $(SNAPSHOT),--snapshot)
-release: $(STAMP) ## dist/: images, chart, manifests, SBOMs, checksums; ARCHITECTURES=amd64, KEY=key.pem, SNAPSHOT=1
+release: $(STAMP) ## dist/: images, chart, manifests, SBOMs, checksums; ARCHITECTURES=amd64,arm64, KEY=key.pem, SNAPSHOT=1
 	@$(RELEASE) build $(if $(ARCHITECTURES),--architectures $(ARCHITECTURES)) $(if $(KEY),--key $(KEY))
 
 push: $(STAMP) ## copy the images and the chart in dist/ to a registry: REGISTRY=registry.example.com
@@ -123,21 +126,23 @@ bench-drift: $(STAMP) ## how quickly a deleted or edited child is repaired; tabl
 	@$(RUN) -m bench.drift $(BENCH_ARGS)
 
 DOCS := build/docs-venv
+WITHOUT_JIEBA := 2> >(grep -v -e jieba -e '^Building prefix dict' -e '^Prefix dict' -e '^Loading model cost' -e '^Dumping model' >&2)
 docs docs-serve docs-publish: export NO_MKDOCS_2_WARNING = 1
 docs: $(DOCS)/.synced ## the documentation as a site in build/site, in English and Chinese; fails at a dead link
 	@mkdir -p build/docs
-	@$(DOCS)/bin/mkdocs build --quiet 2> >(grep -v -e jieba -e '^Building prefix dict' -e '^Prefix dict' -e '^Loading model cost' -e '^Dumping model' >&2)
+	@$(DOCS)/bin/mkdocs build --quiet $(WITHOUT_JIEBA)
 	@echo "build/site/index.html"
 
 docs-serve: $(DOCS)/.synced ## the same on http://localhost:8000/, built again at each change
 	@mkdir -p build/docs
 	@$(DOCS)/bin/mkdocs serve
 
-docs-publish: $(DOCS)/.synced ## commit the site of VERSION to the branch gh-pages, beside those of other versions
+ALIAS ?= latest
+docs-publish: $(DOCS)/.synced ## commit the site of VERSION to the branch gh-pages, beside those of other versions; ALIAS= for an older one
 	@test -n "$(VERSION)" || { echo "Say which version it is: make docs-publish VERSION=1.2"; exit 2; }
 	@mkdir -p build/docs
-	@PATH="$(CURDIR)/$(DOCS)/bin:$$PATH" mike deploy --update-aliases $(VERSION) latest
-	@PATH="$(CURDIR)/$(DOCS)/bin:$$PATH" mike set-default latest
+	@PATH="$(CURDIR)/$(DOCS)/bin:$$PATH" mike --quiet deploy --update-aliases $(VERSION) $(ALIAS) $(WITHOUT_JIEBA)
+	@PATH="$(CURDIR)/$(DOCS)/bin:$$PATH" mike --quiet set-default latest
 	@echo "To publish it: git push REMOTE gh-pages"
 
 $(DOCS)/.synced: requirements/docs.lock | $(STAMP)

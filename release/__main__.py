@@ -10,8 +10,9 @@ from pathlib import Path
 
 from devcluster.errors import DevclusterError
 from devcluster.host import shell
+from devcluster.images import baseimage
 from devcluster.progress import Progress
-from release import build, images
+from release import build
 from release.version import VersionError
 
 
@@ -33,7 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     build_parser = commands.add_parser("build", help="write dist/: images, chart, manifests, SBOMs, checksums")
     build_parser.add_argument(
-        "--architectures", default=",".join(images.ARCHITECTURES), help="of the images (default: %(default)s)"
+        "--architectures",
+        default=baseimage.host_architecture(),
+        help="of the images, such as amd64,arm64 (default: this machine's, %(default)s)",
     )
     build_parser.add_argument("--key", type=Path, help="ECDSA key in PEM to sign the checksums with")
     commands.add_parser("airgap", help="put the built release into one file")
@@ -43,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace, progress: Progress) -> None:
-    architectures = getattr(arguments, "architectures", ",".join(images.ARCHITECTURES)).split(",")
+    architectures = getattr(arguments, "architectures", baseimage.host_architecture()).split(",")
     release = build.plan(architectures, snapshot=arguments.snapshot, progress=progress)
     if arguments.command == "build":
         if arguments.key is not None and not arguments.key.is_file():

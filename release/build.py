@@ -19,11 +19,13 @@ from devcluster.errors import DevclusterError
 from devcluster.host import shell
 from devcluster.product import ROOT
 from devcluster.progress import Progress
-from release import chart_archive, images, sbom, version
+from release import chart_archive, images, olm, sbom, version
 
 CHART = ROOT / "charts/tts-operator"
 LOCKS = {"tts-operator": "requirements/operator.lock", "tts-server": "requirements/server.lock"}
 """The lock of each image."""
+EXAMPLES = ("examples/quickstart.yaml", "examples/canary.yaml")
+"""What the bundle for OLM offers as templates."""
 SUMS = "SHA256SUMS"
 
 
@@ -43,6 +45,10 @@ class Release:
         """The tag of the images."""
         return f"v{self.version}"
 
+    @property
+    def _packaged(self) -> Path:
+        return self.target / f"tts-operator-{self.version}.tgz"
+
     def build(self, key: Path | None) -> None:
         """Write all files. `key` signs the checksums."""
         if self.target.exists():
@@ -52,6 +58,7 @@ class Release:
         with self.progress.step(f"write {_short(self.target)}"):
             self._chart()
             self._manifests(built)
+            self._olm()
             self._bills()
             (self.target / "RELEASE_NOTES.md").write_text(self.notes)
             write_sums(self.target)
@@ -65,8 +72,8 @@ class Release:
             [helm(self.progress), "package", CHART, f"--version={self.version}", f"--app-version={self.tag}",
              f"--destination={self.target}"]
         )  # fmt: skip
-        packaged = self.target / f"tts-operator-{self.version}.tgz"
-        chart_archive.write(packaged.read_bytes(), about, self.target / f"tts-operator-{self.version}.chart.oci.tar")
+        target = self.target / f"tts-operator-{self.version}.chart.oci.tar"
+        chart_archive.write(self._packaged.read_bytes(), about, target)
 
     def _manifests(self, built: Sequence[images.Built]) -> None:
         manifest = (ROOT / "install.yaml").read_text()
@@ -82,6 +89,28 @@ class Release:
         head = "# The chart's values for exactly these images: helm install ... --values values-digests.yaml\n"
         (self.target / "values-digests.yaml").write_text(head + yaml.safe_dump(values, sort_keys=False))
         shutil.copy(ROOT / "release/load.sh", self.target)
+
+    def _olm(self) -> None:
+        values = [f"--values={self.target / 'values-digests.yaml'}", *(f"--set={each}" for each in olm.SETTINGS)]
+        # As charts/render has it. helm's own default is a version that the chart refuses.
+        cluster = ["--kube-version=1.36.0", "--api-versions=apps/v1"]
+        rendered = shell.run(
+            [helm(self.progress), "template", olm.PACKAGE, self._packaged, f"--namespace={olm.NAMESPACE}",
+             *cluster, *values]
+        )  # fmt: skip
+        about = olm.About(
+            version=self.version,
+            chart=yaml.safe_load((CHART / "Chart.yaml").read_text()),
+            examples=[yaml.safe_load((ROOT / each).read_text()) for each in EXAMPLES],
+            icon=(ROOT / "docs/images/icon.svg").read_bytes(),
+            created=_time(),
+            architectures=self.architectures,
+        )
+        crd = (ROOT / "crds/tts-operator.io_ttsservices.yaml").read_text()
+        for path, content in olm.files(yaml.safe_load_all(rendered.stdout), crd, about).items():
+            file = self.target / "olm" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(content)
 
     def _bills(self) -> None:
         folder = self.target / "sbom"

@@ -16,7 +16,6 @@ from devcluster.progress import Progress
 from devcluster.provider import mirrors
 
 IMAGES = (OPERATOR, SERVER)
-ARCHITECTURES = ("amd64", "arm64")
 BUILD_TIMEOUT = 3 * 3600.0
 """Seconds. Emulating another architecture takes ten times as long."""
 
@@ -86,4 +85,4 @@ def _with_buildah(image: Image, tag: str, architectures: Sequence[str], archive:
         foreign = None if each == baseimage.host_architecture() else each
         builder.build(ROOT / image.sources[0], parts[-1], {}, ROOT, progress, architecture=foreign)
     with progress.step(f"archive {image.name}:{tag} for {', '.join(architectures)}"):
-        builder.index(f"localhost/release/{short_name(image)}:{tag}", parts, archive)
+        builder.index(f"{image.name}:{tag}", parts, archive)

@@ -24,7 +24,10 @@ while read -r archive image; do
   case "$1" in
   --containerd)
     needs ctr
-    ctr --namespace k8s.io images import --index-name "$image" "$archive"
+    ctr --namespace k8s.io images import --base-name "${image%:*}" "$archive"
+    # Also by digest, as values-digests.yaml names it.
+    digest=$(ctr --namespace k8s.io images list "name==$image" | awk 'NR == 2 { print $3 }')
+    ctr --namespace k8s.io images tag --force "$image" "${image%:*}@$digest"
     ;;
   --docker)
     needs docker

@@ -98,10 +98,11 @@ def build(
 
 
 def index(tag: str, images: Iterable[str], archive: Path) -> None:
-    """Write built images, of one architecture each, to an OCI archive under one tag."""
+    """Write built images, of one architecture each, to an OCI archive under one tag, with which importers name it."""
     with _lock(None):
-        subprocess.run([*_command(), "manifest", "rm", tag], capture_output=True, check=False)
-        _buildah("manifest", "create", tag, *images)
+        name = f"localhost/index/{tag.rpartition('/')[2]}"
+        subprocess.run([*_command(), "manifest", "rm", name], capture_output=True, check=False)
+        _buildah("manifest", "create", name, *images)
         archive.unlink(missing_ok=True)
         _buildah(
             "manifest",
@@ -109,8 +110,8 @@ def index(tag: str, images: Iterable[str], archive: Path) -> None:
             "--all",
             "--quiet",
             "--rm",
-            tag,
-            f"oci-archive:{archive}:{tag.rpartition(':')[2]}",
+            name,
+            f"oci-archive:{archive}:{tag}",
             timeout=600,
         )
 
