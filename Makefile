@@ -35,17 +35,18 @@ test-random: $(STAMP) ## rollouts to which anything may happen: 50,000 steps, fo
 
 test-integration: $(STAMP) ## the operator against a real API server; the server, workers, Kafka, and S3 as real processes
 ifeq ($(PYTEST_ARGS),)
-	@PYTHONUNBUFFERED=1 $(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=line test-integration-operator test-integration-server
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-integration-operator test-integration-server
 else
 	$(PY) -m pytest tests/integration --ignore=tests/integration/jobs/test_on_a_cluster.py $(PYTEST_ARGS)
 endif
 
-# Each half waits half of its time, so both run at once.
+# Each half waits for half of its time, so both run at once. Each line says which one it is from.
+PYTEST_HALF = @set -o pipefail; PYTHONUNBUFFERED=1 $(PY) -m pytest tests/integration \
+	  $(1:%=--ignore=tests/integration/%) 2>&1 | sed -u 's/^/$(@:test-integration-%=%): /'
 test-integration-operator: $(STAMP)
-	$(PY) -m pytest tests/integration/operator tests/integration/release
+	$(call PYTEST_HALF,jobs server speech webui)
 test-integration-server: $(STAMP)
-	$(PY) -m pytest tests/integration --ignore=tests/integration/operator --ignore=tests/integration/release \
-	  --ignore=tests/integration/jobs/test_on_a_cluster.py
+	$(call PYTEST_HALF,devcluster operator release jobs/test_on_a_cluster.py)
 
 test-jobs: $(STAMP) ## long texts with a real Kafka broker and a real S3 server, also those of a cluster
 	$(PY) -m pytest tests/integration/jobs $(PYTEST_ARGS)
