@@ -71,8 +71,7 @@ def compile_programs() -> None:
     progress = Progress()
     if isinstance(choose("dev", progress), Devcluster):
         debian.ensure([*debian.CONTROL_PLANE, *debian.NODE, *debian.IMAGES], progress)
-        left_out = {*binaries.CHARTS, *binaries.KEDA}
-        binaries.ensure([each for each in binaries.PROGRAMS if each not in left_out], progress)
+        binaries.ensure([*binaries.CONTROL_PLANE, *binaries.NODE, *binaries.INGRESS, *binaries.S3], progress)
         baseimage.ensure(progress)
 
 
