@@ -345,6 +345,13 @@ def test_a_job_is_cancelled_halfway(deployment: Deployment, bucket: S3Store) -> 
 
 def test_a_worker_that_is_to_stop_finishes_what_is_in_hand(deployment: Deployment, bucket: S3Store) -> None:
     deployment.start("guest")
+    marks = iter("壬癸子丑寅卯辰巳午未申酉戌亥")
+
+    def has_partitions() -> bool:
+        deployment.ended(deployment.submit(book(next(marks), slow=0), chapters="heading")["id"])
+        return bool(deployment.processes["guest"].spoken.read_text("utf-8"))
+
+    until(has_partitions)
     job = deployment.submit(book("辛"), chapters="heading")
     with watched(bucket, deployment.prefix, JobName(TENANT, job["id"])) as seen:
         until(lambda: "辛慢" in deployment.processes["guest"].spoken.read_text("utf-8"))

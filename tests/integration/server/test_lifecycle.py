@@ -109,7 +109,11 @@ def test_drain_without_a_server(start: Callable[..., Server]) -> None:
     "settings,status,says",
     [
         ({"TTS_PORT": "http"}, 2, "TTS_PORT must be a whole number from 1 to 65535, not 'http'."),
-        ({"TTS_ENGINE": "bark"}, 3, "Unknown engine 'bark'. Installed engines: fastspeech2, modelscope."),
+        (
+            {"TTS_ENGINE": "bark"},
+            3,
+            "Unknown engine 'bark'. Installed engines: fastspeech2, modelscope, triton, upstream.",
+        ),
         ({"TTS_DEFAULT_VOICE": "alloy"}, 3, "TTS_DEFAULT_VOICE is 'alloy', but fastspeech2 has only: baker."),
     ],
 )
