@@ -48,7 +48,9 @@ class Receiver:
         Up to ``at_once`` messages are received in one go. While more than ``limit`` messages of a topic are not done,
         its partitions are paused. Raises SettingsError.
         """
-        self._consumer = client(Consumer, brokers.consumer(group, instance, self._note))
+        self._consumer = client(
+            Consumer, {**brokers.consumer(group, instance, self._note), "on_commit": self._commit_ended}
+        )
         self._topics = list(topics)
         self._limit = limit
         self._at_once = at_once
@@ -160,6 +162,12 @@ class Receiver:
         if offsets:
             self._consumer.commit(offsets=_positions(offsets), asynchronous=True)
             self._committed |= offsets
+
+    def _commit_ended(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        """Forget what the broker has not taken, as in a rebalance: it is committed again. On the thread that polls."""
+        for each in partitions:
+            if error is not None or each.error is not None:
+                self._committed.pop((each.topic, each.partition), None)
 
     def _revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Commit what is done in partitions that another process is about to get. On the thread that polls."""
