@@ -13,15 +13,7 @@ from tts_server import __version__
 from tts_server.audio.encoding import FORMATS, Format
 from tts_server.audio.pcm import BYTES_PER_SAMPLE
 from tts_server.cache.memory import AudioCache, CachedAudio, CacheKeyMemo
-from tts_server.engines import (
-    DEFAULT_DELIVERY,
-    BackedEngine,
-    Delivery,
-    Engine,
-    EngineError,
-    Script,
-    plain_script,
-)
+from tts_server.engines import DEFAULT_DELIVERY, BackedEngine, Delivery, Engine, EngineError, Script, plain_script
 from tts_server.lexicon import MAX_REQUEST_ENTRIES, NO_ENTRIES, apply_lexicons, read_lexicon
 from tts_server.observability.metrics import Metrics
 from tts_server.observability.tracing import Span

@@ -1,13 +1,15 @@
 """The queue in Kafka, at librdkafka's own mock of a cluster."""
 
+import ctypes
 import json
 import time
 from collections.abc import Callable, Iterator
 
 import gevent
 import pytest
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
+from tests.rdkafka import handle_of, librdkafka
 from tts_server.jobs.kafka.client import Brokers, OnError
 from tts_server.jobs.kafka.messages import Topics
 from tts_server.jobs.kafka.producer import KafkaProducer
@@ -19,6 +21,8 @@ from tts_server.jobs.queue.tasks import Delivery, QueueError, RequestRefusedErro
 JOB = JobName("shop", "job_" + "0" * 28)
 TOPICS = Topics("speech")
 SECONDS = 30.0
+OFFSET_COMMIT = 8
+"""The number of this request in Kafka's protocol."""
 
 
 class QuickBrokers(Brokers):
@@ -29,14 +33,20 @@ class QuickBrokers(Brokers):
 
 
 @pytest.fixture
-def brokers() -> Iterator[Brokers]:
-    """A mock of a cluster, which lives as long as the client that has it. It makes each topic that is asked for."""
-    owner = Producer({"bootstrap.servers": "none", "test.mock.num.brokers": 1, "log_level": 0})
+def owner() -> Iterator[Producer]:
+    """The client that has the mock of a cluster. The mock lives as long as it does."""
+    client = Producer({"bootstrap.servers": "none", "test.mock.num.brokers": 1, "log_level": 0})
+    yield client
+    client.flush(0)
+
+
+@pytest.fixture
+def brokers(owner: Producer) -> Brokers:
+    """The mock of a cluster. It makes each topic that is asked for."""
     found = owner.list_topics(timeout=SECONDS).brokers.values()
     for topic in (*TOPICS.tasks, TOPICS.dead_letters, TOPICS.results, TOPICS.requests):
         owner.list_topics(topic, timeout=SECONDS)
-    yield QuickBrokers(bootstrap_servers=",".join(f"{each.host}:{each.port}" for each in found))
-    owner.flush(0)
+    return QuickBrokers(bootstrap_servers=",".join(f"{each.host}:{each.port}" for each in found))
 
 
 @pytest.fixture
@@ -79,6 +89,17 @@ def committed(brokers: Brokers) -> int:
     return sum(max(each.offset, 0) for each in found)
 
 
+def refuse_commits(owner: Producer, *errors: int) -> None:
+    """Let the mock answer the next commits with these errors, as a broker does in a rebalance (rdkafka_mock.h)."""
+    library = librdkafka()
+    library.rd_kafka_handle_mock_cluster.restype = ctypes.c_void_p
+    cluster = ctypes.c_void_p(library.rd_kafka_handle_mock_cluster(handle_of(owner)))
+    codes = (ctypes.c_int * len(errors))(*errors)
+    library.rd_kafka_mock_push_request_errors_array(
+        cluster, ctypes.c_int16(OFFSET_COMMIT), ctypes.c_size_t(len(errors)), codes
+    )
+
+
 def test_each_segment_is_delivered_and_committed(brokers: Brokers, start: Callable[[], KafkaQueue]) -> None:
     queue = start()
     queue.put([Task("split", JOB), Task("speak", JOB, 1, 0, 10)])
@@ -89,6 +110,17 @@ def test_each_segment_is_delivered_and_committed(brokers: Brokers, start: Callab
         queue.done(delivery)
     assert got == {Task("split", JOB), *(Task("speak", JOB, 1, each, each + 1) for each in range(10))}
     wait_until(lambda: committed(brokers) == 11)
+
+
+def test_an_offset_that_the_broker_refuses_is_committed_again(
+    owner: Producer, brokers: Brokers, start: Callable[[], KafkaQueue]
+) -> None:
+    queue = start()
+    queue.put([Task("split", JOB)])
+    delivery = take(queue)
+    refuse_commits(owner, KafkaError.REBALANCE_IN_PROGRESS)
+    queue.done(delivery)
+    wait_until(lambda: committed(brokers) == 1)
 
 
 def test_what_is_not_done_is_delivered_again(start: Callable[[], KafkaQueue]) -> None:

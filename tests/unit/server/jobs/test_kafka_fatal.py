@@ -6,13 +6,13 @@ librdkafka has for tests: ``rd_kafka_test_fatal_error``.
 
 import ctypes
 import threading
-from pathlib import Path
 from typing import Any
 
 import gevent
 import pytest
 from confluent_kafka import Consumer, KafkaError, Producer
 
+from tests.rdkafka import handle_of, librdkafka
 from tts_server.jobs.kafka.client import Brokers, OnError
 from tts_server.jobs.kafka.messages import Topics
 from tts_server.jobs.kafka.producer import KafkaProducer
@@ -23,9 +23,6 @@ from tts_server.jobs.queue.tasks import QueueError, Task
 JOB = JobName("shop", "job_" + "0" * 28)
 NOWHERE = Brokers(bootstrap_servers="127.0.0.1:9")
 TOPICS = Topics("speech")
-# The first field of a client, behind what each Python object has: https://github.com/confluentinc/confluent-kafka-python,
-# confluent_kafka.h.
-_HANDLE_OFFSET = object.__basicsize__
 
 
 class MockBrokers(Brokers):
@@ -37,12 +34,9 @@ class MockBrokers(Brokers):
 
 def fail_for_good(client: Producer | Consumer, code: int, reason: bytes) -> None:
     """Let a client fail as librdkafka does after an error that it calls fatal."""
-    maps = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
-    path = next(line.split(maxsplit=5)[5] for line in maps if "librdkafka" in line)
-    library = ctypes.CDLL(path)
+    library = librdkafka()
     library.rd_kafka_test_fatal_error.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p]
-    handle = ctypes.c_void_p.from_address(id(client) + _HANDLE_OFFSET)
-    assert library.rd_kafka_test_fatal_error(handle, code, reason) == 0
+    assert library.rd_kafka_test_fatal_error(handle_of(client), code, reason) == 0
 
 
 def failing_producer(call: str, made: list[Producer]) -> type[Producer]:
