@@ -44,27 +44,33 @@ endif
 PYTEST_HALF = @set -o pipefail; PYTHONUNBUFFERED=1 $(PY) -m pytest tests/integration \
 	  $(1:%=--ignore=tests/integration/%) 2>&1 | sed -u 's/^/$(@:test-integration-%=%): /'
 test-integration-operator: $(STAMP)
-	$(call PYTEST_HALF,jobs server speech webui)
+	$(call PYTEST_HALF,jobs server)
 test-integration-server: $(STAMP)
-	$(call PYTEST_HALF,devcluster operator release jobs/test_on_a_cluster.py)
+	$(call PYTEST_HALF,devcluster operator release speech webui jobs/test_on_a_cluster.py)
 
 test-jobs: $(STAMP) ## long texts with a real Kafka broker and a real S3 server, also those of a cluster
 	$(PY) -m pytest tests/integration/jobs $(PYTEST_ARGS)
 
 test-e2e: $(STAMP) ## real pods in three zones, real speech
-	$(PY) -m pytest tests/e2e --ignore=tests/e2e/test_keda.py $(PYTEST_ARGS)
+	$(PY) -m pytest tests/e2e --ignore=tests/e2e/test_keda.py --ignore=tests/e2e/test_real_backends.py $(PYTEST_ARGS)
 
 test-keda: $(STAMP) ## workers from zero and back by a real KEDA, which takes ten minutes to compile; JSON in build/bench/
 	$(PY) -m pytest tests/e2e/test_keda.py $(PYTEST_ARGS)
 
 test-backends: $(STAMP) build/backends/kokoro/.synced build/backends/triton/.synced ## the server in front of others: fastkokoro with Kokoro's weights, and a real Triton, which fails in all ways; on the CPU
-	$(PY) -m pytest tests/backends $(PYTEST_ARGS)
+	$(PY) -m pytest tests/backends tests/e2e/test_real_backends.py $(PYTEST_ARGS)
 
-test-docs: $(STAMP) ## what README, quick start, and tutorials tell users to type, on real nodes; JSON in build/bench/; 45 minutes
+test-docs: $(STAMP) ## what README, quick start, and tutorials tell users to type, on real nodes; JSON in build/bench/; half an hour
 	$(PY) -m pytest tests/docs $(PYTEST_ARGS)
 
 test-release: $(STAMP) ## a release, whole: built, pushed, pulled, installed; compiles a registry, krew, kind, and OLM's validator
 	$(PY) -m pytest tests/release $(PYTEST_ARGS)
+
+test-tracing: $(STAMP) ## traces of the operator and the server in a real OpenTelemetry Collector, which takes a minute to compile
+	$(PY) -m pytest tests/interop/test_otelcol.py $(PYTEST_ARGS)
+
+test-gitops: $(STAMP) ## TTSServices in Git, through Flux' controllers, which take four minutes to compile
+	$(PY) -m pytest tests/interop/test_flux.py $(PYTEST_ARGS)
 
 bench-fencing: $(STAMP) ## the CPU cost of probing nodes; table, and JSON in build/bench/
 	@$(RUN) -m bench.fencing $(BENCH_ARGS)
@@ -173,7 +179,7 @@ LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 lock: $(STAMP) ## requirements/*.lock from pyproject.toml; make lock UPGRADE=--upgrade takes the newest versions
 	$(LOCK) $(UPGRADE) --extra operator --extra tracing -o requirements/operator.lock
 	$(LOCK) $(UPGRADE) --extra server --extra triton --extra tracing -o requirements/server.lock
-	$(LOCK:3.11=3.10) $(UPGRADE) --extra modelscope -o requirements/modelscope.lock
+	$(LOCK:3.11=3.10) $(UPGRADE) --extra modelscope --extra triton -o requirements/modelscope.lock
 	$(LOCK) $(UPGRADE) --extra cli --extra onnx --extra operator --extra server --extra triton --extra tracing --group dev -o requirements/dev.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group go -o requirements/go.lock
 	$(LOCK:pyproject.toml=) $(UPGRADE) --group docs -o requirements/docs.lock

@@ -2,6 +2,8 @@
 
 _OPERATOR = "数据来自 operator。"
 _NO_ROLLOUT = "没有进行中的发布时为空。"
+_BACKEND = "Empty without a backend, as of the engines `upstream` and `triton`."
+_NO_BACKEND = "没有后端时为空；引擎 `upstream` 和 `triton` 才有后端。"
 
 CHINESE = {
     # Service
@@ -59,6 +61,21 @@ CHINESE = {
     "Memory of the cached audio, by pod.": "各 Pod 缓存音频占用的内存。",
     "Operations of the shared cache and of quotas per second, by result. Empty without `server.cache.redis`.": (
         "共享缓存和配额每秒的操作数，按结果区分。未配置 `server.cache.redis` 时为空。"
+    ),
+    f"1 for each pod whose backend can speak; otherwise, its circuit breaker is open. {_BACKEND}": (
+        f"各 Pod 的后端能合成时为 1，否则表示熔断器已断开。{_NO_BACKEND}"
+    ),
+    f"Sentences per second that the backend was asked for, by outcome. {_BACKEND}": (
+        f"每秒向后端请求的句子数，按结果区分。{_NO_BACKEND}"
+    ),
+    f"Sentences that the backend is speaking, by pod. At most the threads of the pod. {_BACKEND}": (
+        f"各 Pod 的后端正在合成的句子数，最多为该 Pod 的线程数。{_NO_BACKEND}"
+    ),
+    f"From a request to the backend to the first samples of the sentence. {_BACKEND}": (
+        f"从向后端发出请求到得到该句第一批采样的时间。{_NO_BACKEND}"
+    ),
+    f"From a request to the backend until all of the sentence is there. {_BACKEND}": (
+        f"从向后端发出请求到得到整句的时间。{_NO_BACKEND}"
     ),
     "Where the pods that can serve are. From the operator's metrics. A zone is a node's label "
     "`topology.kubernetes.io/zone`.": (

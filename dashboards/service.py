@@ -206,6 +206,43 @@ CACHE_ROW = Row(
         ),
     ],
 )
+_BACKEND = "Empty without a backend, as of the engines `upstream` and `triton`."
+BACKEND_ROW = Row(
+    "Backend",
+    [
+        graph(
+            "Backend available",
+            f"1 for each pod whose backend can speak; otherwise, its circuit breaker is open. {_BACKEND}",
+            Query(f"sum by (pod) (tts_backend_ready{{{OURS}}})", "{{pod}}"),
+            stacked=True,
+        ),
+        graph(
+            "Requests to the backend",
+            f"Sentences per second that the backend was asked for, by outcome. {_BACKEND}",
+            Query(f"sum by (outcome) (rate(tts_backend_requests_total{{{OURS}}}{RATE}))", "{{outcome}}"),
+            Query(f"sum(rate(tts_backend_retries_total{{{OURS}}}{RATE}))", "sent again"),
+            unit=PER_SECOND,
+        ),
+        graph(
+            "Requests in flight",
+            f"Sentences that the backend is speaking, by pod. At most the threads of the pod. {_BACKEND}",
+            Query(f"sum by (pod) (tts_backend_requests_in_flight{{{OURS}}})", "{{pod}}"),
+            stacked=True,
+        ),
+        graph(
+            "Backend's first audio",
+            f"From a request to the backend to the first samples of the sentence. {_BACKEND}",
+            *quantiles("tts_backend_time_to_first_audio_seconds", OURS),
+            unit=SECONDS,
+        ),
+        graph(
+            "Backend's time for a sentence",
+            f"From a request to the backend until all of the sentence is there. {_BACKEND}",
+            *quantiles("tts_backend_request_duration_seconds", OURS),
+            unit=SECONDS,
+        ),
+    ],
+)
 PODS_ROW = Row(
     "Pods",
     [
@@ -255,7 +292,7 @@ PODS_ROW = Row(
 BOARD = Board(
     uid="tts-service",
     title="TTS / Service",
-    description="One TTSService: requests, errors, latency, synthesis, cache, and pods.",
+    description="One TTSService: requests, errors, latency, synthesis, cache, backend, and pods.",
     variables=[NAMESPACE, SERVICE],
-    rows=[OVERVIEW, REQUESTS_ROW, SYNTHESIS_ROW, CACHE_ROW, PODS_ROW],
+    rows=[OVERVIEW, REQUESTS_ROW, SYNTHESIS_ROW, CACHE_ROW, BACKEND_ROW, PODS_ROW],
 )

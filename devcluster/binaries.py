@@ -98,6 +98,8 @@ MODULES = {
         Module("krew", "sigs.k8s.io/krew"),
         Module("kind", "sigs.k8s.io/kind"),
         Module("olm", "github.com/operator-framework/api"),
+        Module("flux", "github.com/fluxcd/source-controller", minutes=4),
+        Module("otelcol", "go.opentelemetry.io/collector/otelcol", ("main.version",)),
         Module("traefik", "github.com/traefik/traefik/v3", ("github.com/traefik/traefik/v3/pkg/version.Version",), 5),
         Module("versitygw", "github.com/versity/versitygw", ("main.Version",), 2),
         Module("keda", "github.com/kedacore/keda/v2", ("github.com/kedacore/keda/v2/version.Version",), 6),
@@ -127,6 +129,9 @@ _PACKAGES: dict[str, tuple[str, str]] = {
     "versitygw": ("versitygw", "github.com/versity/versitygw/cmd/versitygw"),
     "keda": ("keda", "github.com/kedacore/keda/v2/cmd/operator"),
     "keda-adapter": ("keda", "github.com/kedacore/keda/v2/cmd/adapter"),
+    "source-controller": ("flux", "github.com/fluxcd/source-controller"),
+    "kustomize-controller": ("flux", "github.com/fluxcd/kustomize-controller"),
+    "otelcol": ("otelcol", "."),
     "pause": ("pause", "."),
 }
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
@@ -134,6 +139,7 @@ NODE = ("kubelet", "kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr",
 INGRESS = ("traefik",)
 S3 = ("versitygw",)
 KEDA = ("keda", "keda-adapter")
+FLUX = ("source-controller", "kustomize-controller")
 CHARTS = ("helm", "kubeconform", "kube-score")
 """Not part of a cluster: they install and check charts."""
 PROGRAMS = tuple(_PACKAGES)

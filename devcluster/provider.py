@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from devcluster.addons import kafka, s3
+from devcluster.addons import ingress, kafka, s3
 from devcluster.backends.kafka import Broker
 from devcluster.backends.s3 import Gateway
 from devcluster.errors import DevclusterError
@@ -88,6 +88,10 @@ class Devcluster:
     def ingress_url(self) -> str:
         """Return the URL of the ingress controller. Clients name the host in the Host header."""
         return claims.existing(self.name).ingress_url
+
+    def ingress_log(self) -> Path:
+        """Return the path of the ingress controller's log."""
+        return claims.existing(self.name).logs / f"{ingress.NAME}.log"
 
     def kafka(self) -> Broker:
         """Return the addresses, the CA and the credentials of Kafka."""

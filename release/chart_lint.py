@@ -46,6 +46,7 @@ OTHER_SCHEMAS = tuple((ROOT / "release/kinds").glob("*.json"))
 """Schemas of kinds whose CustomResourceDefinitions are in no Go module that can be had."""
 EXAMPLES = (
     *(ROOT / "examples").glob("*.yaml"),
+    *(ROOT / "examples/backends").glob("*/*.yaml"),
     *(ROOT / "integrations/flux").glob("*.yaml"),
     *(ROOT / "integrations/argocd" / f"{name}.yaml" for name in ("operator", "services", "tenants")),
 )

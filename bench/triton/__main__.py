@@ -20,7 +20,8 @@ from bench.triton.tritonserver import Tritonserver, tritonserver
 from tts_server.engines import Engine, Session, plain_script
 from tts_server.engines.fastspeech2.engine import FastSpeech2
 from tts_server.engines.triton.engine import Triton
-from tts_server.engines.triton.repository import Plan, write_repository
+from tts_server.engines.triton.model_folder import Plan
+from tts_server.engines.triton.repository import write_repository
 from tts_server.process.cpu import cpu_limit
 from tts_server.settings.triton import TritonSettings
 
@@ -42,7 +43,7 @@ def main(given: Sequence[str] | None = None) -> int:
         repository = Path(folder, "repository")
         write_repository(repository, Plan(cpus=cpus))
         with tritonserver(repository, Path(folder)) as triton:
-            here, there = FastSpeech2(cpus), Triton(TritonSettings(address=triton.address))
+            here, there = FastSpeech2(cpus), Triton(TritonSettings(url=f"grpc://{triton.address}"))
             for engine in (here, there):
                 engine.load()
             figures = [

@@ -6,16 +6,16 @@ Only the binaries are used, not pytriton itself, which starts models in its own 
 import os
 import shutil
 import signal
-import socket
 import sysconfig
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tritonclient.grpc import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
+from devcluster.backends import local
 from devcluster.host.guarded import Guarded
 
 ENVIRONMENT = Path(__file__).parents[2] / "build" / "backends" / "triton"
@@ -28,11 +28,22 @@ _PAUSE_SECONDS = 0.1
 class Tritonserver:
     """A process that can be killed and started again. Models are loaded and unloaded at will."""
 
-    def __init__(self, repository: Path, folder: Path) -> None:
-        """``folder`` is for what the process needs beside its models, and for its log."""
+    def __init__(
+        self,
+        repository: Path,
+        folder: Path,
+        options: Sequence[str] = (),
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        """``folder`` is for what it needs beside its models, and for its log.
+
+        ``options`` are more of its own, and ``environ`` are more variables.
+        """
         self.repository = repository
-        self.port = free_port()
+        [self.port] = local.free_ports(1)
         self.log = folder / "tritonserver.log"
+        self._options = options
+        self._environ = environ or {}
         self._backends = folder / "backends"
         self._site = next(ENVIRONMENT.glob("lib/python3*/site-packages"), Path("missing"))
         self._process: Guarded | None = None
@@ -64,10 +75,12 @@ class Tritonserver:
             f"--grpc-port={self.port}",
             "--allow-http=false",
             "--allow-metrics=false",
+            *self._options,
         ]
         environ = {
             "PATH": f"{ENVIRONMENT / 'bin'}{os.pathsep}{os.environ['PATH']}",
             "LD_LIBRARY_PATH": os.pathsep.join(paths),
+            **self._environ,
         }
         self._process = Guarded(command, self.log, environ)
 
@@ -141,23 +154,15 @@ class Tritonserver:
 
 
 @contextmanager
-def tritonserver(repository: Path, folder: Path) -> "Iterator[Tritonserver]":
+def tritonserver(repository: Path, folder: Path, environ: Mapping[str, str] | None = None) -> "Iterator[Tritonserver]":
     """Start a Triton, yield it when it is ready, and stop it afterwards."""
-    made = Tritonserver(repository, folder)
+    made = Tritonserver(repository, folder, environ=environ)
     made.start()
     try:
         made.wait_until_ready()
         yield made
     finally:
         made.stop()
-
-
-def free_port() -> int:
-    """Return a TCP port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _ready(client: InferenceServerClient) -> bool:

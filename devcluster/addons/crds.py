@@ -30,6 +30,21 @@ OPERATOR_CRDS = (
     "scaledobjects.keda.sh",
 )
 """The CRDs of which the operator creates objects."""
+FLUX = (
+    "kustomizations.kustomize.toolkit.fluxcd.io",
+    *(
+        f"{plural}.source.toolkit.fluxcd.io"
+        for plural in (
+            "buckets",
+            "externalartifacts",
+            "gitrepositories",
+            "helmcharts",
+            "helmrepositories",
+            "ocirepositories",
+        )
+    ),
+)
+"""Flux' controllers for sources and Kustomizations watch all of these kinds."""
 FILES = {
     **{
         name: (_GATEWAY_API, f"config/crd/standard/gateway.networking.k8s.io_{name.split('.')[0]}.yaml")
@@ -60,11 +75,11 @@ FILES = {
         "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml",
     ),
     **{
-        f"{plural}.source.toolkit.fluxcd.io": (
+        name: (
             "github.com/fluxcd/source-controller",
-            f"config/crd/bases/source.toolkit.fluxcd.io_{plural}.yaml",
+            f"config/crd/bases/source.toolkit.fluxcd.io_{name.split('.')[0]}.yaml",
         )
-        for plural in ("gitrepositories", "ocirepositories")
+        for name in FLUX[1:]
     },
     "scaledobjects.keda.sh": ("github.com/kedacore/keda/v2", "config/crd/bases/keda.sh_scaledobjects.yaml"),
 }

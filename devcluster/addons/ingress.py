@@ -67,10 +67,13 @@ def component(cluster: Cluster) -> Component:
 
 
 def traefik_configuration(cluster: Cluster) -> dict[str, Any]:
-    """Return Traefik's static configuration. It does not retry, so that clients see every failure."""
+    """Return Traefik's static configuration. It does not retry, so that clients see every failure.
+
+    It logs why it has cut a response short only at the level DEBUG.
+    """
     return {
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
-        "log": {"level": "INFO", "noColor": True},
+        "log": {"level": "DEBUG", "noColor": True},
         "accessLog": {"filters": {"statusCodes": ["500-599"]}},
         "entryPoints": {
             "web": {"address": f"{cluster.gateway_address}:80"},

@@ -39,6 +39,8 @@ STOP_SECONDS = 30.0
 # Below the ports of outgoing connections (ip_local_port_range): a client that looks for a server that is away may
 # otherwise be given its port, and connect to itself.
 _PORTS = range(20_000, 32_000)
+_HELD: list[socket.socket] = []
+"""Bound as long as this process lives, and never listening."""
 
 
 @dataclass
@@ -210,15 +212,22 @@ def _running(server: _AnyServer) -> Iterator[_AnyServer]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports on which nothing listens."""
-    found = set[int]()
+    """Return ports on which nothing listens, and which no other caller is given, in this process or another one.
+
+    Each stays bound until this process ends, also while the server that listens on it is away.
+    """
+    found = list[int]()
     for port in random.sample(_PORTS, 200):
-        with socket.socket() as probe:
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-        found.add(port)
+        probe = socket.socket()
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            probe.close()
+            continue
+        # Only now: a server with this option, as almost all have it, may bind the port too and listen (socket(7)).
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _HELD.append(probe)
+        found.append(port)
         if len(found) == count:
             return sorted(found)
     raise DevclusterError(f"no free port between {_PORTS.start} and {_PORTS.stop}")

@@ -207,3 +207,4 @@ class RevisionData(TypedDict, total=False):
 
     inputs: Json
     template: Json
+    backend: Json

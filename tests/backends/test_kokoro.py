@@ -88,6 +88,7 @@ def settings(kokoro: Kokoro, **more: str) -> dict[str, str]:
         "TTS_UPSTREAM_MODEL": "kokoro",
         "TTS_UPSTREAM_VOICES": '{"alpha": "zf_alpha", "kumo": "zm_kumo"}',
         "TTS_UPSTREAM_READY_SECONDS": "2",
+        "TTS_UPSTREAM_FIRST_BYTE_SECONDS": "30",  # of a machine with other work
         "TTS_THREADS": "2",
         **more,
     }

@@ -14,6 +14,7 @@ import pytest
 
 from bench.triton.tritonserver import Tritonserver, tritonserver
 from tests.integration.server.conftest import ROOT, Server, running, wait_until, wait_until_ready
+from tests.unit.server.engines.certificates import Authority
 from tts_server.engines import Engine, plain_script
 from tts_server.engines.fastspeech2.engine import FastSpeech2
 from tts_server.engines.triton.engine import Triton
@@ -79,7 +80,7 @@ def sound(engine: Engine, text: str, how: Delivery) -> "np.ndarray[tuple[int], n
 
 
 def test_the_sound_is_that_of_the_engine_in_process(triton: Tritonserver) -> None:
-    there, here = Triton(TritonSettings(address=triton.address)), FastSpeech2()
+    there, here = Triton(TritonSettings(url=f"grpc://{triton.address}")), FastSpeech2()
     for engine in (there, here):
         engine.load()
     for text, how in DELIVERIES.items():
@@ -198,8 +199,8 @@ def test_a_model_that_is_unloaded(front: Server, triton: Tritonserver) -> None:
     [
         (
             "vocoder",
-            ("[ 144, 80 ]", "[ 96, 80 ]"),
-            "its input mel is FP32 [96, 80] instead of FP32 [144, 80]",
+            ("[ -1, 80 ]", "[ -1, 96 ]"),
+            "its input mel is FP32 [-1, 96] instead of FP32 [-1, 80]",
         ),
         ("acoustic", ('"durations"', '"lengths"'), "it has no output durations, which must be INT32 [-1]"),
     ],
@@ -224,6 +225,39 @@ def test_shapes_that_change_under_way(
             client.load_model(model)
     wait_until_back(front)
     whole(front, text)
+
+
+def test_over_tls_and_with_a_key(cache: Path, repository: Path, tmp_path: Path) -> None:
+    authority, name, key = Authority(), "tts-key", "open-sesame"
+    made = authority.server()
+    for file, content in (("ca.crt", authority.certificate), ("tls.crt", made.certificate), ("tls.key", made.key)):
+        (tmp_path / file).write_bytes(content)
+    options = [
+        "--grpc-use-ssl=1",
+        f"--grpc-server-cert={tmp_path / 'tls.crt'}",
+        f"--grpc-server-key={tmp_path / 'tls.key'}",
+        f"--grpc-restricted-protocol=inference,metadata,model-config,model-repository:{name}={key}",
+    ]
+    triton = Tritonserver(repository, tmp_path, options)
+    url = f"grpcs://localhost:{triton.port}"
+    settings = {
+        "TTS_ENGINE": "triton",
+        "TTS_TRITON_URL": url,
+        "TTS_TRITON_CA_FILE": str(tmp_path / "ca.crt"),
+        "TTS_TRITON_API_KEY": key,
+        "TTS_TRITON_API_KEY_HEADER": f"triton-grpc-protocol-{name}",
+    }
+    triton.start()
+    try:
+        with running(cache, **settings) as front:
+            wait_until_ready(front)
+            whole(front, "这条线路是加密的。")
+        keyless = Triton(TritonSettings(url=url, ca_file=settings["TTS_TRITON_CA_FILE"]))
+        for _ in range(2):
+            keyless.backend.check()
+        assert "restricted" in keyless.backend.problem
+    finally:
+        triton.stop()
 
 
 def test_a_folder_that_is_there_is_left_alone(front: Server, repository: Path) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import openvino
 import pytest
 
@@ -12,7 +13,7 @@ from tts_server.engines.fastspeech2.acoustic import AcousticModel
 from tts_server.engines.fastspeech2.baker import WARM_UP
 from tts_server.engines.fastspeech2.engine import FastSpeech2
 from tts_server.engines.fastspeech2.prosody import EMOTIONS
-from tts_server.engines.fastspeech2.vocoder import WINDOW_FRAMES, Vocoder
+from tts_server.engines.fastspeech2.vocoder import LONG_WINDOW_FRAMES, WINDOW_FRAMES, Mel, Samples, Vocoder, vocode
 
 EQUAL_DECIBELS = 60.0
 
@@ -31,14 +32,21 @@ def test_the_converted_vocoder_sounds_the_same(tmp_path: Path) -> None:
     files, engine = assets.locate(), FastSpeech2()
     engine.read_front_end(files.symbols)
     mel, _ = AcousticModel(files.acoustic)(engine.front_end.ids(WARM_UP), EMOTIONS["neutral"])
-    windows = np.stack([mel[:WINDOW_FRAMES], mel[-WINDOW_FRAMES:]])
     [network] = target.glob("vocoder/*/model.onnx")
     # OpenVINO reads ONNX too, which shows that the conversion is right. It is no figure for a GPU.
-    converted = openvino.Core().compile_model(str(network), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(windows)[0]
-    original = Vocoder(files.vocoder, 1).open()
-    for window, theirs in zip(windows, converted, strict=True):
-        ours = original(window).astype(np.float64)
-        assert 10 * np.log10(np.sum(ours**2) / np.sum((ours - theirs) ** 2)) >= EQUAL_DECIBELS
+    converted = openvino.Core().compile_model(str(network), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    ours = np.concatenate(list(vocode(mel, Vocoder(files.vocoder, 1).open()))).astype(np.float64)
+    sizes = []
+
+    def samples(window: Mel) -> Samples:
+        sizes.append(len(window))
+        both: npt.NDArray[np.float32] = converted(np.stack([window, window[::-1]]))[0]
+        first: Samples = both[0]
+        return first
+
+    theirs = np.concatenate(list(vocode(mel, samples, long_windows=True)))
+    assert set(sizes) == {WINDOW_FRAMES, LONG_WINDOW_FRAMES}
+    assert 10 * np.log10(np.sum(ours**2) / np.sum((ours - theirs) ** 2)) >= EQUAL_DECIBELS
 
 
 def test_it_appears_as_a_whole_or_not_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,15 +55,23 @@ def test_it_appears_as_a_whole_or_not_at_all(tmp_path: Path, capsys: pytest.Capt
     assert command("-o", str(target), "--cpus", "2") == 0
     assert {each.name for each in tmp_path.iterdir()} == {"repository"}
     assert {each.name for each in target.iterdir()} == {"acoustic", "vocoder"}
-    for name, instances in (("acoustic", 2), ("vocoder", 1)):
-        assert (
-            f"instance_group [ {{ kind: KIND_CPU count: {instances} }} ]"
-            in (target / name / "config.pbtxt").read_text()
-        )
+    for name, instances, batch, lengths in (("acoustic", 2, 1, 1), ("vocoder", 1, 16, 2)):
+        config = (target / name / "config.pbtxt").read_text()
+        assert f"instance_group [ {{ kind: KIND_CPU count: {instances} }} ]" in config
+        assert f"max_batch_size: {batch}\n" in config
+        assert ("dynamic_batching" in config) == (batch > 1)
+        assert config.count("batch_size: 1 ") == lengths
+        assert ("allow_ragged_batch" in config) == (lengths > 1)
     before = sorted(target.rglob("*"))
     assert command("-o", str(target)) == 3
     assert "is there already. Name a folder that does not exist" in capsys.readouterr().err
     assert sorted(target.rglob("*")) == before
+    (target / "left-over").touch()
+    assert command("-o", str(target), "--cpus", "2", "--replace") == 0
+    assert sorted(target.rglob("*")) == before
+    assert command("-o", str(tmp_path), "--replace") == 3
+    assert target.exists()
+    capsys.readouterr()
     assert command("-o", str(tmp_path / "file" / "x")) == 0
     (tmp_path / "plain").write_text("")
     assert command("-o", str(tmp_path / "plain" / "x")) == 3

@@ -24,7 +24,10 @@ done
 STRICT, LENIENT = "set -eo pipefail\n", "set +e +o pipefail\n"
 PAUSE = 0.1
 """Seconds between two looks at the output of a command that never ends."""
+AGAIN_SECONDS = 3
+"""A bash goes on if what it waits for ends by itself before Ctrl-C reaches that, so it is pressed again."""
 LAST_LINES = 40
+_FORWARDS = re.compile(r"^[^#\n]*port-forward", re.MULTILINE)
 FORWARDING = "Forwarding from"
 FORWARD_SECONDS = 30
 
@@ -97,15 +100,15 @@ class Shell:
         script = self._scripts / f"{self._ran}.sh"
         script.write_text((STRICT if ends == "well" else LENIENT) + typed, encoding="utf-8")
         os.write(self._commands, f"{script}\n".encode())
-        wanted, interrupted = re.compile(shows, re.DOTALL), False
+        wanted, interrupt_at = re.compile(shows, re.DOTALL), begin
         while (code := self._code()) is None:
             if time.monotonic() - begin > seconds:
                 raise self._error(f"has not ended after {seconds:.0f} s", typed, offset)
-            if ends == "by Ctrl-C" and not interrupted and wanted.search(self._output(offset)):
-                interrupted = True
+            if ends == "by Ctrl-C" and time.monotonic() > interrupt_at and wanted.search(self._output(offset)):
+                interrupt_at = time.monotonic() + AGAIN_SECONDS
                 _interrupt(_children(self._bash.pid) - before)
         taken = time.monotonic() - begin
-        if "port-forward" in typed:
+        if _FORWARDS.search(typed):
             self._wait_for_forward(typed, offset)
         output = self._output(offset)
         if (ends == "well" and code) or (ends == "badly" and not code):

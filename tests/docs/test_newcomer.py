@@ -22,6 +22,7 @@ from devcluster.layout import Cluster
 from devcluster.product import NAMESPACE, ROOT
 from tests.conftest import removed
 from tests.docs import small_images
+from tests.docs.discovery import pods_as_targets
 from tests.docs.reader import Reader, assert_speech, environment, path_without
 from tests.docs.shell import Shell
 from tests.docs.steps import Reading
@@ -83,31 +84,6 @@ def follow(reader: Reader, page: str, reading: Reading, until: str = "") -> None
             return
 
 
-def scrapes(kubeconfig: Path) -> list[dict[str, object]]:
-    """What the dashboards need: the servers with the labels of a PodMonitor, and the operator."""
-    label = "__meta_kubernetes_pod_label_app_kubernetes_io"
-
-    def job(name: str, app: str) -> dict[str, object]:
-        return {
-            "job_name": name,
-            "honor_labels": True,
-            "kubernetes_sd_configs": [{"role": "pod", "kubeconfig_file": str(kubeconfig)}],
-            "relabel_configs": [
-                {"action": "keep", "source_labels": [f"{label}_name"], "regex": app},
-                {"action": "keep", "source_labels": ["__meta_kubernetes_pod_container_port_name"], "regex": "http"},
-                {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},
-                {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"},
-                *(
-                    [{"source_labels": ["namespace", f"{label}_instance"], "separator": "/", "target_label": "job"}]
-                    if name == "servers"
-                    else []
-                ),
-            ],
-        }
-
-    return [job("servers", "tts-server.*"), job("operator", "tts-operator")]
-
-
 def empty_panels(prometheus: str, files: Path, since: float, until: float) -> dict[str, set[str]]:
     """The panels of each dashboard of which no query returns a number, of those that always have some."""
     found = {}
@@ -155,7 +131,10 @@ def test_from_a_clone_to_a_text_a_canary_and_a_dashboard(
         assert_speech(clone / file, OWN_TEXT)
 
     small_images.load(machine.cluster.nodes(3), tmp_path)
-    with running_prometheus(tmp_path, free_port(), scrapes(machine.cluster.kubeconfig)) as prometheus:
+    with (
+        pods_as_targets(machine.cluster.kubeconfig) as pods,
+        running_prometheus(tmp_path, free_port(), [pods]) as prometheus,
+    ):
         since = time.time()
         rest = reader.follow(ROOT / f"docs/tutorials/canary{suffix}.md", TUTORIALS["canary"])
         for step, _ in rest:

@@ -57,6 +57,12 @@ def test_a_block_that_takes_too_long_is_an_error(shell: Shell) -> None:
         shell.run("sleep 30\n", seconds=1)
 
 
+def test_a_port_is_waited_for_where_one_is_forwarded(shell: Shell) -> None:
+    kubectl = "kubectl() { sleep 0.3; echo Forwarding from 127.0.0.1:7860; }\n"
+    assert "Forwarding" in shell.run(f"{kubectl}kubectl port-forward service/a 7860:80 &\n", seconds=10).output
+    assert shell.run("echo said    # without a port-forward\n", seconds=10).output == "said\n"
+
+
 def test_nothing_outlives_the_shell(tmp_path: Path) -> None:
     folder = tmp_path / "reader"
     folder.mkdir()

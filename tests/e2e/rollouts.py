@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.e2e.client import at_host, send_from_outside, speech
+from tests.e2e.explanation import explaining_failures
 from tests.e2e.faults import images
 from tests.e2e.load import TEXTS, Load, loading
 from tests.e2e.namespace import Namespace, until
@@ -162,7 +163,9 @@ class SpeechService:
         urls = [f"http://{address}", self.ingress]
         texts = SENTENCES if uncached else TEXTS
         begun = max(1, min(20, int(4 * rate)))  # a number that is reached within seconds at any rate
-        with loading(urls, rate=rate, headers={"Host": self.host}, begun=begun, texts=texts) as load:
+        load_of = loading(urls, rate=rate, headers={"Host": self.host}, begun=begun, texts=texts)
+        with explaining_failures(self.ns, self.name) as loads, load_of as load:
+            loads.append(load)
             yield load
 
     @contextmanager

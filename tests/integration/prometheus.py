@@ -34,7 +34,8 @@ def running_prometheus(folder: Path, port: int, jobs: Sequence[dict[str, Any]]) 
     ]
     with (folder / "log").open("w") as log, subprocess.Popen(command, stderr=log, cwd=folder) as process:
         try:
-            wait_until(lambda: _answers(url), 60)
+            wait_until(lambda: process.poll() is not None or _answers(url), 60)
+            assert process.poll() is None, (folder / "log").read_text()
             yield url
         finally:
             process.terminate()

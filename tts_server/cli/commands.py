@@ -66,15 +66,19 @@ the name of the API key. Give it to whoever has this API key, and to nobody else
 exit status: 0 success, 2 wrong usage, or the secret is missing or too short
 """
 _TRITON_REPOSITORY = """\
-Write a model repository with the networks of the fastspeech2 engine, for a Triton Inference Server. The triton engine
-speaks with them there. Triton needs its Python backend, with the packages ai-edge-litert, numpy and, without a GPU,
-openvino. With --device gpu, it also needs its ONNX Runtime backend, on which the vocoder then runs.
+Write a model repository with the networks of another engine, for a Triton Inference Server. The triton engine speaks
+with them there. Triton needs its Python backend, for fastspeech2 with the packages ai-edge-litert, numpy and, without a
+GPU, openvino; for modelscope with kantts, modelscope, numpy and torch. With --device gpu, all of modelscope runs on the
+GPU, and the vocoder of fastspeech2, for which Triton then also needs its ONNX Runtime backend.
 
   tts-server triton-repository --engine fastspeech2 -o /models --cpus 8
   tritonserver --model-repository /models
   TTS_ENGINE=triton TTS_TRITON_URL=grpc://localhost:8001 tts-server serve
 
-The folder must not exist, or be empty. It is written as a whole, or not at all.
+  tts-server triton-repository --engine modelscope --model /voices -o /models --device gpu
+  TTS_ENGINE=triton TTS_TRITON_FRONT_END=modelscope TTS_MODEL_DIR=/voices ...
+
+The folder must not exist, or be empty, unless it is a repository to --replace. It is written as a whole, or not at all.
 exit status: 0 success, 2 wrong usage, 3 the model is missing or the folder cannot be written
 """
 _MAX_CPUS, _MAX_BATCH, _MAX_DELAY_MILLISECONDS = 256, 256, 100.0
@@ -101,14 +105,22 @@ def add_parsers(commands: Any) -> None:
     lexicon.set_defaults(run=_lexicon)
 
     repository = _add(commands, "triton-repository", "write the networks for a Triton", _TRITON_REPOSITORY)
-    repository.add_argument("--engine", choices=["fastspeech2"], required=True, help="the engine with the networks")
+    repository.add_argument(
+        "--engine", choices=["fastspeech2", "modelscope"], required=True, help="the engine with the networks"
+    )
+    repository.add_argument(
+        "--model", type=Path, metavar="FOLDER", help="the folder of modelscope's model (default: TTS_MODEL_DIR)"
+    )
     repository.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="the folder to write")
-    repository.add_argument("--device", choices=["cpu", "gpu"], default="cpu", help="where the vocoder runs")
+    repository.add_argument(
+        "--device", choices=["cpu", "gpu"], default="cpu", help="where the networks run that need it"
+    )
     repository.add_argument("--cpus", type=int, default=0, help="the CPUs that Triton may use (default: those here)")
     repository.add_argument("--max-batch", type=int, default=16, help="the most windows in a batch (default: 16)")
     repository.add_argument(
-        "--delay-ms", type=float, default=2.0, help="how long a batch waits to be full, in milliseconds (default: 2)"
+        "--delay-ms", type=float, default=0.0, help="how long a batch waits to be full, in milliseconds (default: 0)"
     )
+    repository.add_argument("--replace", action="store_true", help="replace a repository that is there already")
     repository.set_defaults(run=_triton_repository)
 
     webhook_key = _add(commands, "webhook-key", "print what signs the messages about jobs to a tenant", _WEBHOOK_KEY)
@@ -178,9 +190,9 @@ def _check(options: argparse.Namespace, settings: Settings) -> int:
     return 0 if report.ok else fail("the audio is not speech: " + "; ".join(report.problems) + ".", NOT_SPEECH)
 
 
-def _triton_repository(options: argparse.Namespace, _: Settings) -> int:
+def _triton_repository(options: argparse.Namespace, settings: Settings) -> int:
     from tts_server.engines import EngineError  # noqa: PLC0415 - numpy
-    from tts_server.engines.triton.repository import Plan, write_repository  # noqa: PLC0415 - as above
+    from tts_server.engines.triton.model_folder import Plan  # noqa: PLC0415 - as above
     from tts_server.process.cpu import cpu_limit  # noqa: PLC0415 - as above
 
     plan = Plan(
@@ -196,13 +208,25 @@ def _triton_repository(options: argparse.Namespace, _: Settings) -> int:
     ):
         if not low <= value <= high:
             return fail(f"{option} must be from {low:g} to {high:g}, not {value:g}.", WRONG_USAGE)
+    model = options.model or (Path(settings.model_dir) if settings.model_dir else None)
+    if options.engine == "modelscope" and model is None:
+        return fail(
+            "--engine modelscope needs --model or TTS_MODEL_DIR, the folder of `tts-server fetch`.", WRONG_USAGE
+        )
     try:
-        revision = write_repository(options.output, plan)
+        if options.engine == "modelscope" and model:
+            from tts_server.engines.triton.sambert_repository import write_sambert_repository  # noqa: PLC0415 - as above
+
+            names, revision = "sambert", write_sambert_repository(options.output, plan, model, replace=options.replace)
+        else:
+            from tts_server.engines.triton.repository import write_repository  # noqa: PLC0415 - rjieba, pypinyin
+
+            names, revision = "acoustic and vocoder", write_repository(options.output, plan, replace=options.replace)
     except EngineError as error:
         return fail(str(error), NO_MODEL)
     except OSError as error:
         return fail(f"Cannot write {options.output}: {error.strerror or error}.", NO_MODEL)
-    sys.stdout.write(f"{options.output}: acoustic and vocoder, revision {revision}\n")
+    sys.stdout.write(f"{options.output}: {names}, revision {revision}\n")
     return 0
 
 

@@ -1,8 +1,8 @@
 """The interface between the server and an engine."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from tts_server.audio.pcm import Pcm
 from tts_server.text.script import Script
@@ -33,6 +33,10 @@ class BackendError(EngineError):
 
 class BackendBusyError(BackendError):
     """The backend has too much to do. That says nothing against it."""
+
+
+class InvalidAudioError(BackendError):
+    """What the backend sent is not the speech. The text may be the cause."""
 
 
 class BackendRefusedError(EngineError):
@@ -161,6 +165,23 @@ class Engine(Protocol):
         ...
 
 
+Outcome = Literal["success", "failed", "invalid_audio", "busy", "refused"]
+"""What a request to a backend came to. ``failed`` is no answer, a part of one, or an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendRequest:
+    """A sentence that a backend was asked for, once that has ended."""
+
+    outcome: Outcome
+    first_seconds: float
+    """From its beginning to the first samples; to its end if none came."""
+    seconds: float
+    """From its beginning to its end."""
+    retries: int = 0
+    """How often it was sent again."""
+
+
 class Backend(Protocol):
     """What makes the sound for an engine outside of this process, such as another server."""
 
@@ -172,6 +193,15 @@ class Backend(Protocol):
     @property
     def retry_after(self) -> int:
         """The whole seconds that a client should wait while there is a problem, at least 1."""
+        ...
+
+    @property
+    def in_flight(self) -> int:
+        """The number of requests of sessions that are under way."""
+        ...
+
+    def take_requests(self) -> Sequence[BackendRequest]:
+        """Return the requests of sessions that have ended since the last call. Checks are not among them."""
         ...
 
     def check(self) -> None:

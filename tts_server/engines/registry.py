@@ -15,7 +15,7 @@ GROUP = "tts_server.engines"
 _BUNDLED = {
     "fastspeech2": "tts_server.engines.fastspeech2.engine:create",
     "modelscope": "tts_server.engines.modelscope.engine:create",
-    "triton": "tts_server.engines.triton.engine:create",
+    "triton": "tts_server.engines.triton.front_ends:create",
     "upstream": "tts_server.engines.upstream.engine:create",
 }
 # Their sessions wait for another process most of the time, which can do several requests at once: Triton, in batches.

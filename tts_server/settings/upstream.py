@@ -208,6 +208,12 @@ class UpstreamSettings:
         "TTS_UPSTREAM_API_KEY", "", "The key that the upstream asks for. If empty, none.", secret=True
     )
     api_key_file: str = setting("TTS_UPSTREAM_API_KEY_FILE", "", "A file with that key, read again for each request.")
+    ca_file: str = setting(
+        "TTS_UPSTREAM_CA_FILE",
+        "",
+        "A PEM file with the certificates that the upstream's own must be signed by, for https://. If empty, those of "
+        "the system.",
+    )
     response_format: str = setting(
         "TTS_UPSTREAM_FORMAT",
         "wav",

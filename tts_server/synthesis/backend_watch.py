@@ -1,4 +1,4 @@
-"""Checks the backend of an engine every second, while the event loop goes on."""
+"""Checks the backend of an engine every second, and counts its requests, while the event loop goes on."""
 
 import logging
 
@@ -6,11 +6,13 @@ import gevent
 from gevent.threadpool import ThreadPool
 
 from tts_server.engines import Backend, BackendError
+from tts_server.observability.backend_metrics import BackendMetrics
 from tts_server.observability.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
 _CHECK_SECONDS = 1.0
+_COUNT_SECONDS = 1.0
 
 
 class BackendWatch:
@@ -20,10 +22,14 @@ class BackendWatch:
         """Begin to report. The backend is checked only from :meth:`begin_checks` on: before that, its engine does."""
         self._backend = backend
         self._metrics = metrics
+        self._backend_metrics = BackendMetrics(
+            metrics.registry, ready=lambda: not backend.problem, in_flight=lambda: backend.in_flight
+        )
         self._pool = ThreadPool(1)
         self._checks = False
         self._reported = ""
         gevent.spawn(self._run)
+        gevent.spawn(self._count)  # by itself, because a check may take seconds
 
     def begin_checks(self) -> None:
         """Begin to check."""
@@ -43,6 +49,14 @@ class BackendWatch:
                     log.exception("the check of the backend failed")
             self._report(self._backend.problem)
             gevent.sleep(_CHECK_SECONDS)
+
+    def _count(self) -> None:
+        while True:
+            for each in self._backend.take_requests():
+                self._backend_metrics.ended(
+                    each.outcome, first_seconds=each.first_seconds, seconds=each.seconds, retries=each.retries
+                )
+            gevent.sleep(_COUNT_SECONDS)
 
     def _report(self, problem: str) -> None:
         if self._checks:

@@ -17,7 +17,7 @@
   {{- $quoted := regexQuoteMeta . | replace "\\{namespace\\}" "{namespace}" -}}
   {{- if and (eq $.field "issuers") (eq (len (splitList "/" .)) 2) -}}
     {{- $all = append $all (printf "cert-manager\\.io/%s" $quoted | replace "\\*" ".*") -}}
-  {{- else if ne $.field "prometheus" -}}
+  {{- else if not (has $.field (list "prometheus" "backends")) -}}
     {{- $all = append $all (replace "\\*" ".*" $quoted) -}}
   {{- else if eq . "*" -}}
     {{- $all = append $all ".*" -}}
@@ -32,6 +32,12 @@
 {{- end -}}
 {{- /* Matches nothing. */ -}}
 ^(?s:{{ join "|" $all | default "[^\\x00-\\x{10FFFF}]" }})$
+{{- end }}
+
+{{- /* CEL: a regular expression for URLs with a loopback, link-local, or numeric host. */ -}}
+{{- define "tts-operator.policy.local" -}}
+'(?i)^[a-z]+://(([^/:]*\\.)?localhost|0x[0-9a-f]+|[0-9]+|0\\.[0-9.]+|127\\.[0-9.]+|' +
+'169\\.254\\.[0-9.]+|\\[(::1?|fe[89ab][0-9a-f]:[^/]*|::ffff:[^/]*)\\])\\.?(:|/|$)'
 {{- end }}
 
 {{- /* The patterns in words. */ -}}

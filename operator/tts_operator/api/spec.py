@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from tts_operator.api.backend import Backend
 from tts_operator.api.jobs import Jobs
 from tts_operator.api.model import Model
 from tts_operator.api.monitoring import Monitoring
@@ -78,6 +79,19 @@ class Spec(ApiModel):
                 "rollout.maxSurge: 0, and rollout.maxUnavailable: 1, without autoscaling and with strategy Rolling",
             ),
             rule(
+                "!has(self.backend) || !has(self.backend.upstream) || self.model.engine == 'fastspeech2'",
+                "with backend.upstream, model.engine makes no sound: remove it",
+            ),
+            rule(
+                "!has(self.backend) || !has(self.backend.triton) || !has(self.backend.triton.repository)"
+                " || self.model.engine == 'fastspeech2'",
+                "backend.triton.repository has the bundled voice, not that of model.engine: remove one of them",
+            ),
+            rule(
+                "!has(self.backend) || !has(self.backend.upstream) || !has(self.model.voices)",
+                "the voices of an upstream are those of backend.upstream.voices: remove model.voices",
+            ),
+            rule(
                 "!has(self.rollout.speechCheck.texts) || self.rollout.speechCheck.texts.all(t,"
                 " size(t) <= self.server.maxInputCharacters)",
                 "a text in rollout.speechCheck.texts is longer than server.maxInputCharacters, so every pod would "
@@ -94,6 +108,9 @@ class Spec(ApiModel):
     }
 
     model: Model = Field(default_factory=Model)
+    backend: Backend | None = None
+    """Another server that makes the sound, such as Kokoro-FastAPI, vLLM-Omni, or Triton on GPUs. Default: the service's
+    own server makes it."""
     image: Image = Field(default_factory=Image)
     replicas: int = Field(DEFAULT_REPLICAS, ge=0, le=1000, json_schema_extra=INT32)
     """Number of pods. Three pods, one in each zone, survive the loss of a zone. Omit it if autoscaling is set."""

@@ -48,7 +48,7 @@ class Condition(ApiModel):
 
     type: str = Field(max_length=316, pattern=TYPE_PATTERN)
     """Always: Ready, Available, WorkloadReady. If the feature is used: ModelReady, RouteReady, CertificateReady,
-    AutoscalingReady, JobsReady. Only while True: Reconciling, Stalled, Paused."""
+    AutoscalingReady, BackendReady, JobsReady. Only while True: Reconciling, Stalled, Paused."""
     status: Literal["True", "False", "Unknown"]
     """True, False, or Unknown."""
     observed_generation: int = Field(ge=0, json_schema_extra=INT64)

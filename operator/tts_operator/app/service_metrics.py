@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from tts_operator.json_object import Json
 from tts_operator.objects import Pod
-from tts_operator.reconcile.observed.pods import is_candidate, is_ready, is_worker
+from tts_operator.reconcile.observed.pods import is_backend, is_candidate, is_ready, is_worker
 from tts_operator.reconcile.rollout.state import RolloutState
 from tts_operator.runtime import Store
 
@@ -46,7 +46,7 @@ class ServiceCollector(Collector):
         )
         pods = GaugeMetricFamily(
             "tts_operator_service_pods",
-            "Pods of a TTSService, by set (stable, candidate, or worker), zone, and whether they are ready.",
+            "Pods of a TTSService, by set (stable, candidate, worker, or backend), zone, and whether they are ready.",
             labels=["ttsservice", "set", "zone", "ready"],
         )
         info = GaugeMetricFamily(
@@ -105,6 +105,8 @@ class ServiceCollector(Collector):
 def _set(pod: Pod) -> str:
     if is_worker(pod):
         return "worker"
+    if is_backend(pod):
+        return "backend"
     return "candidate" if is_candidate(pod) else "stable"
 
 

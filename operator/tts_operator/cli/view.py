@@ -18,8 +18,12 @@ PROMOTE = f"{GROUP}/promote"
 ABORT = f"{GROUP}/abort"
 UNDO = f"{GROUP}/undo"
 CAUSE = f"{GROUP}/cause"
+WAS_STABLE = f"{GROUP}/was-stable"
+"""On a ControllerRevision: "true" if it was stable when a rollout of another one began."""
 CONTAINER = "server"
 """The model server's container in a pod template."""
+BACKEND, BACKEND_WRITER = "backend", "write-models"
+"""The container of a backend, and the init container that writes Triton's models."""
 SHOWN_MAX = 4000
 """Maximum characters of a message, a cause, or a name: whoever wrote it must not be able to flood a terminal."""
 
@@ -111,6 +115,8 @@ class Service:
     """How strictly pods are spread over zones (`status.zoneSpread`)."""
     failure: str
     """Why the newest failing pod fails; empty if none does."""
+    failure_reason: str
+    """The same in one word."""
     api_keys: SecretKey | None
     """Where the API keys are that clients must send; None: they need none."""
 
@@ -149,6 +155,8 @@ class Revision:
     cause: str
     inputs: Json
     template: Json
+    was_stable: bool
+    """Whether it was stable before another one was rolled out. An older operator does not tell."""
 
     @property
     def model(self) -> str:
@@ -200,6 +208,7 @@ def service(body: Json) -> Service:
         zones=status.get("readyZones"),
         spread=status.get("zoneSpread", ""),
         failure=_failure(status.get("lastFailure")),
+        failure_reason=one_line((status.get("lastFailure") or {}).get("reason", ""), SHOWN_MAX),
         api_keys=_secret_key(((spec.get("server") or {}).get("auth") or {}).get("apiKeysSecretRef")),
     )
 
@@ -211,13 +220,15 @@ def revisions(bodies: Iterable[Json]) -> list[Revision]:
 
 def _revision(body: Json) -> Revision:
     metadata, data = body["metadata"], body.get("data") or {}
+    annotations = metadata.get("annotations") or {}
     return Revision(
         name=metadata["name"],
         number=body["revision"],
         created=time_of(metadata.get("creationTimestamp")),
-        cause=one_line((metadata.get("annotations") or {}).get(CAUSE, ""), SHOWN_MAX),
+        cause=one_line(annotations.get(CAUSE, ""), SHOWN_MAX),
         inputs=data.get("inputs") or {},
         template=data.get("template") or {},
+        was_stable=annotations.get(WAS_STABLE) == "true",
     )
 
 

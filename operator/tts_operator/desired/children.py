@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 
 from tts_operator.api import TTSService
 from tts_operator.api.jobs import Workers
+from tts_operator.desired.backend import BackendScale, backends
 from tts_operator.desired.dashboard import dashboard
 from tts_operator.desired.deployment import candidate_deployment, deployment, initial_replicas
 from tts_operator.desired.horizontal_pod_autoscaler import horizontal_pod_autoscaler
 from tts_operator.desired.http_route import http_route
 from tts_operator.desired.ingress import canary_ingress, certificate, ingress, splits_by_weight
 from tts_operator.desired.monitoring import pod_monitor, prometheus_rule, worker_pod_monitor
+from tts_operator.desired.monitoring.pod_monitor import backend_pod_monitor
 from tts_operator.desired.network_policy import network_policy
 from tts_operator.desired.persistent_volume_claim import jobs_claim, persistent_volume_claim
 from tts_operator.desired.pod_disruption_budget import pod_disruption_budget, worker_disruption_budget
@@ -59,7 +61,11 @@ def children(
 
 
 def children_of(
-    service: TTSService, workloads: DesiredWorkloads, defaults: Defaults, worker_scale: WorkerScale
+    service: TTSService,
+    workloads: DesiredWorkloads,
+    defaults: Defaults,
+    worker_scale: WorkerScale,
+    backend_scale: BackendScale | None = None,
 ) -> list[Json]:
     """Return the manifests of all children. Dependencies come first: pods need the ServiceAccount and the claim."""
     candidate = workloads.candidate
@@ -71,6 +77,7 @@ def children_of(
         *(each.manifest(service) for each in revisions.values() if each.recorded),
         *_claim(service, revisions.values()),
         *_jobs_claim(service, revisions.values()),
+        *backends(service, workloads.backends, backend_scale or BackendScale()),
         service_(service, workloads.traffic),
         pod_disruption_budget(service),
         *(_of_candidate(service, candidate) if candidate else ()),
@@ -137,8 +144,15 @@ def _optional_children(service: TTSService, workloads: DesiredWorkloads, default
             yield certificate(service, spec.ingress.host, tls.issuer_ref)
     if spec.gateway is not None:
         yield http_route(service, spec.gateway, weight=workloads.weight)
+    yield from _monitoring(service, defaults)
+
+
+def _monitoring(service: TTSService, defaults: Defaults) -> Iterator[Json]:
+    spec = service.spec
     if spec.monitoring.pod_monitor.enabled:
         yield pod_monitor(service)
+        if spec.backend is not None and (monitor := backend_pod_monitor(service, spec.backend)) is not None:
+            yield monitor
     if spec.monitoring.prometheus_rule.enabled:
         yield prometheus_rule(service, defaults.runbooks)
     if spec.monitoring.dashboard.enabled:

@@ -12,6 +12,12 @@ NODE_UNREACHABLE = "NodeUnreachable"
 """Reason of a Ready condition that the operator sets on a pod whose node does not respond."""
 SERVER, CANDIDATE, WORKER = "tts-server", "tts-server-candidate", "tts-server-worker"
 """Name labels of stable pods, of candidate pods, and of workers, which serve no clients."""
+BACKEND = "tts-backend"
+"""Name label of the pods of a separate backend, which only the other pods ask."""
+BACKEND_LABEL = "tts-operator.io/backend"
+"""On the pods of a separate backend, and on those that ask it: what tells it from other backends of the service."""
+_NAME_PART = 45
+"""How much of a service's name the names of its backends contain. A Service's has at most 63 characters."""
 WORKER_SUFFIX = "-worker"
 """What the names of objects for the workers of jobs end with."""
 _PART_OF = "tts-operator"
@@ -42,20 +48,35 @@ def worker_name(service: TTSService) -> str:
     return f"{service.name}{WORKER_SUFFIX}"
 
 
+def backend_labels(service: TTSService) -> dict[str, str]:
+    """The labels that select all pods of separate backends."""
+    return {NAME_LABEL: BACKEND, INSTANCE_LABEL: service.name}
+
+
+def backend_name(service: TTSService, backend: str) -> str:
+    """The name of objects for one separate backend."""
+    return f"{service.name[:_NAME_PART]}-backend-{backend}"
+
+
+def all_backends_name(service: TTSService) -> str:
+    """The name of objects for all separate backends of a service."""
+    return f"{service.name}-backend"
+
+
 def jobs_claim_name(service: TTSService) -> str:
     """The name of the claim that holds jobs."""
     return f"{service.name}-jobs"
 
 
 def all_pods(service: TTSService) -> dict[str, str]:
-    """The labels that select stable pods, candidate pods, and workers."""
+    """The labels that select stable pods, candidate pods, workers, and the pods of separate backends."""
     return {INSTANCE_LABEL: service.name, MANAGED_BY_LABEL: MANAGED_BY}
 
 
 def serving_pods(service: TTSService) -> dict[str, str]:
     """The labels that select stable and candidate pods.
 
-    A Service cannot select by what a label is not. So what tells them from workers is a label that these lack.
+    A Service cannot select by what a label is not. So what tells them from others is a label that those lack.
     """
     return {**all_pods(service), PART_OF_LABEL: _PART_OF}
 

@@ -2,6 +2,9 @@
 
 from tts_operator.api import TTSService
 from tts_operator.desired.identity import (
+    BACKEND_LABEL,
+    backend_labels,
+    backend_name,
     candidate_labels,
     candidate_name,
     manifest,
@@ -33,6 +36,12 @@ def pod_disruption_budget(service: TTSService, *, of_candidate: bool = False) ->
 def worker_disruption_budget(service: TTSService) -> Json:
     """The budget of the workers: of all of them at once, one book would get none."""
     return _budget(service, {"maxUnavailable": 1}, worker_labels(service), name=worker_name(service))
+
+
+def backend_disruption_budget(service: TTSService, backend: str) -> Json:
+    """The budget of one separate backend."""
+    labels = {**backend_labels(service), BACKEND_LABEL: backend}
+    return _budget(service, {"maxUnavailable": 1}, labels, name=backend_name(service, backend))
 
 
 def _budget(service: TTSService, budget: Json, labels: dict[str, str], *, name: str | None) -> Json:

@@ -15,23 +15,32 @@ from typing import Any, TypeGuard
 from pydantic import ValidationError
 
 from tts_operator.api import Spec, TTSService
+from tts_operator.api.backend import Backend
 from tts_operator.api.model import Model
 from tts_operator.api.quantity import quantity
+from tts_operator.desired.backend import BackendPods, backend_pods
+from tts_operator.desired.backend_client import backend_client
 from tts_operator.desired.identity import manifest
+from tts_operator.desired.pod.backend import BackendClient
 from tts_operator.desired.pod.spread import in_force, resolved
-from tts_operator.desired.pod.template import pod_template
+from tts_operator.desired.pod.template import image_reference, pod_template
 from tts_operator.json_object import Json
 from tts_operator.keyring import Keyring
 from tts_operator.objects import RevisionData
 
-PARTS = {"model", "image", "resources", "server", "placement", "pod_template", "jobs"}
+PARTS = {"model", "backend", "image", "resources", "server", "placement", "pod_template", "jobs"}
 """The fields of the spec that affect the pods."""
-OTHER_PARTS = {"jobs": {"workers"}}
+OTHER_PARTS = {"jobs": {"workers"}, "backend": {"replicas", "autoscaling"}}
 """Fields inside them that do not: workers change without a rollout, because they serve no clients."""
 HASH_CHARACTERS = 10
 TEMPLATE_LABEL = "tts-operator.io/template-hash"
 CAUSE_ANNOTATION = "tts-operator.io/cause"
 CAUSE_MAX = 250
+WAS_STABLE_ANNOTATION = "tts-operator.io/was-stable"
+"""On a ControllerRevision: "true" if it was stable when a rollout of another one began.
+
+The status names the stable revision of now. So the mark costs one write for each rollout, and none before.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,18 +57,38 @@ class Revision:
     """The pod template."""
     cause: str = ""
     """Why it was created, for people."""
+    backend: BackendPods | None = None
+    """The pods of its separate backend; None if it has none."""
     spread: str = ""
     """How strictly its pods are spread over zones, as in `status.zoneSpread`; empty if unknown."""
+    was_stable: bool = False
+    """Whether it was stable when a rollout of another revision began. False too if an older operator began it."""
     recorded: bool = True
     """False: its ControllerRevision is gone, and it is only known from its Deployment."""
 
     @property
     def model(self) -> Model:
-        """The model that its pods load; the default one if the inputs are invalid."""
+        """The model that its pods load; the default one if the inputs are invalid. With a backend, that one's."""
         try:
-            return Model.model_validate(self.inputs.get("model", {}))
+            found = Model.model_validate(self.inputs.get("model", {}))
         except ValidationError:
             return Model()
+        theirs = self._name_at_backend
+        return found.model_copy(update={"name": theirs}) if theirs and not found.name else found
+
+    @property
+    def has_backend(self) -> bool:
+        """Whether a backend makes the sound."""
+        return isinstance(self.inputs.get("backend"), dict)
+
+    @property
+    def _name_at_backend(self) -> str:
+        """What the model behind an upstream is called; empty without one. Behind a Triton, it is that of the engine."""
+        backend = self.inputs.get("backend")
+        if not isinstance(backend, dict):
+            return ""
+        upstream = backend.get("upstream")
+        return str(upstream.get("model", "upstream")) if isinstance(upstream, dict) else ""
 
     @property
     def spec(self) -> Spec:
@@ -82,16 +111,26 @@ class Revision:
         """Drop what takes memory. Keeps enough to report the revision, and to recognize its pods."""
         labels = {TEMPLATE_LABEL: self.template_hash} if self.template_hash else {}
         model = {name: self.inputs[name] for name in ("model",) if name in self.inputs}
-        return replace(self, inputs=model, template={"metadata": {"labels": labels}})
+        if self.has_backend:
+            model["backend"] = {"upstream": {"model": self._name_at_backend}}
+        backend = replace(self.backend, template={}) if self.backend is not None else None
+        return replace(self, inputs=model, template={"metadata": {"labels": labels}}, backend=backend)
 
     def has_pods_of(self, other: "Revision") -> bool:
         """Whether both revisions have the same pods."""
         return self.template == other.template or self.template_hash == other.template_hash != ""
 
+    def once_stable(self) -> "Revision":
+        """The same, marked as having been stable."""
+        return replace(self, was_stable=True)
+
     def manifest(self, service: TTSService) -> Json:
         """The ControllerRevision (https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/)."""
         data = {"inputs": self.inputs, "template": self.template}
-        annotations = {CAUSE_ANNOTATION: self.cause} if self.cause else None
+        if self.backend is not None:
+            data["backend"] = self.backend.as_data()
+        annotations = {CAUSE_ANNOTATION: self.cause} if self.cause else {}
+        annotations |= {WAS_STABLE_ANNOTATION: "true"} if self.was_stable else {}
         return manifest(
             service,
             "apps/v1",
@@ -132,11 +171,27 @@ def wanted_revision(
     for each in sorted(revisions, key=lambda each: (each.name != stable, -each.number)):
         if _still_asked(each.inputs, asked):
             return replace(each, number=number, cause=cause)
-    template = _labelled(pod_template(service, default_image, resolved(service.spec, nodes), keyring))
+    client, backend = _backend(service, image_reference(service.spec.image, default_image))
+    template = _labelled(pod_template(service, default_image, resolved(service.spec, nodes), keyring, client))
     name = f"{service.name}-{_hash({'inputs': asked, 'template': template})}"
     return Revision(
-        name=name, number=number, inputs=asked, template=template, cause=cause, spread=in_force(asked, template)
+        name=name,
+        number=number,
+        inputs=asked,
+        template=template,
+        backend=backend,
+        cause=cause,
+        spread=in_force(asked, template),
     )
+
+
+def _backend(service: TTSService, server_image: str) -> tuple[BackendClient | None, BackendPods | None]:
+    """What the servers need to ask their backend, and the pods of a separate one."""
+    asked = service.spec.backend
+    if asked is None:
+        return None, None
+    pods = backend_pods(service, asked, server_image) if asked.is_separate else None
+    return backend_client(service, asked, server_image, pods), pods
 
 
 def inputs(service: TTSService) -> Json:
@@ -152,7 +207,23 @@ def _still_asked(recorded: Json, asked: Json) -> bool:
     it is in the inputs of their revisions. Applying such an object again without the field requests nothing new: its
     pods stay, strictly spread, until another field changes, or someone requests a refresh.
     """
+    if recorded == asked:
+        return True  # the common case, before a backend is parsed
+    recorded = _with_defaults_of_backend(recorded)
     return same_inputs(recorded, asked, _silent()) or same_inputs(recorded, _with_old_default(asked), _silent())
+
+
+def _with_defaults_of_backend(recorded: Json) -> Json:
+    """Add the defaults of fields that are newer than the revision: an empty spec has no backend to compare with."""
+    found = recorded.get("backend")
+    if not isinstance(found, dict):
+        return recorded
+    try:
+        backend = Backend.model_validate(found)
+    except ValidationError:
+        return recorded
+    dumped = backend.model_dump(exclude=OTHER_PARTS["backend"], by_alias=True, exclude_none=True, mode="json")
+    return {**recorded, "backend": dumped}
 
 
 def _with_old_default(asked: Json) -> Json:
@@ -248,13 +319,16 @@ def _holds_revision(data: Any) -> TypeGuard[RevisionData]:
 
 def _revision(body: Json) -> Revision:
     data: RevisionData = body["data"]
+    annotations = body["metadata"].get("annotations", {})
     return Revision(
         name=body["metadata"]["name"],
         number=body["revision"],
         inputs=data["inputs"],
         template=data["template"],
-        cause=body["metadata"].get("annotations", {}).get(CAUSE_ANNOTATION, ""),
+        backend=BackendPods.from_data(data.get("backend")),
+        cause=annotations.get(CAUSE_ANNOTATION, ""),
         spread=in_force(data["inputs"], data["template"]),
+        was_stable=annotations.get(WAS_STABLE_ANNOTATION) == "true",
     )
 
 

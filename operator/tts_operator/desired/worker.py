@@ -7,8 +7,8 @@ from tts_operator.api.jobs import Workers
 from tts_operator.desired.deployment import REVISION_ANNOTATION
 from tts_operator.desired.identity import PART_OF_LABEL, manifest, selector_labels, worker_labels, worker_name
 from tts_operator.desired.pod.jobs import as_work, has_workers
+from tts_operator.desired.pod.placement import PLACED, placed
 from tts_operator.desired.pod.spread import constraints
-from tts_operator.desired.pod.template import PLACED, placed
 from tts_operator.desired.revision import Revision
 from tts_operator.json_object import Json
 
@@ -68,7 +68,7 @@ def _template(service: TTSService, template: Json, workers: Workers) -> Json:
         pod = {**kept, **placed(workers.placement)}
         # Softly, unless the spec says otherwise: a worker that waits for a zone reads nothing.
         asked = workers.placement.zone_spread.when_unsatisfiable or "ScheduleAnyway"
-        spread = constraints(service, workers.placement.zone_spread, asked)
+        spread = constraints(selector_labels(service), workers.placement.zone_spread, asked)
     if isinstance(containers, list):  # podTemplate may contain anything
         pod = {**pod, "containers": [as_work(each, resources) for each in containers]}
     if isinstance(spread, list):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from tts_operator.desired.backend import BackendPods
 from tts_operator.desired.revision import Revision
 
 
@@ -50,6 +51,17 @@ class DesiredWorkloads:
     """The revision of the workers of jobs, if it is not that of the stable Deployment."""
     keep: tuple[Revision, ...] = ()
     """Other revisions to keep."""
+
+    @property
+    def running(self) -> tuple[Revision, ...]:
+        """The revisions whose pods are to run."""
+        candidate = (self.candidate.revision,) if self.candidate else ()
+        return (self.revision, *candidate, *((self.workers,) if self.workers else ()))
+
+    @property
+    def backends(self) -> list[BackendPods]:
+        """The separate backends that they ask."""
+        return [each.backend for each in self.running if each.backend is not None]
 
     @property
     def serving(self) -> Revision:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from tts_operator.desired.identity import INSTANCE_LABEL, NAME_LABEL, NODE_UNREACHABLE, WORKER
+from tts_operator.desired.identity import BACKEND, BACKEND_LABEL, INSTANCE_LABEL, NAME_LABEL, NODE_UNREACHABLE, WORKER
 from tts_operator.objects import Condition, Pod
 from tts_operator.runtime import version_of
 
@@ -62,6 +62,11 @@ def is_fenced(pod: Pod) -> bool:
     return _ready(pod).get("reason") == NODE_UNREACHABLE
 
 
+def is_backend(pod: Pod) -> bool:
+    """Whether a pod belongs to a separate backend."""
+    return pod["metadata"].get("labels", {}).get(NAME_LABEL) == BACKEND
+
+
 def is_ready(pod: Pod) -> bool:
     """Whether a pod receives traffic from its Service."""
     return _ready(pod).get("status") == "True"
@@ -86,7 +91,9 @@ def _sets(pods: Iterable[Pod]) -> Iterator[list[Pod]]:
         labels = pod["metadata"].get("labels", {})
         if labels.get(NAME_LABEL) == WORKER:
             continue  # no Service sends it anything
-        key = pod["metadata"]["namespace"], labels.get(INSTANCE_LABEL, ""), labels.get(NAME_LABEL, "")
+        # Each version of a separate backend has a Service of its own.
+        backend = labels.get(BACKEND_LABEL, "") if is_backend(pod) else ""
+        key = pod["metadata"]["namespace"], labels.get(INSTANCE_LABEL, ""), labels.get(NAME_LABEL, ""), backend
         found.setdefault(key, []).append(pod)
     return iter(found.values())
 

@@ -17,6 +17,7 @@ from tts_operator.desired.pod.template import PORT
 from tts_operator.fencing.choose import (
     FencingContext,
     contesting,
+    is_backend,
     is_fenced,
     is_ready,
     node_of,
@@ -354,7 +355,8 @@ def _is_kubelet(target: Target) -> bool:
 def targets_by_node(pods: Iterable[Pod]) -> dict[str, list[Target]]:
     """Return the targets on each node that has pods of TTSServices: the pods, then the kubelet.
 
-    Pods come first, because clients use them too, and because a kubelet logs connections without a request.
+    Pods come first, because clients use them too, and because a kubelet logs connections without a request. Pods of
+    separate backends are no targets: they have other ports, and may let only servers in.
     """
     found: dict[str, dict[str, list[str]]] = {}
     hosts: dict[str, str] = {}
@@ -363,9 +365,12 @@ def targets_by_node(pods: Iterable[Pod]) -> dict[str, list[Target]]:
         if not node or "deletionTimestamp" in pod["metadata"] or not (is_ready(pod) or is_fenced(pod)):
             continue
         if status.get("podIP"):
-            found.setdefault(node, {}).setdefault(namespace, []).append(status["podIP"])
+            addresses = found.setdefault(node, {}).setdefault(namespace, [])
+            if not is_backend(pod):
+                addresses.append(status["podIP"])
             hosts[node] = status.get("hostIP") or hosts.get(node, "")
-    return {node: _targets(by_namespace, hosts[node]) for node, by_namespace in found.items()}
+    targets = {node: _targets(by_namespace, hosts[node]) for node, by_namespace in found.items()}
+    return {node: each for node, each in targets.items() if each}
 
 
 def _targets(by_namespace: Mapping[str, list[str]], host: str) -> list[Target]:

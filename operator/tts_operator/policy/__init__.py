@@ -9,6 +9,7 @@ from tts_operator.policy.bounds import Bounds, Violation, message
 from tts_operator.policy.fields import spec_violations
 from tts_operator.policy.images import repository
 from tts_operator.policy.model import Policy, PolicyError, load
+from tts_operator.policy.origins import origins_in
 from tts_operator.policy.shape import misshapen
 from tts_operator.policy.template import template_violations
 
@@ -21,6 +22,7 @@ __all__ = [
     "load",
     "message",
     "misshapen",
+    "origins_in",
     "repository",
     "spec_violations",
     "template_violations",

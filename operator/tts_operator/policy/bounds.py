@@ -36,6 +36,7 @@ class Bounds:
     prometheus: tuple[str, ...]
     kafka_brokers: tuple[str, ...]
     s3_endpoints: tuple[str, ...]
+    backends: tuple[str, ...]
     webhook_hosts: tuple[str, ...]
 
     def has_image(self, reference: str) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from tts_operator.api import Spec
 from tts_operator.api.network import IssuerReference
 from tts_operator.policy.addresses import is_allowed, problem
+from tts_operator.policy.backend import backend_violations
 from tts_operator.policy.bounds import Bounds, Violation, allowed, refused, shown
 from tts_operator.policy.jobs import jobs_violations
 from tts_operator.policy.patterns import any_matches
@@ -20,6 +21,7 @@ def spec_violations(spec: Spec, bounds: Bounds) -> list[Violation]:
         *_gateway(spec, bounds),
         *_prometheus(spec, bounds),
         *jobs_violations(spec, bounds),
+        *backend_violations(spec, bounds),
     ]
 
 

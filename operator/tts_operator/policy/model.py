@@ -80,6 +80,8 @@ class Rules(_Model):
     """HOST:PORT. Pods connect to them, and never to loopback and link-local addresses."""
     s3_endpoints: Patterns = ("*",)
     """SCHEME://HOST[:PORT], likewise. That of AWS is https://s3.REGION.amazonaws.com."""
+    backends: Patterns = ("*",)
+    """SCHEME://HOST[:PORT][/PATH] of backends that the operator does not run. Pods connect to them, likewise."""
     webhook_hosts: Patterns = ("*",)
     """Hosts, which may be wildcards themselves. Pods never send messages to addresses inside the network."""
 
@@ -101,6 +103,7 @@ class Overrides(_Model):
     prometheus: Patterns = ()
     kafka_brokers: Patterns = ()
     s3_endpoints: Patterns = ()
+    backends: Patterns = ()
     webhook_hosts: Patterns = ()
 
     @cached_property

@@ -13,7 +13,9 @@ from tts_operator.policy.bounds import shown, word
 
 CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 HOST = ("hostNetwork", "hostPID", "hostIPC")
-VOLUMES = ("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret")
+VOLUMES = (
+    "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret",
+)  # fmt: skip
 CAPABILITY = "NET_BIND_SERVICE"
 PROFILES = ("RuntimeDefault", "Localhost")
 SELINUX_TYPES = ("container_t", "container_init_t", "container_kvm_t", "container_engine_t")

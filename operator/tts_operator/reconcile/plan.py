@@ -23,7 +23,12 @@ from tts_operator.reconcile.children.pruning import outdated
 from tts_operator.reconcile.compliance import of_others, of_spec, of_spec_revision
 from tts_operator.reconcile.observed.snapshot import Observed, address
 from tts_operator.reconcile.rollout.decision import RolloutDecision, decide_rollout
-from tts_operator.reconcile.rollout.replicas import leave_to_autoscaler, scaled_deployments, worker_scale
+from tts_operator.reconcile.rollout.replicas import (
+    backend_scale,
+    leave_to_autoscaler,
+    scaled_deployments,
+    worker_scale,
+)
 from tts_operator.reconcile.rollout.state import RolloutState
 
 
@@ -96,7 +101,8 @@ def compare(
         return Plan()
     if isinstance(decision, NotAllowed):
         return Plan(not_allowed=decision)
-    desired = children_of(service, decision.workloads, defaults, worker_scale(service, observed))
+    scales = worker_scale(service, observed), backend_scale(service, observed, decision.workloads.backends)
+    desired = children_of(service, decision.workloads, defaults, *scales)
     deployments = [manifest for manifest in desired if manifest["kind"] == DEPLOYMENTS.kind]
     workers = [manifest for manifest in deployments if manifest["metadata"]["name"] == worker_name(service)]
     servers = [manifest for manifest in deployments if manifest not in workers]

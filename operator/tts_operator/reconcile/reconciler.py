@@ -24,7 +24,7 @@ from tts_operator.reconcile.analysis.runner import AnalysisRunner
 from tts_operator.reconcile.children.applier import ChildApplier
 from tts_operator.reconcile.children.changes import Applied, Changes
 from tts_operator.reconcile.compliance import of_spec, of_spec_revision
-from tts_operator.reconcile.observed.pods import is_worker
+from tts_operator.reconcile.observed.pods import is_backend, is_worker
 from tts_operator.reconcile.observed.snapshot import Address, Observed, address
 from tts_operator.reconcile.observed.trimming import is_unseen, whole
 from tts_operator.reconcile.plan import Plan, compare, decide
@@ -220,8 +220,9 @@ class Reconciler:
         pods = cast("list[Pod]", self._pods.of(key))
         return Observed(
             children=self._kept(key),
-            pods=[pod for pod in pods if not is_worker(pod)],
+            pods=[pod for pod in pods if not is_worker(pod) and not is_backend(pod)],
             workers=[pod for pod in pods if is_worker(pod)],
+            backends=[pod for pod in pods if is_backend(pod)],
             zones=self._zones,
             nodes=self._nodes,
             unserved=_unserved(tuple(map(self._served, OPTIONAL))),

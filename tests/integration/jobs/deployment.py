@@ -20,6 +20,7 @@ from tests.integration.server.conftest import (
     ROOT,
     STOP_SECONDS,
     Server,
+    free_port,
     running,
     wait_until,
     wait_until_ready,
@@ -84,7 +85,7 @@ class Deployment:
         """Start a process, for the first time or again, without waiting for it."""
         process = self.processes.get(name)
         if process is None:
-            [port] = local.free_ports(1)
+            port = free_port()
             spoken = self.folder / f"{name}.spoken"
             spoken.touch()
             instance = {} if name == SERVER else {"TTS_KAFKA_INSTANCE": name}

@@ -20,6 +20,12 @@ POLICY: Json = {
     "prometheus": ["http://prometheus.monitoring.svc:9090", "http://*.metrics.svc:9090/p/*"],
     "kafkaBrokers": ["kafka.{namespace}:*"],
     "s3Endpoints": ["https://s3.eu-*.amazonaws.com", "https://minio.{namespace}:9000"],
+    "backends": [
+        "http://*.{namespace}.svc:8880/*",
+        "grpc://triton.{namespace}:*",
+        "https://speech.example.com/v1",
+        "https://*.example.net/v1*",
+    ],
     "webhookHosts": ["*.{namespace}.example.com"],
     "namespaces": {
         OPEN: {
@@ -28,12 +34,12 @@ POLICY: Json = {
                 field: ["*"]
                 for field in (
                     "images", "hosts", "ingressAnnotations", "serviceAnnotations", "serviceTypes", "priorityClasses",
-                    "issuers", "prometheus", "kafkaBrokers", "s3Endpoints", "webhookHosts",
+                    "issuers", "prometheus", "kafkaBrokers", "s3Endpoints", "backends", "webhookHosts",
                 )
             },
         },
         SHOWN: {
-            "images": ["{serverImage}", "registry.example.com/*"],
+            "images": ["{serverImage}", "registry.example.com/*", "ghcr.io/*", "docker.io/vllm/*"],
             "hosts": ["speech.example.com"],
             "serviceAnnotations": [
                 "service.beta.kubernetes.io/aws-load-balancer-scheme",
@@ -84,6 +90,31 @@ def jobs(*, broker: str = f"kafka.{BANK}:9093", hook: str = f"a.{BANK}.example.c
     bucket = {"bucket": "books", "credentialsSecretRef": {"name": "books"}, "region": "eu-west-1", **more}
     kafka = {"bootstrapServers": [f"kafka.{BANK}:9092", broker]}
     return {"jobs": {"storage": {"s3": bucket}, "kafka": kafka, "webhooks": {"hosts": [hook]}, **workers}}
+
+
+OWN = "registry.example/bank/kokoro:v1"
+
+
+def upstream(*, image: str = OWN, **fields: Any) -> Json:
+    """A backend with this image."""
+    return {"backend": {"upstream": {"voices": [{"name": "a"}], "container": {"image": image}}, **fields}}
+
+
+def elsewhere(url: str) -> Json:
+    """A backend at a URL."""
+    if url.startswith("grpc"):
+        return {"backend": {"triton": {"url": url}}}
+    return {"backend": {"upstream": {"voices": [{"name": "a"}], "url": url}}}
+
+
+def separate(**fields: Any) -> Json:
+    """A separate backend with this placement."""
+    return upstream(mode="Separate", placement=fields)
+
+
+def files(image: str) -> list[Json]:
+    """A volume of a backend with the files of an image."""
+    return [{"name": "weights", "image": {"reference": image}}]
 
 
 OTHER_ACCOUNT = "serviceAccountName other than narrator"
@@ -152,7 +183,7 @@ ATTACKS: list[tuple[str, Json, str]] = [
     ("image of the server", container(image="evil.example:5000/x:v1@sha256:00"), "evil.example:5000/x is not allowed"),
     ("image of a sidecar", pod(containers=[{"name": "miner", "image": "miner"}]), "miner is not allowed"),
     ("image of an init container", pod(initContainers=[{"name": "a", "image": "miner:v1"}]), "miner is not allowed"),
-    ("image of a volume", volume(image={"reference": "miner:v1"}), "a volume of type image is not allowed"),
+    ("image of a volume", volume(image={"reference": "miner:v1"}), "miner is not allowed"),
     ("image that is a number", container(image=5), "what is no text is not allowed"),
     ("host of another", {"ingress": {"host": "speech.books.example.com"}}, "speech.books.example.com is not allowed"),
     ("all hosts", {"ingress": {}}, "none, which is all names, is not allowed"),
@@ -194,6 +225,25 @@ ATTACKS: list[tuple[str, Json, str]] = [
         jobs(workers={"placement": {"priorityClassName": "system-node-critical"}}),
         "priorityClassName system-node-critical is not allowed",
     ),
+    (
+        "image of a backend",
+        upstream(image="evil.example/kokoro:v1"),
+        "spec.backend, spec.podTemplate: evil.example/kokoro is not allowed",
+    ),
+    ("image of a separate backend", upstream(image="evil.example/a@sha256:00", mode="Separate"), "evil.example/a is"),
+    ("image of a Triton", {"backend": {"triton": {"container": {"image": "miner"}}}}, "miner is not allowed"),
+    ("image of a backend's volume", upstream(volumes=files("evil.example:5000/a:v1")), "evil.example:5000/a is not"),
+    ("image of a separate backend's volume", upstream(mode="Separate", volumes=files("miner")), "miner is not"),
+    ("backend of another", elsewhere("http://kokoro.books.svc:8880/v1"), "http://kokoro.books.svc:8880/v1 is not"),
+    ("host of a backend in the path", elsewhere("https://evil/.example.net/v1"), "is not allowed; allowed: http:"),
+    ("another path", elsewhere("https://speech.example.com/v2"), "https://speech.example.com/v2 is not allowed"),
+    ("Triton of another", elsewhere("grpc://triton.books:8001"), "grpc://triton.books:8001 is not allowed"),
+    ("priority class of a backend", separate(priorityClassName="high"), "high is not allowed; allowed: tenant-*."),
+    (
+        "system priority, by a backend",
+        separate(priorityClassName="system-node-critical"),
+        "priorityClassName system-node-critical is not allowed",
+    ),
     ("another Prometheus", prometheus("http://evil.example:9090"), "http://evil.example:9090 is not allowed"),
     (
         "another port",
@@ -209,6 +259,12 @@ LOOPBACK = [
     "http://localhost:9090", "http://x.localhost", "http://127.0.0.1/", "http://127.1", "http://2130706433:80",
     "http://0x7f000001/", "http://0.0.0.0", "http://[::1]:9090", "http://[::]", "http://[::ffff:127.0.0.1]/",
     "https://169.254.169.254/latest", "http://[fe80::1]", "http://LOCALHOST.",
+]  # fmt: skip
+LOOPBACK_BACKENDS = [
+    "http://localhost:8880/v1", "http://x.localhost/v1", "http://127.0.0.1:8880", "http://127.1", "http://2130706433:80",
+    "http://[::1]:8880/v1", "http://[::ffff:127.0.0.1]/", "https://169.254.169.254/latest", "http://LOCALHOST/v1",
+    "grpc://localhost:8001", "grpc://127.0.0.1:8001", "grpc://[::1]:8001", "grpc://169.254.169.254:80", "grpc://0:8001",
+    "grpcs://localhost:8001",
 ]  # fmt: skip
 FINE: list[tuple[str, Json]] = [
     ("defaults", {}),
@@ -254,6 +310,17 @@ FINE: list[tuple[str, Json]] = [
     ("jobs", jobs()),
     ("jobs in S3 of its own", jobs(endpoint=f"https://minio.{BANK}:9000", hook=f"*.{BANK}.example.com")),
     ("workers", jobs(workers={"placement": {"priorityClassName": "tenant-low"}})),
+    ("backend", upstream()),
+    ("separate backend", separate(priorityClassName="tenant-low", nodeSelector={"gpu": "yes"})),
+    ("files of an image", upstream(volumes=files("registry.example/bank/weights@sha256:" + "a" * 64))),
+    ("image volume", volume(image={"reference": "registry.example/bank/weights:v1"})),
+    ("other volumes", upstream(volumes=[{"name": "a", "emptyDir": {}}], mode="Separate")),
+    ("Triton with the bundled voice", {"backend": {"triton": {"container": {"image": OWN}, "repository": {}}}}),
+    ("own backend", elsewhere(f"http://kokoro.{BANK}.svc:8880/v1")),
+    ("own backend, in capitals", elsewhere(f"http://Kokoro.{BANK}.SVC:8880/v1")),
+    ("own Triton", elsewhere(f"grpc://triton.{BANK}:8001")),
+    ("backend of a pattern", elsewhere("https://a.example.net/v1/b")),
+    ("backend of all", elsewhere("https://speech.example.com/v1")),
     (
         "jobs in a volume",
         {"jobs": {"storage": {"persistentVolumeClaim": {}}, "kafka": {"bootstrapServers": ["kafka.admission-bank:9"]}}},

@@ -59,6 +59,12 @@ def lexicon(pod: str, values: str, job: str = JOB) -> dict[str, str]:
     return {f'tts_lexicon_last_reload_successful{{job="{job}",pod="{pod}"}}': values}
 
 
+def backend(pod: str, values: str, *, loaded: str = "8x120", job: str = JOB) -> dict[str, str]:
+    """A pod whose engine has a backend. It sets the time that its model took to load once it has loaded it."""
+    labels = f'job="{job}",pod="{pod}"'
+    return {f"tts_backend_ready{{{labels}}}": values, f"tts_model_load_seconds{{{labels}}}": loaded}
+
+
 def failures(values: str, job: str = WORKER) -> dict[str, str]:
     """The counter of a worker whose storage fails."""
     return {f'tts_job_storage_failures_total{{job="{job}",pod="w"}}': values}
@@ -82,6 +88,7 @@ def healthy(steps: int = HOUR) -> dict[str, str]:
         **requests(steps, s200=100, s400=20, s429=20, s499=20),
         **first_audio(within=100, beyond=0, steps=steps),
         **lexicon("a", steady(1, steps)),
+        **backend("a", steady(1, steps), loaded=steady(8, steps)),
         **waiting(steady(60, steps)),
         **segments(counting(1, steps)),
         **failures(steady(0, steps)),
@@ -282,6 +289,23 @@ SCENARIOS = [
     Scenario(name="a wrong lexicon for two minutes", series=lexicon("b", "1x56 0x64")),
     Scenario(name="a lexicon that was corrected", series=lexicon("b", "0x56 1x64")),
     Scenario(name="another service's lexicon", series=lexicon("b", steady(0), job="speech/other")),
+    # The backend
+    Scenario(
+        name="the backend of one pod is away",
+        series=backend("b", "1x40 0x80"),
+        firing={"TTSServiceBackendUnavailable": ""},
+        value="1",
+    ),
+    Scenario(
+        name="the backend is away from both pods",
+        series=backend("a", "1x40 0x80") | backend("b", "1x40 0x80"),
+        firing={"TTSServiceBackendUnavailable": ""},
+        value="2",
+    ),
+    Scenario(name="a backend that is away for two minutes", series=backend("b", "1x56 0x64")),
+    Scenario(name="a backend that is back", series=backend("b", "0x56 1x64")),
+    Scenario(name="a pod that waits for its backend to load a model", series=backend("b", steady(0), loaded=steady(0))),
+    Scenario(name="another service's backend", series=backend("b", steady(0), job="speech/other")),
     # Jobs
     Scenario(
         name="workers that do nothing",

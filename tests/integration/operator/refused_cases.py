@@ -30,6 +30,104 @@ def bucket(**fields: Any) -> dict[str, Any]:
     return jobs(storage={"s3": {**BUCKET["s3"], **fields}})
 
 
+RUNS = {"image": "registry.example.com/kokoro:v1"}
+"""A container of a backend."""
+
+
+def upstream(*, container: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+    """A spec with an upstream that the operator runs."""
+    return {"backend": {"upstream": {"voices": [{"name": "a"}], "container": {**RUNS, **(container or {})}}, **fields}}
+
+
+def elsewhere(**fields: Any) -> dict[str, Any]:
+    """A spec with an upstream at a URL."""
+    return {"backend": {"upstream": {"voices": [{"name": "a"}], "url": "http://kokoro:8880/v1", **fields}}}
+
+
+def triton(**fields: Any) -> dict[str, Any]:
+    """A spec with a Triton."""
+    return {"backend": {"triton": fields}}
+
+
+SCALED = {"metrics": [{"type": "Resource", "resource": {"name": "memory", "target": {"type": "Utilization"}}}]}
+BAD_BACKENDS = [
+    ({"backend": {}}, "set either backend.upstream, a server with OpenAI's speech API, or backend.triton"),
+    (
+        {"backend": {**upstream()["backend"], **triton(container=RUNS)["backend"]}},
+        "set either backend.upstream, a server",
+    ),
+    ({"backend": {"upstream": {"voices": [{"name": "a"}]}}}, "set either backend.upstream.container, which"),
+    (elsewhere(container=RUNS), "set either backend.upstream.container, which"),
+    (elsewhere(voices=[]), "spec.backend.upstream.voices"),
+    (elsewhere(voices=[{"name": "a"}, {"name": "a"}]), "duplicate"),
+    (elsewhere(voices=[{"name": "a", "language": "Chinese!"}]), "language"),
+    (elsewhere(url="kokoro:8880"), "spec.backend.upstream.url"),
+    (elsewhere(url="http://me:secret@kokoro/v1"), "spec.backend.upstream.url"),
+    (elsewhere(url="http://kokoro/v1?key=1"), "spec.backend.upstream.url"),
+    (elsewhere(caSecretRef={"name": "ca", "key": "ca.crt"}), "needs a backend.upstream.url that begins with https://"),
+    (elsewhere(readinessPath="health"), "spec.backend.upstream.readinessPath"),
+    (elsewhere(responseFormat="mp3"), "supported values"),
+    (elsewhere(sampleRate=4000), "should be greater than or equal to 8000"),
+    (elsewhere(maxConcurrentRequests=0), "should be greater than or equal to 1"),
+    (elsewhere(model="$(HOME)"), "spec.backend.upstream.model"),
+    (elsewhere(revision="a b"), "spec.backend.upstream.revision"),
+    ({**elsewhere(), "model": {"voices": ["a"]}}, "the voices of an upstream are those of backend.upstream.voices"),
+    (
+        {**elsewhere(), "model": {"engine": "modelscope", "name": "a", "revision": "1"}},
+        "with backend.upstream, model.engine makes no sound",
+    ),
+    (
+        {**triton(container=RUNS, repository={}), "model": {"engine": "modelscope", "name": "a", "revision": "1"}},
+        "backend.triton.repository has the bundled voice",
+    ),
+    (triton(url="grpc://triton:8001", caSecretRef={"name": "ca", "key": "a"}), "a backend.triton.url that begins with"),
+    (triton(url="grpc://t:1", apiKeySecretRef={"name": "key", "key": "a"}), "or everyone could read the key"),
+    (triton(url="grpcs://t:1", apiKeyHeader="A: b"), "spec.backend.triton.apiKeyHeader"),
+    ({"backend": {"mode": "Separate", **elsewhere()["backend"]}}, "backend.mode Separate needs a container"),
+    ({"backend": {"volumes": [{"name": "a", "emptyDir": {}}], **elsewhere()["backend"]}}, "need a container"),
+    (triton(), "set either backend.triton.container, which"),
+    (triton(url="http://triton:8000"), "spec.backend.triton.url"),
+    (triton(url="grpc://triton:8001", repository={}), "backend.triton.repository needs backend.triton.container"),
+    (triton(container=RUNS, repository={"maxBatchSize": 0}), "should be greater than or equal to 1"),
+    (
+        {
+            "backend": {
+                "volumes": [{"name": "a", "emptyDir": {}}],
+                "triton": {
+                    "container": {**RUNS, "volumeMounts": [{"name": "a", "mountPath": "/models"}]},
+                    "repository": {},
+                },
+            }
+        },
+        "backend.triton.repository is mounted at /models",
+    ),
+    (triton(container=RUNS, acousticModel="../secret"), "spec.backend.triton.acousticModel"),
+    (upstream(replicas=2), "need backend.mode: Separate. A sidecar runs in each pod"),
+    (
+        upstream(mode="Separate", replicas=2, autoscaling=SCALED),
+        "backend.replicas and backend.autoscaling are mutually",
+    ),
+    (upstream(mode="Separate", autoscaling={}), "spec.backend.autoscaling.metrics: required value"),
+    (
+        upstream(mode="Separate", autoscaling={**SCALED, "minReplicas": 5, "maxReplicas": 4}),
+        "backend.autoscaling.minReplicas must not exceed",
+    ),
+    (upstream(container={"port": 7860}), "port 7860 of the pod is that of the service's own server"),
+    (upstream(container={"port": 70000}), "should be less than or equal to 65535"),
+    (upstream(container={"image": "a b"}), "spec.backend.upstream.container.image"),
+    (upstream(container={"runAsUser": 0}), "should be greater than or equal to 1"),
+    (upstream(container={"volumeMounts": [{"name": "a", "mountPath": "/a"}]}), "must be one of backend.volumes"),
+    (upstream(container={"volumeMounts": [{"name": "a", "mountPath": "a"}]}), "mountPath"),
+    (upstream(container={"resources": {"claims": [{"name": "a"}]}}), "must be one of backend.resourceClaims"),
+    (upstream(container={"resources": {"limits": {"nvidia.com/gpu": -1}}}), "nvidia.com/gpu"),
+    (upstream(container={"env": [{"name": "A", "value": "1", "valueFrom": {}}]}), "either a value or valueFrom"),
+    (upstream(container={"env": [{"name": "A", "valueFrom": {}}]}), "needs either secretKeyRef or configMapKeyRef"),
+    (upstream(container={"securityContext": {"privileged": True}}), "field not declared in schema"),
+    (upstream(volumes=[{"name": "a"}]), "exactly one of persistentVolumeClaim, image, or emptyDir"),
+    (upstream(volumes=[{"name": "a", "hostPath": {"path": "/"}}]), "field not declared in schema"),
+    (upstream(resourceClaims=[{"name": "gpu"}]), "has either resourceClaimName, which all pods share, or"),
+]
+
 BAD = [
     ({"replica": 3}, "field not declared in schema"),
     ({"replicas": -1}, "should be greater than or equal to 0"),

@@ -1,4 +1,7 @@
-"""A service under load: servers and a worker as processes, with Redis, Kafka and S3, and clients of every kind."""
+"""A service under load: servers and a worker as processes, with Redis, Kafka and S3, and clients of every kind.
+
+One of the servers is a front of another one, so that there is a backend.
+"""
 
 from __future__ import annotations
 
@@ -125,10 +128,21 @@ def speaking(kafka: local.Kafka, s3: local.S3, cache: Path, folder: Path, servic
         deployment.begin(SERVER, **settings)
         deployment.begin(WORKER)
         more = {**settings, "TTS_THREADS": "1", "PYTHONPATH": str(ROOT), "TTS_API_KEYS": json.dumps(keys)}
-        with running(cache, program=failing.__file__, **more) as candidate:
+        front = {
+            "TTS_ENGINE": "upstream",
+            "TTS_UPSTREAM_URL": deployment.server(SERVER).url,
+            "TTS_UPSTREAM_MODEL": "fastspeech2",
+            "TTS_UPSTREAM_VOICES": "baker",
+            "TTS_THREADS": "1",
+        }
+        with (
+            running(cache, program=failing.__file__, **more) as candidate,
+            running(cache, **front) as fronting,
+        ):
             pods = [
                 Pod(deployment.server(SERVER), f"{service}-6c8f9d7b5-x2k4p", service),
                 Pod(candidate, f"{service}-candidate-7d9c5b6f4-q8w7z", service, key=KEYS["web-shop"]),
+                Pod(fronting, f"{service}-candidate-7d9c5b6f4-t5r9c", service),
                 Pod(deployment.server(WORKER), f"{service}-worker-5f7d8c9b6-m3n5t", f"{service}-worker"),
             ]
             for pod in pods:

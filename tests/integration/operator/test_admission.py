@@ -18,6 +18,7 @@ from tests.integration.operator.admission_cases import (
     BANK,
     FINE,
     LOOPBACK,
+    LOOPBACK_BACKENDS,
     NGINX,
     ODD,
     ODD_ATTACKS,
@@ -25,14 +26,16 @@ from tests.integration.operator.admission_cases import (
     PATIENCE,
     POLICY,
     SHOWN,
+    elsewhere,
     ingress,
     pod,
     prometheus,
+    upstream,
     volume,
 )
-from tests.integration.operator.test_examples import EXAMPLES
 from tests.integration.operator.test_install import run
 from tests.integration.operator.world import AdminClient, access
+from tests.unit.examples.files import EXAMPLES, NAMES
 from tts_operator.api import KIND
 from tts_operator.json_object import Json
 from tts_operator.kube.connection import Connection
@@ -128,6 +131,11 @@ async def test_no_policy_lets_the_operator_ask_itself_or_its_node(client: AdminC
     assert "a loopback or link-local host is never allowed" in await refusal(client, OPEN, prometheus(url))
 
 
+@pytest.mark.parametrize("url", LOOPBACK_BACKENDS)
+async def test_no_policy_lets_a_pod_ask_itself_or_its_node(client: AdminClient, url: str) -> None:
+    assert "write container instead" in await refusal(client, OPEN, elsewhere(url))
+
+
 @pytest.mark.parametrize("spec", [spec for _, spec in FINE], ids=[name for name, _ in FINE])
 async def test_what_is_allowed_passes(client: AdminClient, spec: Json) -> None:
     await apply(client, BANK, spec)
@@ -147,6 +155,8 @@ async def test_what_no_pod_can_be_passes(client: AdminClient, spec: Json) -> Non
         {"ingress": {"annotations": {f"{NGINX}/server-snippet": "x"}}},
         {"service": {"type": "LoadBalancer", "annotations": {"a": "b"}}},
         prometheus("https://evil.example/"),
+        upstream(image="evil.example/kokoro"),
+        elsewhere("https://evil.example/v1"),
     ],
     ids=str,
 )
@@ -155,7 +165,7 @@ async def test_a_namespace_has_its_own_rules(client: AdminClient, spec: Json) ->
     await refusal(client, BANK, spec)
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+@pytest.mark.parametrize("example", EXAMPLES, ids=NAMES)
 def test_an_example_passes_where_its_needs_are_allowed(bounded: Product, example: Path) -> None:
     said = bounded.kubectl("-n", SHOWN, "apply", "--dry-run=server", "-f", str(example))
     assert "ttsservice.tts-operator.io" in said

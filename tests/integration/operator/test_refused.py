@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from devcluster.errors import DevclusterError
-from tests.integration.operator.refused_cases import BAD, HUB, LONG, ONE_NODE, bucket, canary, jobs
+from tests.integration.operator.refused_cases import BAD, BAD_BACKENDS, HUB, LONG, ONE_NODE, bucket, canary, jobs
 from tests.integration.operator.world import World
 from tts_operator.api.object_schema import schema
 from tts_operator.kube.errors import ApiError
 
+GOLDEN = Path(__file__).parents[2] / "unit/operator/golden/specs"
 CLAIM = {"size": "5Gi"}
 """A volume for jobs."""
 JOBS_CHANGES = [
@@ -26,7 +29,7 @@ CHANGES = [
 ]
 
 
-@pytest.mark.parametrize("spec, message", BAD, ids=[str(spec) for spec, _ in BAD])
+@pytest.mark.parametrize("spec, message", [*BAD, *BAD_BACKENDS], ids=str)
 async def test_a_bad_spec_is_refused(world: World, spec: dict[str, Any], message: str) -> None:
     with pytest.raises(ApiError) as caught:
         await world.apply("narrator", spec)
@@ -44,6 +47,11 @@ async def test_a_bad_spec_is_refused(world: World, spec: dict[str, Any], message
 )
 async def test_a_large_share_is_taken_where_no_pods_must_make_it(world: World, spec: dict[str, Any]) -> None:
     await world.apply("narrator", spec)
+
+
+@pytest.mark.parametrize("name", ["separate", "sidecar", "elsewhere", "triton-elsewhere"])
+async def test_backends_are_taken(world: World, name: str) -> None:
+    await world.apply("narrator", yaml.safe_load((GOLDEN / f"backend-{name}.yaml").read_text()))
 
 
 @pytest.mark.parametrize("claim, message", CHANGES, ids=[message for _, message in CHANGES])
@@ -86,7 +94,9 @@ async def test_jobs_are_taken(world: World, spec: dict[str, Any]) -> None:
 
 
 def test_every_rule_is_tested() -> None:
-    tested = [message for _, message in [*BAD, *CHANGES, *JOBS_CHANGES]] + ["metadata.name must start with a letter"]
+    tested = [message for _, message in [*BAD, *BAD_BACKENDS, *CHANGES, *JOBS_CHANGES]] + [
+        "metadata.name must start with a letter"
+    ]
     untested = [rule["message"] for rule in _rules(schema()) if not any(text in rule["message"] for text in tested)]
     assert not untested
 

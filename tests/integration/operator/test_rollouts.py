@@ -27,6 +27,7 @@ from tts_operator.kube.resources import (
 )
 
 NAME, SECOND = "narrator", "narrator-candidate"
+WAS_STABLE = "tts-operator.io/was-stable"
 A, B = ({"server": {"logLevel": level}} for level in ("info", "debug"))
 STEPS = [{"weight": 20, "holdSeconds": 1}, {"weight": 50, "holdSeconds": 1}]
 CANARY: Json = {"rollout": {**UNHEARD, "strategy": "Canary", "canary": {"steps": STEPS}}}
@@ -147,7 +148,9 @@ async def test_from_the_one_to_the_other(world: World, strategy: str) -> None:
             await rolled_out(world, changed["metadata"]["generation"])
         assert not wrong
         await assert_alone(world, "debug")
-        assert len(await world.children(NAME, CONTROLLER_REVISIONS)) == 2
+        revisions = {each["revision"]: each for each in await world.children(NAME, CONTROLLER_REVISIONS)}
+        marks = {number: each["metadata"].get("annotations", {}).get(WAS_STABLE) for number, each in revisions.items()}
+        assert marks == {1: "true", 2: None}
         await world.looked_at(NAME)
         writes = [event for event in world.requests(mark) if event["verb"] in WRITES]
         assert len(writes) <= 60, [(event["verb"], event["objectRef"]["resource"]) for event in writes]

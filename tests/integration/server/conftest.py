@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,8 @@ from typing import Any
 
 import pytest
 import requests
+
+from devcluster.backends import local
 
 ROOT = Path(__file__).resolve().parents[3]
 START_SECONDS = 60.0
@@ -31,14 +32,17 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30.0, *, every: f
 
 
 def wait_until_ready(server: "Server") -> None:
-    wait_until(lambda: server.status("/ready") == 200, START_SECONDS)
+    def is_ready() -> bool:
+        ready = server.status("/ready") == 200
+        assert server.process.poll() is None, f"the server has ended: {server.log}"
+        return ready
+
+    wait_until(is_ready, START_SECONDS)
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    [port] = local.free_ports(1)
+    return port
 
 
 @dataclass

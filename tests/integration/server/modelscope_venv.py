@@ -37,6 +37,7 @@ _PACKAGES = (
     "prometheus-client",
     "pydantic",
     "redis",
+    "tritonclient[grpc]",
     "wsproto",
 )
 

@@ -20,6 +20,7 @@ def shared(browser: Browser, kind: str) -> str:
     """What the page offers to copy."""
     if not browser.shown("#copy"):
         browser.find("#share > summary").click()
+        browser.wait(lambda: browser.text("#share-text"), "nothing is offered to copy")
     browser.find(f"#share [data-kind={kind}]").click()
     return browser.text("#share-text")
 

@@ -116,7 +116,8 @@ def test_a_lexicon_is_used(browser: Browser) -> None:
     spoken(browser, "SaaS和C#。")
     assert [each for each in parts(browser) if each[1]] == [("SaaS", "萨斯"), ("C#", "西夏普")]
     browser.find("#share > summary").click()
-    shown = browser.text("#share-text").partition("-d '")[2].removesuffix("'")
+    written = browser.wait(lambda: browser.text("#share-text"), "nothing is offered to copy")
+    shown = written.partition("-d '")[2].removesuffix("'")
     assert json.loads(shown)["lexicon"] == {"SaaS": "萨斯", "C#": "西夏普"}
 
 

@@ -91,9 +91,15 @@ def undone(**more: Any) -> Service:
 
 
 def controller_revision(
-    number: int, *, image: str = "speech:v1", cause: str | None = None, env: list[Json] | None = None
+    number: int,
+    *,
+    image: str = "speech:v1",
+    cause: str | None = None,
+    env: list[Json] | None = None,
+    was_stable: bool = False,
 ) -> Json:
     annotations = {"tts-operator.io/cause": cause} if cause else {}
+    annotations |= {"tts-operator.io/was-stable": "true"} if was_stable else {}
     container = {"name": "server", "image": image, "env": env or []}
     return {
         "metadata": {"name": f"narrator-{number}", "creationTimestamp": ago(3600), "annotations": annotations},
@@ -106,3 +112,9 @@ def controller_revision(
 
 
 NAMES = Names(revisions(controller_revision(number) for number in (6, 4, 5, 3)))
+"""As an operator leaves them that does not mark what was stable."""
+
+
+def marked(*, stable: set[int]) -> Names:
+    """The same, with marks."""
+    return Names(revisions(controller_revision(number, was_stable=number in stable) for number in (6, 4, 5, 3)))

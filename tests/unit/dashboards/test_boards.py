@@ -19,6 +19,7 @@ from tts_operator.app.metrics import StateCollector
 from tts_operator.app.service_metrics import ServiceCollector
 from tts_operator.fencing import Fence
 from tts_operator.runtime import Store, WorkQueue
+from tts_server.observability.backend_metrics import BackendMetrics
 from tts_server.observability.metrics import Metrics as ServerMetrics
 
 SHIPPED = sorted(CHART.glob("*.json"))
@@ -100,6 +101,7 @@ def exported() -> set[str]:
     """The names of all metrics, without the suffixes of their series."""
     server = ServerMetrics()
     server.set_job_waiting_seconds(0)
+    BackendMetrics(server.registry, ready=bool, in_flight=int)
     operator = OperatorMetrics()
     fence = Fence(mock.Mock(), pods=[], zones={}, peers=mock.Mock(), leading=bool)
     operator.registry.register(StateCollector(queue=WorkQueue(), services=[], informers=[], leading=bool, fence=fence))

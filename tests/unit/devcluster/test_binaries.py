@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from devcluster import binaries
+from devcluster.addons import crds
 from devcluster.errors import DevclusterError
 
 GO_MOD = """\
@@ -43,6 +44,13 @@ def test_no_go_mod_reaches_out_of_the_repository() -> None:
     for path in binaries.GO_MODULES.glob("*/go.mod"):
         assert "=> /" not in path.read_text()
         assert "=> ." not in path.read_text()
+
+
+@pytest.mark.parametrize("program", binaries.FLUX)
+def test_flux_has_the_version_of_its_kinds(program: str) -> None:
+    go_mod = [(folder / "go.mod").read_text() for folder in (binaries.MODULES["flux"].folder, crds.FOLDER)]
+    ours, kinds = (binaries.required_version(text, f"github.com/fluxcd/{program}") for text in go_mod)
+    assert ours == kinds
 
 
 def test_kubernetes_is_stamped_with_its_version() -> None:

@@ -19,7 +19,7 @@ from tests.unit.operator.virtual import VirtualLoop
 from tests.unit.operator.worlds import DEFAULTS, NAME, applied
 from tts_operator.desired import Defaults
 from tts_operator.desired.identity import CANDIDATE, NAME_LABEL
-from tts_operator.desired.revision import TEMPLATE_LABEL
+from tts_operator.desired.revision import TEMPLATE_LABEL, WAS_STABLE_ANNOTATION
 from tts_operator.json_object import Json
 from tts_operator.kube.resources import CONTROLLER_REVISIONS, DEPLOYMENTS
 from tts_operator.objects import Deployment
@@ -47,6 +47,10 @@ class Wanderer(RuleBasedStateMachine):
         self.jumped = 0.0
         self.foreign: dict[tuple[str, str], Json] = {}
         self.rolled_back: set[str] = set()
+        self.stable: set[str] = set()
+        """The names of the revisions that have been stable."""
+        self.lost = False
+        """Whether the status names none that is stored."""
         self.exempt = False
         """Nothing that is known to be good has served at some moment of this rollout: there was nothing to protect."""
         self.disturbed: int | None = None
@@ -275,6 +279,7 @@ class Wanderer(RuleBasedStateMachine):
         """At every moment: after each pass, and after each second."""
         self._nothing_of_others_changes()
         self._what_was_rolled_back_stays_so()
+        self._nothing_is_marked_that_was_never_stable()
         self._what_speaks_not_serves_not()
         self._replicas_stay()
         if self.is_at_rest():
@@ -307,6 +312,15 @@ class Wanderer(RuleBasedStateMachine):
             self.rolled_back.add(self.simulation.rollout)
         else:
             assert self.simulation.rollout not in self.rolled_back, f"{self.simulation.rollout} was rolled back"
+
+    def _nothing_is_marked_that_was_never_stable(self) -> None:
+        stored = {body["metadata"]["name"]: body["metadata"] for body in self.simulation.api.of(CONTROLLER_REVISIONS)}
+        marked = {name for name, each in stored.items() if WAS_STABLE_ANNOTATION in each.get("annotations", {})}
+        told = self.simulation.status.get("currentRevision", "")
+        # Where the stable one is not stored, the Deployment shows what takes its place.
+        lost, self.lost = self.lost, told not in stored
+        self.stable |= {told} | (marked if lost or self.lost else set())
+        assert marked <= self.stable, f"{marked - self.stable} was never stable"
 
     def _what_speaks_not_serves_not(self) -> None:
         """No revision serves without a passed speech check while another one that has passed could."""

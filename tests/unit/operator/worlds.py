@@ -32,6 +32,7 @@ OPEN = Policy(
     issuers=ALL,
     prometheus=ALL,
     kafka_brokers=ALL,
+    backends=ALL,
     s3_endpoints=ALL,
     webhook_hosts=ALL,
 )

@@ -50,8 +50,8 @@ def pages() -> list[Path]:
 
 
 def documentation() -> list[Path]:
-    """The pages that users read: the README and docs/, in English."""
-    found = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    """The pages that users read: the README, docs/, and the recipes for backends, in English."""
+    found = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples" / "backends").rglob("*.md")]
     return sorted(page for page in found if not page.name.endswith(".zh.md"))
 
 

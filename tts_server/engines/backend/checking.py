@@ -1,13 +1,21 @@
 """The checks of a backend: ask whether it is ready, and let it speak when there is doubt."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tts_server.engines.backend.availability import CHECK_SECONDS, Availability
-from tts_server.engines.protocol import BackendBusyError, BackendError, BackendRefusedError, EngineError
+from tts_server.engines.backend.requests import BackendRequests
+from tts_server.engines.protocol import (
+    BackendBusyError,
+    BackendError,
+    BackendRefusedError,
+    BackendRequest,
+    EngineError,
+)
 
 PATIENCE_SECONDS = 60.0
-"""How long a backend that starts may refuse what it will accept later, such as a model that it still loads."""
+"""How long a backend that starts may refuse what it will accept later, such as a model that it still loads, or say what
+is no speech."""
 
 
 class CheckedBackend:
@@ -19,6 +27,8 @@ class CheckedBackend:
 
     def __init__(self, availability: Availability, *, ask: Callable[[], None], speak: Callable[[], None]) -> None:
         self.availability = availability
+        self.requests = BackendRequests()
+        """Of the engine's sessions, which take note of them here."""
         self._ask = ask
         self._speak = speak
         self._refused = False
@@ -32,6 +42,15 @@ class CheckedBackend:
     def retry_after(self) -> int:
         """The whole seconds that a client should wait while there is a problem."""
         return self.availability.retry_after
+
+    @property
+    def in_flight(self) -> int:
+        """The number of requests of sessions that are under way."""
+        return self.requests.in_flight
+
+    def take_requests(self) -> Sequence[BackendRequest]:
+        """Return the requests of sessions that have ended since the last call."""
+        return self.requests.take()
 
     def check(self) -> None:
         """Ask, and if there is doubt, let it speak."""
@@ -53,7 +72,9 @@ class CheckedBackend:
         except BackendBusyError:
             self.availability.answered(spoke=False)  # the doubt stays
         except EngineError as error:
-            self._refused = isinstance(error, BackendRefusedError)
+            # What answers, but not with speech, is no better than what refuses.
+            away = isinstance(error, BackendError) and error.away
+            self._refused = not away
             self.availability.unable(str(error))
         else:
             self.availability.answered(spoke=True)
@@ -71,5 +92,5 @@ class CheckedBackend:
             elif refused_since is None:
                 refused_since = now
             elif now - refused_since >= patience:
-                raise EngineError(self.problem)
+                raise EngineError(f"The backend cannot speak: {self.problem}")
             time.sleep(pause)

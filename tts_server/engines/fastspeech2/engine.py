@@ -99,10 +99,14 @@ def create(settings: Settings) -> FastSpeech2:
 class FastSpeech2Session:
     """Networks with working memory of their own, never shared between threads."""
 
-    def __init__(self, acoustic: Acoustic, vocoder: MelToSamples, front_end: "FrontEnd") -> None:
+    def __init__(
+        self, acoustic: Acoustic, vocoder: MelToSamples, front_end: "FrontEnd", *, long_windows: bool = False
+    ) -> None:
+        """``long_windows``: the vocoder also takes windows of LONG_WINDOW_FRAMES."""
         self._front_end = front_end
         self._acoustic = acoustic
         self._vocoder = vocoder
+        self._long_windows = long_windows
 
     def warm_up(self, text: str) -> None:
         """Allocate the memory for a text of this length in the acoustic model, and for one window in the vocoder."""
@@ -131,7 +135,7 @@ class FastSpeech2Session:
         return alignment, self._samples(mel, by_samples, length, transposed)
 
     def _samples(self, mel: Mel, speed: float, length: int, transposed: float) -> Iterator[Pcm]:
-        chunks = vocode(mel, self._vocoder)
+        chunks = vocode(mel, self._vocoder, long_windows=self._long_windows)
         if speed != 1.0:
             chunks = iter([time_stretch(np.concatenate(list(chunks)), speed, sample_rate=SAMPLE_RATE)])
         sound = _faded(chunks, length)

@@ -55,11 +55,15 @@ class ModelScope:
         self._manifest: Manifest = read_manifest(self._folder)
         self._names = _selected(listed_voices(self._folder), voices)
         self.sample_rate = sample_rate(self._folder)
-        self.revision = f"{self._manifest.model}@{self._manifest.revision}-{self._manifest.digest}"
         self._model: Any = None
         _list_fonts()
         # Nothing says that the front end is thread-safe.
         self._front_end_lock = threading.Lock()
+
+    @property
+    def revision(self) -> str:
+        """The model's id and revision on the hub, and a digest of its files."""
+        return f"{self._manifest.model}@{self._manifest.revision}-{self._manifest.digest}"
 
     @property
     def voices(self) -> tuple[Voice, ...]:
@@ -68,6 +72,13 @@ class ModelScope:
 
     def load(self) -> None:
         """Verify the files, load every voice and speak with it once. Raises :class:`EngineError`."""
+        self.load_model()
+        session = self.open_session()
+        for name in self._names:  # a voice is read from disk with its first sentence
+            list(session.synthesise(Sentence(_WARM_UP, 2, 0.0, Delivery(name))))
+
+    def load_model(self) -> None:
+        """Verify the files, and load the front end. Raises :class:`EngineError`."""
         verify(self._folder, self._manifest)
         check_packages()
         self._model = _load_pipeline(writable_view(self._folder)).model
@@ -75,9 +86,6 @@ class ModelScope:
             raise EngineError(
                 f"The model's sample rate is {self._model.sample_rate} Hz, not {self.sample_rate} as configured."
             )
-        session = self.open_session()
-        for name in self._names:  # a voice is read from disk with its first sentence
-            list(session.synthesise(Sentence(_WARM_UP, 2, 0.0, Delivery(name))))
 
     def plan(self, script: Script) -> tuple[Sentence, ...]:
         """Normalise the text and split it into sentences. Raises :class:`NothingToSayError`."""
@@ -96,9 +104,14 @@ class ModelScope:
 
     def open_session(self) -> Session:
         """Return a session. Sessions share the networks, which torch can run on several threads at once."""
+        return ModelScopeSession(self.model, self._front_end_lock, self.sample_rate)
+
+    @property
+    def model(self) -> Any:
+        """ModelScope's own model. Raises :class:`EngineError` before it is loaded."""
         if self._model is None:
             raise EngineError("The engine is not loaded.")
-        return ModelScopeSession(self._model, self._front_end_lock, self.sample_rate)
+        return self._model
 
 
 def create(settings: Settings) -> ModelScope:

@@ -1,4 +1,4 @@
-"""Requests to a Triton over gRPC: one tensor's worth of work each, with a time limit, and checked when it comes back.
+"""Requests to a Triton over gRPC, with a time limit, and checked when they come back.
 
 A call blocks its own thread, outside the GIL, and starts no other: engines run on native threads beside gevent's loop,
 on which gRPC's own threads would never run.
@@ -12,7 +12,8 @@ import numpy as np
 from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedOutput
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from tts_server.engines.protocol import BackendBusyError, BackendError, BackendRefusedError
+from tts_server.engines.protocol import BackendBusyError, BackendError, BackendRefusedError, InvalidAudioError
+from tts_server.engines.triton.access import Access
 from tts_server.engines.triton.contract import ANY, Array, Contract
 
 MAX_ANSWER_BYTES = 16 << 20
@@ -32,21 +33,25 @@ _CHANNEL: list[tuple[str, Any]] = [
 _QUEUE_FULL = "maximum queue size"
 _AWAY = grpc.StatusCode.UNAVAILABLE
 _MISSING = grpc.StatusCode.NOT_FOUND
+_KEY_REFUSED = (grpc.StatusCode.UNAUTHENTICATED.name, grpc.StatusCode.PERMISSION_DENIED.name)
 _EXCERPT_CHARACTERS = 300
 
 
 class TritonClient:
     """A connection, for one thread at a time. It connects when it is first used, and again when it is lost."""
 
-    def __init__(self, address: str) -> None:
-        self._address = address
-        self._client = InferenceServerClient(address, channel_args=_CHANNEL)
+    def __init__(self, access: Access) -> None:
+        self._address = access.address
+        self._headers = access.headers
+        credentials = grpc.ssl_channel_credentials(access.roots) if access.tls else None
+        self._client = InferenceServerClient(access.address, creds=credentials, channel_args=_CHANNEL)
 
     def describe(self, model: str, *, seconds: float) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """Return metadata and configuration of a model that is ready, as JSON. Raises BackendError and its kin."""
+        how = {"headers": self._headers(), "as_json": True, "client_timeout": seconds}
         try:
-            metadata = self._client.get_model_metadata(model, as_json=True, client_timeout=seconds)
-            config = self._client.get_model_config(model, as_json=True, client_timeout=seconds)
+            metadata = self._client.get_model_metadata(model, **how)
+            config = self._client.get_model_config(model, **how)
         except InferenceServerException as error:
             raise self._problem(error, model, seconds) from None
         return metadata, config["config"]
@@ -54,9 +59,9 @@ class TritonClient:
     def infer(
         self, model: str, version: int, contract: Contract, inputs: Mapping[str, Array], *, seconds: float
     ) -> dict[str, Array]:
-        """Return the outputs for one item of a batch; neither they nor the inputs have the batch's dimension.
+        """Return the outputs for one item of a batch, as they come; see :func:`checked`.
 
-        Raises BackendError and its kin, also if an output is not of the contract's type and shape.
+        The inputs are without the batch's dimension, the outputs with it. Raises BackendError and its kin.
         """
         given = []
         for name, array in inputs.items():
@@ -65,7 +70,14 @@ class TritonClient:
             given.append(tensor)
         asked = [InferRequestedOutput(each.name) for each in contract.outputs]
         try:
-            result = self._client.infer(model, given, model_version=str(version), outputs=asked, client_timeout=seconds)
+            result = self._client.infer(
+                model,
+                given,
+                model_version=str(version),
+                outputs=asked,
+                headers=self._headers(),
+                client_timeout=seconds,
+            )
             return {each.name: result.as_numpy(each.name) for each in contract.outputs}
         except InferenceServerException as error:
             raise self._problem(error, model, seconds) from None
@@ -85,6 +97,11 @@ class TritonClient:
             return BackendBusyError(f"The queue of Triton's model {model!r} is full.")
         if name == _MISSING.name:
             return BackendRefusedError(f"Triton at {self._address} does not know the model {model!r}: {message}")
+        if name in _KEY_REFUSED:
+            return BackendRefusedError(
+                f"Triton at {self._address} refuses access: {message}. Check TTS_TRITON_API_KEY or its file, and "
+                "TTS_TRITON_API_KEY_HEADER."
+            )
         if name == _AWAY.name:
             return BackendError(f"Triton at {self._address} cannot run the model {model!r}: {message}", away=True)
         if name == grpc.StatusCode.DEADLINE_EXCEEDED.name:
@@ -93,22 +110,25 @@ class TritonClient:
 
 
 def checked(model: str, contract: Contract, outputs: Mapping[str, Array | None]) -> dict[str, Array]:
-    """Return the outputs if all are there, with the contract's shapes and only finite numbers. Raises BackendError."""
+    """Return the outputs, without the batch's dimension, if all have the contract's shapes and finite numbers.
+
+    Raises InvalidAudioError.
+    """
     good = {}
     for tensor in contract.outputs:
         array = outputs.get(tensor.name)
         if array is None:
-            raise BackendError(f"Triton's model {model!r} sends no {tensor.name}.")
+            raise InvalidAudioError(f"Triton's model {model!r} sends no {tensor.name}.")
         shape = array.shape[1:]
         fits = len(shape) == len(tensor.shape) and all(
             wanted in (ANY, size) for size, wanted in zip(shape, tensor.shape, strict=True)
         )
-        if len(array) != 1 or not fits or np_to_triton_dtype(array.dtype) != tensor.datatype:
-            raise BackendError(
+        if not fits or len(array) != 1 or np_to_triton_dtype(array.dtype) != tensor.datatype:
+            raise InvalidAudioError(
                 f"Triton's model {model!r} sends {tensor.name} as {array.dtype} {list(array.shape)} instead of "
                 f"{tensor.datatype} {[1, *tensor.shape]}."
             )
         if not np.isfinite(array).all():
-            raise BackendError(f"Triton's model {model!r} sends {tensor.name} with numbers that are not finite.")
+            raise InvalidAudioError(f"Triton's model {model!r} sends {tensor.name} with numbers that are not finite.")
         good[tensor.name] = array[0]
     return good

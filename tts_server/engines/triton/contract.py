@@ -6,14 +6,12 @@ from typing import Any
 
 import numpy.typing as npt
 
-from tts_server.engines.fastspeech2.vocoder import SAMPLES_PER_FRAME, WINDOW_FRAMES
-
 Array = npt.NDArray[Any]
 
 ANY = -1
 MEL_BANDS = 80
 BUCKET_PHONEMES = 32
-"""Phonemes are padded to a multiple of this, so that sentences of about the same length fit into one batch."""
+"""Phonemes are padded to a multiple of this, so that a model may batch sentences of about the same length."""
 REVISION_PARAMETER = "revision"
 """The parameter in a model's configuration that identifies its weights."""
 _UNKNOWN_REVISION = "version"
@@ -60,10 +58,20 @@ ACOUSTIC = Contract(
 """The frames of ``mel`` beyond the sum of ``durations`` are padding."""
 
 VOCODER = Contract(
-    inputs=(Tensor("mel", "FP32", (WINDOW_FRAMES, MEL_BANDS)),),
-    outputs=(Tensor("samples", "FP32", (WINDOW_FRAMES * SAMPLES_PER_FRAME,)),),
+    inputs=(Tensor("mel", "FP32", (ANY, MEL_BANDS)),),  # WINDOW_FRAMES or LONG_WINDOW_FRAMES
+    outputs=(Tensor("samples", "FP32", (ANY,)),),  # SAMPLES_PER_FRAME as many
 )
 """Samples are from -1 to 1."""
+
+
+SAMBERT = Contract(
+    inputs=(
+        Tensor("voice", "BYTES", (1,)),
+        Tensor("symbols", "BYTES", (1,)),  # a row of the front end, in UTF-8
+    ),
+    outputs=(Tensor("samples", "FP32", (ANY,)),),
+)
+"""Samples are from about -1 to 1, at the rate of the model's folder."""
 
 
 def padded_length(phonemes: int) -> int:

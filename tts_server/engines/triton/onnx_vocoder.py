@@ -89,8 +89,8 @@ def to_onnx(tflite: bytes) -> bytes:
     made = onnx.helper.make_graph(
         graph.nodes,
         "mb_melgan",
-        [onnx.helper.make_tensor_value_info(mel.name, onnx.TensorProto.FLOAT, ["batch", *mel.shape])],
-        [onnx.helper.make_tensor_value_info(samples.name, onnx.TensorProto.FLOAT, ["batch", *samples.shape])],
+        [onnx.helper.make_tensor_value_info(mel.name, onnx.TensorProto.FLOAT, ["batch", "frames", *mel.shape[1:]])],
+        [onnx.helper.make_tensor_value_info(samples.name, onnx.TensorProto.FLOAT, ["batch", "samples"])],
         graph.weights,
     )
     opset = onnx.helper.make_opsetid("", _OPSET)

@@ -11,10 +11,7 @@ made from the weights and the code, so that no two repositories take each other'
 """
 
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,78 +19,57 @@ import numpy as np
 from tts_server.engines.fastspeech2 import assets
 from tts_server.engines.fastspeech2.baker import WARM_UP
 from tts_server.engines.fastspeech2.phonemes import FrontEnd
+from tts_server.engines.fastspeech2.vocoder import LONG_WINDOW_FRAMES, WINDOW_FRAMES
 from tts_server.engines.protocol import EngineError
-from tts_server.engines.triton import models
-from tts_server.engines.triton.contract import (
-    ACOUSTIC,
-    ANY,
-    REVISION_PARAMETER,
-    VOCODER,
-    Array,
-    Contract,
-    Tensor,
-    padded_length,
+from tts_server.engines.triton.contract import ACOUSTIC, VOCODER, Array, Contract, Tensor, padded_length
+from tts_server.engines.triton.model_folder import (
+    TYPES,
+    Plan,
+    code_of,
+    copy_files,
+    new_repository,
+    parameter,
+    write_config,
 )
 from tts_server.engines.triton.onnx_vocoder import write_onnx
 
-_TYPES = {"FP32": "TYPE_FP32", "INT32": "TYPE_INT32"}
 _WARM_UP_FOLDER = "warmup"
+_ONNX = "model.onnx"
+_WINDOWS = (WINDOW_FRAMES, LONG_WINDOW_FRAMES)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How the models run. ``cpus`` are those that Triton may use."""
-
-    cpus: int
-    gpu: bool = False
-    """Whether the vocoder runs on a GPU, by Triton's ONNX Runtime backend."""
-    max_batch: int = 16
-    delay_milliseconds: float = 2.0
-    """How long the vocoder waits for more windows before it computes a batch that is not full."""
-
-
-def write_repository(target: Path, plan: Plan) -> str:
+def write_repository(target: Path, plan: Plan, *, replace: bool = False) -> str:
     """Write the repository to ``target``, which must not exist, and return the revision of both models.
 
-    It appears as a whole, or not at all. Raises EngineError and OSError.
+    It appears as a whole, or not at all. With ``replace``, ``target`` may be an older repository.
+    Raises EngineError and OSError.
     """
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise EngineError(f"{target} is there already. Name a folder that does not exist, or is empty.")
-    files = assets.locate()
-    if files.vocoder.suffix != ".xml" and not plan.gpu:
-        raise EngineError(
-            f"The vocoder {files.vocoder} cannot be converted. Set XDG_CACHE_HOME to a folder to write to."
-        )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as made:
-        part = Path(made, target.name)
+    with new_repository(target, replace=replace) as part:
+        files = assets.locate()
+        if files.vocoder.suffix != ".xml" and not plan.gpu:
+            raise EngineError(
+                f"The vocoder {files.vocoder} cannot be converted. Set XDG_CACHE_HOME to a folder to write to."
+            )
         ids = FrontEnd.from_file(files.symbols).ids(WARM_UP)
         graph = {"acoustic.tflite": files.acoustic}
         acoustic = _write_model(part / "acoustic", ACOUSTIC, graph, plan, _warm_up(ids))
         network = {"vocoder.xml": files.vocoder, "vocoder.bin": files.vocoder.with_suffix(".bin")}
         if plan.gpu:
-            network = {"model.onnx": Path(made, "model.onnx")}
-            write_onnx(assets.vocoder_source(), network["model.onnx"])
+            network = {_ONNX: part.with_name(_ONNX)}
+            write_onnx(assets.vocoder_source(), network[_ONNX])
         vocoder = _write_model(part / "vocoder", VOCODER, network, plan, {})
-        for each in (part, *part.rglob("*")):
-            each.chmod(0o755 if each.is_dir() else 0o644)  # Triton may run as another user
-        part.replace(target)
     return f"{acoustic}-{vocoder}"
 
 
 def _write_model(
     folder: Path, contract: Contract, files: Mapping[str, Path], plan: Plan, warm_up: Mapping[str, Array]
 ) -> str:
-    if _on_gpu(contract, plan):
-        wanted = dict(files)
-    else:
-        wanted = {"model.py": Path(models.__path__[0], f"{folder.name}.py"), **files}
+    wanted = dict(files) if _on_gpu(contract, plan) else {"model.py": code_of(folder.name), **files}
     revision = _digest(wanted.values())
-    version = folder / str(_version(revision))
-    version.mkdir(parents=True)
-    for name, source in wanted.items():
-        shutil.copyfile(source, version / name)
-    (folder / "config.pbtxt").write_text(config(folder.name, contract, plan, revision, warm_up), encoding="utf-8")
+    copy_files(folder, revision, wanted)
+    # The ONNX Runtime backend takes only windows of one length in a batch.
+    ragged = contract is VOCODER and not plan.gpu
+    write_config(folder, contract, revision, _lines(contract, plan, warm_up), ragged=ragged)
     if warm_up:
         (folder / _WARM_UP_FOLDER).mkdir()
     for name, array in warm_up.items():
@@ -112,11 +88,6 @@ def _digest(files: Iterable[Path]) -> str:
     return digest.hexdigest()[:12]
 
 
-def _version(revision: str) -> int:
-    """Return the name of the version's folder: Triton takes positive whole numbers."""
-    return int(revision[:7], 16) + 1
-
-
 def _warm_up(ids: list[int]) -> dict[str, Array]:
     """Return the inputs for a sentence as long as any, so that the acoustic model has all its memory at once."""
     padded = padded_length(len(ids))
@@ -133,47 +104,48 @@ def _warm_up(ids: list[int]) -> dict[str, Array]:
     }
 
 
-def config(name: str, contract: Contract, plan: Plan, revision: str, warm_up: Mapping[str, Array]) -> str:
-    """Return a model's ``config.pbtxt``. ``warm_up`` are the inputs that lie in files; the others are zeros."""
-    vocoder = contract is VOCODER
-    # The acoustic model computes one sentence after the other: to wait for a second one would only take time.
-    delay = round(plan.delay_milliseconds * 1000) if vocoder else 0
+def _lines(contract: Contract, plan: Plan, warm_up: Mapping[str, Array]) -> list[str]:
+    """Return how a model runs, for its ``config.pbtxt``. ``warm_up`` are the acoustic model's inputs, in files."""
     gpu = _on_gpu(contract, plan)
-    # The vocoder's one instance computes a batch in parallel. More instances would have smaller batches.
-    instances = f"kind: {'KIND_GPU' if gpu else 'KIND_CPU'} count: {1 if vocoder else plan.cpus}"
-    samples = " ".join(_warm_up_input(each, warm_up) for each in contract.inputs)
-    sentences = plan.max_batch if vocoder else 1
-    return "\n".join(
-        [
-            "# Written by tts-server triton-repository.",
-            f'name: "{name}"',
-            f'backend: "{"onnxruntime" if gpu else "python"}"',
-            f"max_batch_size: {plan.max_batch}",
-            *(f"input {_tensor(each)}" for each in contract.inputs),
-            *(f"output {_tensor(each)}" for each in contract.outputs),
-            f"dynamic_batching {{ max_queue_delay_microseconds: {delay} }}",
-            f"instance_group [ {{ {instances} }} ]",
-            _parameter(REVISION_PARAMETER, revision),
-            *([_parameter("threads", str(plan.cpus))] if vocoder and not gpu else []),
-            f'model_warmup [ {{ name: "sentence" batch_size: {sentences} {samples} }} ]',
-            "",
-        ]
-    )
+    if contract is VOCODER:
+        # One instance computes a batch in parallel. More instances would have smaller batches. No priorities: with
+        # them, Triton's batcher may sleep for half a second while requests wait (WaitForPayloadSlotAvailable in its
+        # dynamic_batch_scheduler.cc).
+        batch, instances = plan.max_batch, 1
+        more = [f"dynamic_batching {{ max_queue_delay_microseconds: {round(plan.delay_milliseconds * 1000)} }}"]
+        if not gpu:
+            more += [parameter("threads", str(plan.cpus)), parameter("window_frames", " ".join(map(str, _WINDOWS)))]
+    else:
+        # It computes one sentence after the other. A batch would keep the other instances idle, and the first sentence
+        # waiting for the last.
+        batch, instances, more = 1, plan.cpus, []
+    # A lone item takes another way than a full batch, and comes first.
+    warm_ups = [
+        f'model_warmup {{ name: "{name}, batch of {size}" batch_size: {size} {inputs} }}'
+        for name, inputs in _warm_up_inputs(contract, warm_up).items()
+        for size in sorted({1, batch})
+    ]
+    return [
+        f'backend: "{"onnxruntime" if gpu else "python"}"',
+        f"max_batch_size: {batch}",
+        f"instance_group [ {{ kind: {'KIND_GPU' if gpu else 'KIND_CPU'} count: {instances} }} ]",
+        *more,
+        *warm_ups,
+    ]
 
 
-def _tensor(tensor: Tensor) -> str:
-    dimensions = ", ".join(map(str, tensor.shape))
-    return f'[ {{ name: "{tensor.name}" data_type: {_TYPES[tensor.datatype]} dims: [ {dimensions} ] }} ]'
+def _warm_up_inputs(contract: Contract, files: Mapping[str, Array]) -> dict[str, str]:
+    """Return the inputs by the name of what they are: silence in each window of the vocoder, or else the files."""
+    if contract is VOCODER:
+        [mel] = contract.inputs
+        return {f"{size} frames": _warm_up_input(mel, (size, *mel.shape[1:]), "zero_data: true") for size in _WINDOWS}
+    inputs = [
+        _warm_up_input(each, files[each.name].shape, f'input_data_file: "{each.name}"') for each in contract.inputs
+    ]
+    return {"a sentence": " ".join(inputs)}
 
 
-def _parameter(key: str, value: str) -> str:
-    return f'parameters {{ key: "{key}" value {{ string_value: "{value}" }} }}'
-
-
-def _warm_up_input(tensor: Tensor, files: Mapping[str, Array]) -> str:
-    shape = files[tensor.name].shape if tensor.name in files else tensor.shape
-    assert ANY not in shape  # noqa: S101 - the caller gives a file for such an input
-    data = f'input_data_file: "{tensor.name}"' if tensor.name in files else "zero_data: true"
+def _warm_up_input(tensor: Tensor, shape: tuple[int, ...], data: str) -> str:
     dimensions = ", ".join(map(str, shape))
-    value = f"{{ data_type: {_TYPES[tensor.datatype]} dims: [ {dimensions} ] {data} }}"
+    value = f"{{ data_type: {TYPES[tensor.datatype]} dims: [ {dimensions} ] {data} }}"
     return f'inputs {{ key: "{tensor.name}" value: {value} }}'

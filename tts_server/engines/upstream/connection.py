@@ -57,14 +57,22 @@ class UnsentError(NotBegunError):
 class Connection:
     """A connection that is opened when it is needed, and used again while both sides keep it open. For one thread.
 
-    ``given_up`` says whether to wait no longer, because the upstream has stopped answering.
+    ``given_up`` says whether to wait no longer, because the upstream has stopped answering. ``tls`` has the
+    certificates to trust; None for a connection without TLS.
     """
 
-    def __init__(self, address: Address, *, connect_seconds: float, given_up: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        address: Address,
+        *,
+        connect_seconds: float,
+        given_up: Callable[[], bool],
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._address = address
         self._connect_seconds = connect_seconds
         self._given_up = given_up
-        self._tls = ssl.create_default_context() if address.secure else None
+        self._tls = tls
         self._channel: Channel | None = None
         self._http = _new_http()
 

@@ -2,15 +2,17 @@
 
 import hashlib
 import json
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 
 from tts_server import __version__
+from tts_server.engines.backend.api_key import read_api_key
 from tts_server.engines.backend.availability import Availability
 from tts_server.engines.backend.checking import CheckedBackend
+from tts_server.engines.backend.requests import RequestRecorder, unnoted
 from tts_server.engines.protocol import (
     BackendError,
     BackendRefusedError,
@@ -32,7 +34,6 @@ _SPEECH_PATH = "/audio/speech"
 _SUCCESS = range(200, 300)
 # What a server that starts may answer. All others mean that the path is wrong.
 _NOT_READY = (408, 425, 429, *range(500, 600))
-_MAX_KEY_BYTES = 8_192
 _ATTEMPTS = 3
 # Change it with what this package does to text and sound.
 _VERSION = 1
@@ -40,6 +41,7 @@ _VERSION = 1
 _SILENT_SETTINGS = (
     "api_key",
     "api_key_file",
+    "ca_file",
     "ready_path",
     "ready_seconds",
     "connect_seconds",
@@ -62,6 +64,7 @@ class Upstream:
             raise EngineError("The upstream engine needs TTS_UPSTREAM_VOICES, the names of the upstream's voices.")
         self._settings = settings
         self._address = Address.of(settings.url)
+        self._tls = _tls(settings) if self._address.secure else None
         self._requests = SpeechRequests(settings)
         self.sample_rate = settings.sample_rate
         self.emotions = emotions(settings)
@@ -71,7 +74,7 @@ class Upstream:
         self._voices = (first, *(each for each in settings.voices if each is not first))
         self._availability = Availability()
         # While the upstream is away, only a check may wait for it.
-        self._checks = self._new_session(lambda: False, quotes=True)
+        self._checks = self._new_session(lambda: False, unnoted(), quotes=True)
         self.backend = CheckedBackend(self._availability, ask=self._ask, speak=partial(self._speak, first))
 
     def load(self) -> None:
@@ -98,21 +101,26 @@ class Upstream:
 
     def open_session(self) -> Session:
         """Return a session. It connects when it is first used."""
-        return self._new_session(lambda: self._availability.silent)
+        return self._new_session(lambda: self._availability.silent, self.backend.requests.recorder())
 
-    def _new_session(self, given_up: Callable[[], bool], *, quotes: bool = False) -> UpstreamSession:
+    def _new_session(
+        self, given_up: Callable[[], bool], recorder: RequestRecorder, *, quotes: bool = False
+    ) -> UpstreamSession:
         return UpstreamSession(
             self._settings,
             self._requests,
             self._new_connection(given_up),
             self._availability,
+            recorder,
             path=self._address.path + _SPEECH_PATH,
             headers=self._headers,
             quotes=quotes,
         )
 
     def _new_connection(self, given_up: Callable[[], bool]) -> Connection:
-        return Connection(self._address, connect_seconds=self._settings.connect_seconds, given_up=given_up)
+        return Connection(
+            self._address, connect_seconds=self._settings.connect_seconds, given_up=given_up, tls=self._tls
+        )
 
     def _headers(self) -> list[tuple[str, str]]:
         headers = [("User-Agent", f"tts-server/{__version__}"), ("Content-Type", "application/json"), ("Accept", "*/*")]
@@ -121,18 +129,7 @@ class Upstream:
 
     def _key(self) -> str:
         """Return the API key, empty if none is needed. Raises BackendRefusedError if it cannot be used."""
-        key, file = self._settings.api_key, self._settings.api_key_file
-        if file:
-            try:
-                with Path(file).open(encoding="ascii") as opened:
-                    key = opened.read(_MAX_KEY_BYTES).strip()
-            except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "it is not ASCII"
-                raise BackendRefusedError(f"Cannot read TTS_UPSTREAM_API_KEY_FILE {file}: {reason}.") from None
-        if not all("!" <= char <= "~" for char in key):
-            # Without the key, which is secret.
-            raise BackendRefusedError("The upstream's API key must be of ASCII characters without white space.")
-        return key
+        return read_api_key(self._settings.api_key, self._settings.api_key_file, variable="TTS_UPSTREAM_API_KEY")
 
     def _ask(self) -> None:
         """Ask the upstream's readiness path. Raises BackendError and BackendRefusedError."""
@@ -172,6 +169,16 @@ class Upstream:
             f"The upstream does not speak with its voice {voice.theirs!r}, which is {voice.id!r} in "
             f"TTS_UPSTREAM_VOICES: {problem}"
         )
+
+
+def _tls(settings: UpstreamSettings) -> ssl.SSLContext:
+    """Return a context with the certificates that the upstream's must be signed by. Raises EngineError."""
+    try:
+        return ssl.create_default_context(cafile=settings.ca_file or None)
+    except OSError:
+        raise EngineError(
+            f"TTS_UPSTREAM_CA_FILE names {settings.ca_file!r}, which is no PEM file with certificates."
+        ) from None
 
 
 def create(settings: Settings) -> Upstream:

@@ -12,8 +12,9 @@ from tts_server.audio.pcm import Pcm
 from tts_server.audio.resampling import Resampler, transpose
 from tts_server.audio.time_stretch import time_stretch
 from tts_server.engines.backend.availability import Availability
+from tts_server.engines.backend.requests import RequestRecorder
 from tts_server.engines.backend.sound import NotSpeechError, check_speech, longest_seconds
-from tts_server.engines.protocol import BackendBusyError, BackendError, BackendRefusedError
+from tts_server.engines.protocol import BackendBusyError, BackendError, BackendRefusedError, InvalidAudioError
 from tts_server.engines.upstream.connection import Connection, NotBegunError, Response, UnsentError
 from tts_server.engines.upstream.requests import SpeechRequests
 from tts_server.engines.upstream.wav import Decoder, FormatError
@@ -36,8 +37,8 @@ _EXCERPT_CHARACTERS = 200
 _EXCERPT_SECONDS = 1.0
 
 
-class SpoiltError(BackendError):
-    """What came is not the speech, for which the text may be the cause."""
+class ServerError(BackendError):
+    """The upstream has failed, with a status from 500. The text may be the cause."""
 
 
 class UpstreamSession:
@@ -49,6 +50,7 @@ class UpstreamSession:
         requests: SpeechRequests,
         connection: Connection,
         availability: Availability,
+        recorder: RequestRecorder,
         *,
         path: str,
         headers: Callable[[], list[tuple[str, str]]],
@@ -62,6 +64,7 @@ class UpstreamSession:
         self._requests = requests
         self._connection = connection
         self._availability = availability
+        self._recorder = recorder
         self._path = path
         self._headers = headers
         self._quotes = quotes
@@ -87,11 +90,16 @@ class UpstreamSession:
 
         At the end, all of them are checked. Raises BackendError and BackendRefusedError.
         """
+        with self._recorder.request():
+            yield from self._checked(sentence)
+
+    def _checked(self, sentence: Sentence) -> Iterator[Pcm]:
         speed = sentence.delivery.speed if self._settings.takes_speed == "yes" else 1.0
         parts = [np.zeros(0, np.int16)]
         try:
             with closing(self._samples(sentence, speed)) as chunks:
                 for chunk in chunks:
+                    self._recorder.sounded()
                     parts.append(chunk)
                     yield chunk
             check_speech(
@@ -102,11 +110,11 @@ class UpstreamSession:
             )
         except (FormatError, NotSpeechError) as error:
             self._availability.failed(str(error), by_text=True)
-            raise SpoiltError(str(error)) from None
+            raise InvalidAudioError(str(error)) from None
         except BackendBusyError:
             raise
         except BackendError as error:
-            self._availability.failed(str(error), by_text=isinstance(error, SpoiltError))
+            self._availability.failed(str(error), by_text=isinstance(error, InvalidAudioError | ServerError))
             raise
         except BackendRefusedError as error:
             self._availability.failed(str(error), by_text=True)
@@ -159,6 +167,7 @@ class UpstreamSession:
                 pause = next(pauses, None)
                 if pause is None or time.monotonic() + pause >= first_by:
                     raise
+                self._recorder.sent_again()
                 time.sleep(pause)
             else:
                 return response
@@ -172,7 +181,7 @@ def check_response(response: Response, first_by: float, *, quotes: bool) -> None
     excerpt = _excerpt(response, first_by)
     excerpt = f": {excerpt}." if quotes and excerpt else "."
     if response.ok:
-        raise SpoiltError(f"The upstream sends {kind[:_EXCERPT_CHARACTERS]!r} instead of audio{excerpt}")
+        raise InvalidAudioError(f"The upstream sends {kind[:_EXCERPT_CHARACTERS]!r} instead of audio{excerpt}")
     message = f"The upstream answers with status {response.status}{excerpt}"
     retry_after = _retry_after(response)
     if response.status == HTTPStatus.TOO_MANY_REQUESTS or (
@@ -182,7 +191,7 @@ def check_response(response: Response, first_by: float, *, quotes: bool) -> None
     if response.status in _NOT_THERE:
         raise NotBegunError(message)
     if response.status in _SERVER_ERRORS:
-        raise SpoiltError(message)
+        raise ServerError(message)
     raise BackendRefusedError(message)
 
 

@@ -70,18 +70,22 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         ".spec.rollout.blueGreen.autoPromote": "deprecated; promotion replaces it",
         ".spec.rollout.speechCheck.compareWithStable": "only on or off; limits would be separate fields",
         ".spec.*.enabled": _ON_OFF,
+        ".spec.backend.*.readOnly": _CORE,
     },
     "enum": {
         ".spec.model.engine": _DAEMON,
         ".spec.server.logLevel": "the levels of Python's logging, as the logs have them",
         ".spec.gateway.scheme": _DAEMON,
         ".spec.jobs.kafka.sasl.mechanism": "Kafka's names of the mechanisms",
-        ".spec.autoscaling.metrics[[]].*esource.name": _CORE,
+        ".spec.*autoscaling.metrics[[]].*esource.name": _CORE,
+        ".spec.backend.upstream.responseFormat": "OpenAI's names of the formats",
     },
     "bounds": {
         ".spec.*.tolerationSeconds": _CORE + ", where it may be negative",
     },
     "map": {
+        ".spec.backend.*.container.resources.*": _CORE,
+        ".spec.backend.upstream.*body": "fields of whatever API the upstream has",
         ".spec.podTemplate": "a pod template of whatever Kubernetes version the cluster has",
     },
     "time": {

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import enum
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from tts_operator.api.quantity import quantity
 from tts_operator.cli.checks.cluster import Cluster, environment
 from tts_operator.cli.services.listing import problem
 from tts_operator.cli.services.objects import ZONE
@@ -248,6 +250,38 @@ def _storage(cluster: Cluster) -> Finding:
     return Finding(check=check, verdict=Verdict.MISSING, found="none", remedy=remedy)
 
 
+def _devices(cluster: Cluster) -> Finding:
+    """GPUs and the like, of which the kubelet only knows if a device plugin tells it."""
+    check, found = "Devices", cluster.nodes
+    if found is None:
+        return _unknown(check, cluster, "nodes")
+    offered: Counter[str] = Counter()
+    for each in found:
+        for name, number in ((each.get("status") or {}).get("allocatable") or {}).items():
+            offered[name] += int(quantity(number)) if "/" in name else 0
+    there = [f"{number} {name}" for name, number in sorted(offered.items()) if number]
+    told = ", ".join(there) or "none"
+    lost = [
+        f"{_name(each)} asks for {name}"
+        for each in cluster.services or ()
+        for name in _devices_of(each.get("spec") or {})
+        if not offered[name]
+    ]
+    if lost:
+        remedy = "install the vendor's device plugin (https://github.com/NVIDIA/k8s-device-plugin), or add such nodes"
+        return Finding(check=check, verdict=Verdict.PROBLEM, found=f"{told}; {_some(lost)}", remedy=remedy)
+    if not there:
+        remedy = "only a spec.backend with a GPU needs a device plugin"
+        return Finding(check=check, verdict=Verdict.MISSING, found=told, remedy=remedy)
+    return Finding(check=check, verdict=Verdict.OK, found=told)
+
+
+def _devices_of(spec: Json) -> list[str]:
+    backend = spec.get("backend") or {}
+    container = (backend.get("upstream") or backend.get("triton") or {}).get("container") or {}
+    return [name for name in (container.get("resources") or {}).get("limits") or {} if "/" in name]
+
+
 def _policy(cluster: Cluster) -> Finding:
     check = "Policy"
     if cluster.policies is None or cluster.admission is None:
@@ -286,6 +320,7 @@ CHECKS: Sequence[Callable[[Cluster], Finding]] = (
     _ingress,
     *(_optional(each) for each in OPTIONALS),
     _storage,
+    _devices,
     _services,
 )
 

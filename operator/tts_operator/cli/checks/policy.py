@@ -22,6 +22,7 @@ from tts_operator.policy import (
     load,
     message,
     misshapen,
+    origins_in,
     spec_violations,
     template_violations,
 )
@@ -71,10 +72,10 @@ def violations(body: Json, rules: Rules, namespace: str) -> list[str]:
 
 def _of_pods(service: TTSService, server_image: str, bounds: Bounds) -> list[Violation]:
     """Find what the policy does not allow of the pods that follow from the spec."""
-    spec, origins = service.spec, {}
-    if spec.image.repository is not None:
-        origins[image_reference(spec.image, server_image)] = "spec.image.repository"
-    if spec.placement.priority_class_name is not None:
-        origins[spec.placement.priority_class_name] = "spec.placement.priorityClassName"
-    template = wanted_revision(service, server_image, ()).template
-    return template_violations(template, bounds, account=service.name, origins=origins)
+    origins = origins_in(service.spec, image_reference(service.spec.image, server_image))
+    revision, own = wanted_revision(service, server_image, ()), service.name
+    found = template_violations(revision.template, bounds, account=own, origins=origins)
+    if revision.backend is not None:
+        backend = revision.backend.template
+        found += template_violations(backend, bounds, account=own, field="spec.backend", origins=origins)
+    return found

@@ -19,7 +19,7 @@ from tts_operator.cli.checks.findings import findings
 from tts_operator.cli.kubectl import Kubectl
 from tts_operator.cli.output import yaml_of
 from tts_operator.cli.plugin import versions
-from tts_operator.cli.redaction import Hidden, text_without_secrets
+from tts_operator.cli.redaction import Hidden, text_without_secrets, without_tokens
 from tts_operator.cli.refused import RefusedError, UnreachableError
 from tts_operator.cli.services.objects import KINDS
 from tts_operator.cli.view import SHOWN_MAX, TTSSERVICES
@@ -117,9 +117,7 @@ def without_secrets(body: Json) -> Json:
     """Return objects without secrets, without copies of themselves, and without managed fields."""
     items = body["items"] if isinstance(body.get("items"), list) else [body]
     kept = [_trimmed(each) for each in items if each.get("kind") != "Secret"]
-    plain = Hidden().without(kept)
-    text = text_without_secrets(json.dumps(plain))
-    found: list[Json] = json.loads(text)
+    found: list[Json] = without_tokens(Hidden().without(kept))
     return {"items": found} if isinstance(body.get("items"), list) else found[0]
 
 

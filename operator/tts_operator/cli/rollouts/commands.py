@@ -49,7 +49,11 @@ def abort(kubectl: Kubectl, name: str) -> int:
 
 @command
 @service_argument
-@click.option("--to", metavar="NUMBER", help="A revision from `history`. Default: the one before the running revision.")
+@click.option(
+    "--to",
+    metavar="NUMBER",
+    help="A revision from `history`. Default: the one that was stable before the running revision.",
+)
 @click.option("--clear", is_flag=True, help="End an undo, and run what the spec asks for.")
 def undo(kubectl: Kubectl, name: str, *, to: str | None, clear: bool) -> int:
     """Run an older revision again.

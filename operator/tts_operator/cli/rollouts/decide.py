@@ -135,7 +135,10 @@ def find(names: Names, word: str, typed: Typed) -> Revision:
 
 
 def _before(service: Service, names: Names, typed: Typed) -> Revision:
-    """The revision before the running one, or before the one of the last undo."""
+    """The newest one that was stable before the running one, or before the one of the last undo.
+
+    If none has a mark, an older operator has left them: the newest one before.
+    """
     if service.going_on and service.going_on.revision != service.undone_to:
         raise RefusedError(
             f"a rollout of {names.short(service.going_on.revision)} is in progress; "
@@ -149,7 +152,13 @@ def _before(service: Service, names: Names, typed: Typed) -> Revision:
             f"no revision older than the running one is stored; see {typed.then('history')}. "
             "spec.rollout.revisionHistoryLimit sets how many are kept"
         )
-    return older[-1]
+    stable = [each for each in older if each.was_stable]
+    if not stable and any(each.was_stable for each in names.revisions):
+        raise RefusedError(
+            f"no revision older than the running one is known to have been stable; see {typed.then('history')}. "
+            f"To return to one all the same, name it: {typed.then('undo', '--to', 'NUMBER')}"
+        )
+    return (stable or older)[-1]
 
 
 def _worth_undoing(service: Service, names: Names, typed: Typed, wanted: Revision) -> None:

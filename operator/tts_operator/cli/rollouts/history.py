@@ -56,6 +56,7 @@ def _marks(revision: Revision, service: Service) -> list[str]:
         "target": service.target == revision.name,
         rolled: rollout is not None and rollout.revision == revision.name,
         "by undo": service.undone_to == revision.name,
+        "was stable": revision.was_stable and service.current != revision.name,
     }
     return [mark for mark, holds in marks.items() if holds]
 

@@ -71,6 +71,7 @@ def status(kubectl: Kubectl, name: str, *, watch: bool, timeout: float | None, o
 @click.option("--since", metavar="TIME", help="Only lines of this time, such as 10m.")
 @click.option("--level", type=click.Choice(LEVELS), default="debug", help="Only lines of this level or above.")
 @click.option("--workers", is_flag=True, help="The workers of jobs instead of the servers.")
+@click.option("--backend", is_flag=True, help="What makes the sound instead of the servers: spec.backend.")
 @click.option("--operator", is_flag=True, help="What the operator has written about the service.")
 @output_option("json")
 def logs(
@@ -82,15 +83,19 @@ def logs(
     since: str | None,
     level: str,
     workers: bool,
+    backend: bool,
     operator: bool,
     output: str | None,
 ) -> int:
     """Show the logs of all pods of a service, in the order of time."""
     from tts_operator.cli.services import logs as lines  # noqa: PLC0415 - the other commands start without it
 
-    if workers and operator:
-        raise click.UsageError("--workers and --operator do not go together: choose one")
-    source = lines.of_operator(kubectl, name) if operator else lines.of_pods(kubectl, name, workers=workers)
+    if workers + backend + operator > 1:
+        raise click.UsageError("--workers, --backend, and --operator do not go together: choose one")
+    if operator:
+        source = lines.of_operator(kubectl, name)
+    else:
+        source = lines.of_backend(kubectl, name) if backend else lines.of_pods(kubectl, name, workers=workers)
     return lines.run(kubectl, replace(source, follow=follow, tail=tail, since=since, level=level), output)
 
 
@@ -100,6 +105,7 @@ def logs(
 @click.option("--pods", "by_pod", is_flag=True, help="A line for each pod.")
 @click.option("--core-price", type=click.FloatRange(0), metavar="PRICE", help="Of a core for an hour: shows the cost.")
 @click.option("--memory-price", type=click.FloatRange(0), metavar="PRICE", help="Of a GiB for an hour: shows the cost.")
+@click.option("--gpu-price", type=click.FloatRange(0), metavar="PRICE", help="Of a GPU for an hour: shows the cost.")
 @output_option()
 def top(
     kubectl: Kubectl,
@@ -109,6 +115,7 @@ def top(
     by_pod: bool,
     core_price: float | None,
     memory_price: float | None,
+    gpu_price: float | None,
     output: str | None,
 ) -> int:
     """Show requests, latency, real-time factor, queue, cache, and cost.
@@ -120,5 +127,5 @@ def top(
 
     if not MEASURED_MIN <= interval <= MEASURED_MAX:
         raise click.UsageError(f"--interval must be from {MEASURED_MIN:g} s to {MEASURED_MAX:g} s")
-    prices = measured.Prices(core=core_price, gibibyte=memory_price)
+    prices = measured.Prices(core=core_price, gibibyte=memory_price, gpu=gpu_price)
     return measured.run(kubectl, name, interval, prices, output, by_pod=by_pod)

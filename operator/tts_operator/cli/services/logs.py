@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from tts_operator.cli import output as printing
 from tts_operator.cli.kubectl import MISSING, Kubectl, Streams, read_errors
 from tts_operator.cli.refused import RefusedError, UnreachableError
+from tts_operator.cli.view import BACKEND, BACKEND_WRITER
 from tts_operator.printable import one_line
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Wanted:
     level: str = "debug"
     about: tuple[str, str] | None = None
     """Only lines of the operator about this object: namespace and name."""
+    containers: frozenset[str] | None = None
+    """Only lines of these containers; None: of all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +76,27 @@ def of_pods(kubectl: Kubectl, name: str, *, workers: bool) -> Wanted:
     """The lines of servers, or of workers. Raises RefusedError for an unknown service."""
     kubectl.service(name)
     role = "=tts-server-worker" if workers else " in (tts-server,tts-server-candidate)"
-    return Wanted(
-        selector=f"app.kubernetes.io/instance={name},app.kubernetes.io/managed-by=tts-operator,"
-        f"app.kubernetes.io/name{role}"
-    )
+    return Wanted(selector=f"{_own(name)},app.kubernetes.io/name{role}")
+
+
+def of_backend(kubectl: Kubectl, name: str) -> Wanted:
+    """The lines of a backend, in the servers' pods or in its own.
+
+    Raises RefusedError for an unknown service, and for one whose backend runs elsewhere or that has none.
+    """
+    backend = (kubectl.body(name).get("spec") or {}).get("backend") or {}
+    kind = backend.get("upstream") or backend.get("triton")
+    if kind is None:
+        raise RefusedError(f"{name} has no spec.backend: its servers make the sound themselves; leave out --backend")
+    if "container" not in kind:
+        url = one_line(kind.get("url", ""), SHOWN_MAX)
+        raise RefusedError(f"the operator does not run the backend of {name}: look for its logs where {url} leads to")
+    role = ",app.kubernetes.io/name=tts-backend" if backend.get("mode") == "Separate" else ""
+    return Wanted(selector=f"{_own(name)}{role}", containers=frozenset({BACKEND, BACKEND_WRITER}))
+
+
+def _own(name: str) -> str:
+    return f"app.kubernetes.io/instance={name},app.kubernetes.io/managed-by=tts-operator"
 
 
 def of_operator(kubectl: Kubectl, name: str) -> Wanted:
@@ -121,6 +141,8 @@ def shows(line: Line, wanted: Wanted) -> bool:
     """Whether the user wants this line."""
     if LEVELS.index(line.level) < LEVELS.index(wanted.level):
         return False
+    if wanted.containers is not None and line.container not in wanted.containers:
+        return False
     fields = line.fields or {}
     return wanted.about is None or (fields.get("namespace"), fields.get("object")) == wanted.about
 
@@ -147,8 +169,10 @@ def text_of(line: Line) -> Text:
     """Return the line for people."""
     from rich.text import Text  # noqa: PLC0415 - the other commands start without it
 
+    # What the servers write, and what a sidecar does.
+    source = f"{line.pod}/{line.container}" if line.container in {BACKEND, BACKEND_WRITER} else line.pod
     if line.fields is None:
-        return Text.assemble((line.pod, "cyan"), " ", one_line(line.text, SHOWN_MAX))
+        return Text.assemble((source, "cyan"), " ", one_line(line.text, SHOWN_MAX))
     fields = line.fields
     rest = {name: value for name, value in fields.items() if name not in KNOWN and name not in LONG}
     more = " ".join(f"{one_line(name, SHOWN_MAX)}={_value(value)}" for name, value in rest.items())
@@ -156,7 +180,7 @@ def text_of(line: Line) -> Text:
         (one_line(line.time, SHOWN_MAX)[:23].replace("T", " "), "dim"),
         " ",
         (line.level.upper().ljust(8), STYLES.get(line.level, "")),
-        (line.pod, "cyan"),
+        (source, "cyan"),
         " ",
         one_line(fields.get("message", ""), SHOWN_MAX),
         (f" {more}" if more else "", "dim"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tts_operator.cli.kubectl import Kubectl, parsed
 from tts_operator.cli.refused import UnreachableError
-from tts_operator.cli.view import CONTAINER, SHOWN_MAX, time_of
+from tts_operator.cli.view import BACKEND, CONTAINER, SHOWN_MAX, time_of
 from tts_operator.json_object import Json
 from tts_operator.printable import one_line
 
@@ -34,7 +34,13 @@ OPTIONAL = {
 ZONE = "topology.kubernetes.io/zone"
 MANY = 50
 """From so many nodes on, all are listed: the command line would become long."""
-ROLES = {"tts-server": "server", "tts-server-candidate": "candidate", "tts-server-worker": "worker"}
+ROLES = {
+    "tts-server": "server",
+    "tts-server-candidate": "candidate",
+    "tts-server-worker": "worker",
+    "tts-backend": "backend",
+}
+INITIALIZING, COMPLETED = "PodInitializing", "Completed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +49,7 @@ class Pod:
 
     name: str
     role: str
-    """`server`, `candidate`, or `worker`."""
+    """`server`, `candidate`, `worker`, or `backend`: a pod of a separate backend."""
     ready: bool
     state: str
     """`Ready`, `Running`, or why it is not, such as `CrashLoopBackOff`."""
@@ -120,10 +126,13 @@ def pod(body: Json, zones: Mapping[str, str]) -> Pod:
     """Parse a pod."""
     metadata, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
     labels = metadata.get("labels") or {}
-    containers = status.get("containerStatuses") or []
+    sidecars = [each for each in status.get("initContainerStatuses") or [] if each.get("name") == BACKEND]
+    containers = [*(status.get("containerStatuses") or []), *sidecars]
     conditions = {each["type"]: each for each in status.get("conditions") or []}
     ready = (conditions.get("Ready") or {}).get("status") == "True"
-    images = [each.get("image", "") for each in spec.get("containers") or [] if each.get("name") == CONTAINER]
+    images = [
+        each.get("image", "") for each in spec.get("containers") or [] if each.get("name") in {CONTAINER, BACKEND}
+    ]
     node = spec.get("nodeName", "")
     return Pod(
         name=metadata["name"],
@@ -142,11 +151,16 @@ def _pod_state(status: Json, conditions: Mapping[str, Json]) -> str:
     ready = conditions.get("Ready") or {}
     if ready.get("status") == "True":
         return "Ready"
-    for each in [*(status.get("containerStatuses") or []), *(status.get("initContainerStatuses") or [])]:
-        state = each.get("state") or {}
-        for kind in ("waiting", "terminated"):
-            if reason := (state.get(kind) or {}).get("reason"):
-                return str(reason)
+    reasons = [
+        str(reason)
+        for each in [*(status.get("containerStatuses") or []), *(status.get("initContainerStatuses") or [])]
+        for kind in ("waiting", "terminated")
+        if (reason := ((each.get("state") or {}).get(kind) or {}).get("reason"))
+    ]
+    # A server that waits for an init container says less than that one, and one that is done says nothing.
+    telling = [each for each in reasons if each not in {INITIALIZING, COMPLETED}]
+    if telling or INITIALIZING in reasons:
+        return next(iter(telling), INITIALIZING)
     scheduled = conditions.get("PodScheduled") or {}
     if scheduled.get("status") == "False":
         return str(scheduled.get("reason") or "Unschedulable")

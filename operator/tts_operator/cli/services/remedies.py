@@ -37,21 +37,48 @@ REMEDIES = {
     "ApiServerError": "check the API server; the operator retries at least once a minute",
     "Paused": "set spec.paused to false to apply the spec",
     "FailedGetResourceMetric": "check that metrics-server is installed: `kubectl tts doctor`",
+    "ServersNotReady": "read what they wait for: `kubectl tts logs`, and what the backend says: `--backend`",
     "NoWorkers": "wait until the first revision with spec.jobs is stable",
 }
 """By the reason of a condition."""
-JUDGED = ("Stalled", "Ready", "WorkloadReady", "RouteReady", "CertificateReady", "AutoscalingReady", "JobsReady")
+OF_BACKEND = {
+    "Unschedulable": "add nodes with what spec.backend needs, such as GPUs with their device plugin, lower its "
+    "resources, or set nodeSelector and tolerations in its placement",
+    "ImagePullBackOff": "check image of spec.backend's container, and spec.image.pullSecrets",
+    "ErrImageNeverPull": "load the image onto the nodes, or set imagePullPolicy: IfNotPresent of spec.backend",
+    "InvalidImageName": "correct image of spec.backend's container",
+    "OOMKilled": "raise resources.limits.memory of spec.backend's container, or choose a smaller model",
+    "Error": "read its output with `kubectl tts logs --backend`",
+    "CreateContainerConfigError": "create the Secret or ConfigMap that the message names, or correct its name in env "
+    "of spec.backend's container; if the image runs as root, set runAsUser there",
+    "VolumeNotBound": "create the claim, or correct its name in spec.backend.volumes",
+    "PodsNotReady": "wait for the model to load; `kubectl tts logs --backend` shows how far it is",
+}
+"""Likewise, where the backend fails, and not the server."""
+BACKEND = "BackendReady"
+JUDGED = (
+    "Stalled", "Ready", "WorkloadReady", BACKEND, "RouteReady", "CertificateReady", "AutoscalingReady", "JobsReady",
+)  # fmt: skip
 SPOKEN_FOR = frozenset({"RolledBack", "Undone", "RolloutInProgress", "RolloutPaused"})
 """Reasons for which the state of the rollout already says what to do."""
 
 
 def remedies(service: Service, then: Callable[..., str]) -> list[str]:
-    """Say what to do about each condition that is not as it should be."""
+    """Say what to do about each condition that is not as it should be, and about a pod that holds up a rollout."""
     if service.seen < 0:
         doctor = then("doctor").replace(f" {service.name}", "", 1)
         return [f"no operator has processed this service: {doctor} says whether one runs and serves this namespace"]
-    reasons = dict.fromkeys(_wrong(service))
-    return [f"{reason}: {REMEDIES[reason]}" for reason in reasons if reason in REMEDIES]
+    reasons = dict.fromkeys([*_wrong(service), *([service.failure_reason] if service.going_on else [])])
+    known = {**REMEDIES, **_of_backend(service)}
+    return [f"{reason}: {known[reason]}" for reason in reasons if reason in known]
+
+
+def _of_backend(service: Service) -> dict[str, str]:
+    """The remedy of a backend that fails: the other conditions have the same reason."""
+    found = service.conditions.get(BACKEND)
+    if found is None or found.status != "False" or not found.message.startswith("backend: "):
+        return {}
+    return {found.reason: OF_BACKEND[found.reason]} if found.reason in OF_BACKEND else {}
 
 
 def _wrong(service: Service) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,17 +15,21 @@ from tts_operator.cli.kubectl import Kubectl
 from tts_operator.cli.output import Cell
 from tts_operator.cli.refused import RefusedError, UnreachableError
 from tts_operator.cli.services.metrics import Scrape, Use, parsed, use
-from tts_operator.cli.view import CONTAINER
+from tts_operator.cli.view import BACKEND, CONTAINER
 from tts_operator.cli.wording import size
 from tts_operator.json_object import Json
 
 SERVERS = "app.kubernetes.io/managed-by=tts-operator,app.kubernetes.io/part-of=tts-operator"
+BACKENDS = "app.kubernetes.io/managed-by=tts-operator,app.kubernetes.io/name=tts-backend"
+"""The pods of separate backends, which have other metrics or none, but cost."""
 INSTANCE = "app.kubernetes.io/instance"
 PORT = 7860
 PODS_MAX = 100
 """Pods that are scraped at most: each takes a run of kubectl."""
 AT_ONCE = 8
 GIBIBYTE = 1 << 30
+_GPU = re.compile(r"/v?gpu(\.shared|-number)?$|/mig-|^gpu\.intel\.com/(i915|xe)$|^huawei\.com/Ascend\w+$")
+"""What is counted in GPUs, or slices of them: not their memory, cores, or monitoring."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,16 +38,17 @@ class Prices:
 
     core: float | None = None
     gibibyte: float | None = None
+    gpu: float | None = None
 
     @property
     def known(self) -> bool:
         """Whether there is a price."""
-        return self.core is not None or self.gibibyte is not None
+        return not (self.core is self.gibibyte is self.gpu is None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pod:
-    """A pod to scrape, and what it reserves."""
+    """A pod, and what it reserves."""
 
     name: str
     namespace: str
@@ -51,11 +57,15 @@ class Pod:
     """Requested."""
     memory: float
     """Requested, in bytes."""
+    gpus: float = 0.0
+    """Requested, whole ones or slices. What it claims dynamically is unknown here."""
 
 
 def run(kubectl: Kubectl, name: str | None, seconds: float, prices: Prices, output: str | None, *, by_pod: bool) -> int:
     """Scrape the pods twice and print what they did in between."""
     pods = _pods(kubectl, name)
+    # By pod, each line is a server's.
+    backends = _backends(kubectl, name) if prices.known and not by_pod else []
     began = time.monotonic()
     before = _scrapes(kubectl, pods)
     time.sleep(max(0.0, seconds - (time.monotonic() - began)))
@@ -65,20 +75,21 @@ def run(kubectl: Kubectl, name: str | None, seconds: float, prices: Prices, outp
     for pod in pods:
         groups.setdefault(pod.name if by_pod else pod.service, []).append(pod)
     rows = {key: _use(each, before, after, apart) for key, each in sorted(groups.items())}
+    costs = {key: cost([*groups[key], *(each for each in backends if each.service == key)], prices) for key in rows}
     if output:
-        documents = [_document(key, rows[key], groups[key], prices) for key in rows]
+        documents = [_document(key, rows[key], costs[key] if prices.known else None) for key in rows]
         printing.document(documents, output)
     else:
-        head, cells = table(rows, groups, prices, by_pod=by_pod)
+        head, cells = table(rows, groups, costs if prices.known else None, by_pod=by_pod)
         printing.table(head, cells)
     return 0
 
 
 def table(
-    rows: Mapping[str, Use], groups: Mapping[str, Sequence[Pod]], prices: Prices, *, by_pod: bool
+    rows: Mapping[str, Use], groups: Mapping[str, Sequence[Pod]], costs: Mapping[str, float] | None, *, by_pod: bool
 ) -> tuple[Sequence[str], list[Sequence[Cell]]]:
-    """Return the head and the rows."""
-    cost = ("COST/H", "COST/AUDIO-H") if prices.known else ()
+    """Return the head and the rows. ``costs`` are for an hour; without them, there are no columns for them."""
+    cost = () if costs is None else ("COST/H", "COST/AUDIO-H")
     head = (
         "POD" if by_pod else "NAME",
         "PODS",
@@ -93,21 +104,23 @@ def table(
         "MEMORY",
         *cost,
     )
-    return head, [_row(key, each, groups[key], prices) for key, each in rows.items()]
+    hourly: Mapping[str, float | None] = costs or dict.fromkeys(rows)
+    return head, [_row(key, each, len(groups[key]), hourly[key]) for key, each in rows.items()]
 
 
 def cost(pods: Iterable[Pod], prices: Prices) -> float:
     """Return what the pods' requests cost in an hour."""
     found = list(pods)
     cores = sum(each.cores for each in found) * (prices.core or 0.0)
-    return cores + sum(each.memory for each in found) / GIBIBYTE * (prices.gibibyte or 0.0)
+    memory = sum(each.memory for each in found) / GIBIBYTE * (prices.gibibyte or 0.0)
+    return cores + memory + sum(each.gpus for each in found) * (prices.gpu or 0.0)
 
 
-def _row(key: str, found: Use, pods: Sequence[Pod], prices: Prices) -> Sequence[Cell]:
-    missing = found.pods < len(pods)
+def _row(key: str, found: Use, pods: int, hourly: float | None) -> Sequence[Cell]:
+    missing = found.pods < pods
     cells: list[Cell] = [
         key,
-        (f"{found.pods}/{len(pods)}", "yellow" if missing else ""),
+        (f"{found.pods}/{pods}", "yellow" if missing else ""),
         f"{found.requests:.1f}",
         (_share(found.errors, found.requests), "red" if found.errors else ""),
         (_share(found.busy, found.requests), "yellow" if found.busy else ""),
@@ -118,8 +131,7 @@ def _row(key: str, found: Use, pods: Sequence[Pod], prices: Prices) -> Sequence[
         f"{found.cpu:.2f}",
         size(found.memory),
     ]
-    if prices.known:
-        hourly = cost(pods, prices)
+    if hourly is not None:
         cells += [f"{hourly:.3f}", f"{hourly / found.audio:.3f}" if found.audio else "-"]
     return cells
 
@@ -128,10 +140,10 @@ def _share(part: float, whole: float) -> str:
     return f"{part / whole:.1%}" if whole else "-"
 
 
-def _document(key: str, found: Use, pods: Sequence[Pod], prices: Prices) -> Json:
+def _document(key: str, found: Use, hourly: float | None) -> Json:
     measured = {_camel(name): value for name, value in dataclasses.asdict(found).items()}
     derived = {"realTimeFactor": found.real_time_factor, "hitRate": found.hit_rate}
-    return {"name": key, **measured, **derived, "costPerHour": cost(pods, prices) if prices.known else None}
+    return {"name": key, **measured, **derived, "costPerHour": hourly}
 
 
 def _camel(name: str) -> str:
@@ -161,17 +173,29 @@ def _pods(kubectl: Kubectl, name: str | None) -> list[Pod]:
     return [_pod(each) for each in bodies]
 
 
+def _backends(kubectl: Kubectl, name: str | None) -> list[Pod]:
+    """Return the pods of separate backends."""
+    selector = f"{BACKENDS},{INSTANCE}={name}" if name else BACKENDS
+    found = kubectl.json("get", "pods", f"--selector={selector}", "--field-selector=status.phase=Running")
+    return [_pod(each) for each in found.get("items") or []]
+
+
 def _pod(body: Json) -> Pod:
-    metadata, containers = body["metadata"], body["spec"].get("containers") or []
-    requests: Json = next(
-        (each.get("resources", {}).get("requests") or {} for each in containers if each.get("name") == CONTAINER), {}
-    )
+    metadata, spec = body["metadata"], body["spec"]
+    containers = [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]
+    # A backend as a sidecar runs as long as its server.
+    requests = [
+        each.get("resources", {}).get("requests") or {}
+        for each in containers
+        if each.get("name") in {CONTAINER, BACKEND}
+    ]
     return Pod(
         name=metadata["name"],
         namespace=metadata["namespace"],
         service=(metadata.get("labels") or {}).get(INSTANCE, "-"),
-        cores=float(quantity(requests.get("cpu", 0))),
-        memory=float(quantity(requests.get("memory", 0))),
+        cores=sum(float(quantity(each.get("cpu", 0))) for each in requests),
+        memory=sum(float(quantity(each.get("memory", 0))) for each in requests),
+        gpus=sum(float(quantity(number)) for each in requests for key, number in each.items() if _GPU.search(key)),
     )
 
 

@@ -98,6 +98,20 @@ def state_alerts(service: TTSService) -> Iterator[Alert]:
         summary=f"Pods of {name} cannot read its lexicon",
         description=f"Pods of {name} use an older lexicon, or none. Their logs name what is wrong.",
     )
+    yield Alert(
+        name="TTSServiceBackendUnavailable",
+        # A pod that has never reached its backend still starts, for as long as the progress deadline lets it.
+        expression=(
+            f'count(tts_backend_ready{{job="{name}"}} == 0 and on (pod) tts_model_load_seconds{{job="{name}"}} > 0) > 0'
+        ),
+        minutes=5,
+        severity="warning",
+        summary=f"Pods of {name} have no backend",
+        description=(
+            f"For 5 minutes, pods of {name} ({{{{ $value }}}} at the moment) have been unable to speak new texts, "
+            "because the backend of their engine cannot. Their logs say why."
+        ),
+    )
     yield from _job_alerts(service)
 
 

@@ -7,13 +7,13 @@ from tts_operator.api.jobs import S3, Jobs, Kafka, Webhooks
 from tts_operator.api.references import SecretKeyReference
 from tts_operator.desired.identity import jobs_claim_name
 from tts_operator.desired.pod.probe import CONTAINER
+from tts_operator.desired.pod.secret import CA_FILE, from_secret
 from tts_operator.json_object import Json
 
 FOLDER = "/var/lib/tts-server/jobs"
 """Mount path of the claim that holds jobs."""
 BUCKET_CA, BROKERS_CA = "/etc/tts-server/bucket-ca", "/etc/tts-server/brokers-ca"
 """Mount paths of certificates. Folders and not only their files, as for the lexicon."""
-CA_FILE = "ca.crt"
 BROKERS = "TTS_KAFKA_BOOTSTRAP_SERVERS"
 INSTANCE: Json = {"name": "TTS_KAFKA_INSTANCE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
 """The name of a worker in its consumer group. A container that restarts keeps its partitions."""
@@ -46,7 +46,7 @@ def _webhooks(webhooks: Webhooks) -> list[Json]:
     secret = webhooks.secret_ref
     return [
         {"name": "TTS_JOBS_WEBHOOK_HOSTS", "value": ",".join(webhooks.hosts)},
-        *([_from_secret("TTS_JOBS_WEBHOOK_SECRET", secret.name, secret.key)] if secret is not None else ()),
+        *([from_secret("TTS_JOBS_WEBHOOK_SECRET", secret.name, secret.key)] if secret is not None else ()),
     ]
 
 
@@ -62,9 +62,9 @@ def _bucket(bucket: S3) -> list[Json]:
     name = bucket.credentials_secret_ref.name
     return [
         *_set(plain),
-        _from_secret(_ACCESS_KEY, name, _ACCESS_KEY),
-        _from_secret(_SECRET_KEY, name, _SECRET_KEY),
-        _from_secret(_SESSION_TOKEN, name, _SESSION_TOKEN, optional=True),
+        from_secret(_ACCESS_KEY, name, _ACCESS_KEY),
+        from_secret(_SECRET_KEY, name, _SECRET_KEY),
+        from_secret(_SESSION_TOKEN, name, _SESSION_TOKEN, optional=True),
     ]
 
 
@@ -85,21 +85,13 @@ def _kafka(service: TTSService, kafka: Kafka) -> list[Json]:
     name = kafka.sasl.secret_ref.name
     return [
         *_set(plain),
-        _from_secret("TTS_KAFKA_USERNAME", name, "username"),
-        _from_secret("TTS_KAFKA_PASSWORD", name, "password"),
+        from_secret("TTS_KAFKA_USERNAME", name, "username"),
+        from_secret("TTS_KAFKA_PASSWORD", name, "password"),
     ]
 
 
 def _set(plain: dict[str, str | None]) -> list[Json]:
     return [{"name": name, "value": value} for name, value in plain.items() if value]
-
-
-def _from_secret(variable: str, name: str, key: str, *, optional: bool = False) -> Json:
-    reference: Json = {"name": name, "key": key}
-    return {
-        "name": variable,
-        "valueFrom": {"secretKeyRef": {**reference, "optional": True} if optional else reference},
-    }
 
 
 def volumes(service: TTSService) -> list[Json]:

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tts_operator.api import Spec, TTSService
+from tts_operator.api import Spec
 from tts_operator.api.placement import ZoneSpread
 from tts_operator.api.status import SpreadInForce
-from tts_operator.desired.identity import selector_labels
 from tts_operator.json_object import Json
 
 HOSTNAME = "kubernetes.io/hostname"
@@ -27,10 +26,11 @@ def resolved(spec: Spec, nodes: Iterable[Mapping[str, str]]) -> SpreadInForce:
     return "ScheduleAnyway" if zones or not fitting or _has_own(spec.pod_template) else "NoZones"
 
 
-def constraints(service: TTSService, asked: ZoneSpread, spread: SpreadInForce) -> list[Json]:
+def constraints(pods: Mapping[str, str], asked: ZoneSpread, spread: SpreadInForce) -> list[Json]:
     """Constraints over zones, and over nodes where possible (core/v1 TopologySpreadConstraint).
 
-    `spread` says how strictly, in the place of `asked.when_unsatisfiable`, which may be unset.
+    `pods` are the labels of the pods to spread. `spread` says how strictly, in the place of `asked.when_unsatisfiable`,
+    which may be unset.
 
     nodeTaintsPolicy Honor: otherwise, a dead zone counts as empty, and blocks replacement pods forever.
     matchLabelKeys: each revision is spread separately; otherwise, old pods skew a rolling update (KEP-3243).
@@ -38,7 +38,7 @@ def constraints(service: TTSService, asked: ZoneSpread, spread: SpreadInForce) -
     the labels, so that all pods could end up on one node (PreScore of its plugin PodTopologySpread).
     """
     common: Json = {
-        "labelSelector": {"matchLabels": selector_labels(service)},
+        "labelSelector": {"matchLabels": dict(pods)},
         "matchLabelKeys": ["pod-template-hash"],
         "nodeTaintsPolicy": "Honor",
     }

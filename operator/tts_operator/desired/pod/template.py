@@ -5,22 +5,22 @@ from typing import Any
 from tts_operator import __version__
 from tts_operator.api import TTSService
 from tts_operator.api.model import EmptyDir, Storage
-from tts_operator.api.placement import Placement, Toleration
 from tts_operator.api.references import SecretKeyReference
 from tts_operator.api.server import Image
 from tts_operator.api.status import SpreadInForce
 from tts_operator.desired.identity import CANDIDATE, NAME_LABEL, candidate_labels, common_labels, selector_labels
 from tts_operator.desired.pod import jobs
+from tts_operator.desired.pod.backend import BackendClient
+from tts_operator.desired.pod.placement import placed
 from tts_operator.desired.pod.probe import CONTAINER
 from tts_operator.desired.pod.probe import environment as probe_environment
+from tts_operator.desired.pod.security import CONFINED, RESTRICTED
 from tts_operator.desired.pod.spread import constraints
 from tts_operator.desired.pod.strategic_merge import merged
 from tts_operator.json_object import Json
 from tts_operator.keyring import Keyring
 
 PORT = 7860
-USER = 10001
-"""The user and group that the server image runs as."""
 LOAD_SECONDS = 600
 """How long a model may load before the startup probe fails."""
 MODEL_FOLDER = "/models"
@@ -33,17 +33,19 @@ GRACE_SECONDS = 60
 """From preStop to SIGKILL: the drain, the longest request or what a worker of jobs has in hand (30 s), and a margin."""
 
 CONTAINERS = ("initContainers", "containers")
-PLACED = ("tolerations", "nodeSelector", "priorityClassName", "runtimeClassName", "affinity")
 PRIVILEGES = {"privileged", "allowPrivilegeEscalation", "capabilities"}
-CONFINED: Json = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-"""What the restricted Pod Security Standard requires of each container, in addition to the pod's securityContext."""
 
 
 def pod_template(
-    service: TTSService, default_image: str, spread: SpreadInForce, keyring: Keyring | None = None
+    service: TTSService,
+    default_image: str,
+    spread: SpreadInForce,
+    keyring: Keyring | None = None,
+    client: BackendClient | None = None,
 ) -> Json:
     """Build the pod template.
 
+    `client` is what the server needs to ask its backend; None without one.
     `default_image` runs if the spec names no image. `spread` says how strictly pods are spread over zones. Without a
     `keyring`, pods that require API keys do not trust the operator, and pods do not sign their Redis entries.
     """
@@ -53,42 +55,39 @@ def pod_template(
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": GRACE_SECONDS,
-        # The restricted Pod Security Standard: https://kubernetes.io/docs/concepts/security/pod-security-standards/
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": RESTRICTED,
         **({"initContainers": [_fetch(service, default_image)]} if _is_fetched(service) else {}),
         "containers": [_server(service, default_image, keyring)],
         "volumes": _volumes(service),
         **placed(spec.placement),
-        "topologySpreadConstraints": constraints(service, spec.placement.zone_spread, spread),
+        "topologySpreadConstraints": constraints(selector_labels(service), spec.placement.zone_spread, spread),
     }
+    labels = common_labels(service)
+    if client is not None:
+        pod = _with_backend(pod, client)
+        labels |= client.labels
     if spec.image.pull_secrets:
         pod["imagePullSecrets"] = [{"name": secret.name} for secret in spec.image.pull_secrets]
-    template = merged({"metadata": {"labels": common_labels(service)}, "spec": pod}, spec.pod_template or {})
+    template = merged({"metadata": {"labels": labels}, "spec": pod}, spec.pod_template or {})
     # podTemplate must not change these: the Deployment and the Service select the pods by them.
-    template["metadata"]["labels"] = {**template["metadata"].get("labels", {}), **common_labels(service)}
+    template["metadata"]["labels"] = {**template["metadata"].get("labels", {}), **labels}
     template["spec"] = _confined(template["spec"])
     return template
 
 
-def placed(placement: Placement) -> Json:
-    """The fields of a pod spec that say where it runs, without the spread: `PLACED`, if they are set."""
-    found: Json = {"tolerations": _tolerations(placement)}
-    if placement.node_selector:
-        found["nodeSelector"] = dict(placement.node_selector)
-    if placement.priority_class_name:
-        found["priorityClassName"] = placement.priority_class_name
-    if placement.runtime_class_name:
-        found["runtimeClassName"] = placement.runtime_class_name
-    if placement.affinity is not None:
-        # Unset fields are omitted. An empty selector stays, because it means all.
-        found["affinity"] = placement.affinity.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
-    return found
+def _with_backend(pod: Json, client: BackendClient) -> Json:
+    """Add what the server needs to ask its backend, and a sidecar."""
+    server, *others = pod["containers"]
+    server = {
+        **server,
+        "env": [*(each for each in server["env"] if each["name"] != "TTS_ENGINE"), *client.env],
+        "volumeMounts": [*server["volumeMounts"], *client.mounts],
+    }
+    changed = {"containers": [server, *others], "volumes": [*pod["volumes"], *client.volumes]}
+    first = [*pod.get("initContainers", ()), *client.init_containers]
+    started = {"initContainers": first} if first else {}
+    claims = {"resourceClaims": client.resource_claims} if client.resource_claims else {}
+    return {**pod, **changed, **started, **claims}
 
 
 def _confined(pod: Json) -> Json:
@@ -167,11 +166,7 @@ def _server(service: TTSService, default_image: str, keyring: Keyring | None = N
         "livenessProbe": _probe("/health", every=30, failures=3),
         "readinessProbe": _probe("/ready", every=10, failures=2),
         "lifecycle": {"preStop": {"exec": {"command": ["tts-server", "drain"]}}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": {**CONFINED, "readOnlyRootFilesystem": True},
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the path inside the container
@@ -184,10 +179,13 @@ def _server(service: TTSService, default_image: str, keyring: Keyring | None = N
 
 def _environment(service: TTSService, keyring: Keyring | None) -> list[Json]:
     """The server's settings (docs/server.md). Unset fields are left to the server's defaults."""
-    model, server = service.spec.model, service.spec.server
+    model, server, backend = service.spec.model, service.spec.server, service.spec.backend
+    theirs = None
+    if backend is not None:  # behind a Triton, the voice is that of the engine, and clients keep its name
+        theirs = model.engine if backend.upstream is None else backend.upstream.model
     plain = {
         "TTS_ENGINE": model.engine,
-        "TTS_MODEL_NAME": model.name,
+        "TTS_MODEL_NAME": model.name or theirs,
         "TTS_MODEL_REVISION": model.revision,
         "TTS_MODEL_DIR": MODEL_FOLDER if _is_fetched(service) else None,
         "TTS_VOICES": ",".join(model.voices),
@@ -263,22 +261,3 @@ def _probe(path: str, *, every: int, failures: int) -> Json:
         "timeoutSeconds": 5,
         "failureThreshold": failures,
     }
-
-
-def _tolerations(placement: Placement) -> list[Json]:
-    """The user's tolerations, and short ones for lost nodes: Kubernetes' default is 300 s."""
-    lost = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
-    return [_toleration(asked) for asked in placement.tolerations] + [
-        {
-            "key": key,
-            "operator": "Exists",
-            "effect": "NoExecute",
-            "tolerationSeconds": placement.outage_tolerance_seconds,
-        }
-        for key in lost
-        if not any(asked.key == key and asked.effect in (None, "NoExecute") for asked in placement.tolerations)
-    ]
-
-
-def _toleration(asked: Toleration) -> Json:
-    return asked.model_dump(by_alias=True, exclude_none=True)

@@ -4,6 +4,7 @@ More people can read a status than a pod's log, and a container may print anythi
 images that the policy allows, run with their own command.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypedDict
 
@@ -13,8 +14,18 @@ from tts_operator.json_object import Json
 
 MayShow = Callable[[str, str], bool]
 """(namespace, image): whether a status may show the output of a container with this image."""
-OWN_ARGS = {"fetch": ["fetch"], "server": ["work"]}
-"""Arguments that the operator itself sets, by container name: of the init container, and of a worker of jobs."""
+OWN_COMMANDS = {
+    "fetch": re.compile("fetch"),
+    "server": re.compile("work"),
+    "write-models": re.compile(
+        r"triton-repository --engine fastspeech2 --output /written/models --cpus [0-9]+ --max-batch [0-9]+"
+        r" --delay-ms [0-9]+ --replace"
+    ),
+    "backend": re.compile(
+        r"tritonserver --model-repository=/models --log-info=false( --(grpc|http|metrics)-port=[0-9]+)+"
+    ),
+}
+"""Commands and arguments that the operator itself sets, by container name."""
 
 
 class _Container(TypedDict, total=False):
@@ -46,7 +57,7 @@ def hide_output(status: Any, spec: Any, metadata: Json, may_show: MayShow) -> An
     for name, ended in _ended(status):
         if name not in shown and ended.get("message"):
             ended["message"] = (
-                "output hidden, because policy.images does not allow the image, or podTemplate sets the "
+                "output hidden, because policy.images does not allow the image, or the spec sets the "
                 f"command; see kubectl logs {metadata['name']} -c {name} --previous"
             )
     return status
@@ -54,8 +65,9 @@ def hide_output(status: Any, spec: Any, metadata: Json, may_show: MayShow) -> An
 
 def _is_own(container: _Container) -> bool:
     """Whether the container runs the image's own command, or one that the operator sets."""
-    args = container.get("args")
-    return not container.get("command") and (not args or args == OWN_ARGS.get(container["name"]))
+    words = [*(container.get("command") or ()), *(container.get("args") or ())]
+    own = OWN_COMMANDS.get(container["name"])
+    return not words or (own is not None and own.fullmatch(" ".join(words)) is not None)
 
 
 def _ended(status: Any) -> Iterator[tuple[str, Json]]:

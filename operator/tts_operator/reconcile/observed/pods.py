@@ -1,9 +1,10 @@
 """Why pods are not ready, and what to do about it."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tts_operator.desired.identity import CANDIDATE, NAME_LABEL, NODE_UNREACHABLE, WORKER
+from tts_operator.desired.identity import BACKEND, CANDIDATE, NAME_LABEL, NODE_UNREACHABLE, WORKER
+from tts_operator.desired.pod.backend import CONTAINER as BACKEND_CONTAINER
 from tts_operator.json_object import Json
 from tts_operator.objects import ContainerStatus, Pod
 from tts_operator.printable import one_line
@@ -26,6 +27,18 @@ CURES = {
     NODE_UNREACHABLE: "if the node works, check its network: kubectl describe node, kubectl get pods -o wide",
     "OOMKilled": "raise resources.limits.memory, or lower server.cache.sizeMiB",
 }
+BACKEND_CURES = {
+    "Unschedulable": "add nodes with what backend needs, such as GPUs and their device plugin, lower its resources, or "
+    "set nodeSelector and tolerations in backend.placement (for a sidecar, in placement)",
+    "ImagePullBackOff": "check image of backend's container, and image.pullSecrets",
+    "ErrImageNeverPull": "load the image onto the nodes, or set imagePullPolicy: IfNotPresent for backend's container",
+    "CreateContainerConfigError": "create the Secret or ConfigMap, or correct its name and key in env of backend's "
+    "container; if the image runs as root, set runAsUser there",
+    "InvalidImageName": "correct image of backend's container",
+    "VolumeNotBound": "create the claim, or correct its name in backend.volumes",
+    "OOMKilled": "raise resources.limits.memory of backend's container, or take a smaller model",
+}
+"""Likewise, for the container of a backend."""
 UNBOUND_CLAIM = "persistentvolumeclaim"
 """Occurs in the scheduler's message if a pod waits for a volume."""
 
@@ -39,6 +52,8 @@ class Failure:
     reason: str
     exit_code: int | None = None
     message: str = ""
+    of_backend: bool = False
+    """Whether the backend fails, and not the server."""
 
     def __post_init__(self) -> None:
         """Sanitize the reason, which may come from a runtime or a pod."""
@@ -48,7 +63,8 @@ class Failure:
         """Describe the failure in one sentence, for a condition's message."""
         code = f" (exit code {self.exit_code})" if self.exit_code is not None else ""
         said = f": {self.message}" if self.message else ""
-        cure = f" -- {CURES[self.reason]}" if self.reason in CURES else ""
+        cures = BACKEND_CURES if self.of_backend else CURES
+        cure = f" -- {cures[self.reason]}" if self.reason in cures else ""
         return f"pod {self.pod}: {self.reason}{code}{said}{cure}"
 
     def as_status(self) -> Json:
@@ -83,6 +99,11 @@ def is_worker(pod: Pod) -> bool:
     return bool(pod["metadata"].get("labels", {}).get(NAME_LABEL) == WORKER)
 
 
+def is_backend(pod: Pod) -> bool:
+    """Whether a pod belongs to a separate backend."""
+    return bool(pod["metadata"].get("labels", {}).get(NAME_LABEL) == BACKEND)
+
+
 def seconds_unready(pod: Pod, now: str) -> float:
     """Seconds since the pod was last ready, or was created; 0 if it is ready. `now` is an RFC 3339 time."""
     since = condition_of(pod, "Ready").get("lastTransitionTime") or pod["metadata"].get("creationTimestamp") or now
@@ -109,7 +130,15 @@ def last_failure(pods: Iterable[Pod]) -> Failure | None:
         key=lambda pod: (pod["metadata"].get("creationTimestamp", ""), pod["metadata"]["name"]),
         reverse=True,
     )
-    return next((failure for pod in newest_first if not is_ready(pod) and (failure := _failure(pod))), None)
+    return next((failure for pod in newest_first if not is_ready(pod) and (failure := _failure_of(pod))), None)
+
+
+def _failure_of(pod: Pod) -> Failure | None:
+    """Why a pod is not ready; None if it only starts."""
+    found = _failure(pod)
+    if found is not None and (is_backend(pod) or found.container == BACKEND_CONTAINER):
+        return replace(found, of_backend=True)
+    return found
 
 
 def _failure(pod: Pod) -> Failure | None:

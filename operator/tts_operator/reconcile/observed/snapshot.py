@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from tts_operator.api import TTSService
+from tts_operator.desired.identity import BACKEND_LABEL
 from tts_operator.json_object import Json
 from tts_operator.kube.resources import (
     CONTROLLER_REVISIONS,
@@ -24,6 +25,11 @@ def address(body: Json) -> Address:
     return body["apiVersion"], body["kind"], body["metadata"]["name"]
 
 
+def backend_of(pod: Pod) -> str:
+    """The separate backend that a pod belongs to, or asks; empty for none."""
+    return pod["metadata"].get("labels", {}).get(BACKEND_LABEL, "")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Observed:
     """The live children and pods of one TTSService."""
@@ -34,6 +40,8 @@ class Observed:
     """Stable and candidate pods."""
     workers: Sequence[Pod] = ()
     """Pods that speak jobs and serve no clients."""
+    backends: Sequence[Pod] = ()
+    """Pods of separate backends."""
     zones: Mapping[str, str] = field(default_factory=dict)
     """Zone of each node, by the node's name."""
     nodes: Iterable[Mapping[str, str]] = ()
@@ -60,6 +68,10 @@ class Observed:
     def scaled_object(self, name: str) -> ScaledObject | None:
         """A live ScaledObject of KEDA, or None."""
         return cast("ScaledObject | None", self.child(SCALED_OBJECTS.api_version, SCALED_OBJECTS.kind, name))
+
+    def pods_of_backend(self, backend: str) -> list[Pod]:
+        """The pods of one separate backend."""
+        return [pod for pod in self.backends if backend_of(pod) == backend]
 
     def has(self, api_version: str, kind: str, name: str) -> bool:
         """Whether such a child exists and is not being deleted."""

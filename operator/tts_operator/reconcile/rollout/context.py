@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from tts_operator.api import TTSService
 from tts_operator.api.rollout import BlueGreen, Canary, CanaryStep
 from tts_operator.desired.deployment import REVISION_ANNOTATION
-from tts_operator.desired.identity import candidate_name
+from tts_operator.desired.identity import backend_name, candidate_name
 from tts_operator.desired.ingress import splits_by_weight
 from tts_operator.desired.revision import Revision
 from tts_operator.objects import Deployment
 from tts_operator.reconcile.analysis.model import AnalysisResult
-from tts_operator.reconcile.observed.deployments import is_seen
+from tts_operator.reconcile.observed.deployments import is_complete, is_seen
 from tts_operator.reconcile.observed.ownership import owned_by
 from tts_operator.reconcile.observed.snapshot import Observed
 from tts_operator.reconcile.rollout.replicas import is_autoscaled
@@ -71,6 +71,24 @@ class RolloutContext:
         """Whether the candidate has the update revision. There is none while a broken stable revision is replaced."""
         annotations = (self.candidate_deployment or {}).get("metadata", {}).get("annotations", {})
         return bool(annotations.get(REVISION_ANNOTATION) == self.update_revision.name)
+
+    @property
+    def new_backend_deployment(self) -> Deployment | None:
+        """The Deployment of the update revision's separate backend, if the stable revision has another one or none."""
+        backend = self.update_revision.backend
+        return self._ours(backend_name(self.service, backend.hash)) if self.has_new_backend and backend else None
+
+    @property
+    def has_new_backend(self) -> bool:
+        """Whether the update revision has a separate backend that the stable revision does not ask."""
+        backend, before = self.update_revision.backend, self.stable.backend
+        return backend is not None and (before is None or before.hash != backend.hash)
+
+    @property
+    def can_take_traffic(self) -> bool:
+        """Whether a new backend has all its pods: one of them would do for the speech check, but not for clients."""
+        live = self.new_backend_deployment
+        return not self.has_new_backend or (live is not None and is_complete(live))
 
     def step_of(self, state: RolloutState) -> int:
         """The index of the canary step, even if the spec now has fewer steps."""

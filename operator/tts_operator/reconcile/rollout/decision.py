@@ -86,13 +86,16 @@ def decide_rollout(
     if state is not None and state.revision != update_revision.name:
         state = None  # the spec has changed again: abandon the earlier rollout
     stable = stable_revision(service, observed, revisions)
+    if stable is not None and stable.name != update_revision.name:
+        stable = stable.once_stable()
     no_way_back = state is not None and state.phase is Phase.CHECKING_IN_PLACE and is_lost(service, revisions)
     if no_way_back:
         stable = update_revision
     if stable is None or (stable.has_pods_of(update_revision) and not no_way_back):
         # The first revision, a return to the running one, or the same pods from an equivalent spec.
+        keep = (spec_revision, *([stable] if stable is not None else []))
         workloads = DesiredWorkloads(
-            revision=update_revision, replicas=replicas(service, observed, takes_over=True), keep=(spec_revision,)
+            revision=update_revision, replicas=replicas(service, observed, takes_over=True), keep=keep
         )
         return RolloutDecision(spec_revision=spec_revision, update_revision=update_revision, workloads=workloads)
     context = RolloutContext(

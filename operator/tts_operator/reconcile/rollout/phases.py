@@ -32,7 +32,8 @@ def _checked(context: RolloutContext, state: RolloutState, message: str) -> Roll
 
 
 def _checking_in_place(context: RolloutContext, state: RolloutState) -> RolloutState:
-    if not pods_of(context.observed, context.update_revision, in_place=True, ready=True) or not context.has_spoken:
+    ready = pods_of(context.observed, context.update_revision, in_place=True, ready=True)
+    if not ready or not context.has_spoken or not context.can_take_traffic:
         return state
     return context.enter(Phase.PROMOTING, message=context.analysis_result.passed)
 
@@ -82,13 +83,14 @@ def _promoting(context: RolloutContext, state: RolloutState) -> RolloutState | N
 
 
 def _complete(context: RolloutContext, state: RolloutState) -> bool:
-    """Whether the candidate has the number of pods for this state, and all of them can serve."""
+    """Whether the candidate has the number of pods for this state, and all of them can serve, as can its backend."""
     candidate_deployment, wanted = context.candidate_deployment, desired_workloads(context, state).candidate
     if (
         candidate_deployment is None
         or wanted is None
         or not context.runs_update(candidate_deployment)
         or not is_complete(candidate_deployment)
+        or not context.can_take_traffic
     ):
         return False
     # The replicas for this state may not have been applied yet.

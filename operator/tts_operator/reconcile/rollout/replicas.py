@@ -13,14 +13,16 @@ from collections.abc import Collection, Iterable, Iterator
 
 from tts_operator.api import TTSService
 from tts_operator.api.jobs import Workers
+from tts_operator.desired.backend import BackendPods, BackendScale
+from tts_operator.desired.backend import initial_replicas as initial_backend_replicas
 from tts_operator.desired.deployment import initial_replicas
-from tts_operator.desired.identity import candidate_name, worker_name
+from tts_operator.desired.identity import backend_name, candidate_name, worker_name
 from tts_operator.desired.worker_scaling import WorkerScale, initial_workers
 from tts_operator.json_object import Json
 from tts_operator.kube.resources import HORIZONTAL_POD_AUTOSCALERS, SCALED_OBJECTS
 from tts_operator.objects import Deployment
 from tts_operator.reconcile.observed.ownership import owned_by, we_set_replicas
-from tts_operator.reconcile.observed.snapshot import Address, Observed, address
+from tts_operator.reconcile.observed.snapshot import Address, Observed, address, backend_of
 
 
 def replicas(service: TTSService, observed: Observed, *, takes_over: bool = False) -> int | None:
@@ -95,6 +97,29 @@ def _workers(service: TTSService) -> Workers:
     return (jobs.workers if jobs is not None else None) or Workers()
 
 
+def backend_scale(service: TTSService, observed: Observed, wanted: Collection[BackendPods]) -> BackendScale:
+    """How many pods the separate backends get."""
+    hashes = {pods.hash for pods in wanted}
+    names = {each: backend_name(service, each) for each in hashes.union(map(backend_of, observed.backends))}
+    live = {each: found for each, name in names.items() if (found := observed.deployment(name)) is not None}
+    largest = max((each["spec"].get("replicas", 1) for each in live.values()), default=0)
+    replicas = {each: _backend_replicas(service, live.get(each), largest) for each in hashes}
+    return BackendScale(replicas=replicas, minimum=largest if len(hashes) > 1 else 0)
+
+
+def _backend_replicas(service: TTSService, live: Deployment | None, largest: int) -> int | None:
+    """What to write into a backend's Deployment. `largest` is how many pods the largest backend has."""
+    asked, initial = service.spec.backend, initial_backend_replicas(service)
+    if asked is not None and asked.is_separate and asked.autoscaling is None:
+        return initial
+    if live is None:
+        return max(initial, largest)  # it takes over the load of another one
+    current = live["spec"].get("replicas", 1)
+    if asked is None or asked.autoscaling is None:  # the spec has no number for it, but it still has traffic
+        return current if we_set_replicas(live) else None
+    return max(initial, current) if we_set_replicas(live) else None
+
+
 def leave_to_autoscaler(
     manifests: Iterable[Json], observed: Observed, scaled: Collection[str]
 ) -> tuple[list[Json], dict[Address, Json]]:
@@ -142,9 +167,9 @@ def is_autoscaled(service: TTSService, observed: Observed) -> bool:
 def scaled_deployments(service: TTSService, observed: Observed, desired: Iterable[Json]) -> set[str]:
     """Names of the Deployments whose replicas an autoscaler writes."""
     workers = worker_name(service)
-    names: set[str] = set()
-    if is_autoscaled(service, observed):
-        names = scaled_names((*desired, *observed.children.values())) - {workers}
+    names = scaled_names((*desired, *observed.children.values())) - {workers}
+    if not is_autoscaled(service, observed):
+        names -= {service.name, candidate_name(service)}  # separate backends are left
     return names | {workers} if are_workers_autoscaled(service, observed) else names
 
 

@@ -5,6 +5,7 @@ To add a reason, add a function here and list it in `AUTOMATIC`. The first check
 
 from collections.abc import Callable, Sequence
 
+from tts_operator.desired.pod.backend import CONTAINER as BACKEND_CONTAINER
 from tts_operator.objects import Deployment, Pod
 from tts_operator.reconcile.analysis.model import RollbackReason
 from tts_operator.reconcile.observed.conditions import condition_of, seconds_between
@@ -42,7 +43,7 @@ def _analysis_failed(context: RolloutContext, _: RolloutState) -> RollbackReason
 
 
 def _container_crashes(context: RolloutContext, state: RolloutState) -> RollbackReason | None:
-    return _crash(_new_pods(context, state))
+    return _crash([*_new_pods(context, state), *new_backend_pods(context)])
 
 
 def _not_ready_in_time(context: RolloutContext, state: RolloutState) -> RollbackReason | None:
@@ -51,12 +52,13 @@ def _not_ready_in_time(context: RolloutContext, state: RolloutState) -> Rollback
     if _replaces_in_place(state):
         deployments.append(context.stable_deployment)
     pods, waits = _new_pods(context, state), context.waits_for_pods(state)
+    backends = new_backend_pods(context)
     for live in deployments:
         if context.runs_update(live) and (
-            found := _overdue(live, pods) or (stuck(live, pods, context.now) if waits else None)
+            found := _overdue(live, pods, backends) or (stuck(live, pods, context.now, backends) if waits else None)
         ):
             return found
-    return None
+    return _overdue(context.new_backend_deployment, backends, []) if waits else None
 
 
 AUTOMATIC: Sequence[Check] = (_failed_before, _analysis_failed, _container_crashes, _not_ready_in_time)
@@ -74,10 +76,18 @@ def _new_pods(context: RolloutContext, state: RolloutState) -> list[Pod]:
     return pods
 
 
+def new_backend_pods(context: RolloutContext) -> list[Pod]:
+    """The pods of the update revision's separate backend, unless the stable revision has the same one."""
+    backend = context.update_revision.backend
+    return context.observed.pods_of_backend(backend.hash) if context.has_new_backend and backend else []
+
+
 def _crash(pods: list[Pod]) -> RollbackReason | None:
     """A container that crashes repeatedly."""
     for pod in pods:
-        for container in pod.get("status", {}).get("containerStatuses", ()):
+        status = pod.get("status", {})
+        sidecars = (each for each in status.get("initContainerStatuses", ()) if each["name"] == BACKEND_CONTAINER)
+        for container in (*status.get("containerStatuses", ()), *sidecars):
             if container.get("state", {}).get("waiting", {}).get("reason") == CRASH:
                 failure = last_failure([pod])
                 return RollbackReason(
@@ -86,16 +96,18 @@ def _crash(pods: list[Pod]) -> RollbackReason | None:
     return None
 
 
-def _overdue(live: Deployment | None, pods: list[Pod]) -> RollbackReason | None:
+def _overdue(live: Deployment | None, pods: list[Pod], backends: list[Pod]) -> RollbackReason | None:
     """A Deployment that makes no progress for longer than the spec allows."""
     if live is None or condition_of(live, "Progressing").get("reason") != "ProgressDeadlineExceeded":
         return None
-    failure = last_failure(pods)
+    failure = last_failure(pods) or last_failure(backends)
     return _late(live, failure.describe() if failure else "")
 
 
-def stuck(live: Deployment | None, pods: list[Pod], now: str) -> RollbackReason | None:
+def stuck(live: Deployment | None, pods: list[Pod], now: str, backends: Sequence[Pod] = ()) -> RollbackReason | None:
     """Pods that are not ready for longer than the spec allows, in a Deployment that was complete before.
+
+    `backends` are the pods of their separate backend, which may be why.
 
     Its controller no longer applies the progress deadline, neither if a pod becomes unready nor if it is scaled up
     (https://github.com/kubernetes/kubernetes/blob/v1.31.0/pkg/controller/deployment/progress.go, syncRolloutStatus).
@@ -105,7 +117,7 @@ def stuck(live: Deployment | None, pods: list[Pod], now: str) -> RollbackReason 
     allowed = live["spec"]["progressDeadlineSeconds"]
     late = [pod for pod in pods if not has_ended(pod) and seconds_unready(pod, now) > allowed]
     if late:
-        failure = last_failure(late)
+        failure = last_failure(late) or last_failure(backends)
         return _late(live, failure.describe() if failure else f"pod {late[0]['metadata']['name']} is not ready")
     refused = condition_of(live, "ReplicaFailure").get("lastTransitionTime", now)
     if (problem := deployment_problem(live)) and seconds_between(refused, now) > allowed:

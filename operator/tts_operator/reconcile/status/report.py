@@ -10,6 +10,7 @@ from typing import Any
 from tts_operator.api import TTSService
 from tts_operator.api.status import condition_message, condition_reason
 from tts_operator.desired.identity import selector_labels, worker_name
+from tts_operator.desired.revision import Revision
 from tts_operator.desired.service import url
 from tts_operator.json_object import Json
 from tts_operator.objects import DeploymentStatus
@@ -19,6 +20,7 @@ from tts_operator.reconcile.observed.pods import is_candidate, is_fenced, last_f
 from tts_operator.reconcile.observed.snapshot import Observed
 from tts_operator.reconcile.plan import Plan
 from tts_operator.reconcile.status.autoscaler import autoscaler
+from tts_operator.reconcile.status.backend import backend
 from tts_operator.reconcile.status.conditions import ConditionState
 from tts_operator.reconcile.status.deployment import availability, model, workload
 from tts_operator.reconcile.status.jobs import jobs
@@ -47,12 +49,13 @@ def compute_status(service: TTSService, observed: Observed, plan: Plan, applied:
         "RouteReady": route(service, observed),
         "CertificateReady": certificate(service, observed),
         "AutoscalingReady": autoscaler(service, observed, now),
+        "BackendReady": backend(service, observed, _serving(plan), available),
         "JobsReady": jobs(service, observed, available),
     }
     parts |= {kind: state for kind, state in optional.items() if state is not None}
     off, lacks = disabled(service, observed, missing), unserved(observed, missing)
     parts |= {CONDITION_OF_KIND[kind]: state for kind, state in (off | lacks).items() if kind in CONDITION_OF_KIND}
-    others = parts.get("RouteReady"), parts.get("CertificateReady"), parts.get("JobsReady")
+    others = (parts.get(kind) for kind in ("RouteReady", "CertificateReady", "BackendReady", "JobsReady"))
     # A disabled kind comes first: it may be why the pods are not ready.
     ready = _first_problem(problem, *off.values(), works, rollout.undone, *lacks.values(), *others) or works
     # A host that is not allowed has no route.
@@ -109,6 +112,10 @@ def counts_are_stale(service: TTSService, observed: Observed) -> bool:
 def ready_condition(status: Any) -> Json:
     """The Ready condition of a status; empty if there is none yet."""
     return next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), {})
+
+
+def _serving(plan: Plan) -> Revision | None:
+    return plan.decision.workloads.serving if plan.decision is not None else None
 
 
 def _problem(plan: Plan, applied: Applied) -> ConditionState | None:

@@ -138,6 +138,8 @@ def _where(service: TTSService, decision: RolloutDecision, state: RolloutState, 
     new = pods_of(observed, decision.update_revision, in_place=False) + pods_of(
         observed, decision.update_revision, in_place=True
     )
-    failure = last_failure(new)
+    backend = decision.update_revision.backend
+    asked = observed.pods_of_backend(backend.hash) if backend is not None else []
+    failure = last_failure(new) or last_failure(asked)
     spoken = f"; {state.message}" if state.message else ""
     return f"{text}{paused}{f'; {failure.describe()}' if failure else spoken}"

@@ -31,6 +31,7 @@ IMMEDIATE_CONDITIONS = (
     "RouteReady",
     "CertificateReady",
     "ModelReady",
+    "BackendReady",
     "JobsReady",
 )
 

@@ -35,6 +35,7 @@ def operator(ready: int = 2) -> Json:
     }
 
 
+GPU: Json = {"status": {"allocatable": {"cpu": "8", "nvidia.com/gpu": "2"}}}
 CRD: Json = {
     "spec": {"versions": [{"name": "v1alpha1", "served": True}]},
     "status": {"conditions": [{"type": "Established", "status": "True"}]},
@@ -46,7 +47,7 @@ GOOD: dict[str, Any] = {
     }),
     "crd": CRD,
     "operators": [operator()],
-    "nodes": [node("a", "zone-a"), node("b", "zone-b")],
+    "nodes": [node("a", "zone-a"), {**node("b", "zone-b"), **GPU}],
     "ingress_classes": [{"metadata": {"name": "nginx"}}],
     "storage_classes": [{"metadata": {"name": "standard"}}],
     "policies": [{"metadata": {"name": "tts-operator-policy", "namespace": "x"}, "data": {"policy.yaml": ""}}],
@@ -76,6 +77,24 @@ MONITORED, UNMONITORED = ({"podMonitor": {"enabled": each}} for each in (True, F
 
 def using(**spec: Any) -> list[Json]:
     return [body(conditions={"Ready": "Ready"}, spec=spec)]
+
+
+@pytest.mark.parametrize("kind", ["upstream", "triton"])
+def test_gpus(kind: str) -> None:
+    def asking(name: str) -> list[Json]:
+        return using(backend={kind: {"container": {"resources": {"limits": {"memory": "8Gi", name: 1}}}}})
+
+    assert finding("Devices", services=asking("nvidia.com/gpu")).found == "2 nvidia.com/gpu"
+    lost = finding("Devices", services=asking("amd.com/gpu"))
+    assert (lost.verdict, lost.found) == (
+        Verdict.PROBLEM, "2 nvidia.com/gpu; speech/narrator asks for amd.com/gpu",
+    )  # fmt: skip
+    assert "device plugin" in lost.remedy
+    idle = {"status": {"allocatable": {"nvidia.com/gpu": "0"}}}
+    nodes = [{**node("a", "zone-a"), **idle}]
+    assert finding("Devices", nodes=nodes, services=asking("nvidia.com/gpu")).verdict is Verdict.PROBLEM
+    nothing = finding("Devices", nodes=nodes)
+    assert (nothing.verdict, nothing.found) == (Verdict.MISSING, "none")
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from tests.integration.operator.admission_cases import ATTACKS, BANK, FINE, OPEN, POLICY
-from tests.integration.operator.refused_cases import BAD
+from tests.integration.operator.refused_cases import BAD, BAD_BACKENDS
 from tests.unit.cli.recorded import ran
+from tests.unit.examples.files import EXAMPLES, NAMES
 from tts_operator.api.object_schema import schema
 from tts_operator.cli.checks.lint import check
 from tts_operator.cli.checks.manifests import Manifest
@@ -25,7 +26,6 @@ from tts_operator.json_object import Json
 from tts_operator.policy import Policy
 
 ROOT = Path(__file__).parents[4]
-EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 CPU = "resources.limits.cpu must be at least resources.requests.cpu: raise the limit or lower the request"
 OPEN_RULES = Rules(policy=Policy.model_validate({field: ["*"] for field in (
     "images", "hosts", "ingressAnnotations", "serviceAnnotations", "serviceTypes", "priorityClasses", "issuers",
@@ -45,7 +45,7 @@ def told(spec: Any, *, rules: Rules = OPEN_RULES, namespace: str = "speech") -> 
     return "\n".join(f"{each.field}: {each.problem}" for each in check(manifest(spec), rules, namespace))
 
 
-@pytest.mark.parametrize("spec, message", BAD, ids=[str(spec) for spec, _ in BAD])
+@pytest.mark.parametrize("spec, message", [*BAD, *BAD_BACKENDS], ids=str)
 def test_what_the_api_server_refuses_is_found_in_its_words(spec: Json, message: str) -> None:
     assert message.lower() in told(spec).lower()
 
@@ -64,7 +64,7 @@ def test_what_the_policy_refuses_is_found(spec: Json) -> None:
     assert "(policy)" not in elsewhere or spec in NEVER
 
 
-@pytest.mark.parametrize("file", EXAMPLES, ids=[each.name for each in EXAMPLES])
+@pytest.mark.parametrize("file", EXAMPLES, ids=NAMES)
 def test_the_examples_are_right(file: Path) -> None:
     for body in yaml.safe_load_all(file.read_text(encoding="utf-8")):
         if body["kind"] == "TTSService":

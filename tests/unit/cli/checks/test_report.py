@@ -9,7 +9,8 @@ import pytest
 
 from tests.unit.cli.recorded import failing, ran, recorded
 from tests.unit.cli.services_in_states import body
-from tts_operator.cli.redaction import text_without_secrets
+from tts_operator.cli.checks.report import without_secrets
+from tts_operator.cli.redaction import Hidden, text_without_secrets
 from tts_operator.json_object import Json
 
 SECRETS = ("s3cret", "hunter2", "tok3n", "eyJhbGciOiJIUzI1NiJ9")
@@ -107,3 +108,33 @@ def test_nothing_is_left_of_a_report_that_was_interrupted(
 )
 def test_what_is_hidden_in_texts(text: str, shown: str) -> None:
     assert text_without_secrets(text) == shown
+
+
+def test_a_token_in_a_variable_that_is_json_is_hidden() -> None:
+    container = {"env": [{"name": "TTS_UPSTREAM_BODY", "value": '{"a": "Bearer abc"}'}]}
+    shown = without_secrets({"kind": "Pod", "metadata": {}, "spec": {"containers": [container]}})
+    assert shown["spec"]["containers"][0]["env"][0]["value"] == '{"a": "Bearer (hidden)"}'
+
+
+def test_what_is_hidden_in_the_body_for_an_upstream() -> None:
+    more = [{"Token": "s3cret", "seed": 1}, {"subscriptionKey": ["x"], "headers": {"X-A": "y", "n": 1}}]
+    body = {"voice": "a", "api_key": "s3cret", "max_tokens": 9, "more": more}
+    upstream = {"body": body, "apiKeySecret": {"name": "key-of-ours"}}
+    variable = {"name": "TTS_UPSTREAM_BODY", "value": '{"password": "s3cret"}'}
+    assert Hidden().without(variable)["value"] == '{"password": "(hidden 1)"}'
+    for edited in ("{password", "[" * 100_000):
+        assert Hidden().without(variable | {"value": edited})["value"] == "(hidden 1)"
+    assert Hidden().without({"upstream": upstream}) == {
+        "upstream": {
+            "body": {
+                "voice": "a",
+                "api_key": "(hidden 1)",
+                "max_tokens": 9,
+                "more": [
+                    {"Token": "(hidden 1)", "seed": 1},
+                    {"subscriptionKey": ["(hidden 2)"], "headers": {"X-A": "(hidden 3)", "n": 1}},
+                ],
+            },
+            "apiKeySecret": {"name": "key-of-ours"},
+        }
+    }

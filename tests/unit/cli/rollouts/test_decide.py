@@ -12,6 +12,7 @@ from tests.unit.cli.services_in_states import (
     a_service,
     blue_green,
     canary,
+    marked,
     rolled_back,
     rolling_out,
     undone,
@@ -145,6 +146,37 @@ def test_undo_is_bound_to_what_the_spec_asks_for(service: Service, to: str | Non
     assert "still asks for" in text
     assert f"`kubectl tts diff narrator {service.target[-1]} {value[9]}`" in text
     assert "`kubectl tts undo narrator --clear`" in text
+
+
+@pytest.mark.parametrize(
+    "service, stable, chosen",
+    [
+        (a_service(), {3}, 3),  # 4 was rolled back
+        (a_service(), {3, 4}, 4),
+        (a_service(), {3, 5}, 3),  # 5 runs again after a rollback
+        (a_service(), set(), 4),  # an operator that marks none
+        (a_service(current="narrator-6", target="narrator-6"), {3, 4}, 4),
+        (rolled_back(), {3, 5}, 3),
+        (undone(), {3, 4, 5}, 3),
+    ],
+)
+def test_undo_returns_to_what_was_stable(service: Service, stable: set[int], chosen: int) -> None:
+    value = undo(service, marked(stable=stable), TYPED, to=None).value
+    assert value is not None
+    assert value.startswith(f"narrator-{chosen}@")
+
+
+def test_undo_returns_on_its_own_to_nothing_that_was_never_stable() -> None:
+    failed = marked(stable={5})
+    says(
+        lambda: undo(a_service(), failed, TYPED, to=None),
+        [
+            "no revision older than the running one is known to have been stable",
+            "`kubectl tts history narrator`",
+            "--to NUMBER",
+        ],
+    )
+    assert undo(a_service(), failed, TYPED, to="4").value == "narrator-4@narrator-5/5"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from tests.unit.cli.services_in_states import NAMES, NOW, TYPED, a_service, controller_revision, rolled_back, undone
+from tests.unit.cli.services_in_states import (
+    NAMES,
+    NOW,
+    TYPED,
+    a_service,
+    controller_revision,
+    marked,
+    rolled_back,
+    undone,
+)
 from tts_operator.cli.refused import RefusedError
 from tts_operator.cli.rollouts.history import difference, documents, history, pair, same
 from tts_operator.cli.view import Revision, revisions
@@ -26,6 +35,11 @@ def test_the_newest_comes_first_and_marks_tell_what_runs() -> None:
 
 def test_an_undo_is_marked() -> None:
     assert [each["is"] for each in documents(NAMES, undone())] == [["target"], [], ["current", "by undo"], []]
+
+
+def test_what_was_stable_is_marked() -> None:
+    told = [each["is"] for each in documents(marked(stable={3, 5}), rolled_back())]
+    assert told == [["target", "rolled back"], ["current"], [], ["was stable"]]
 
 
 def test_programs_get_the_same() -> None:

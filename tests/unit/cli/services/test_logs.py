@@ -11,6 +11,7 @@ import pytest
 from tests.unit.cli.recorded import Ran, ran
 from tests.unit.cli.services_in_states import body
 from tts_operator.cli.services.logs import Wanted, in_order, parsed, shows, text_of
+from tts_operator.json_object import Json
 
 KUBECTL = """\
 #!/bin/sh
@@ -93,6 +94,41 @@ def test_workers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ran(capsys, "logs narrator --workers").code == 0
     assert "app.kubernetes.io/name=tts-server-worker" in (folder / "runs").read_text()
     assert ran(capsys, "logs narrator --workers --operator").code == 2
+
+
+SIDECAR = {"upstream": {"container": {"image": "kokoro:v1"}}}
+
+
+def test_the_backend(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "service").write_text(json.dumps(body(spec={"backend": SIDECAR})))
+    (folder / "logs").write_text(
+        line("a", "01", "x") + "[pod/a/backend] loading\n[pod/a/write-models] \x1b[2Jdone\n[pod/a/fetch] no\n"
+    )
+    assert ran(capsys, "logs narrator --backend").out == "a/backend loading\na/write-models [2Jdone\n"
+    assert "app.kubernetes.io/name" not in (folder / "runs").read_text()
+    assert ran(capsys, "logs narrator").out.splitlines()[1:] == [
+        "a/backend loading", "a/write-models [2Jdone", "a no",
+    ]  # fmt: skip
+    (folder / "service").write_text(json.dumps(body(spec={"backend": {**SIDECAR, "mode": "Separate"}})))
+    assert ran(capsys, "logs narrator --backend").code == 0
+    assert "app.kubernetes.io/name=tts-backend --prefix" in (folder / "runs").read_text()
+    assert ran(capsys, "logs narrator --backend --workers").code == 2
+
+
+@pytest.mark.parametrize(
+    "backend, told",
+    [
+        (None, "narrator has no spec.backend"),
+        ({"triton": {"url": "grpc://triton:8001"}}, "look for its logs where grpc://triton:8001 leads to"),
+    ],
+)
+def test_a_service_without_a_backend_of_its_own(
+    backend: Json | None, told: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "service").write_text(json.dumps(body(spec={"backend": backend} if backend else {})))
+    result = ran(capsys, "logs narrator --backend")
+    assert result.code == 3
+    assert told in result.err
 
 
 def test_nothing_and_errors_are_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,13 +11,28 @@ import pytest
 from rich.console import Console
 
 from tests.unit.cli.recorded import Recorded, ran, recorded
-from tests.unit.cli.services_in_states import NAMES, NOW, TYPED, ago, body, canary, controller_revision, rolled_back
+from tests.unit.cli.services_in_states import (
+    NAMES,
+    NOW,
+    TYPED,
+    ago,
+    body,
+    canary,
+    controller_revision,
+    rolled_back,
+    rolling_out,
+)
+from tts_operator.cli import view
 from tts_operator.cli.kubectl import Streams
 from tts_operator.cli.services import objects
 from tts_operator.cli.services.overview import next_steps, tree
-from tts_operator.cli.services.remedies import REMEDIES, SPOKEN_FOR
+from tts_operator.cli.services.remedies import OF_BACKEND, REMEDIES, SPOKEN_FOR
 from tts_operator.cli.view import service
+from tts_operator.desired.identity import BACKEND, NAME_LABEL
+from tts_operator.desired.pod.backend import CONTAINER, WRITER
+from tts_operator.desired.pod.probe import CONTAINER as SERVER_CONTAINER
 from tts_operator.json_object import Json
+from tts_operator.reconcile.observed.pods import BACKEND_CURES
 
 ROOT = Path(__file__).parents[4]
 LABELS = {"app.kubernetes.io/name": "tts-server"}
@@ -130,6 +145,12 @@ def test_other_kinds_are_asked_for_where_the_spec_needs_them(
     assert "certificates" not in asked
 
 
+def crashing(name: str) -> Json:
+    return {"name": name, "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+
+
+INITIALIZING = {"name": "server", "state": {"waiting": {"reason": "PodInitializing"}}}
+DONE = {"name": "write-models", "state": {"terminated": {"reason": "Completed"}}}
 UNSCHEDULABLE = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
 
 
@@ -142,12 +163,49 @@ UNSCHEDULABLE = {"type": "PodScheduled", "status": "False", "reason": "Unschedul
         ({"containerStatuses": [], "conditions": [{"type": "Ready", "status": "False", "reason": "NodeUnreachable"}]},
          "NodeUnreachable"),
         ({"containerStatuses": [], "conditions": [], "phase": "Pending"}, "Pending"),
+        ({"containerStatuses": [INITIALIZING], "initContainerStatuses": [crashing("backend")]}, "CrashLoopBackOff"),
+        ({"containerStatuses": [INITIALIZING], "initContainerStatuses": [DONE, {}]}, "PodInitializing"),
+        ({"containerStatuses": [{"state": {"running": {}}}], "initContainerStatuses": [DONE],
+          "conditions": [{"type": "Ready", "status": "False", "reason": "ContainersNotReady"}]}, "ContainersNotReady"),
     ],
 )  # fmt: skip
 def test_the_state_of_a_pod(status: Json, state: str) -> None:
     body = pod("a", waiting="x")
     body["status"] |= {"conditions": [], **status}
     assert objects.pod(body, {}).state == state
+
+
+def test_pods_of_backends() -> None:
+    sidecar = pod("a")
+    sidecar["status"]["initContainerStatuses"] = [crashing("fetch"), crashing("backend")]
+    assert objects.pod(sidecar, {}).restarts == 3
+    separate = pod("b")
+    separate["metadata"]["labels"] = {NAME_LABEL: BACKEND}
+    separate["spec"]["containers"] = [{"name": CONTAINER, "image": "kokoro:v1"}]
+    found = objects.pod(separate, {})
+    assert (found.role, found.image) == ("backend", "kokoro:v1")
+    assert (view.BACKEND, view.BACKEND_WRITER, view.CONTAINER) == (CONTAINER, WRITER, SERVER_CONTAINER)
+
+
+def test_what_to_do_about_a_backend() -> None:
+    found = body(conditions={"Ready": "Ready"})
+    for kind in ("Ready", "BackendReady"):
+        told = {
+            "type": kind,
+            "status": "False",
+            "reason": "ImagePullBackOff",
+            "message": "backend: pod a: no such image",
+        }
+        found["status"]["conditions"] = [
+            *(each for each in found["status"]["conditions"] if each["type"] != kind), told,
+        ]  # fmt: skip
+    (step,) = next_steps(service(found), NAMES, TYPED, NOW)
+    assert step == "ImagePullBackOff: check image of spec.backend's container, and spec.image.pullSecrets"
+    for each in found["status"]["conditions"]:
+        each["message"] = "no server can use the backend: pod b: no such image"
+    (step,) = next_steps(service(found), NAMES, TYPED, NOW)
+    assert "spec.image.repository" in step
+    assert BACKEND_CURES.keys() - OF_BACKEND.keys() == set()
 
 
 def test_what_to_do_next() -> None:
@@ -157,6 +215,15 @@ def test_what_to_do_next() -> None:
     assert "change the spec" in step
     (step,) = next_steps(service(body(seen=-1, target=None, current=None)), NAMES, TYPED, NOW)
     assert "`kubectl tts doctor` says whether one runs" in step
+
+
+def test_what_to_do_about_a_pod_that_holds_up_a_rollout() -> None:
+    in_progress = {"Reconciling": "RolloutInProgress"}
+    failure = {"pod": "narrator-a", "reason": "Unschedulable", "message": "3 Insufficient cpu"}
+    stuck = service(
+        body(target="narrator-6", rollout=rolling_out("Promoting"), conditions=in_progress, lastFailure=failure)
+    )
+    assert next_steps(stuck, NAMES, TYPED, NOW) == [f"Unschedulable: {REMEDIES['Unschedulable']}"]
 
 
 def test_each_reason_of_the_documentation_has_a_remedy() -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.cli.recorded import failing, ran, recorded
 from tests.unit.cli.services_in_states import body
 from tts_operator.cli.services.metrics import Use, parsed, quantile, use
-from tts_operator.cli.services.top import Pod, Prices, cost, table
+from tts_operator.cli.services.top import BACKENDS, Pod, Prices, cost, table
 from tts_operator.json_object import Json
 
 SCRAPE = """\
@@ -84,6 +84,7 @@ def pod(name: str) -> Json:
 def answers() -> dict[str, object]:
     return {
         "get pods": {"items": [pod("a"), pod("b")]},
+        f"get pods --selector={BACKENDS}": {"items": []},
         "get --raw=/api/v1/namespaces/speech/pods/a:7860/proxy/metrics": scrape(),
         "get --raw=/api/v1/namespaces/speech/pods/b:7860/proxy/metrics": failing(
             "Error from server (ServiceUnavailable)"
@@ -109,8 +110,40 @@ def test_services_and_pods_that_do_not_answer(
 def test_cost() -> None:
     pods = [Pod(name="a", namespace="n", service="s", cores=2.0, memory=4 * 2**30)] * 3
     assert cost(pods, Prices(core=0.05, gibibyte=0.01)) == pytest.approx(0.42)
-    head, (row,) = table({"s": Use(pods=3, audio=2.0)}, {"s": pods}, Prices(core=0.05), by_pod=False)
+    head, (row,) = table({"s": Use(pods=3, audio=2.0)}, {"s": pods}, {"s": 0.3}, by_pod=False)
     assert (head[-2:], row[-2:]) == (("COST/H", "COST/AUDIO-H"), ["0.300", "0.150"])
+
+
+def test_a_backend_as_a_sidecar_costs_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    both = pod("a")
+    init = {"name": "write-models", "resources": {"requests": {"cpu": "9"}}}
+    both["spec"]["initContainers"] = [init, {"name": "backend", "resources": {"requests": {"cpu": "1500m"}}}]
+    recorded(monkeypatch, {**answers(), "get pods": {"items": [both]}})
+    (found,) = json.loads(ran(capsys, "top --interval 0.5 --core-price 0.04 -o json").out)
+    assert found["costPerHour"] == pytest.approx(0.08)
+
+
+def test_the_pods_of_a_separate_backend_and_their_gpus_cost_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    requests = {
+        "cpu": "1",
+        "nvidia.com/gpu": "2",
+        "nvidia.com/mig-1g.5gb": "1",
+        "rdma/hca": "1",
+        "nvidia.com/gpumem": "3000",
+    }
+    backend, other = pod("narrator-backend-x"), pod("other-backend-x")
+    for each in (backend, other):
+        each["spec"]["containers"] = [{"name": "backend", "resources": {"requests": requests}}]
+    other["metadata"]["labels"] = {"app.kubernetes.io/instance": "other"}
+    found = {"items": [backend, other]}
+    record = recorded(monkeypatch, {**answers(), f"get pods --selector={BACKENDS}": found})
+    (document,) = json.loads(ran(capsys, "top --interval 0.5 --core-price 0.04 --gpu-price 2 -o json").out)
+    assert (document["name"], document["costPerHour"]) == ("narrator", pytest.approx(2 * 0.02 + 0.04 + 3 * 2))
+    (document,) = json.loads(ran(capsys, "top narrator --interval 0.5 --gpu-price 2 -o json").out)
+    assert document["costPerHour"] == 6.0
+    assert f"get pods --selector={BACKENDS},app.kubernetes.io/instance=narrator" in " ".join(record.runs)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,16 @@ from tts_operator.json_object import Json
 CRDS = Path(__file__).parents[4] / "crds"
 OPTIONAL = {
     ".spec.autoscaling",
+    ".spec.backend",
+    ".spec.backend.autoscaling",
+    ".spec.backend.placement",
+    ".spec.backend.triton",
+    ".spec.backend.triton.container",
+    ".spec.backend.triton.repository",
+    ".spec.backend.upstream",
+    ".spec.backend.upstream.container",
+    ".spec.backend.volumes[].image",
+    ".spec.backend.volumes[].persistentVolumeClaim",
     ".spec.gateway",
     ".spec.ingress",
     ".spec.ingress.tls.issuerRef",
@@ -36,6 +46,13 @@ OPTIONAL = {
     ".spec.rollout.canary",
 }
 """Parts that have defaults inside, and are only there when they are asked for."""
+FREE_FORM = {
+    ".metadata",
+    ".spec.backend.upstream.body",
+    ".spec.backend.upstream.voices[].body",
+    ".spec.podTemplate",
+}
+"""Objects that may contain anything."""
 ALLOWED = {
     "type", "format", "description", "properties", "additionalProperties", "items", "required", "default", "enum",
     "pattern", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties",
@@ -75,7 +92,7 @@ def test_structural(path: str) -> None:
     assert ("type" in node) != bool(node.get("x-kubernetes-int-or-string"))
     assert not {"properties", "additionalProperties"} <= node.keys()
     assert ("items" in node) == (node.get("type") == "array")
-    if node.get("type") == "object" and path not in {".metadata", ".spec.podTemplate"}:
+    if node.get("type") == "object" and path not in FREE_FORM:
         assert {"properties", "additionalProperties"} & node.keys(), "an object of anything would keep unknown fields"
 
 

@@ -15,8 +15,10 @@ from tts_operator.desired.pod.template import DRAIN_SECONDS, GRACE_SECONDS, imag
 from tts_operator.desired.pod_disruption_budget import pod_disruption_budget
 from tts_operator.desired.service import url
 from tts_operator.json_object import Json
+from tts_operator.policy.standard import problems
 
 EXCLUDED = {
+    "backend",
     "image.tag",
     "disruption.minAvailable",
     "replicas",
@@ -26,7 +28,7 @@ EXCLUDED = {
     "jobs.workers.replicas",
     "rollout.blueGreen",
 }
-"""What cannot be set together with the rest of `everything`; `alternatives` has it."""
+"""What cannot be set together with the rest of `everything`; `alternatives` and `backend-*` have it."""
 
 
 def spec(name: str) -> Json:
@@ -35,7 +37,8 @@ def spec(name: str) -> Json:
 
 
 def child(kind: str, asked: Json | None = None, defaults: Defaults = DEFAULTS) -> Json:
-    return next(manifest for manifest in children(service(asked), defaults) if manifest["kind"] == kind)
+    found = [manifest for manifest in children(service(asked), defaults) if manifest["kind"] == kind]
+    return next((manifest for manifest in found if manifest["metadata"]["name"] == NAME), found[0])
 
 
 def pod_spec(asked: Json | None = None) -> Json:
@@ -79,9 +82,9 @@ def test_what_every_child_shares(name: str) -> None:
     for manifest in children(service(spec(name)), DEFAULTS):
         metadata = manifest["metadata"]
         assert metadata["namespace"] == NAMESPACE
-        assert metadata["name"] in (NAME, f"{NAME}-worker", f"{NAME}-jobs", f"{NAME}-dashboard") or (
-            manifest["kind"] == "ControllerRevision" and metadata["name"].startswith(f"{NAME}-")
-        )
+        alone = {NAME, f"{NAME}-worker", f"{NAME}-jobs", f"{NAME}-dashboard", f"{NAME}-backend"}
+        hashed = f"{NAME}-" if manifest["kind"] == "ControllerRevision" else f"{NAME}-backend-"
+        assert metadata["name"] in alone or metadata["name"].startswith(hashed)
         assert metadata["labels"]["app.kubernetes.io/managed-by"] == "tts-operator"  # the informers select by it
         (owner,) = metadata["ownerReferences"]
         assert owner["uid"] == UID
@@ -109,7 +112,11 @@ def test_the_restricted_pod_security_standard(name: str) -> None:
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert pod["automountServiceAccountToken"] is False
     security = pod["containers"][0]["securityContext"]
-    assert all(each["securityContext"] == security for each in pod.get("initContainers", ()))
+    # A backend's image is not ours, and may write anywhere.
+    own = [each for each in pod.get("initContainers", ()) if each["name"] != "backend"]
+    assert all(each["securityContext"] == security for each in own)
+    assert not [found for each in children(service(spec(name)), DEFAULTS) if each["kind"] == "Deployment"
+                for found in problems(each["spec"]["template"])]  # fmt: skip
     assert security["allowPrivilegeEscalation"] is False
     assert security["readOnlyRootFilesystem"] is True
     assert security["capabilities"] == {"drop": ["ALL"]}

@@ -18,6 +18,7 @@ from tts_operator.json_object import Json
 from tts_operator.runtime import Store
 from tts_server.api.errors import SPEECH_PATHS
 from tts_server.api.schema.openapi import document
+from tts_server.observability.backend_metrics import BackendMetrics
 from tts_server.observability.metrics import Metrics
 
 BOTH: Json = {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}}
@@ -44,6 +45,7 @@ def alerts(spec: Json | None = None, defaults: Defaults = DEFAULTS) -> list[Json
 def test_every_metric_of_a_rule_exists() -> None:
     server, operator = Metrics(), prometheus_client.CollectorRegistry()
     server.set_job_waiting_seconds(1)
+    BackendMetrics(server.registry, ready=bool, in_flight=int)
     pods = Store(key_of=lambda _: None)
     operator.register(ServiceCollector(services=[], pods=pods, zones={}, leading=lambda: True))
     served = {

@@ -276,6 +276,22 @@ def test_the_ways_to_a_node_are_its_pods_and_then_its_kubelet() -> None:
     assert ways["c0"] == [Target(pods[-1]["status"]["podIP"], 7860), Target("192.168.0.1", 10250)]
 
 
+BEHIND = {"app.kubernetes.io/name": "tts-backend", "tts-operator.io/backend": "0a1b2c3d"}
+
+
+def test_a_backend_is_no_way_to_its_node() -> None:
+    """It has a port of its own, and may let only servers in."""
+    assert targets_by_node([pod("b", "a0", labels=BEHIND)]) == {"a0": [Target("192.168.0.1", 10250)]}
+    assert [way.port for way in targets_by_node([pod("b", "a0", labels=BEHIND), pod("s", "a0")])["a0"]] == [7860, 10250]
+
+
+def test_versions_of_a_backend_do_not_replace_each_other() -> None:
+    """Each has a Service of its own, and the last pod of one stays in it."""
+    other = {**BEHIND, "tts-operator.io/backend": "4e5f6a7b"}
+    assert chosen([pod("b", "a0", labels=BEHIND), pod("c", "b0", labels=other)], "a0") == []
+    assert chosen([pod("b", "a0", labels=BEHIND), pod("c", "b0", labels=BEHIND)], "a0") == ["b"]
+
+
 def test_no_tenant_has_all_the_ways_to_a_node() -> None:
     hostile = [pod(f"h{number:02}", "a0") for number in range(30)]
     other = pod("z", "a0")

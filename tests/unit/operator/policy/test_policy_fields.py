@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.operator.admission_cases import LOOPBACK_BACKENDS
 from tests.unit.operator.worlds import OPEN, everything
 from tts_operator.api import Spec
 from tts_operator.json_object import Json
@@ -21,6 +22,12 @@ POLICY = Policy.model_validate(
         "kafkaBrokers": ["kafka.shared:9093", "*.kafka.{namespace}.svc:*"],
         "webhookHosts": ["*.{namespace}.example.com"],
         "s3Endpoints": ["https://s3.eu-*.amazonaws.com", "https://minio.{namespace}:9000"],
+        "backends": [
+            "http://*.{namespace}.svc:8880/*",
+            "grpc://triton.{namespace}:*",
+            "https://speech.example.com/v1",
+            "https://*.example.net/v1*",
+        ],
         "prometheus": ["http://prometheus.monitoring.svc:9090", "http://*.metrics.svc:9090/p/*", "https://mimir/*"],
     }
 )
@@ -50,6 +57,19 @@ def jobs(*, broker: str = "kafka.shared:9093", placement: Json | None = None, **
     kafka = {"bootstrapServers": ["kafka.shared:9093", broker]}
     workers = {"workers": {"placement": placement}} if placement else {}
     return {"jobs": {"storage": {"s3": s3}, "kafka": kafka, **workers}}
+
+
+def backend(url: str) -> Json:
+    """A backend at this URL."""
+    if url.startswith("grpc"):
+        return {"backend": {"triton": {"url": url}}}
+    return {"backend": {"upstream": {"url": url, "voices": [{"name": "a"}]}}}
+
+
+def separate(priority: str) -> Json:
+    """A separate backend with this priority class."""
+    upstream = {"container": {"image": "kokoro:v1"}, "voices": [{"name": "a"}]}
+    return {"backend": {"mode": "Separate", "upstream": upstream, "placement": {"priorityClassName": priority}}}
 
 
 def prometheus(url: str) -> Json:
@@ -278,6 +298,59 @@ def test_jobs_that_are_not_allowed(spec: Json, field: str, why: str) -> None:
 )
 def test_no_policy_allows_local_addresses_for_jobs(spec: Json) -> None:
     found = told(spec, OPEN)
+    assert "its host is" in found
+    assert "Helm value" not in found
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        backend("http://kokoro.bank.svc:8880/v1"),
+        backend("http://kokoro.bank.svc:8880/"),
+        backend("http://Kokoro.bank.SVC:8880/v1"),
+        backend("https://speech.example.com/v1"),
+        backend("https://a.example.net/v1/b"),
+        backend("grpc://triton.bank:8001"),
+        separate("batch-low"),
+        {"backend": {"triton": {"container": {"image": "tritonserver:v1"}}}},
+    ],
+    ids=str,
+)
+def test_allowed_backends(spec: Json) -> None:
+    assert told(spec) == ""
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://kokoro.shop.svc:8880/v1",
+        "https://evil/.example.net/v1",
+        "https://kokoro.bank.svc:8880/v1",
+        "https://speech.example.com",
+        "https://speech.example.com/v1/more",
+        "grpc://triton.shop:8001",
+        "grpc://kokoro.bank.svc:8880",
+        "grpcs://triton.bank:8001",
+        "http://triton.bank:8001/v1",
+    ],
+)
+def test_backends_of_others(url: str) -> None:
+    found = told(backend(url))
+    assert f'.url: "{url}" is not allowed; allowed: http://*.bank.svc:8880/*, grpc://triton.bank:*, ' in found
+    assert "Helm value policy.backends, or for this namespace alone policy.namespaces.bank.backends" in found
+    assert ".triton." in found if url.startswith("grpc") else ".upstream." in found
+
+
+def test_the_priority_of_a_separate_backend() -> None:
+    assert 'spec.backend.placement.priorityClassName: "first" is not allowed; allowed: batch-*' in told(
+        separate("first")
+    )
+    assert "the cluster's own pods" in told(separate("system-node-critical"))
+
+
+@pytest.mark.parametrize("url", LOOPBACK_BACKENDS)
+def test_no_policy_allows_local_addresses_for_backends(url: str) -> None:
+    found = told(backend(url), OPEN)
     assert "its host is" in found
     assert "Helm value" not in found
 

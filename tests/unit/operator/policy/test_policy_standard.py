@@ -61,7 +61,7 @@ CONTROLS: list[tuple[str, Json, Json, str]] = [
     ("hidden hostPath", volume(secret={}), volume(secret={}, hostPath={"path": "/"}), f"{AT}.volumes[more].hostPath"),
     ("nfs", volume(configMap={"name": "a"}), volume(nfs={"server": "a", "path": "/"}), f"{AT}.volumes[more].nfs"),
     ("iscsi", volume(csi={"driver": "a"}), volume(iscsi={}), f"{AT}.volumes[more].iscsi"),
-    ("image volume", volume(ephemeral={}), volume(image={"reference": "a"}), f"{AT}.volumes[more].image"),
+    ("image volume", volume(image={"reference": "a"}), volume(rbd={"image": "a"}), f"{AT}.volumes[more].rbd"),
     ("volume of no kind", volume(), volume(gitRepo={"repository": "a"}), f"{AT}.volumes[more].gitRepo"),
     (
         "hostPort",

@@ -8,6 +8,7 @@ from tts_operator.api import TTSService
 from tts_operator.desired import Defaults, children
 from tts_operator.json_object import Json
 from tts_operator.kube.resources import CHILDREN, DISPENSABLE, SCALED_OBJECTS, Resource
+from tts_operator.objects import Pod
 from tts_operator.reconcile.observed.ownership import owned_by
 from tts_operator.reconcile.observed.snapshot import Observed, address
 from tts_operator.reconcile.status.missing_kinds import FEATURES
@@ -93,9 +94,10 @@ def test_what_is_going_is_waited_for(kind: str) -> None:
         ({"service": {"port": 81}}, ["Service"]),
         ({"service": {"annotations": {"a": "b"}}}, ["Service"]),
         ({"disruption": {"minAvailable": 2}}, ["PodDisruptionBudget"]),
-        ({"server": {"logLevel": "debug"}}, ["ControllerRevision", "Deployment"]),
+        # The new revision, and the one before, which is marked as having been stable.
+        ({"server": {"logLevel": "debug"}}, ["ControllerRevision", "ControllerRevision", "Deployment"]),
         # The same in other words is another revision, but the same pods.
-        ({"resources": {"requests": {"cpu": "1000m"}}}, ["ControllerRevision", "Deployment"]),
+        ({"resources": {"requests": {"cpu": "1000m"}}}, ["ControllerRevision", "ControllerRevision", "Deployment"]),
         ({"model": {"engine": "fastspeech2"}}, []),
     ],
 )
@@ -156,6 +158,25 @@ def test_only_what_is_ours_and_unwanted_is_pruned(live: Json, pruned: bool) -> N
     there = world(asked)
     observed = Observed(children={**there.children, address(live): live})
     assert steps(asked, observed) == ([], [live] if pruned else [])
+
+
+def test_the_service_of_a_candidate_stays_until_its_pods_have_stopped() -> None:
+    """A gateway that learns of the deleted Service before the changed HTTPRoute answers 500."""
+    asked = service()
+    there = world(asked)
+    live = stray({**OWNER, "controller": True}, name="narrator-candidate")
+    deployment = {**live, "apiVersion": "apps/v1", "kind": "Deployment"}
+    left = {**there.children, address(live): live, address(deployment): deployment}
+    labels = {"app.kubernetes.io/name": "tts-server-candidate"}
+    pod: Pod = {
+        "metadata": {"name": "a", "labels": labels, "deletionTimestamp": NOW},
+        "status": {"phase": "Running"},
+    }
+    found = plan(asked, Observed(children=left, pods=[pod]), DEFAULTS, now=NOW, policy=OPEN)
+    assert (kinds(found.delete), found.waiting) == (["Deployment"], True)
+    ended: Pod = {**pod, "status": {"phase": "Failed"}}
+    found = plan(asked, Observed(children=left, pods=[ended]), DEFAULTS, now=NOW, policy=OPEN)
+    assert (sorted(kinds(found.delete)), found.waiting) == (["Deployment", "Service"], False)
 
 
 def test_owned_by_without_owners() -> None:

@@ -14,7 +14,7 @@ from tts_operator.kube import ApiError
 from tts_operator.kube.resources import CHILDREN, DEPLOYMENTS, SERVICES
 from tts_operator.reconcile.observed.trimming import whole
 from tts_operator.reconcile.reconciler import REFUSED_AGAIN_SECONDS
-from tts_operator.reconcile.status.writer import STATUS_SECONDS
+from tts_operator.reconcile.status.writer import STATUS_SECONDS, _immediate
 from tts_operator.runtime.workers import RetryError
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -209,6 +209,12 @@ async def test_an_event_that_cannot_be_written_stops_nothing(answer: Exception) 
     world.api.answers["create", "Event"] = answer
     assert await world.reconcile() is None
     assert world.ready() == ("True", "Ready")
+
+
+@pytest.mark.parametrize("kind", ["Ready", "RouteReady", "CertificateReady", "ModelReady", "BackendReady", "JobsReady"])
+async def test_a_change_of_a_condition_that_ready_depends_on_is_written_at_once(kind: str) -> None:
+    before, after = ({"conditions": [{"type": kind, "status": each}]} for each in ("True", "False"))
+    assert _immediate(before) != _immediate(after)
 
 
 async def test_mere_progress_is_written_once_a_second() -> None:

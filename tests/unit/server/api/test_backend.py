@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from tests.unit.server.api.test_api import error, speak
 from tests.unit.server.conftest import FakeEngine
-from tts_server.engines import BackedEngine, BackendError, BackendRefusedError
+from tts_server.engines import BackedEngine, BackendError, BackendRefusedError, BackendRequest
 from tts_server.process.lifecycle import Lifecycle
 from tts_server.settings import Settings
 from tts_server.synthesis import backend_watch
@@ -22,9 +22,15 @@ class FakeBackend:
     def __init__(self) -> None:
         self.problem = ""
         self.checks = 0
+        self.in_flight = 0
+        self.ended: list[BackendRequest] = []
 
     def check(self) -> None:
         self.checks += 1
+
+    def take_requests(self) -> list[BackendRequest]:
+        taken, self.ended = self.ended, []
+        return taken
 
 
 class FakeBackedEngine(FakeEngine):
@@ -126,3 +132,39 @@ def test_the_backend_is_checked_and_the_metrics_say_so(
     until(lambda: "tts_model_ready 0.0" in client.get("/metrics").get_data(as_text=True))
     backend.problem = ""
     until(lambda: "tts_model_ready 1.0" in client.get("/metrics").get_data(as_text=True))
+
+
+def test_requests_to_the_backend_are_counted(
+    monkeypatch: pytest.MonkeyPatch, client: FlaskClient, engine: FakeBackedEngine, lifecycle: Lifecycle
+) -> None:
+    assert "tts_backend" not in create_app(Settings(threads=1), lifecycle=lifecycle).test_client().get(
+        "/metrics"
+    ).get_data(as_text=True), "0 would say that a backend is away"
+    monkeypatch.setattr(backend_watch, "_COUNT_SECONDS", 0.001)
+    app = create_app(Settings(threads=1), lifecycle=lifecycle, engine=engine)
+    app.extensions["tts_server"].service.load()
+    client = app.test_client()
+
+    def shown() -> set[str]:
+        return set(client.get("/metrics").get_data(as_text=True).splitlines())
+
+    engine.backend.ended = [
+        BackendRequest("success", 0.15, 2.5, retries=2),
+        BackendRequest("failed", 0.001, 0.001),
+    ]
+    until(lambda: 'tts_backend_requests_total{outcome="failed"} 1.0' in shown())
+    engine.backend.in_flight = 3
+    assert shown() >= {
+        "tts_backend_ready 1.0",
+        "tts_backend_requests_in_flight 3.0",
+        'tts_backend_requests_total{outcome="success"} 1.0',
+        'tts_backend_requests_total{outcome="busy"} 0.0',
+        "tts_backend_retries_total 2.0",
+        "tts_backend_request_duration_seconds_count 1.0",
+        'tts_backend_request_duration_seconds_bucket{le="2.0"} 0.0',
+        'tts_backend_request_duration_seconds_bucket{le="3.0"} 1.0',
+        'tts_backend_time_to_first_audio_seconds_bucket{le="0.1"} 0.0',
+        'tts_backend_time_to_first_audio_seconds_bucket{le="0.2"} 1.0',
+    }
+    engine.backend.problem = "It is gone."
+    assert "tts_backend_ready 0.0" in shown()

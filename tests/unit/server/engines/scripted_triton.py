@@ -11,7 +11,9 @@ import grpc
 import numpy as np
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc
+from tritonclient.utils import deserialize_bytes_tensor
 
+from tts_server.engines.fastspeech2.vocoder import SAMPLES_PER_FRAME
 from tts_server.engines.triton.contract import ACOUSTIC, MEL_BANDS, VOCODER, Contract, Tensor
 
 FRAMES = 6
@@ -33,8 +35,8 @@ def mel(inputs: Arrays) -> dict[str, Any]:
     return {"mel": np.zeros((1, int(durations.sum()), MEL_BANDS), np.float32), "durations": durations}
 
 
-def samples(_: Arrays) -> dict[str, Any]:
-    count = VOCODER.outputs[0].shape[0]
+def samples(inputs: Arrays) -> dict[str, Any]:
+    count = inputs["mel"].shape[1] * SAMPLES_PER_FRAME
     return {"samples": 0.3 * np.sin(np.arange(count, dtype=np.float32) / 20)[np.newaxis]}
 
 
@@ -53,6 +55,11 @@ class ScriptedTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ig
         self.models = {"acoustic": ScriptedModel(ACOUSTIC, mel), "vocoder": ScriptedModel(VOCODER, samples)}
         self.delay = 0.0
         self.address = ""
+        self.url = ""
+        self.headers: dict[str, str] = {}
+        """Of the last request."""
+        self.refuses = ""
+        """What it tells everybody, instead of an answer."""
 
     def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
         model = self._model(request, context)
@@ -77,7 +84,7 @@ class ScriptedTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ig
         if request.model_version != str(model.version):
             context.abort(grpc.StatusCode.UNAVAILABLE, f"Request for unknown model: version {request.model_version}")
         inputs = {
-            each.name: np.frombuffer(raw, _TYPES[each.datatype]).reshape(each.shape)
+            each.name: _array(each.datatype, raw).reshape(each.shape)
             for each, raw in zip(request.inputs, request.raw_input_contents, strict=True)
         }
         model.asked.append(inputs)
@@ -93,9 +100,16 @@ class ScriptedTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ig
         return answer
 
     def _model(self, request: Any, context: Any) -> ScriptedModel:
+        self.headers = dict(context.invocation_metadata())
+        if self.refuses:
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, self.refuses)
         if request.name not in self.models:
             context.abort(grpc.StatusCode.NOT_FOUND, f"Request for unknown model: '{request.name}' is not found")
         return self.models[request.name]
+
+
+def _array(datatype: str, raw: bytes) -> Any:
+    return deserialize_bytes_tensor(raw) if datatype == "BYTES" else np.frombuffer(raw, _TYPES[datatype])
 
 
 def _described(tensor: Tensor) -> Any:
@@ -105,12 +119,16 @@ def _described(tensor: Tensor) -> Any:
 
 
 @contextmanager
-def scripted_triton() -> Iterator[ScriptedTriton]:
+def scripted_triton(credentials: Any = None) -> Iterator[ScriptedTriton]:
+    """Run it, with these gRPC credentials of a server if it is to have TLS."""
     triton = ScriptedTriton()
     with ThreadPoolExecutor(4) as pool:
         server = grpc.server(pool)
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(triton, server)
-        triton.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        free = "127.0.0.1:0"
+        port = server.add_secure_port(free, credentials) if credentials else server.add_insecure_port(free)
+        triton.address = f"127.0.0.1:{port}"
+        triton.url = f"{'grpcs' if credentials else 'grpc'}://{triton.address}"
         server.start()
         yield triton
         server.stop(None).wait(5)

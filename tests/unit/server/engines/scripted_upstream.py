@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -67,7 +68,8 @@ def chunks(body: bytes, kind: str = "audio/wav", *, size: int = 3_001, end: bool
 class ScriptedUpstream:
     """Listens on a port, or on one of its own. ``speak`` and ``ready`` return the pieces of an answer."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.asked: list[Asked] = []
         self.speak: Callable[[Asked], Answer] = lambda asked: [http(wav(sound(len(asked.fields["input"]))))]
         self.ready: Callable[[Asked], Answer] = lambda _: [http(b"{}", "application/json")]
@@ -78,7 +80,8 @@ class ScriptedUpstream:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
+        scheme, host = ("https", "localhost") if self._tls else ("http", "127.0.0.1")
+        return f"{scheme}://{host}:{self._listener.getsockname()[1]}/v1"
 
     @property
     def spoken(self) -> list[Asked]:
@@ -103,6 +106,11 @@ class ScriptedUpstream:
             thread.start()
 
     def _talk(self, connection: socket.socket) -> None:
+        if self._tls is not None:
+            try:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            except OSError:  # the client does not trust it
+                return
         connection.settimeout(0.1)
         with connection:
             rest = b""

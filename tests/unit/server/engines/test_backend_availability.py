@@ -171,8 +171,11 @@ def test_the_start_waits_for_a_backend(backend: CheckedBackend, scripted: Script
     assert next(answers, "all were asked") == "all were asked"
 
 
-def test_the_start_does_not_wait_for_ever_for_what_refuses(backend: CheckedBackend, scripted: Scripted) -> None:
-    scripted.mute = BackendRefusedError("No such voice.")
-    with pytest.raises(EngineError, match="No such voice"):
+@pytest.mark.parametrize("problem", [BackendRefusedError("No such voice."), BackendError("No such sound.")])
+def test_the_start_does_not_wait_for_ever_for_what_refuses_or_is_no_speech(
+    backend: CheckedBackend, scripted: Scripted, problem: EngineError
+) -> None:
+    scripted.mute = problem
+    with pytest.raises(EngineError, match="No such"):
         backend.wait(patience=0.01, pause=0.001)
     assert scripted.spoke > 1

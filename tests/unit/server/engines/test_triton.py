@@ -19,10 +19,11 @@ from tests.unit.server.engines.scripted_triton import (
 )
 from tts_server.audio.pcm import Pcm
 from tts_server.engines import BackedEngine, BackendBusyError, BackendError, EngineError, plain_script
-from tts_server.engines.fastspeech2.vocoder import SAMPLES_PER_FRAME
+from tts_server.engines.fastspeech2.vocoder import SAMPLES_PER_FRAME, WINDOW_FRAMES
 from tts_server.engines.protocol import AligningSession
 from tts_server.engines.triton.contract import VOCODER, Contract, Tensor
-from tts_server.engines.triton.engine import Triton, create
+from tts_server.engines.triton.engine import Triton
+from tts_server.engines.triton.front_ends import create
 from tts_server.settings import Settings
 from tts_server.settings.triton import TritonSettings
 
@@ -37,7 +38,7 @@ def triton() -> Iterator[ScriptedTriton]:
 
 @pytest.fixture
 def engine(triton: ScriptedTriton) -> Triton:
-    made = Triton(TritonSettings(address=triton.address, request_seconds=0.5))
+    made = Triton(TritonSettings(url=triton.url, request_seconds=0.5))
     made.load()
     for model in triton.models.values():
         model.asked.clear()
@@ -65,7 +66,7 @@ def test_a_sentence(engine: Triton, triton: ScriptedTriton) -> None:
     assert asked["phonemes"][0, :length].all()
     assert not asked["phonemes"][0, length:].any()
     assert len(spoken) == length * FRAMES * SAMPLES_PER_FRAME
-    assert {each["mel"].shape for each in triton.models["vocoder"].asked} == {(1, 144, 80)}
+    assert [each["mel"].shape for each in triton.models["vocoder"].asked] == [(1, 144, 80)]
     assert isinstance(engine, BackedEngine)
     assert (engine.backend.problem, engine.revision) == ("", "baker-4-abc-abc")
 
@@ -79,21 +80,59 @@ def test_it_knows_when_words_sound(engine: Triton) -> None:
     assert "".join(each.text for each in alignment.words) == TEXT
 
 
+LONG = "一二三四五六七八九十一二三四五六"
+
+
+def test_after_the_first_window_it_asks_for_long_ones(engine: Triton, triton: ScriptedTriton) -> None:
+    triton.models["vocoder"].asked.clear()
+    spoken = speak(engine, LONG)
+    assert [each["mel"].shape for each in triton.models["vocoder"].asked] == [(1, 144, 80), (1, 248, 80)]
+    assert len(spoken) > 2 * WINDOW_FRAMES * SAMPLES_PER_FRAME
+
+
 def test_nothing_is_asked_for_audio_that_nobody_wants(engine: Triton, triton: ScriptedTriton) -> None:
-    [sentence] = engine.plan(plain_script("一二三四五六七八九十一二三四五六"))
+    [sentence] = engine.plan(plain_script(LONG))
     chunks = engine.open_session().synthesise(sentence)
     next(iter(chunks))
     del chunks
     assert len(triton.models["vocoder"].asked) == 1
 
 
-NAN = np.full((1, VOCODER.outputs[0].shape[0]), np.nan, np.float32)
+def test_each_sentence_has_an_outcome(engine: Triton, triton: ScriptedTriton) -> None:
+    engine.backend.check()
+    speak(engine)
+    [spoken] = engine.backend.take_requests()
+    assert (spoken.outcome, spoken.retries) == ("success", 0)
+    assert 0 < spoken.first_seconds < spoken.seconds < 5
+    for run, outcome in (
+        (lambda _: {"samples": NAN}, "invalid_audio"),
+        (lambda _: {"samples": np.zeros_like(NAN)}, "invalid_audio"),
+        (fails(grpc.StatusCode.INTERNAL), "failed"),
+        (fails(grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size"), "busy"),
+    ):
+        triton.models["vocoder"].run = run
+        with pytest.raises(BackendError):
+            speak(engine)
+        [ended] = engine.backend.take_requests()
+        assert ended.outcome == outcome
+    triton.models["acoustic"].run = fails(grpc.StatusCode.INTERNAL)
+    with pytest.raises(BackendError):
+        speak(engine)
+    [ended] = engine.backend.take_requests()
+    assert (ended.outcome, engine.backend.in_flight) == ("failed", 0)
+
+
+NAN = np.full((1, WINDOW_FRAMES * SAMPLES_PER_FRAME), np.nan, np.float32)
 
 
 @pytest.mark.parametrize(
     "name,run,expected",
     [
-        ("vocoder", lambda inputs: {"samples": samples(inputs)["samples"][:, :-1]}, r"instead of FP32 \[1, 43200\]"),
+        (
+            "vocoder",
+            lambda inputs: {"samples": samples(inputs)["samples"][:, :-1]},
+            "sends 43199 samples for 144 frames, which have 43200",
+        ),
         ("vocoder", lambda inputs: {"samples": samples(inputs)["samples"].view(np.int32)}, "as int32"),
         ("vocoder", lambda _: {"samples": NAN}, "not finite"),
         ("vocoder", lambda _: {}, "sends no samples"),
@@ -140,7 +179,7 @@ def test_shapes_that_change_under_way(engine: Triton, triton: ScriptedTriton) ->
     contract = Contract(VOCODER.inputs, (Tensor("samples", "FP32", (28_800,)),))
     triton.models["vocoder"] = replace(good, contract=contract)
     engine.backend.check()
-    assert "output samples is FP32 [28800] instead of FP32 [43200]" in engine.backend.problem
+    assert "output samples is FP32 [28800] instead of FP32 [-1]" in engine.backend.problem
     triton.models["vocoder"] = good
     engine.backend.check()
     assert not engine.backend.problem
@@ -157,7 +196,7 @@ def test_other_weights_never_speak_under_the_same_revision(engine: Triton, trito
 
 def test_a_model_that_is_missing_or_does_not_fit_stops_the_start(triton: ScriptedTriton) -> None:
     triton.models["acoustic"].max_batch = 0
-    engine = Triton(TritonSettings(address=triton.address))
+    engine = Triton(TritonSettings(url=triton.url))
     engine.backend.check()
     assert "its max_batch_size is 0" in engine.backend.problem
     with pytest.raises(EngineError, match="its max_batch_size is 0"):
@@ -167,7 +206,7 @@ def test_a_model_that_is_missing_or_does_not_fit_stops_the_start(triton: Scripte
 def test_it_is_away_until_it_listens() -> None:
     with scripted_triton() as gone:
         address = gone.address
-    engine = Triton(TritonSettings(address=address))
+    engine = Triton(TritonSettings(url=f"grpc://{address}"))
     for _ in range(2):
         engine.backend.check()
     assert f"Triton at {address} cannot run the model 'acoustic'" in engine.backend.problem

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -311,6 +312,54 @@ def test_a_check_says_what_is_wrong(upstream: ScriptedUpstream, engine: Upstream
     upstream.ready = always(lambda: [http(b"{}", "application/json")])
     engine.backend.check()
     assert not engine.backend.problem
+
+
+OUTCOMES: list[tuple[Callable[[], Answer], str]] = [
+    (lambda: chunks(WHOLE), "success"),
+    (lambda: [http(WHOLE[:HALF], length=len(WHOLE)), CLOSE], "failed"),
+    (lambda: [HANG], "failed"),
+    (lambda: [http(b"", status="500 Oops")], "failed"),
+    (lambda: [http(b"<html>", "text/html")], "invalid_audio"),
+    (lambda: [http(wav(np.zeros_like(TONE)))], "invalid_audio"),
+    (lambda: [http(b"", status="429 Too Many")], "busy"),
+    (lambda: [http(b"", status="422 No")], "refused"),
+]
+
+
+@pytest.mark.parametrize("answer,outcome", OUTCOMES)
+def test_each_request_has_an_outcome(
+    upstream: ScriptedUpstream, engine: Upstream, answer: Callable[[], Answer], outcome: str
+) -> None:
+    engine.backend.check()
+    upstream.speak = always(answer)
+    with nullcontext() if outcome == "success" else pytest.raises(EngineError):
+        say(engine)
+    [ended] = engine.backend.take_requests()
+    assert (ended.outcome, ended.retries) == (outcome, 0)
+    assert 0 <= ended.first_seconds <= ended.seconds < 10
+    assert engine.backend.take_requests() == []
+
+
+def test_requests_that_are_sent_again_and_that_are_under_way(upstream: ScriptedUpstream, engine: Upstream) -> None:
+    upstream.speak = lambda _: [http(b"", status="503 Busy")] if len(upstream.spoken) <= 2 else chunks(WHOLE)
+    stream = engine.open_session().synthesise(Sentence(TEXT, SYLLABLES, 0.0, Delivery("xiaoyan")))
+    assert engine.backend.in_flight == 0
+    next(stream)
+    assert engine.backend.in_flight == 1
+    for _ in stream:
+        pass
+    assert engine.backend.in_flight == 0
+    [ended] = engine.backend.take_requests()
+    assert ended.retries == 2
+    assert ended.first_seconds >= 0.5, "with the pauses between the attempts"
+
+
+def test_a_request_that_nobody_wants_any_more_has_no_outcome(upstream: ScriptedUpstream, engine: Upstream) -> None:
+    upstream.speak = always(lambda: chunks(WHOLE))
+    stream = engine.open_session().synthesise(Sentence(TEXT, SYLLABLES, 0.0, Delivery("xiaoyan")))
+    next(stream)
+    del stream
+    assert (engine.backend.in_flight, engine.backend.take_requests()) == (0, [])
 
 
 def test_failures_that_no_text_causes_open_the_breaker(upstream: ScriptedUpstream, engine: Upstream) -> None:

@@ -16,6 +16,17 @@ SECRET = "the answer is 42"
 SERVER: Json = {"name": "server", "image": DEFAULTS.image}
 
 
+_WRITES = (
+    "triton-repository --engine fastspeech2 --output /written/models --cpus 2 --max-batch 16 --delay-ms 2 --replace"
+)
+_PORTS = ["--grpc-port=8001", "--http-port=8000", "--metrics-port=8002"]
+_TRITON: Json = {
+    "name": "backend",
+    "command": ["tritonserver"],
+    "args": ["--model-repository=/models", "--log-info=false", *_PORTS],
+}
+
+
 def may_show(namespace: str, image: str) -> bool:
     return Policy().for_namespace(namespace, DEFAULTS.image).has_image(image)
 
@@ -50,8 +61,10 @@ def said(container_: Json, *, init: bool = False, last: bool = False) -> str:
         ({**SERVER, "image": DEFAULTS.image.replace("v0.1.0", "v9")}, False),
         ({**SERVER, "command": [], "args": None}, False),
         ({**SERVER, "name": "fetch", "args": ["fetch"]}, True),
+        ({**SERVER, "name": "write-models", "args": _WRITES.split()}, True),
+        ({**SERVER, **_TRITON}, True),
     ],
-    ids=["the server", "another version", "no command", "what the operator itself makes it do"],
+    ids=["the server", "another version", "no command", "what the operator makes it do", "its models", "its Triton"],
 )
 def test_what_an_allowed_image_says_by_itself_is_repeated(container_: Json, init: bool, last: bool) -> None:
     assert SECRET in said(container_, init=init, last=last)
@@ -67,8 +80,17 @@ def test_what_an_allowed_image_says_by_itself_is_repeated(container_: Json, init
         ({**SERVER, "name": "fetch", "args": ["other"]}, True),
         ({**SERVER, "name": "fetch", "args": ["fetch"], "command": ["cat"]}, True),
         ({"name": "more"}, False),
+        ({**SERVER, "name": "write-models", "args": ["triton-repository", "--cpus", "$(SECRET)"]}, True),
     ],
-    ids=["an image", "a command", "arguments", "other arguments", "a command with our arguments", "no image"],
+    ids=[
+        "an image",
+        "a command",
+        "arguments",
+        "other arguments",
+        "a command with our arguments",
+        "no image",
+        "a value",
+    ],
 )
 def test_what_anybody_else_says_is_not(container_: Json, init: bool, last: bool) -> None:
     found = said(container_, init=init, last=last)
