@@ -70,5 +70,5 @@ def _get(url: str, what: str, **asked: str) -> Any:
 def _answers(url: str) -> bool:
     try:
         return requests.get(f"{url}/-/ready", timeout=5).ok
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False

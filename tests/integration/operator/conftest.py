@@ -16,6 +16,7 @@ from devcluster import binaries
 from devcluster.addons import crds
 from devcluster.product import ROOT, Product
 from devcluster.progress import Progress
+from tests.integration.operator.installing import grant, serve
 from tests.integration.operator.world import USER, AdminClient, World, access
 from tts_operator.kube.connection import Connection
 from tts_operator.kube.resources import Resource
@@ -38,16 +39,9 @@ def installed(control_plane: Product) -> Product:
     text = subprocess.run(render, env=environment, stdout=subprocess.PIPE, text=True, timeout=60, check=True).stdout
     manifests = [body for body in yaml.safe_load_all(text) if body]
     wanted = [body for body in manifests if body["kind"] not in NOT_INSTALLED]
-    for body in wanted:
-        if body["kind"].endswith("Binding"):
-            body["subjects"] = [{"kind": "User", "name": USER, "apiGroup": "rbac.authorization.k8s.io"}]
-    control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=yaml.safe_dump_all(wanted))
-    optional = yaml.safe_dump_all(crds.definitions(control_plane.progress))
-    control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=optional)
-    control_plane.kubectl("wait", "--for=condition=Established", "crd/ttsservices.tts-operator.io", "--timeout=30s")
-    deadline = time.monotonic() + 30
-    while "items" not in control_plane.kubectl("get", "ttsservices", "-A", "-o", "json", check=False):
-        assert time.monotonic() < deadline, "the API server does not serve TTSServices"
+    own = [body for body in wanted if body["kind"] == "CustomResourceDefinition"]
+    serve(control_plane, [*own, *crds.definitions(control_plane.progress)])
+    grant(control_plane, [body for body in wanted if body not in own], USER)
     return control_plane
 
 

@@ -22,6 +22,7 @@ from tts_operator.json_object import Json
 LEASE = NamespacedName("tts-operator-system", "tts-operator")
 KEY = NamespacedName("tts-operator-system", "tts-operator-key")
 """Those that the rights of install.yaml are for."""
+START_SECONDS = 60.0
 
 
 @dataclass
@@ -34,7 +35,8 @@ class Replica:
 
     def lines(self) -> list[Json]:
         """Its log."""
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        complete = self.log.read_text().split("\n")[:-1]  # the last one may still be written
+        return [json.loads(line) for line in complete if line.startswith("{")]
 
     def said(self, words: str) -> bool:
         """Whether its log contains these words."""
@@ -58,9 +60,9 @@ class Replica:
             assert self.process.returncode is None, self.log.read_text()
             return (await self.page("/readyz"))[0] == 200
 
-        await until(ready, f"replica {self.name} is ready")
+        await until(ready, f"replica {self.name} is ready", patience=START_SECONDS)
 
-    async def until_leading(self, *, patience: float = 30.0) -> None:
+    async def until_leading(self, *, patience: float = START_SECONDS) -> None:
         """Wait until it holds the lease."""
 
         async def leading() -> bool:

@@ -297,7 +297,7 @@ async def test_what_nobody_asks_for_goes(served: World) -> None:
     async def gone() -> bool:
         return not any([await served.children(NAME, resource) for resource in optional])
 
-    await until(gone, "all that nobody asks for is gone")
+    await until(gone, "all that nobody asks for is gone", patience=60)
     assert len(await served.children(NAME, CONTROLLER_REVISIONS)) == 2, "what has been is remembered"
 
 
@@ -306,7 +306,7 @@ async def test_all_are_owned_and_nothing_is_asked_at_rest(served: World) -> None
         for body in await served.children(NAME, resource):
             (owner,) = body["metadata"]["ownerReferences"]
             assert owner["controller"], resource
-    await served.looked_at(NAME)
+    await served.at_rest(NAME)
     mark = served.audit_mark()
     await served.looked_at(NAME)
     assert [f"{event['verb']} {event['requestURI']}" for event in served.requests(mark)] == []

@@ -12,7 +12,7 @@ import math
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from tests.integration.operator.picture import draw
 from tests.integration.operator.speaking import Speaking, speaking
 from tests.integration.operator.world import UNHEARD, World, until
 from tests.integration.prometheus import query, query_range, running_prometheus
-from tests.integration.server.conftest import free_port
+from tests.integration.server.conftest import free_port, wait_until
 from tts_operator.app import Operator
 from tts_operator.app.settings import ListenAddress
 from tts_operator.json_object import Json
@@ -35,6 +35,8 @@ from tts_operator.kube.resources import SERVICE_ACCOUNTS, TTSSERVICES
 
 NAME = "narrator"
 LOAD_SECONDS = float(os.environ.get("LOAD_SECONDS", "12"))
+"""How long the load lasts at the least. It lasts until every query has found something."""
+PATIENCE_SECONDS = 120.0
 RATE_SECONDS = 10
 """`$__rate_interval`. Prometheus scrapes every second."""
 SPEC: Json = {
@@ -83,14 +85,23 @@ async def roll_out(world: World) -> None:
     await until(stepping, "the new revision is at its first step", patience=60)
 
 
-async def meddle(world: World, gateway: Gateway, until: float) -> None:
+@asynccontextmanager
+async def meddling(world: World, gateway: Gateway) -> AsyncIterator[None]:
     """Edit a child again and again, which the operator repairs; not every write of it succeeds."""
-    for number in count():
-        if time.time() > until:
-            return
-        gateway.failing = int(number % 5 == 1)
-        await world.client.merge(SERVICE_ACCOUNTS, world.namespace, NAME, {"automountServiceAccountToken": True})
-        await asyncio.sleep(0.7)
+
+    async def meddle() -> None:
+        for number in count():
+            gateway.failing = int(number % 5 == 1)
+            await world.client.merge(SERVICE_ACCOUNTS, world.namespace, NAME, {"automountServiceAccountToken": True})
+            await asyncio.sleep(0.7)
+
+    meddler = asyncio.create_task(meddle())
+    try:
+        yield
+    finally:
+        meddler.cancel()
+        with suppress(asyncio.CancelledError):
+            await meddler
 
 
 def scrapes(service: Speaking, operator: Operator, namespace: str) -> list[dict[str, Any]]:
@@ -98,6 +109,11 @@ def scrapes(service: Speaking, operator: Operator, namespace: str) -> list[dict[
     labels = {"namespace": "tts-operator-system", "pod": "tts-operator-5f6b7c8d9-v2x4z"}
     static = {"targets": [f"{operator.http.host}:{operator.http.port}"], "labels": labels}
     return [*(pod.scrape(namespace) for pod in service.pods), {"job_name": "operator", "static_configs": [static]}]
+
+
+def until_scraped(url: str, jobs: int) -> None:
+    """Wait until Prometheus has had the metrics of every job."""
+    wait_until(lambda: len(query(url, "max_over_time(up[5m]) == 1")) == jobs, 60, every=0.2)
 
 
 def show(url: str, path: Path, since: float) -> tuple[Dashboard, list[Shown]]:
@@ -119,6 +135,21 @@ def show(url: str, path: Path, since: float) -> tuple[Dashboard, list[Shown]]:
     ]
 
 
+async def show_all(url: str, since: float) -> list[tuple[Dashboard, list[Shown]]]:
+    return [await asyncio.to_thread(show, url, path, since) for path in sorted(CHART.glob("*.json"))]
+
+
+def empty(found: list[tuple[Dashboard, list[Shown]]]) -> list[str]:
+    """The queries that have found nothing."""
+    return [
+        f"{dashboard.uid}, {each.panel.title}: {expression}"
+        for dashboard, panels in found
+        for each in panels
+        for expression in each.empty
+    ]
+
+
+@pytest.mark.timeout(600)
 async def test_no_query_comes_back_empty(service: Speaking, world: World, tmp_path: Path) -> None:
     """The dashboards are then drawn, so that the pictures of the documentation can be made at any time."""
     pictures = Path(os.environ.get("PICTURES") or tmp_path)
@@ -127,15 +158,16 @@ async def test_no_query_comes_back_empty(service: Speaking, world: World, tmp_pa
         with running_prometheus(tmp_path, await asyncio.to_thread(free_port), jobs) as url, service.load():
             since = time.time()
             await roll_out(world)
-            await meddle(world, gateway, since + LOAD_SECONDS)
-            found = [await asyncio.to_thread(show, url, path, since) for path in sorted(CHART.glob("*.json"))]
-    empty = [
-        f"{dashboard.uid}, {each.panel.title}: {expression}"
-        for dashboard, panels in found
-        for each in panels
-        for expression in each.empty
-    ]
-    assert empty == []
+            async with meddling(world, gateway):
+                await asyncio.to_thread(until_scraped, url, len(jobs))
+                await asyncio.sleep(max(0.0, since + LOAD_SECONDS - time.time()))
+                deadline = time.monotonic() + PATIENCE_SECONDS
+                while True:
+                    found = await show_all(url, since)
+                    if not empty(found) or time.monotonic() > deadline:
+                        break
+                    await asyncio.sleep(1)  # until the next scrape
+    assert empty(found) == []
     for dashboard, panels in found:
         # The namespace of a test has a number for a name.
         picture = draw(dashboard, panels).replace(world.namespace, "speech")

@@ -86,20 +86,22 @@ async def patch(client: Client, pod: Json, change: Json) -> Json:
 
 
 async def test_a_pod_leaves_its_service_and_comes_back(world: World, operator: Client, pod: Json) -> None:
-    async def endpoint() -> bool:
+    async def endpoints() -> list[bool]:
         selector = "kubernetes.io/service-name=narrator"
         slices, _ = await world.client.list(ENDPOINT_SLICES, namespace=world.namespace, selector=selector)
-        (found,) = [each for body in slices for each in body["endpoints"]]
-        return bool(found["conditions"]["ready"])
+        return [bool(each["conditions"]["ready"]) for body in slices for each in body["endpoints"] or ()]
+
+    async def there() -> bool:
+        return await endpoints() == [True]
 
     async def gone() -> bool:
-        return not await endpoint()
+        return await endpoints() == [False]
 
-    assert await endpoint()
+    await until(there, "the Service leads to it")
     await patch(operator, pod, FENCE)
     await until(gone, "the Service leads to it no more")
     await patch(operator, pod, ready("True"))
-    await until(endpoint, "the Service leads to it again")
+    await until(there, "the Service leads to it again")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +139,11 @@ async def test_pods_of_others_are_out_of_reach(world: World, operator: Client, p
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": "other", "namespace": world.namespace},
-        "spec": {"containers": [{"name": "c", "image": "example.com/c"}], "nodeName": pod["spec"]["nodeName"]},
+        "spec": {
+            "containers": [{"name": "c", "image": "example.com/c"}],
+            "nodeName": pod["spec"]["nodeName"],
+            "serviceAccountName": "narrator",  # the default one may not be there yet
+        },
     }
     other = await world.client.create(PODS, body)
     with pytest.raises(ApiError, match="pods of a TTSService only"):

@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 
 from tests.integration.operator.test_children import EVERYTHING
-from tests.integration.operator.world import UNHEARD, World, until
+from tests.integration.operator.world import PATIENCE, UNHEARD, World, until
 from tts_operator.desired.pod.template import pod_template
 from tts_operator.json_object import Json
 from tts_operator.kube.client import FIELD_MANAGER, REPLICAS_MANAGER
@@ -104,7 +104,17 @@ async def test_a_new_service_with_an_autoscaler_begins_with_its_minimum(world: W
         await world.apply(NAME, {"autoscaling": {"minReplicas": 3}})
         await world.ready(NAME)
         await world.settled(NAME)
+        await _told(seen, 3)
         assert set(seen) == {3}
+
+
+async def _told(seen: list[int], count: int) -> None:
+    """Wait until the watch has told of this number of replicas."""
+
+    async def so() -> bool:
+        return count in seen
+
+    await until(so, f"the watch tells of {count} replicas")
 
 
 async def test_an_edit_is_undone_before_while_and_after_an_autoscaler_writes(world: World) -> None:
@@ -139,6 +149,7 @@ async def test_an_edit_is_undone_before_while_and_after_an_autoscaler_writes(wor
             await edit(name)
             await until(is_undone, f"the second edit of {name} is undone")
             await world.settled(name)
+            await _told(seen[name], 7 if number else 3)
     assert set(seen.pop(names[0])) == {3}
     assert all(set(each) == {3, 7} and sorted(each) == each for each in seen.values()), seen
 
@@ -280,7 +291,7 @@ async def _turns(world: World) -> AsyncIterator[list[tuple[int, str]]]:
     ]
     try:
         yield told
-        await asyncio.wait(looking, timeout=10)
+        await asyncio.wait(looking, timeout=PATIENCE)
     finally:
         for task in looking:
             task.cancel()

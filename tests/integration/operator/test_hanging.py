@@ -7,8 +7,10 @@ import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from tests.integration.operator.conftest import NAMESPACES
-from tests.integration.operator.world import UNHEARD, World, until
+from tests.integration.operator.world import PATIENCE, UNHEARD, World, until
 from tts_operator.kube.resources import Resource
 
 WEBHOOKS = Resource(
@@ -28,20 +30,28 @@ class Webhook:
     def __init__(self) -> None:
         self.hanging: set[int] = set()
         """The requests that wait for an answer, by their numbers."""
+        self._over = asyncio.Event()
+
+    def hang_up(self) -> None:
+        """End the requests that wait. Those that come later wait again."""
+        self._over.set()
+        self._over = asyncio.Event()
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[str]:
         """Yields the address."""
-        over, numbers, ended = asyncio.Event(), itertools.count(), asyncio.Condition()
+        numbers, ended, closing = itertools.count(), asyncio.Condition(), False
 
         async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            number = next(numbers)
+            number, over = next(numbers), self._over
             self.hanging.add(number)
-            given_up = asyncio.create_task(reader.read())
+            given_up, ending = asyncio.create_task(reader.read()), asyncio.create_task(over.wait())
             try:
-                await asyncio.wait([given_up, asyncio.create_task(over.wait())], return_when="FIRST_COMPLETED")
+                if not closing:
+                    await asyncio.wait([given_up, ending], return_when="FIRST_COMPLETED")
             finally:
                 given_up.cancel()
+                ending.cancel()
                 writer.close()
                 async with ended:
                     self.hanging.remove(number)
@@ -53,8 +63,9 @@ class Webhook:
             try:
                 yield f"https://{host}:{port}/"
             finally:
-                over.set()
-                async with asyncio.timeout(10), ended:
+                closing = True
+                self.hang_up()
+                async with asyncio.timeout(PATIENCE), ended:
                     await ended.wait_for(lambda: not self.hanging)
 
 
@@ -79,7 +90,7 @@ async def admission_by(world: World, url: str) -> AsyncIterator[None]:
         "rules": [rule | {"operations": ["CREATE", "UPDATE"]}],
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": world.namespace}},
         "failurePolicy": "Fail",
-        "timeoutSeconds": 10,
+        "timeoutSeconds": 30,
         "sideEffects": "None",
         "admissionReviewVersions": ["v1"],
     }
@@ -107,6 +118,7 @@ async def ready_and_changed(world: World, name: str) -> None:
     await world.ready(name, generation=changed["metadata"]["generation"])
 
 
+@pytest.mark.timeout(300)
 async def test_services_whose_requests_hang_keep_no_other_waiting(world: World) -> None:
     async with other_namespace(world) as other, world.operator() as operator:
         names = [f"hanging-{number}" for number in range(HANGING)]
@@ -124,6 +136,7 @@ async def test_services_whose_requests_hang_keep_no_other_waiting(world: World) 
                 return len(webhook.hanging) >= HANGING / 3
 
             for number in range(ROUNDS):
+                webhook.hang_up()  # those that hang next have all of their time before them
                 await until(hangs, "requests hang")
                 before = set(webhook.hanging)
                 await ready_and_changed(world, f"beside-{number}")

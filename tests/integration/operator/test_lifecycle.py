@@ -29,6 +29,7 @@ async def test_an_empty_spec_becomes_a_service_over_three_zones(world: World) ->
     async with world.operator():
         await world.apply("narrator")
         await world.ready("narrator")
+        await world.at_rest("narrator")  # the event of a pod, and so its zone, may come after its Deployment's
     body = await world.get(TTSSERVICES, "narrator")
     assert body is not None
     status = body["status"]

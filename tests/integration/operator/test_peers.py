@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import aiohttp
+import pytest
 
 from tts_operator.app.http import serve
 from tts_operator.app.settings import ListenAddress
@@ -16,7 +17,10 @@ NAME_MAX = 253
 """Kubernetes' limit for the name of a node."""
 
 
-async def test_a_query_about_the_most_nodes_with_the_longest_names_is_answered() -> None:
+async def test_a_query_about_the_most_nodes_with_the_longest_names_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tts_operator.fencing.peers.ANSWER_SECONDS", 30.0)
     names = {f"node-{number:03}.".ljust(NAME_MAX, "x") for number in range(MAX_NODES)}
 
     async def problem() -> str:

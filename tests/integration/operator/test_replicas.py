@@ -10,14 +10,17 @@ from pathlib import Path
 
 from tests.integration.operator.gateway import Gateway
 from tests.integration.operator.replica import KEY, LEASE, Replica, replica
-from tests.integration.operator.world import World, until
+from tests.integration.operator.world import PATIENCE, World, until
 from tts_operator.json_object import Json
 from tts_operator.kube.errors import ApiError
 from tts_operator.kube.resources import DEPLOYMENTS, LEASES, SECRETS
 from tts_operator.kube.turns import AT_ONCE
 
 NAME = "narrator"
-TAKEOVER = 20.0
+READY = 'tts_operator_services{condition="Ready",status="True"} 1.0'
+"""In the metrics of a replica that knows that the service is ready."""
+TAKEOVER = 60.0
+"""A lease lasts 12 s."""
 READING = {"get", "list", "watch"}
 
 
@@ -61,8 +64,9 @@ async def test_a_leader_that_is_killed_is_followed(world: World, tmp_path: Path)
 
 
 async def test_replicas_agree_on_one_secret(world: World, tmp_path: Path) -> None:
-    with suppress(ApiError):  # there is none
-        await world.client._request("DELETE", SECRETS.path(*KEY))
+    for kind, place in ((SECRETS, KEY), (LEASES, LEASE)):
+        with suppress(ApiError):  # there is none
+            await world.client._request("DELETE", kind.path(*place))
     by_key: Json = {"server": {"auth": {"apiKeysSecretRef": {"name": "keys", "key": "keys"}}}}
     async with (
         replica(world, "first", tmp_path, "--key-secret", "/".join(KEY)) as first,
@@ -73,7 +77,7 @@ async def test_replicas_agree_on_one_secret(world: World, tmp_path: Path) -> Non
         keys = []
         for name in ("before", "after"):
             await world.apply(name, by_key)
-            await world.ready(name)
+            await world.ready(name, patience=TAKEOVER + PATIENCE)
             keys.append(await public_key(world, name))
             if name == "before":
                 (await leader(first, second)).process.kill()
@@ -103,8 +107,10 @@ async def test_a_leader_that_is_told_to_stop_gives_the_lease_back(world: World, 
     async with pair(world, tmp_path) as (first, second):
         await world.apply(NAME, {"replicas": 4})
         first.process.terminate()
-        await second.until_leading(patience=5)
-        assert await first.ended(5) == 0, first.log.read_text()
+        assert await first.ended(PATIENCE) == 0, first.log.read_text()
+        lease: Json = await world.client.get(LEASES, *LEASE)
+        assert not lease["spec"].get("holderIdentity", "").startswith("first-"), "it would have to run out"
+        await second.until_leading(patience=TAKEOVER)
         await changed(world, 5)
     assert writers(world, mark, first, second) == ["first", "second"]
     assert not [line for line in first.lines() if line["level"] == "error" or "traceback" in line]
@@ -118,13 +124,14 @@ async def test_a_leader_that_sleeps_writes_nothing_when_it_wakes(world: World, t
         await changed(world, 4)
         first.process.send_signal(signal.SIGCONT)
         await changed(world, 5)
-        assert await first.ended(15) == 1
+        assert await first.ended(PATIENCE) == 1
         assert first.said("the lease is lost")
     assert writers(world, mark, first, second) == ["first", "second"]
 
 
 async def test_who_stands_by_asks_for_the_lease_alone(world: World, tmp_path: Path) -> None:
     async with pair(world, tmp_path) as (first, second):
+        await page_when(second, lambda text: READY in text)  # kopf lists the services after the caches are filled
         mark = world.audit_mark()
         await changed(world, 4)
         asked = set[tuple[str, str]]()
@@ -165,7 +172,7 @@ async def test_a_leader_whose_writes_all_wait_keeps_the_lease(world: World) -> N
         assert operator._may_write()
         gateway.release()
         for name in names:
-            await world.ready(name)
+            await world.ready(name, patience=2 * PATIENCE)
 
 
 async def test_each_replica_answers(world: World, tmp_path: Path) -> None:
@@ -177,10 +184,9 @@ async def test_each_replica_answers(world: World, tmp_path: Path) -> None:
 
 async def test_what_prometheus_is_told(world: World, tmp_path: Path) -> None:
     async with pair(world, tmp_path) as (first, second):
-        ready = 'tts_operator_services{condition="Ready",status="True"} 1.0'
         passes = 'tts_operator_reconcile_seconds_count{result="success"}'
-        text = await page_when(first, lambda text: ready in text and float(samples(text).get(passes, "0")) >= 2)
-        other = await page_when(second, lambda text: ready in text)
+        text = await page_when(first, lambda text: READY in text and float(samples(text).get(passes, "0")) >= 2)
+        other = await page_when(second, lambda text: READY in text)
         told = samples(text)
         assert float(told['tts_operator_api_requests_total{code="201",resource="deployments",verb="PATCH"}']) == 1
         assert float(told['tts_operator_api_requests_total{code="200",resource="pods",verb="WATCH"}']) >= 1

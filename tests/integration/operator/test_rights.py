@@ -13,6 +13,7 @@ import yaml
 
 from devcluster.product import ROOT
 from tests.integration.operator.conftest import NAMESPACES
+from tests.integration.operator.installing import grant, withdraw
 from tests.integration.operator.test_children import ALL
 from tests.integration.operator.test_install import run
 from tests.integration.operator.world import World, access, until
@@ -116,14 +117,12 @@ def test_nothing_is_granted_cluster_wide_where_that_is_not_wanted(helm: Path) ->
 def rights_of(world: World, manifests: list[dict[str, Any]]) -> Iterator[Access]:
     """A user who has the rights that some manifests give the operator."""
     wanted = [body for body in manifests if "Role" in body["kind"]]
-    for body in wanted:
-        if body["kind"].endswith("Binding"):
-            body["subjects"] = [{"kind": "User", "name": USER, "apiGroup": "rbac.authorization.k8s.io"}]
-    text = yaml.safe_dump_all(wanted)
-    world.product.kubectl("apply", "-f", "-", stdin=text)
     administrator = access(world.product.provider.kubeconfig())
-    yield dataclasses.replace(administrator, headers={**administrator.headers, "Impersonate-User": USER})
-    world.product.kubectl("delete", "-f", "-", "--ignore-not-found", stdin=text)
+    try:
+        grant(world.product, wanted, USER)
+        yield dataclasses.replace(administrator, headers={**administrator.headers, "Impersonate-User": USER})
+    finally:
+        withdraw(world.product, wanted, USER)
 
 
 @pytest.mark.parametrize("mode", ["all namespaces", "one namespace"])
@@ -225,7 +224,7 @@ async def test_rights_in_two_of_three_namespaces_suffice_for_both(
                 await each.client.delete(SERVICES, each.namespace, "narrator", uid=live["metadata"]["uid"])
                 await until(lambda each=each: _is_there(each), "the Service is made again")  # type: ignore[misc]
             await second.client._request("DELETE", TTSSERVICES.path(second.namespace, "narrator"))
-            await until(lambda: _is_gone(second), "its Deployment goes")
+            await until(lambda: _is_gone(second), "its Deployment goes", patience=60)
             await world.settled("narrator")
             untouched = await third.get(TTSSERVICES, "narrator")
             assert untouched is not None

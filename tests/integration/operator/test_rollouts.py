@@ -151,7 +151,7 @@ async def test_from_the_one_to_the_other(world: World, strategy: str) -> None:
         revisions = {each["revision"]: each for each in await world.children(NAME, CONTROLLER_REVISIONS)}
         marks = {number: each["metadata"].get("annotations", {}).get(WAS_STABLE) for number, each in revisions.items()}
         assert marks == {1: "true", 2: None}
-        await world.looked_at(NAME)
+        await world.at_rest(NAME)
         writes = [event for event in world.requests(mark) if event["verb"] in WRITES]
         assert len(writes) <= 60, [(event["verb"], event["objectRef"]["resource"]) for event in writes]
         mark = world.audit_mark()

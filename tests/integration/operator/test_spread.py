@@ -136,6 +136,7 @@ async def test_what_was_stored_with_the_default_of_before_restarts_nothing_when_
     async with nodes(world, ("east", "east", "east")), world.operator():
         await world.apply(NAME, spec(world, STRICT))
         await world.ready(NAME)
+        await world.at_rest(NAME)  # nobody else writes between the next two requests
         pods = {pod["metadata"]["uid"] for pod in await world.children(NAME, PODS)}
         body = await world.get(TTSSERVICES, NAME)
         assert body is not None

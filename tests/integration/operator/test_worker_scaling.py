@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import yaml
-
 from devcluster.addons import crds
+from tests.integration.operator.installing import serve
 from tests.integration.operator.test_handover import replicas_seen
 from tests.integration.operator.world import World, until
 from tts_operator.json_object import Json
@@ -31,7 +30,7 @@ def without_keda(world: World) -> Iterator[None]:
     try:
         yield
     finally:
-        world.product.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump(definition))
+        serve(world.product, [definition])
 
 
 async def scale(world: World, count: int) -> None:
@@ -97,7 +96,11 @@ async def test_to_zero_and_back_and_to_a_number_again(world: World) -> None:
                 await world.looked_at(NAME)
                 assert await workers(world) == count, "it is left to KEDA"
         assert set(seen) <= {0, 1, 5}
-        assert (await world.condition(NAME, "JobsReady"))["reason"] == "ScaledToZero"
+
+        async def to_zero() -> bool:
+            return (await world.condition(NAME, "JobsReady")).get("reason") == "ScaledToZero"
+
+        await until(to_zero, "JobsReady says ScaledToZero")
         await world.apply(NAME, jobs(replicas=3))
         await are(world, 3)
         await world.settled(NAME)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from unittest import mock
 
 from devcluster.lifecycle import claims
@@ -25,12 +25,15 @@ from tts_operator.kube.lazy_object import fully_read
 from tts_operator.kube.resources import TTSSERVICES, Resource
 from tts_operator.policy import Policy
 from tts_operator.reconcile import Reconciler
-from tts_operator.runtime import Key
+from tts_operator.reconcile.status.writer import STATUS_SECONDS
+from tts_operator.runtime import Key, version_of
 
 USER = "tts-operator-test"
 """The user whose requests the API server records in its audit log."""
 IMAGE = "tts-server.example/speech:v9"
 PATIENCE = 30.0
+AUDIT_LINE_BYTES = 1 << 20
+"""More than any line of the audit log has."""
 _FIELDS = (
     "images", "hosts", "ingressAnnotations", "serviceAnnotations", "serviceTypes", "priorityClasses", "issuers",
     "prometheus",
@@ -51,6 +54,10 @@ class World:
     operator_access: Access
     reconciled: dict[Key, int] = field(default_factory=dict)
     """How often each key has been reconciled."""
+    versions: dict[Key, int] = field(default_factory=dict)
+    """Of each TTSService: the version with which its last finished pass began."""
+    due: dict[Key, float | None] = field(default_factory=dict)
+    """The seconds after which that pass wanted another one, if it did."""
 
     async def apply(self, name: str, spec: Json | None = None, **metadata: Any) -> Json:
         """Apply a TTSService as a user would."""
@@ -95,7 +102,8 @@ class World:
     async def settled(self, name: str) -> None:
         """Wait until every change that was made so far has been reconciled.
 
-        A label is put on the TTSService; its event comes after all that was there before.
+        A label is put on the TTSService; its event comes after all that was there before. What the operator tells
+        rarely, such as one more zone, may still be missing in the status: see `at_rest`.
         """
         await self.ready(name)
         await self.looked_at(name)
@@ -103,11 +111,9 @@ class World:
     async def looked_at(self, name: str) -> None:
         """The same, whether it is Ready or not."""
         for _ in range(2):  # the second pass sees the events that the first one's own writes made
-            key = self.namespace, name
-            before = self.reconciled.get(key, 0)
             mark = {"metadata": {"labels": {"touched": str(time.monotonic_ns())}}}
-            await self.client.merge(TTSSERVICES, self.namespace, name, mark)
-            await self.reconciled_again(key, before)
+            marked = await self.client.merge(TTSSERVICES, self.namespace, name, mark)
+            await self._reconciled_since(name, version_of(marked))
 
         async def told() -> bool:  # a status that one of the marks came in between of is written by a further pass
             body = await self.get(TTSSERVICES, name)
@@ -115,6 +121,25 @@ class World:
             return body is not None and body.get("status", {}).get("observedGeneration") == generation
 
         await until(told, f"the status of {name} speaks of its newest generation")
+
+    async def at_rest(self, name: str) -> None:
+        """Wait until nothing is left to do: passes make no requests, and no status waits for its time."""
+
+        async def rests() -> bool:
+            mark = self.audit_mark()
+            await self.looked_at(name)
+            due = self.due.get((self.namespace, name))
+            return not self.requests(mark) and (due is None or due > STATUS_SECONDS)
+
+        await until(rests, f"{name} is at rest")
+
+    async def _reconciled_since(self, name: str, version: int) -> None:
+        """Wait for the end of a pass that has seen this version, or a later one."""
+
+        async def since() -> bool:
+            return self.versions.get((self.namespace, name), 0) >= version
+
+        await until(since, f"{name} is reconciled")
 
     async def reconciled_again(self, key: Key, before: int) -> None:
         """Wait until a key has been reconciled more often than `before`."""
@@ -143,8 +168,11 @@ class World:
         original = Reconciler.reconcile
 
         async def counted(reconciler: Reconciler, key: Key) -> float | None:
+            body = reconciler._services.get(*key)
             again = await original(reconciler, key)
             self.reconciled[key] = self.reconciled.get(key, 0) + 1
+            self.versions[key] = version_of(body) if body is not None else 0
+            self.due[key] = again
             return again
 
         with mock.patch.object(Reconciler, "reconcile", counted):
@@ -152,7 +180,7 @@ class World:
             running = asyncio.create_task(operator.run(stop))
             try:
                 ready = asyncio.create_task(operator.ready.wait())
-                await asyncio.wait({ready, running}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({ready, running}, timeout=2 * PATIENCE, return_when=asyncio.FIRST_COMPLETED)
                 if running.done():
                     running.result()
                 assert operator.ready.is_set()
@@ -171,17 +199,20 @@ class World:
 
     def asked(self, since: int = 0) -> list[Json]:
         """All requests of the operator, from the audit log."""
-        events = map(json.loads, self._audited()[since:])
+        with self._audit_log() as log:
+            log.seek(since)
+            events = map(json.loads, log.read().split(b"\n")[:-1])  # the last one may be incomplete
         return [event for event in events if event["user"]["username"] == USER]
 
     def audit_mark(self) -> int:
-        """The current end of the audit log."""
-        return len(self._audited())
+        """The current end of the audit log, in bytes."""
+        with self._audit_log() as log:
+            begin = max(0, log.seek(0, os.SEEK_END) - AUDIT_LINE_BYTES)
+            log.seek(begin)
+            return begin + log.read().rfind(b"\n") + 1
 
-    def _audited(self) -> list[str]:
-        """The audit log's lines. The last one may be incomplete."""
-        log = claims.existing("integration").state / "logs" / "audit.log"
-        return log.read_text().split("\n")[:-1]
+    def _audit_log(self) -> BinaryIO:
+        return (claims.existing("integration").state / "logs" / "audit.log").open("rb")
 
 
 class AdminClient(Client):
