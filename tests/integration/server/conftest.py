@@ -20,6 +20,7 @@ from devcluster.backends import local
 ROOT = Path(__file__).resolve().parents[3]
 START_SECONDS = 60.0
 STOP_SECONDS = 45.0
+FAILING = str(Path(__file__).with_name("failing.py"))
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 30.0, *, every: float = 0.01) -> None:
@@ -58,7 +59,7 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def get(self, path: str, timeout: float = 10.0) -> requests.Response:
+    def get(self, path: str, timeout: float = 30.0) -> requests.Response:
         return requests.get(self.url + path, timeout=timeout)
 
     def status(self, path: str) -> int:
@@ -135,8 +136,12 @@ def start_together(cache: Path) -> Iterator[Callable[..., list[Server]]]:
     """Start one server for each mapping of settings, all at once, ready unless told otherwise."""
     with ExitStack() as stack:
 
-        def begin(*each: Mapping[str, str], command: str = "serve", ready: bool = True) -> list[Server]:
-            servers = [stack.enter_context(running(cache, command=command, **settings)) for settings in each]
+        def begin(
+            *each: Mapping[str, str], program: str = "-mtts_server", command: str = "serve", ready: bool = True
+        ) -> list[Server]:
+            servers = [
+                stack.enter_context(running(cache, program=program, command=command, **settings)) for settings in each
+            ]
             for server in servers if ready else ():
                 wait_until_ready(server)
             return servers
@@ -150,6 +155,23 @@ def start(start_together: Callable[..., list[Server]]) -> Callable[..., Server]:
 
     def begin(command: str = "serve", *, ready: bool = True, **settings: str) -> Server:
         [server] = start_together(settings, command=command, ready=ready)
+        return server
+
+    return begin
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """The file for which the engine of ``start_failing`` waits at 等: what is in hand stays so until it is made."""
+    return tmp_path / "gate"
+
+
+@pytest.fixture
+def start_failing(start_together: Callable[..., list[Server]], gate: Path) -> Callable[..., Server]:
+    """Start servers of the test's own whose engine does what a text says, see failing.py."""
+
+    def begin(**settings: str) -> Server:
+        [server] = start_together({"PYTHONPATH": str(ROOT), "GATE": str(gate), **settings}, program=FAILING)
         return server
 
     return begin

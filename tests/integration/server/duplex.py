@@ -23,6 +23,7 @@ class Client:
     socket: websocket.WebSocket
     events: list[dict[str, Any]] = field(default_factory=list)
     audio: bytes = b""
+    _held: list[str] | None = None
 
     def run(self, task_id: str = "task-1", **parameters: Any) -> None:
         self.act("run-task", task_id, {"parameters": {"format": "pcm", **parameters}, "input": {}})
@@ -37,7 +38,22 @@ class Client:
         self.act("finish-task", task_id, {"input": {"directive": "cancel"}})
 
     def act(self, action: str, task_id: str, payload: dict[str, Any]) -> None:
-        self.socket.send(json.dumps({"header": {"action": action, "task_id": task_id}, "payload": payload}))
+        message = json.dumps({"header": {"action": action, "task_id": task_id}, "payload": payload})
+        if self._held is None:
+            self.socket.send(message)
+        else:
+            self._held.append(message)
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Send all messages of the block in one piece, so that the server takes nothing between them for a pause."""
+        held: list[str] = []
+        self._held = held
+        yield
+        self._held = None
+        frames = [websocket.ABNF.create_frame(each, websocket.ABNF.OPCODE_TEXT).format() for each in held]
+        assert self.socket.sock
+        self.socket.sock.sendall(b"".join(frames))
 
     def receive(self) -> dict[str, Any] | None:
         """The next event, or None for audio."""

@@ -1,7 +1,8 @@
 """The server with an engine that fails at a sentence with 失败, dies at one with 崩溃, and is slow at each 慢.
 
-It adds each sentence that it begins to the file with the name in SPOKEN, if there is one. Before a segment that was in
-hand when the server died, it waits for a tenth of the genuine time.
+At a sentence with 等 it waits until there is the file with the name in GATE, if that is set. It adds each sentence that
+it begins to the file with the name in SPOKEN, if there is one. Before a segment that was in hand when the server died,
+it waits for a tenth of the genuine time.
 """
 
 import os
@@ -15,6 +16,7 @@ from typing import Any
 from tts_server.__main__ import main
 
 _SPOKEN = os.environ.get("SPOKEN", "")
+_GATE = os.environ.get("GATE", "")
 
 
 class Session:
@@ -41,6 +43,8 @@ def _misbehave(text: str) -> None:
     if "崩溃" in text:
         os.kill(os.getpid(), signal.SIGKILL)  # as the kernel ends a process that faults, or has too much memory
     time.sleep(0.5 * text.count("慢"))  # on the engine's thread, as if the machine were slow
+    while _GATE and "等" in text and not Path(_GATE).exists():
+        time.sleep(0.02)
 
 
 class Engine:

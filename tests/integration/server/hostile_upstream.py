@@ -11,7 +11,7 @@ import numpy as np
 
 from tests.unit.server.engines.scripted_upstream import CLOSE, HANG, Asked, ScriptedUpstream, chunks, http, sound, wav
 
-SLOW_SECONDS = 4.0
+SLOW_SECONDS = 8.0
 
 
 def whole(asked: Asked) -> bytes:

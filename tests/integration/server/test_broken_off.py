@@ -4,23 +4,23 @@ import contextlib
 import json
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import pytest
 import requests
 
-from .conftest import Server, running, wait_until, wait_until_ready
+from .conftest import FAILING, ROOT, Server, running, wait_until, wait_until_ready
 
-PROGRAM = str(Path(__file__).with_name("failing.py"))
 SPEECH = "/v1/audio/speech"
 
 
 @pytest.fixture(scope="module")
 def failing(cache: Path) -> Iterator[Server]:
     """A server whose engine fails or is slow when a text says so."""
-    settings = {"TTS_THREADS": "1", "TTS_QUEUE_SECONDS": "60", "TTS_REQUEST_TIMEOUT_SECONDS": "2"}
-    with running(cache, program=PROGRAM, PYTHONPATH=str(Path(__file__).parents[3]), **settings) as made:
+    settings = {"TTS_THREADS": "1", "TTS_QUEUE_SECONDS": "60", "TTS_REQUEST_TIMEOUT_SECONDS": "5"}
+    with running(cache, program=FAILING, PYTHONPATH=str(ROOT), **settings) as made:
         wait_until_ready(made)
         yield made
 
@@ -71,29 +71,39 @@ def test_a_failure_before_the_first_audio_has_a_status_instead(failing: Server) 
 
 
 @pytest.mark.parametrize("response_format", ["wav", "flac"])
-def test_the_work_for_a_client_that_has_left_ends(start: Callable[..., Server], response_format: str) -> None:
+def test_the_work_for_a_client_that_has_left_ends(
+    start_failing: Callable[..., Server], gate: Path, response_format: str
+) -> None:
     """WAV and FLAC are sent when they are complete, so no write finds out that the client has left."""
-    server = start(TTS_THREADS="1", TTS_QUEUE_SECONDS="60")
-    data = json.dumps({"input": "他要了很长的一段话，然后走了，" * 33, "response_format": response_format}).encode()
+    server = start_failing(TTS_THREADS="1", TTS_QUEUE_SECONDS="60")
+    text = "他要了很长的一段话。等他走了。" + "后面的没有人听，" * 56
+    data = json.dumps({"input": text, "response_format": response_format}).encode()
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         head = f"POST {SPEECH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n"
         connection.sendall(head.encode() + b"\r\n" + data)
         wait_until(lambda: metric(server, "tts_audio_seconds_total") > 0)
-    wait_until(lambda: metric(server, "tts_queue_seconds") == 0)
     wait_until(lambda: any('"status": 499' in line for line in server.log))
+    gate.touch()
+    wait_until(lambda: metric(server, "tts_queue_seconds") == 0)
     assert metric(server, "tts_audio_seconds_total") < 50  # the whole has about a hundred
     assert server.speak("还在").status_code == 200
 
 
-def test_another_client_keeps_what_one_has_left(start: Callable[..., Server]) -> None:
-    server = start(TTS_THREADS="1", TTS_QUEUE_SECONDS="60")
-    request = {"input": "两个人都要这一段话，一个走了，" * 10, "response_format": "wav"}
+def test_another_client_keeps_what_one_has_left(start_failing: Callable[..., Server], gate: Path) -> None:
+    server = start_failing(TTS_THREADS="1", TTS_QUEUE_SECONDS="60")
+    request = {"input": "两个人都要这一段话。等一个走了。" + "两个人都要这一段话，" * 15, "response_format": "wav"}
     data = json.dumps(request).encode()
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
-        head = f"POST {SPEECH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n"
-        connection.sendall(head.encode() + b"\r\n" + data)
-        wait_until(lambda: metric(server, 'tts_cache_events_total{event="miss"}') == 1)
-        whole = requests.post(server.url + SPEECH, json=request, timeout=60, stream=True)
+    with ThreadPoolExecutor(1) as pool:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+            head = f"POST {SPEECH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            connection.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
+            wait_until(lambda: metric(server, 'tts_cache_events_total{event="miss"}') == 1)
+            asked = pool.submit(server.post, request)
+            wait_until(lambda: metric(server, 'tts_cache_events_total{event="coalesced"}') == 1)
+        wait_until(lambda: any('"status": 499' in line for line in server.log))
+        gate.touch()
+        whole = asked.result()
+    assert whole.status_code == 200
     assert whole.headers["X-Cache"] == "coalesced"
     assert len(whole.content) > 24_000 * 2 * 20
 

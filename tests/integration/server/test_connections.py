@@ -15,6 +15,8 @@ from .conftest import Server, running, wait_until, wait_until_ready
 
 SPEECH = "/v1/audio/speech"
 JSON = {"Content-Type": "application/json"}
+MISSES = 'tts_cache_events_total{event="miss"}'
+"""Counted when a request has been read, and its synthesis begins."""
 
 
 def body(text: str, response_format: str = "wav", **fields: Any) -> bytes:
@@ -63,12 +65,15 @@ def test_a_drain_closes_keep_alive_connections(start: Callable[..., Server]) -> 
         assert last.recv(1) == b""  # the server closes, not only the client
 
 
-def test_a_response_under_way_when_a_drain_begins_closes_its_connection(start: Callable[..., Server]) -> None:
-    server = start(TTS_THREADS="1", TTS_QUEUE_SECONDS="60")
+def test_a_response_under_way_when_a_drain_begins_closes_its_connection(
+    start_failing: Callable[..., Server], gate: Path
+) -> None:
+    server = start_failing(TTS_THREADS="1", TTS_REQUEST_TIMEOUT_SECONDS="100")
     with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
-        connection.sendall(raw("这句话很长，要说很久，" * 20))
-        wait_until(lambda: "tts_queue_depth 0" not in server.get("/metrics").text)
+        connection.sendall(raw("这句话要等一等。"))
+        wait_until(lambda: metric(server, MISSES) == 1)
         assert server.run("drain").returncode == 0
+        gate.touch()
         assert answer(connection).getheader("Connection") == "close"
 
 
@@ -96,13 +101,13 @@ def impatient(cache: Path) -> Iterator[Server]:
 
 @pytest.mark.parametrize("stream_format", [None, "audio", "sse"])
 def test_a_client_that_never_reads_is_cut_off(impatient: Server, stream_format: str | None) -> None:
-    before = min(open_files(impatient) for _ in range(5))
+    before, asked = min(open_files(impatient) for _ in range(5)), metric(impatient, MISSES)
     text = f"{stream_format}：" + "他要了很多，却一个字也不读，" * 18  # another one each time: not from the cache
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", impatient.port))
         connection.sendall(raw(text, stream_format=stream_format, **LARGE))
-        wait_until(lambda: open_files(impatient) > before)
+        wait_until(lambda: metric(impatient, MISSES) > asked)
         wait_until(lambda: open_files(impatient) <= before, 60)
 
 

@@ -27,9 +27,10 @@ def client(server: Server) -> Iterator[Client]:
 def test_a_task_sounds_like_its_sentences(server: Server, client: Client) -> None:
     client.run()
     client.until("task-started")
-    for character in FIRST + SECOND + "再见":
-        client.say(character)
-    client.finish()
+    with client.at_once():
+        for character in FIRST + SECOND + "再见":
+            client.say(character)
+        client.finish()
     finished = client.until("task-finished")
     begins = [each for each in client.events if each["payload"].get("output", {}).get("type") == "sentence-begin"]
     assert [each["payload"]["output"]["original_text"] for each in begins] == [FIRST + SECOND, "再见"]
@@ -45,7 +46,10 @@ def test_a_sentence_is_spoken_before_the_next_one_is_written(client: Client) -> 
     assert (end["index"], end["begin_index"], end["end_index"]) == (0, 0, 15)
     assert (end["end_time"] - end["begin_time"]) / 1000 == pytest.approx(len(client.audio) / 2 / RATE, abs=0.31)
     client.say("回家。")
-    assert client.until("sentence-begin")["payload"]["output"]["original_text"] == "然后回家。"
+    rest = ""
+    while rest in ("", "然后"):  # which is spoken by itself if a pause came after it
+        rest += client.until("sentence-begin")["payload"]["output"]["original_text"]
+    assert rest == "然后回家。"
 
 
 def test_an_unfinished_sentence_is_spoken_when_the_text_pauses(client: Client) -> None:
@@ -57,16 +61,18 @@ def test_an_unfinished_sentence_is_spoken_when_the_text_pauses(client: Client) -
 
 def test_a_flush_speaks_at_once_what_is_there(client: Client) -> None:
     client.run()
-    client.say("我想一想，价格是12")
-    client.act("continue-task", "task-1", {"input": {"flush": True}})
+    with client.at_once():
+        client.say("我想一想，价格是12")
+        client.act("continue-task", "task-1", {"input": {"flush": True}})
     assert client.until("sentence-begin")["payload"]["output"]["original_text"] == "我想一想，价格是12"
 
 
 @pytest.mark.parametrize("name", ["mp3", "opus", "aac", "flac", "wav"])
 def test_the_audio_of_a_task_is_one_stream(client: Client, name: str) -> None:
     client.run(format=name)
-    client.say("你好。再见")  # the end makes it a sentence, after which there is no pause
-    client.finish()
+    with client.at_once():
+        client.say("你好。再见")  # the end makes it a sentence, after which there is no pause
+        client.finish()
     client.until("task-finished")
     end = client.events[-2]["payload"]["output"]["sentence"]["end_time"] / 1000
     rate, samples = decoded(name, client.audio)
@@ -94,8 +100,9 @@ def test_a_telephone_gets_its_format_and_rate(
 ) -> None:
     client.run(format=name, sample_rate=asked)
     assert client.until("task-started")["payload"]["output"] == {"format": name, "sample_rate": rate}
-    client.say("请稍等。司机已经出发")
-    client.finish()
+    with client.at_once():
+        client.say("请稍等。司机已经出发")
+        client.finish()
     client.until("task-finished")
     if name in RAW:
         raw = {"samplerate": rate, "channels": 1, "subtype": RAW[name], "format": "RAW"}
@@ -119,9 +126,10 @@ def test_a_telephone_gets_its_format_and_rate(
 def test_volume_and_pitch_are_those_of_http(server: Server, client: Client) -> None:
     for volume, factor in ((100, 2.0), (50, 1.0), (25, 0.5), (0, 0.0)):
         client.audio = b""
-        client.run(f"task-{volume}", volume=volume, pitch=1.2, rate=0.5)
-        client.say("声音大小。", f"task-{volume}")
-        client.finish(f"task-{volume}")
+        with client.at_once():
+            client.run(f"task-{volume}", volume=volume, pitch=1.2, rate=0.5)
+            client.say("声音大小。", f"task-{volume}")
+            client.finish(f"task-{volume}")
         client.until("task-finished")
         plain = server.speak("声音大小。", response_format="pcm", volume=factor, pitch=1.2, speed=0.5)
         assert client.audio == plain.content

@@ -3,14 +3,15 @@
 import contextlib
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 import websocket
 
 from .conftest import Server, wait_until
-from .duplex import LONG, PATH, Client, connected
+from .duplex import LONG, PATH, Client, connected, metric
 
 
 @pytest.fixture
@@ -95,10 +96,11 @@ def test_text_is_bounded(client: Client) -> None:
 
 
 def test_half_a_character_waits_for_its_other_half(client: Client) -> None:
-    client.run()
     emoji = json.loads('["\\ud83d", "\\ude00"]')  # what JavaScript makes of a text that it cuts anywhere
-    client.say("你好" + emoji[0])
-    client.say(emoji[1] + "。")
+    with client.at_once():
+        client.run()
+        client.say("你好" + emoji[0])
+        client.say(emoji[1] + "。")
     assert client.until("sentence-begin")["payload"]["output"]["original_text"] == "你好😀。"
     client.say(emoji[1])
     assert client.until("task-failed")["header"]["error_code"] == "invalid_unicode"
@@ -159,18 +161,15 @@ def test_keys_and_origins(start: Callable[..., Server]) -> None:
     assert not any("secret" in line for line in server.log)
 
 
-def test_overload_is_said(start: Callable[..., Server]) -> None:
-    server = start(TTS_THREADS="1", TTS_QUEUE_SECONDS="0", TTS_MAX_INPUT_CHARACTERS="5000")
-    with connected(server) as client, contextlib.suppress(requests.RequestException):
-        crowd = requests.post(
-            server.url + "/v1/audio/speech",
-            json={"input": LONG * 100, "response_format": "pcm"},
-            stream=True,
-            timeout=60,
-        )
+def test_overload_is_said(start_failing: Callable[..., Server], gate: Path) -> None:
+    server = start_failing(TTS_THREADS="1", TTS_QUEUE_SECONDS="0", TTS_REQUEST_TIMEOUT_SECONDS="100")
+    with connected(server) as client, ThreadPoolExecutor(1) as pool:
+        crowd = pool.submit(server.post, {"input": "等一等。" + LONG * 10, "response_format": "pcm"})
+        wait_until(lambda: metric(server, "tts_queue_depth") > 0)
         client.run()
         client.say("你好。")
         failed = client.until("task-failed")["header"]
         assert failed["error_code"] == "overloaded"
         assert failed["attributes"]["retry_after"] >= 1
-        crowd.close()
+        gate.touch()
+        assert crowd.result().status_code == 200

@@ -92,17 +92,21 @@ def test_the_first_sound_comes_before_the_last_is_made(server: Server) -> None:
         pieces = response.iter_content(None)
         first = next(pieces)
         assert first[:1] == b"\xff"  # an MP3 frame, no header of anything
-        assert "tts_queue_depth 0.0" not in server.get("/metrics").text.splitlines()
+        assert "Content-Length" not in response.headers  # which the server knows once all is made
         rest = b"".join(pieces)
     assert len(rest) > 10 * len(first)
 
 
 def test_who_leaves_stops_the_work(server: Server) -> None:
-    def made() -> str:
-        return next(line for line in server.get("/metrics").text.splitlines() if line.startswith("tts_queue_depth"))
+    def figure(name: str) -> float:
+        lines = server.get("/metrics").text.splitlines()
+        return next((float(line.split()[-1]) for line in lines if line.startswith(name + " ")), 0.0)
 
+    answered = 'tts_requests_total{endpoint="/v1/audio/speech",status="200"}'  # a stream is counted when it ends
+    before = figure(answered)
     with server.post({"input": "没有人听的话就不用说完。" * 40}, stream=True) as response:
         next(response.iter_content(None))
 
-    wait_until(lambda: made() == "tts_queue_depth 0.0")
+    wait_until(lambda: figure(answered) == before + 1)
+    wait_until(lambda: figure("tts_queue_depth") == 0)
     assert server.post({"input": "没有人听的话就不用说完。" * 40}).headers["X-Cache"] == "miss"

@@ -16,7 +16,8 @@ import pytest
 from tests.integration.server.conftest import START_SECONDS, Server, running, wait_until
 
 TEXT = "# 第一章 山\n\n山高水长，路远马亡。\n\n# 第二章 水\n\n今天的天气很好，我们去公园散步吧！\n"
-LONG = "".join(f"第{number}句，山高水长，路远马亡，今天的天气很好，我们去公园散步吧！\n" for number in range(1, 60))
+LONG = "".join(f"第{number}句，山高水长，路远马亡，今天的天气很好，我们去公园散步吧！\n" for number in range(1, 600))
+"""Takes longer than anything that is done meanwhile."""
 KEYS = json.dumps([{"name": "shop", "key": "s3cret"}, {"name": "app", "key": "0ther"}])
 KUBECTL = """
     import json, os, socket, sys, threading
@@ -89,7 +90,9 @@ class Plugin:
 
     def set(self, **settings: str) -> None:
         for name, value in settings.items():
-            (self.folder / name).write_text(value)
+            new = self.folder / f"{name}.new"
+            new.write_text(value)
+            new.replace(self.folder / name)  # a kubectl that runs reads the old one or the new one
 
     def start(self, *words: str, verb: str = "job", **environment: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(

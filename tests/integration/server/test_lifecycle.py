@@ -40,12 +40,14 @@ def test_sigterm_during_the_start_ends_the_server(start: Callable[..., Server]) 
     assert not any("SIGKILL" in line or "Traceback" in line for line in server.log)
 
 
-def test_sigterm_under_load_finishes_what_it_took(start: Callable[..., Server]) -> None:
-    server = start(TTS_QUEUE_SECONDS="60", TTS_THREADS="2")
+def test_sigterm_under_load_finishes_what_it_took(start_failing: Callable[..., Server], gate: Path) -> None:
+    server = start_failing(TTS_QUEUE_SECONDS="60", TTS_THREADS="2", TTS_REQUEST_TIMEOUT_SECONDS="100")
     with ThreadPoolExecutor(8) as pool:
-        work = [pool.submit(server.post, {"input": TEXT * 3 + str(number)}) for number in range(8)]
-        wait_until(lambda: "tts_queue_depth 2" in server.get("/metrics").text)
+        work = [pool.submit(server.post, {"input": f"等一等，{TEXT * 3}{number}"}) for number in range(8)]
+        wait_until(lambda: 'tts_cache_events_total{event="miss"} 8.0' in server.get("/metrics").text)
         server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: server.status("/health") == 0)
+        gate.touch()
         assert [each.result().status_code for each in work] == [200] * 8
     assert server.process.wait(STOP_SECONDS) == 0
 
@@ -75,11 +77,11 @@ def test_drain_then_sigterm_loses_no_request(start: Callable[..., Server]) -> No
 
 
 def test_an_idle_connection_does_not_hold_the_exit_up(start: Callable[..., Server]) -> None:
-    server = start()
+    server = start(TTS_REQUEST_TIMEOUT_SECONDS="100")  # so long it would wait for a request
     with socket.create_connection(("127.0.0.1", server.port)) as connection, requests.Session() as session:
-        assert session.get(server.url + "/health", timeout=10).status_code == 200
+        assert session.get(server.url + "/health", timeout=30).status_code == 200
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(10) == 0
+        assert server.process.wait(STOP_SECONDS) == 0
         connection.settimeout(10)
         assert connection.recv(1) == b""
 

@@ -5,11 +5,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from .conftest import ROOT, Server
 
 CHECKS = "not_a_server_error,content_type_conformance,status_code_conformance"
 
 
+@pytest.mark.timeout(400)
 def test_schemathesis_finds_no_server_error(start: Callable[..., Server], tmp_path: Path) -> None:
     # Short texts: it is requests that are tried, not the voice.
     server = start(
@@ -20,13 +23,14 @@ def test_schemathesis_finds_no_server_error(start: Callable[..., Server], tmp_pa
     )
     command = [sys.executable, "-m", "schemathesis.cli", "run", server.url + "/openapi.json", "--checks", CHECKS]
     command += ["--max-examples", "10", "--phases", "coverage,fuzzing", "--seed", "1", "--no-color"]
+    command += ["--request-timeout", "60"]
     done = subprocess.run(
         command,
         cwd=tmp_path,
         env={"PATH": "", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +13,7 @@ import requests
 
 from .conftest import Server, wait_until
 from .duplex import connected
-from .test_redis import running_redis
+from .test_redis import running_redis, url_of
 
 SHOP = {"Authorization": "Bearer sk-shop"}
 TEN = "一二三四五六七八九十"
@@ -89,13 +90,15 @@ def test_streams_end_with_their_tasks(start: Callable[..., Server]) -> None:
 
 def test_servers_share_quotas_through_redis(start_together: Callable[..., list[Server]], tmp_path: Path) -> None:
     with running_redis(tmp_path) as (process, port), redis.Redis(port=port) as client:
-        settings = {"TTS_REDIS_URL": f"redis://127.0.0.1:{port}/0", "TTS_THREADS": "1", "TTS_QUEUE_SECONDS": "60"}
-        limits = keys(charactersPerMinute=100, charactersPerDay=1000, streams=8)
+        # Long enough for a busy machine, and not too long for what follows when Redis does not answer.
+        settings = {"TTS_REDIS_URL": url_of(port, seconds=3), "TTS_THREADS": "1", "TTS_QUEUE_SECONDS": "60"}
+        limits = keys(charactersPerMinute=100, charactersPerDay=1000, streams=20)
         servers = start_together(*[{**settings, "TTS_API_KEYS": limits}] * 2)
+        begun = time.monotonic()
         with ThreadPoolExecutor(8) as pool:
-            statuses = list(pool.map(lambda number: speak(servers[number % 2]).status_code, range(16)))
-        # 100 at once, and perhaps ten that have come back meanwhile.
-        assert sorted(statuses, reverse=True).count(200) in (10, 11, 12)
+            statuses = list(pool.map(lambda number: speak(servers[number % 2]).status_code, range(30)))
+        # 100 at once, and those that have come back meanwhile.
+        assert 100 <= 10 * statuses.count(200) <= 100 + 100 * (time.monotonic() - begun) / 60
         assert set(statuses) == {200, 429}
         names = client.keys("tts:quota:*")
         assert isinstance(names, list)
@@ -105,10 +108,10 @@ def test_servers_share_quotas_through_redis(start_together: Callable[..., list[S
         client.set("tts:quota:{shop}:day", "1e300", ex=100)
         assert 0 < int(speak(servers[0]).headers["Retry-After"]) <= 86_400
         client.delete("tts:quota:{shop}:day", "tts:quota:{shop}:minute")
-        client.zadd("tts:quota:{shop}:streams", {f"dead-{number}": 1 for number in range(8)})  # of a server that died
+        client.zadd("tts:quota:{shop}:streams", {f"dead-{number}": 1 for number in range(20)})  # of a server that died
         assert speak(servers[0]).status_code == 200
         process.send_signal(signal.SIGSTOP)
         # Each server counts by itself now, from nothing.
         assert [speak(server).status_code for server in servers] == [200, 200]
-        statuses = [speak(servers[0]).status_code for _ in range(12)]
+        statuses = [speak(servers[0]).status_code for _ in range(30)]
         assert set(statuses) == {200, 429}

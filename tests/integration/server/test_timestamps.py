@@ -17,7 +17,7 @@ import requests
 import webvtt
 
 from .conftest import Server, wait_until
-from .test_redis import running_redis
+from .test_redis import running_redis, url_of
 
 RATE = 24_000
 TEXT = "今天开会，请带上iPhone。会议室在3楼，左边第一间！您记住了吗？"
@@ -155,7 +155,7 @@ def test_servers_share_times_through_redis(
     start_together: Callable[..., list[Server]], tmp_path: Path, key: str
 ) -> None:
     with running_redis(tmp_path) as (_, port), redis.Redis(port=port) as client:
-        settings = {"TTS_REDIS_URL": f"redis://127.0.0.1:{port}/0", "TTS_THREADS": "1"}
+        settings = {"TTS_REDIS_URL": url_of(port), "TTS_THREADS": "1"}
         if key:
             settings["TTS_REDIS_SIGNING_KEY"] = key
         first, second, third, fourth = start_together(*[settings] * 4)

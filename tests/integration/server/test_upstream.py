@@ -17,7 +17,7 @@ import requests
 
 from tests.unit.server.engines.scripted_upstream import SYLLABLE_SECONDS
 
-from .conftest import ROOT, Server, free_port, running, wait_until, wait_until_ready
+from .conftest import ROOT, STOP_SECONDS, Server, free_port, running, wait_until, wait_until_ready
 
 TEXT = "今天天气很好，我们去公园散步。"
 SECONDS = len(TEXT) * SYLLABLE_SECONDS
@@ -69,9 +69,9 @@ def settings(port: int) -> dict[str, str]:
         "TTS_ENGINE": "upstream",
         "TTS_UPSTREAM_URL": f"http://127.0.0.1:{port}/v1",
         "TTS_UPSTREAM_VOICES": "xiaoyan",
-        "TTS_UPSTREAM_FIRST_BYTE_SECONDS": "2",
-        "TTS_UPSTREAM_IDLE_SECONDS": "1",
-        "TTS_UPSTREAM_READY_SECONDS": "1",
+        "TTS_UPSTREAM_FIRST_BYTE_SECONDS": "4",
+        "TTS_UPSTREAM_IDLE_SECONDS": "2",
+        "TTS_UPSTREAM_READY_SECONDS": "2",
         "TTS_THREADS": "4",
     }
 
@@ -231,10 +231,11 @@ def test_the_server_waits_for_an_upstream_that_starts_later(cache: Path, tmp_pat
 
 
 def test_the_server_stops_at_once_while_it_waits_for_an_upstream(cache: Path, tmp_path: Path) -> None:
-    with hostile(tmp_path) as upstream, running(cache, **settings(upstream.port)) as front:
+    patient = {"TTS_REQUEST_TIMEOUT_SECONDS": "100"}  # so long it would wait for a request
+    with hostile(tmp_path) as upstream, running(cache, **settings(upstream.port), **patient) as front:
         wait_until(lambda: front.status("/ready") == 503)
         front.process.send_signal(signal.SIGTERM)
-        assert front.process.wait(10) == 0
+        assert front.process.wait(STOP_SECONDS) == 0
 
 
 def test_commands_without_a_server(front: Server, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ ENDLESS: dict[str, tuple[Attack, str]] = {
 
 def patience(name: str) -> float:
     """The seconds that an attack may take. Little for those that are only ended by running out of time."""
-    return 0.5 if ENDLESS[name][1] == LATE else 2.0
+    return 0.5 if ENDLESS[name][1] == LATE else 30.0
 
 
 @pytest.mark.parametrize("name", ENDLESS)
@@ -95,7 +95,7 @@ async def test_terminals_are_not_steered(session: aiohttp.ClientSession) -> None
     evil = b'{"error": {"message": "\\u001b[2Jgone\\r\\nReady \\u202e\\u009b31m"}}'
     answer = b"HTTP/1.1 500 No\r\nContent-Length: %d\r\n\r\n" % len(evil) + evil
     async with attacking(once(answer)) as url:
-        found = await speak(session, url, TEXT, timeout=2)
+        found = await speak(session, url, TEXT, timeout=30)
     assert isinstance(found, Problem)
     assert found.message.startswith("it answers 500: [2Jgone Ready 31m (request speech-check-")
 

@@ -14,7 +14,7 @@ SOUND = file_of("hello")
 
 async def run_load(handler: Handler, most: int = 8) -> Load:
     async with serving(handler) as url:
-        load = Load([url], rate=200, most=most, timeout=5)
+        load = Load([url], rate=200, most=most)
         await load.run()
     return load
 

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -30,7 +32,7 @@ FLAGS = (
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
 )
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 _LOOK_SECONDS = 0.02
 _TEXT_ROLES = frozenset({"StaticText", "InlineTextBox", "LineBreak"})
 
@@ -131,6 +133,11 @@ class Browser:
 
     def choose(self, selector: str, value: str) -> None:
         self.find(f"{selector} > option[value='{value}']").click()
+
+    def hush(self) -> None:
+        """Be silent, whether what was spoken last is still heard or has ended."""
+        ActionChains(self.driver).send_keys(Keys.ESCAPE).perform()
+        self.wait(lambda: not self.shown("#stop"), "it goes on")
 
     def wait(self, condition: Callable[[], Any], what: str) -> Any:
         """Wait until the condition holds; fail with ``what`` when it does not."""

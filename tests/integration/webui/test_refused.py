@@ -10,7 +10,7 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from tests.integration.server.conftest import Server, running, wait_until_ready
+from tests.integration.server.conftest import FAILING, ROOT, Server, running, wait_until_ready
 from tests.integration.webui.browser import Browser
 
 SENTENCE = "您好，欢迎使用语音合成服务。"
@@ -19,9 +19,11 @@ AUTHORISED = {"Authorization": f"Bearer {KEY}"}
 
 
 @pytest.fixture(scope="module")
-def strict_server(cache: Path) -> Iterator[Server]:
-    """A server that wants a key and lets hardly anybody wait."""
-    with running(cache, TTS_THREADS="1", TTS_QUEUE_SECONDS="0.1", TTS_API_KEYS=KEY) as made:
+def strict_server(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that wants a key and lets hardly anybody wait. Its engine waits at 等 for ever, see failing.py."""
+    engine = {"PYTHONPATH": str(ROOT), "GATE": str(tmp_path_factory.mktemp("gate") / "never")}
+    settings = {"TTS_THREADS": "1", "TTS_QUEUE_SECONDS": "0.1", "TTS_API_KEYS": KEY}
+    with running(cache, program=FAILING, **engine, **settings) as made:
         wait_until_ready(made)
         yield made
 
@@ -98,7 +100,7 @@ def _speak_until_refused(browser: Browser) -> bool:
 def test_a_connection_that_breaks_is_told_of(browser: Browser, strict_server: Server) -> None:
     """The last one: the server does not survive it."""
     browser.driver.execute_script("sessionStorage.setItem('tts-api-key', arguments[0])", KEY)
-    browser.write("今天天气很好，我们一起去公园散步。" * 29)
+    browser.write("今天天气很好，我们一起去公园散步。等一等。")
     browser.find("#speak").click()
     browser.wait(lambda: browser.text("#now") > "0:00.0", "it is not heard")
     worker = Path(f"/proc/{strict_server.process.pid}/task/{strict_server.process.pid}/children").read_text()

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,10 @@ def shared(browser: Browser, kind: str) -> str:
         browser.wait(lambda: browser.text("#share-text"), "nothing is offered to copy")
     browser.find(f"#share [data-kind={kind}]").click()
     return browser.text("#share-text")
+
+
+def has_text(browser: Browser, text: str) -> bool:
+    return bool(browser.find("#text").get_property("value") == text)
 
 
 def fill_in(browser: Browser) -> None:
@@ -90,7 +95,7 @@ def test_it_is_copied(browser: Browser) -> None:
         browser.write("")
         browser.js("document.querySelector('#text').focus()")
         ActionChains(browser.driver).key_down(Keys.CONTROL).send_keys("v").key_up(Keys.CONTROL).perform()
-        assert browser.find("#text").get_property("value") == written
+        browser.wait(partial(has_text, browser, written), "it is not pasted")
 
 
 def test_the_appearance_is_the_systems_until_it_is_chosen(browser: Browser) -> None:

@@ -58,7 +58,7 @@ def test_a_place_that_has_not_been_heard_can_be_sought(browser: Browser) -> None
 def test_a_browser_without_media_source_plays_what_is_complete(browser: Browser) -> None:
     browser.driver.execute_script("delete window.MediaSource")
     browser.choose("#format", "mp3")
-    browser.write("您好，欢迎使用语音合成服务。")
+    browser.write("您好，欢迎使用语音合成服务。" * 6)
     browser.find("#speak").click()
     browser.wait(lambda: browser.all("#history li"), "no speech")
     browser.wait(lambda: browser.text("#now") > "0:00.2", "it is not heard")

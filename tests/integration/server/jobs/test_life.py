@@ -1,7 +1,6 @@
 """Jobs on a real server with a folder: from a text to its audio."""
 
 import io
-import time
 from pathlib import Path
 from typing import Any
 
@@ -148,12 +147,10 @@ def test_a_job_that_is_completed_keeps_its_audio_when_it_is_cancelled(jobs: Serv
 def test_live_requests_pass_a_job(jobs: Server) -> None:
     url = submit(jobs, LONG)
     wait_until(lambda: call(jobs, "GET", url).json()["status"] == "in_progress")
-    begin = time.monotonic()
     for number in range(5):
         response = call(
             jobs, "POST", "/v1/audio/speech", json={"input": f"第{number}位客人，您好。", "response_format": "wav"}
         )
         assert response.status_code == 200
-    assert time.monotonic() - begin < 60
     assert call(jobs, "GET", url).json()["status"] == "in_progress"
     call(jobs, "DELETE", url)
