@@ -56,6 +56,18 @@ const answered = window.fetch;
 window.fetch = (address, options) => address.includes("?limit=") ? new Promise(() => {}) : answered(address, options);
 """
 
+# Answers to the page's looks at the jobs come when the test lets them.
+LATE = """
+const answered = window.fetch;
+window.late = [];
+window.fetch = async (address, options) => {
+  const answer = await answered(address, options);
+  if (!address.includes("?limit=")) return answer;
+  const page = await answer.json();
+  return new Promise((resolve) => window.late.push(() => resolve({ ok: true, json: async () => page })));
+};
+"""
+
 
 @pytest.fixture(scope="module", params=["", KEY], ids=["open", "with a key"])
 def key(request: pytest.FixtureRequest) -> str:
@@ -185,6 +197,29 @@ def test_a_job_is_cancelled_and_removed(page: Browser, tmp_path: Path) -> None:
     rows = len(page.all("#jobs li"))
     button(page, "Remove")
     page.wait(lambda: len(page.all("#jobs li")) == rows - 1, "it is still there")
+
+
+def test_an_answer_that_comes_late_brings_no_job_back(page: Browser, tmp_path: Path) -> None:
+    choose(page, tmp_path, LONG)
+    submit(page)
+    page.driver.execute_script(LATE)
+    for _ in range(2):
+        page.driver.execute_script("document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait(lambda: page.js("window.late.length >= 2"), "the page does not look at the jobs")
+    button(page, "Cancel")
+    page.wait(lambda: "Cancelled" in page.text("#jobs li:first-child"), "it goes on")
+    let_one_come(page)
+    assert "Cancelled" in page.text("#jobs li:first-child")
+    rows = len(page.all("#jobs li"))
+    button(page, "Remove")
+    page.wait(lambda: len(page.all("#jobs li")) == rows - 1, "it is still there")
+    let_one_come(page)
+    assert len(page.all("#jobs li")) == rows - 1
+
+
+def let_one_come(page: Browser) -> None:
+    """Let a late answer come, and return when the page has taken it."""
+    page.driver.execute_async_script("const told = arguments[0]; window.late.shift()(); setTimeout(told);")
 
 
 def test_a_job_that_has_just_ended_keeps_its_audio(page: Browser, jobs: Server, key: str, tmp_path: Path) -> None:

@@ -10,6 +10,16 @@ SENTENCE = "今天天气很好，我们一起去公园散步。"
 SLOW = 300_000
 """Bytes a second: six times as fast as the voice."""
 
+# The test may take the sound away as a device does when its user is called.
+KNOWN_CONTEXT = """
+window.AudioContext = class extends AudioContext {
+  constructor(...settings) {
+    super(...settings);
+    window.sounding = this;
+  }
+};
+"""
+
 
 def begin(browser: Browser, name: str, sentences: int = 15) -> None:
     """Speak a long text until it is heard, which is long before it is complete."""
@@ -42,6 +52,16 @@ def test_a_stream_can_be_paused(browser: Browser) -> None:
     assert browser.text("#whole") > "0:30"
     browser.find("#play").click()
     browser.wait(lambda: browser.text("#now") > paused, "it does not go on")
+
+
+def test_the_page_notices_when_the_device_takes_the_sound_and_gives_it_back(browser: Browser) -> None:
+    browser.driver.execute_script(KNOWN_CONTEXT)
+    begin(browser, "wav")
+    browser.driver.execute_script("window.sounding.suspend()")
+    browser.wait(lambda: browser.find("#play").accessible_name == "Play", "it seems to go on")
+    browser.driver.execute_script("window.sounding.resume()")
+    browser.wait(lambda: browser.find("#play").accessible_name == "Pause", "it seems to be silent")
+    browser.hush()
 
 
 def test_a_place_that_has_not_been_heard_can_be_sought(browser: Browser) -> None:

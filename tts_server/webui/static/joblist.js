@@ -78,6 +78,7 @@ class Row {
 
 export class JobList {
   #rows = new Map();
+  #removed = new Set(); // ids
   #actions;
 
   /** `actions` are functions of a job, by the name of their words. */
@@ -90,10 +91,12 @@ export class JobList {
     return [...this.#rows.values()].map((row) => row.job);
   }
 
-  /** Show these jobs, the newest first. Ids begin with the time. */
+  /** Show these jobs, the newest first. Ids begin with the time. An answer may be older than what is shown. */
   show(jobs) {
     for (const job of jobs) {
-      if (!this.#rows.has(job.id)) {
+      const known = this.#rows.get(job.id)?.job;
+      if (this.#removed.has(job.id) || (known && isOver(known) && !isOver(job))) continue;
+      if (!known) {
         const row = new Row(this.#actions);
         this.#rows.set(job.id, row);
         const next = [...this.#rows.values()]
@@ -114,6 +117,7 @@ export class JobList {
     const focused = row.item.contains(document.activeElement);
     row.item.remove();
     this.#rows.delete(id);
+    this.#removed.add(id);
     this.#count();
     if (focused) (near?.querySelector("button:not([hidden])") ?? document.getElementById("file")).focus();
   }

@@ -19,6 +19,7 @@ export class LiveMedia {
     this.url = URL.createObjectURL(this.#source);
     this.#source.addEventListener("sourceopen", () => {
       URL.revokeObjectURL(this.url);
+      if (this.#source.readyState !== "open") return; // the element has been given another sound meanwhile
       this.#buffer = this.#source.addSourceBuffer(TYPES[format]);
       this.#buffer.addEventListener("updateend", () => this.#feed());
       this.#feed();

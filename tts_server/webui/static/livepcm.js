@@ -21,10 +21,11 @@ export class LivePcm {
   #stopped = false;
   #sources = new Set();
 
-  /** `onEnd` is called when all has been heard. */
-  constructor(rate, onEnd) {
+  /** `onEnd` is called when all has been heard, `onChange` when it is paused or goes on, by whomever. */
+  constructor(rate, { onEnd, onChange }) {
     this.#rate = rate;
     this.#context = audioContext(rate);
+    this.#context.onstatechange = onChange; // a context starts late, and a device may take the sound away
     this.onEnd = onEnd;
   }
 
@@ -70,11 +71,11 @@ export class LivePcm {
   }
 
   play() {
-    return this.#context.resume();
+    this.#context.resume();
   }
 
   pause() {
-    return this.#context.suspend();
+    this.#context.suspend();
   }
 
   /** Be silent for good. */

@@ -66,9 +66,12 @@ export class Player {
   playSamples(rate, peaks) {
     this.stop();
     this.#begin(null, peaks);
-    const live = new LivePcm(rate, () => {
-      if (this.#live === live) this.#live = null;
-      this.#changed();
+    const live = new LivePcm(rate, {
+      onEnd: () => {
+        if (this.#live === live) this.#live = null;
+        this.#changed();
+      },
+      onChange: () => this.#changed(),
     });
     this.#live = live;
     this.#changed();
@@ -103,7 +106,7 @@ export class Player {
   }
 
   pause() {
-    if (this.#live) this.#live.pause().then(() => this.#changed());
+    if (this.#live) this.#live.pause();
     else this.#audio.pause();
   }
 
@@ -158,7 +161,7 @@ export class Player {
   }
 
   #resume() {
-    if (this.#live) this.#live.play().then(() => this.#changed());
+    if (this.#live) this.#live.play();
     else this.#start();
   }
 
