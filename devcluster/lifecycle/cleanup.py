@@ -113,8 +113,9 @@ def _remove_sockets(cluster: Cluster) -> None:
 def _remove_foreign_files(cluster: Cluster) -> None:
     """Remove files that the kubelet and the CNI library write to fixed paths."""
     for link in CONTAINER_LOGS.glob("*.log"):
-        if link.is_symlink() and link.readlink().is_relative_to(cluster.state):
-            link.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # the kubelet of another cluster may remove its own at any time
+            if link.is_symlink() and link.readlink().is_relative_to(cluster.state):
+                link.unlink()
     for path in CNI_RESULTS.glob(f"{cluster.bridge}-*"):
         path.unlink(missing_ok=True)
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, KafkaError
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from devcluster.addons import kafka, s3
@@ -29,7 +29,7 @@ from tts_operator.json_object import Json
 
 TOPICS = ("jobs", "segments.first", "segments", "requests", "results", "dead-letter")
 """docs/server.md, Long texts."""
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,11 @@ class Backends:
                 message = consumer.poll(0.5)
                 if message is None:
                     continue
-                if message.error():
-                    ended.add(message.partition() or 0)
-                else:
+                error = message.error()
+                if error is None:
                     found.append(json.loads(message.value() or b"{}"))
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    ended.add(message.partition() or 0)
         finally:
             consumer.close()
         return found
@@ -133,7 +134,7 @@ class Backends:
 def devcluster(*words: str) -> None:
     """Run a command of devcluster."""
     done = subprocess.run(
-        [sys.executable, "-m", "devcluster", *words], cwd=ROOT, capture_output=True, text=True, timeout=90, check=False
+        [sys.executable, "-m", "devcluster", *words], cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr
 

@@ -71,7 +71,7 @@ class Namespace:
     def wait_until_serving(self, name: str, *, seconds: int = 90) -> None:
         """Wait until a TTSService is Ready and responds with speech: kube-proxy lags behind its status."""
         self.wait_until_ready(name, seconds=seconds)
-        until(f"{name} to respond with speech", lambda: self.speaks(name), 20)
+        until(f"{name} to respond with speech", lambda: self.speaks(name), 60)
 
     def status(self, name: str) -> Json:
         """Return the status of a TTSService, or {} if it has none yet."""

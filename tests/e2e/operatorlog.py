@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from devcluster.product import NAMESPACE, Product
 
 LINES_WANTED = {"time", "level", "logger", "message"}
+NO_LOG = "unable to retrieve container logs"
+"""What a kubelet says instead of the log of a container that it has removed."""
 LEASE_LOST = "stopping because the lease is lost"
 """The last words of an operator that could not renew its lease, as where the API server is away for long."""
 
@@ -41,7 +43,8 @@ class OperatorLog:
 
     def _read(self, pod: str, *more: str) -> list[str]:
         words = ("-n", NAMESPACE, "logs", pod, f"--since-time={self.since}", *more)
-        return self.product.kubectl(*words, timeout=120, check=False).splitlines()
+        said = self.product.kubectl(*words, timeout=120, check=False)
+        return [line for line in said.splitlines() if not line.startswith(NO_LOG)]
 
 
 def leader(product: Product) -> str:

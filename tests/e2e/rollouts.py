@@ -22,10 +22,12 @@ RATE = 50.0
 GATEWAY = {"name": "devcluster", "namespace": "traefik"}
 HOLD = 8
 CANARY = {"steps": [{"weight": 20, "holdSeconds": HOLD}, {"weight": 50, "holdSeconds": HOLD}]}
-PATIENT: dict[str, Any] = {"analysis": {"maxP99Milliseconds": 60000}}
+PATIENT: dict[str, Any] = {"analysis": {"maxP99Milliseconds": 60000}, "speechCheck": {"timeoutSeconds": 60}}
 """For rollouts on a busy machine. `test_bad_versions` covers response times."""
-QUICK: dict[str, Any] = {"speechCheck": {"texts": ["您好，请讲。"], "timeoutSeconds": 60}, **PATIENT}
+QUICK: dict[str, Any] = PATIENT | {"speechCheck": {"texts": ["您好，请讲。"], "timeoutSeconds": 60}}
 """For concurrent rollouts of several services."""
+WATCH_SECONDS = 60
+"""Until a watch has told what there is."""
 SENTENCES = tuple(f"第{number}句话，请稍等一下。" for number in range(200))
 """Too many for the cache."""
 
@@ -39,12 +41,11 @@ class ObservedRollout:
     at: dict[str, float] = field(default_factory=dict)
     """When each was first observed (`time.monotonic()`)."""
     versions: set[str] = field(default_factory=set)
-    """Resource versions, one per write."""
+    """Resource versions, one per write. What a version changes is recorded before."""
     weights: list[int] = field(default_factory=list)
 
     def record(self, body: Json) -> None:
         """Record a version of the object."""
-        self.versions.add(body["metadata"]["resourceVersion"])
         status = body.get("status", {})
         rollout = status.get("rollout", {})
         phase = rollout.get("phase", "")
@@ -55,6 +56,7 @@ class ObservedRollout:
         weight = status.get("canaryWeight", 0)
         if not self.weights or self.weights[-1] != weight:
             self.weights.append(weight)
+        self.versions.add(body["metadata"]["resourceVersion"])
 
 
 @dataclass
@@ -170,10 +172,16 @@ class SpeechService:
 
     @contextmanager
     def observe_rollout(self) -> Iterator[ObservedRollout]:
-        """Record the changes of its status."""
+        """Record the changes of its status, from what it is now to what it is when the block ends."""
         observed = ObservedRollout()
+
+        def has_told_all() -> bool:
+            return self.ns.get("tts", self.name)["metadata"]["resourceVersion"] in observed.versions
+
         with watching(self.ns, "tts", self.name, on_event=observed.record):
+            until("the watch to begin", lambda: bool(observed.versions), WATCH_SECONDS)
             yield observed
+            until("the watch to tell all", has_told_all, WATCH_SECONDS)
 
     @contextmanager
     def observe_replicas(self) -> Iterator[ObservedReplicas]:
@@ -184,6 +192,7 @@ class SpeechService:
             watching(self.ns, *slices, on_event=observed.record_endpoints),
             watching(self.ns, "deployment", self.name, on_event=observed.record_deployment),
         ):
+            until("the watches to begin", lambda: bool(observed.ready and observed.wanted), WATCH_SECONDS)
             yield observed
 
 
@@ -224,7 +233,7 @@ def create_service(ns: Namespace, ingress_url: str, name: str, way: str, **spec:
     found = SpeechService(ns, name, ingress_url, {**count, **route, **spec})
     found.apply()
     ns.wait_until_ready(name)
-    until(f"{name} to respond with speech", found.speaks, 30)
+    until(f"{name} to respond with speech", found.speaks, 60)
     return found
 
 

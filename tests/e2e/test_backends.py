@@ -15,9 +15,9 @@ from tests.e2e.namespace import SMALL, Namespace, until
 from tests.e2e.rollouts import QUICK, SpeechService, create_service
 from tts_operator.json_object import Json
 
-pytestmark = pytest.mark.timeout(300, func_only=True)
+pytestmark = pytest.mark.timeout(700, func_only=True)
 ASKED_PORT = 7860
-DEADLINE = 90
+DEADLINE = 180
 BACK_SECONDS = 10
 
 
@@ -73,9 +73,9 @@ def test_the_sound_of_a_backend_passes_the_gate(fronted: SpeechService) -> None:
     assert fronted.ns.status(fronted.name)["model"] == "fastspeech2"
     with fronted.under_load() as load, fronted.observe_rollout() as seen:
         fronted.apply(backend=backend(fronted.ns, "b"))
-        until("the new backend is rolled out", lambda: seen.phases[-1:] == [""] and len(seen.phases) > 2, 120)
-        fronted.until_done(60)
-        until("the old backend is gone", lambda: len(backends(fronted)) == 1, 90)
+        until("the new backend is rolled out", lambda: seen.phases[-1:] == [""] and len(seen.phases) > 2, 200)
+        fronted.until_done(120)
+        until("the old backend is gone", lambda: len(backends(fronted)) == 1, 120)
     assert load.result is not None
     assert load.result.failures == (), load.result.summary()
 
@@ -85,7 +85,7 @@ def test_a_bad_backend_is_rolled_back_unnoticed(fronted: SpeechService, figures:
     assert "(CrashLoop)" in ready["message"]
     assert f"pod {fronted.name}-backend-" in ready["message"]
     fronted.apply(backend=backend(fronted.ns, "b"))  # as it was
-    fronted.until_done(60)
+    fronted.until_done(150)
 
 
 def rolled_back(service: SpeechService, bad: Json, figures: list[Figure]) -> Json:
@@ -106,6 +106,6 @@ def test_a_service_is_back_soon_after_its_backend(fronted: SpeechService) -> Non
     until("the operator says so", lambda: fronted.ns.condition(fronted.name, "BackendReady")["status"] == "False", 60)
     (deployment,) = backends(fronted)
     name = deployment["metadata"]["name"]
-    fronted.ns.kubectl("rollout", "status", f"deployment/{name}", "--timeout=60s", timeout=70)
+    fronted.ns.kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s", timeout=130)
     until("the service speaks", fronted.speaks, BACK_SECONDS + 20)
     fronted.ns.wait_until_ready(fronted.name)

@@ -17,7 +17,7 @@ from tests.e2e.plugin import kubectl_tts
 from tests.e2e.rollouts import QUICK, SpeechService, create_service
 from tts_operator.json_object import Json
 
-pytestmark = pytest.mark.timeout(240, func_only=True)
+pytestmark = pytest.mark.timeout(500, func_only=True)
 QUIET_SECONDS = 60
 RATE = 1.0
 REFUSED = 3
@@ -158,7 +158,7 @@ def abort(hand: Hand) -> None:
     for each in hand.way:
         hand.change_until(each)
         hand.says("abort")
-        assert "(Aborted)" in hand.service.until_rolled_back(90)["message"], each
+        assert "(Aborted)" in hand.service.until_rolled_back(180)["message"], each
 
 
 def undo(hand: Hand) -> None:
@@ -194,7 +194,7 @@ TURNS: dict[str, tuple[list[Callable[[Hand], None]], str]] = {
 """What is done to the service of each strategy, and the phase in which that leaves it."""
 
 
-@pytest.mark.timeout(900, func_only=True)  # some thirty rollouts
+@pytest.mark.timeout(1500, func_only=True)  # some thirty rollouts
 def test_each_act_at_each_step_ends_as_documented_and_then_nothing_is_written(ns: Namespace, ingress_url: str) -> None:
     def steer(strategy: str) -> Hand:
         rollout, way = STRATEGIES[strategy]
@@ -223,12 +223,12 @@ def test_a_service_that_wants_api_keys_is_checked_as_well(ns: Namespace, ingress
     speaker = SpeechService(ns, "locked", ingress_url, {"replicas": 1, "server": server})
     speaker.apply()
     ns.wait_until_ready("locked")
-    assert ns.speak("locked").status == 401
+    until("it asks for a key", lambda: ns.speak("locked").status == 401, 60)
     speaker.apply(speaker.version("b"))
-    speaker.until_done(90)
+    speaker.until_done(150)
     with speaker.observe_rollout():
         speaker.apply(speaker.version("silence"))
-        assert "(SpeechCheckFailed)" in speaker.until_rolled_back(60)["message"]
+        assert "(SpeechCheckFailed)" in speaker.until_rolled_back(150)["message"]
     speaker.delete()
 
 
@@ -250,9 +250,11 @@ def until_at_rest(ns: Namespace) -> None:
 
     def still() -> bool:
         last.append(written(ns))
+        if any("deletionTimestamp" in pod["metadata"] for pod in ns.get("pods")["items"]):
+            last.clear()
         return len(last) > 10 and all(each == last[-1] for each in last[-10:])
 
-    until("nothing changes any more", still, 90)
+    until("nothing changes any more", still, 180)
 
 
 def watch_quietly(ns: Namespace, before: dict[str, Json]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.client import Answer, speech
+from tests.e2e.client import Answer, send_from_outside, speech
 from tests.e2e.faults import images
 from tests.e2e.faults.faulty import FAULTS, GOOD
 from tests.e2e.load import loading
@@ -19,7 +19,9 @@ def test_every_image_is_there_and_the_good_one_is_told_by_its_name(ns: Namespace
     ns.apply("other", replicas=1, image=made["b"])
     ns.wait_until_serving("other")
     address = ns.get("service", "other")["spec"]["clusterIP"]
-    with loading([f"http://{address}"], rate=20, begun=60) as load:
+    url = f"http://{address}"
+    until("it can be reached from here too", lambda: send_from_outside(speech(url, "您好")).status == 200, 60)
+    with loading([url], rate=20, begun=60) as load:
         pass
     assert load.result is not None
     assert load.result.failures == (), load.result.summary()
@@ -31,7 +33,7 @@ def test_what_crashes_says_why(ns: Namespace) -> None:
     until(
         "the crash is told",
         lambda: "the image 'crash'" in ns.status("crashing").get("lastFailure", {}).get("message", ""),
-        60,
+        120,
         otherwise=lambda: ns.status("crashing"),
     )
     ns.kubectl("delete", "tts", "crashing")

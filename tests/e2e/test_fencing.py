@@ -55,7 +55,7 @@ def restart_api_server(product: Product) -> None:
         cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    until("the API server answers", lambda: bool(product.kubectl("get", "nodes", timeout=120, check=False)), 60)
+    until("the API server answers", lambda: bool(product.kubectl("get", "nodes", timeout=120, check=False)), 120)
 
 
 def test_nothing_is_fenced_that_answers(

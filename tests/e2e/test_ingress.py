@@ -7,16 +7,18 @@ from collections import Counter
 import pytest
 
 from devcluster.demo import measure
-from tests.e2e.client import at_host, get, send_from_outside, speech
+from tests.e2e.client import Answer, at_host, get, send_from_outside, speech
 from tests.e2e.namespace import Namespace, until
 
-pytestmark = pytest.mark.timeout(180, func_only=True)
+pytestmark = pytest.mark.timeout(400, func_only=True)
 BY_INGRESS = "by-ingress"
 BY_GATEWAY = "by-gateway"
 GATEWAY = {"name": "devcluster", "namespace": "traefik"}
 TEXT = "您好"
 TOO_LONG = "您好吗"
 """For the service BY_INGRESS: it tells by its refusal that it was asked, and not the other."""
+MOST = 900
+"""Requests for a rollout: more than it takes on however slow a machine."""
 
 
 @pytest.fixture(scope="module")
@@ -61,15 +63,21 @@ def test_speech_from_outside(inside: Namespace, ingress_url: str, name: str) -> 
     until(
         "the operator sees that the route is taken",
         lambda: inside.condition(name, "RouteReady").get("status") == "True",
-        30,
+        60,
         otherwise=lambda: inside.status(name),
     )
     assert inside.url(name) == f"http://{host(name)}"
     asked = at_host(speech(ingress_url, TEXT), host(name))
-    # The ingress controller hears of ready pods by itself, as the operator does: one of them is first.
-    until("no 503 any more", lambda: send_from_outside(asked).status != 503, 20)
-    answer = send_from_outside(asked)
-    assert (answer.status, answer.content_type) == (200, "audio/wav"), answer.body[:300]
+    answers = list[Answer]()
+
+    def speaks() -> bool:
+        answers.append(send_from_outside(asked))
+        return answers[-1].status == 200
+
+    # The ingress controller hears of routes and ready pods by itself, as the operator does: one of them is first.
+    until(f"{name} to speak outside", speaks, 60, otherwise=lambda: answers[-1])
+    answer = answers[-1]
+    assert answer.content_type == "audio/wav", answer.body[:300]
     assert measure(answer.body).rms > 0.01
 
 
@@ -90,8 +98,12 @@ def test_a_route_shares_requests_by_weight(inside: Namespace, ingress_url: str) 
         }
     )
     asked = at_host(speech(ingress_url, TOO_LONG), shared)
-    until("the route is there", lambda: send_from_outside(asked).status != 404, 20)
-    counted = Counter(send_from_outside(asked).status for _ in range(40))
+
+    def statuses(count: int) -> Counter[int]:
+        return Counter(send_from_outside(asked).status for _ in range(count))
+
+    until("the route leads to both", lambda: set(statuses(4)) == {200, 400}, 60)
+    counted = statuses(40)
     assert set(counted) == {200, 400}, counted
     assert abs(counted[400] - 10) <= 2  # it takes turns, and begins anew where routes change meanwhile
 
@@ -99,10 +111,10 @@ def test_a_route_shares_requests_by_weight(inside: Namespace, ingress_url: str) 
 def test_a_rollout_loses_no_request_from_outside(inside: Namespace, ingress_url: str) -> None:
     before = pods_by_gateway(inside)
     asked = at_host(speech(ingress_url, "第#句话。"), host(BY_GATEWAY))
-    with inside.client.constant_load(asked, rate=3, most=300) as load:
+    with inside.client.constant_load(asked, rate=3, most=MOST) as load:
         apply_by_gateway(inside, longest=50)
-        until("other pods are there", lambda: bool(pods_by_gateway(inside) - before), 30)
-        until("the old pods are gone", lambda: not pods_by_gateway(inside) & before, 90)
+        until("other pods are there", lambda: bool(pods_by_gateway(inside) - before), 60)
+        until("the old pods are gone", lambda: not pods_by_gateway(inside) & before, 200)
     assert load.result is not None
     assert load.result.failed == []
-    assert 10 < load.result.sent < 300  # it was under way all the time
+    assert 10 < load.result.sent < MOST  # it was under way all the time

@@ -17,7 +17,7 @@ import yaml
 from devcluster.demo import OUTPUT, TEXT, measure
 from devcluster.product import ROOT, Product
 from tests.e2e.client import get, post, speech
-from tests.e2e.namespace import SMALL, Namespace, zones
+from tests.e2e.namespace import SMALL, Namespace, until, zones
 from tests.e2e.operatorlog import OperatorLog
 from tests.e2e.plugin import kubectl_tts
 from tts_operator.json_object import Json
@@ -51,7 +51,7 @@ def after_the_demo(product: Product, operator_log: OperatorLog) -> Iterator[None
     before = product.kubectl("get", *words, "-o", "name")
     yield
     if not before:
-        product.kubectl("delete", *words, "--cascade=foreground", timeout=90)
+        product.kubectl("delete", *words, "--cascade=foreground", timeout=180)
 
 
 @pytest.mark.timeout(300, func_only=True)
@@ -82,7 +82,7 @@ def test_three_pods_in_three_zones(quickstart: Namespace, product: Product) -> N
     assert len(pods) == 3
     found = sorted(where[pod["spec"]["nodeName"]] for pod in pods)
     assert len(set(found)) == 3
-    assert quickstart.status(NAME)["zones"] == found
+    until("the status names them", lambda: quickstart.status(NAME).get("zones") == found, 60)
 
 
 def test_kubectl_get_reads_well(quickstart: Namespace) -> None:

@@ -23,8 +23,8 @@ from devcluster.host.debian import Requirement
 from devcluster.product import ROOT, SERVER, Product
 from devcluster.progress import Progress
 from devcluster.provider import Devcluster
-from tests.e2e.client import post
-from tests.e2e.namespace import Namespace
+from tests.e2e.client import Answer, post
+from tests.e2e.namespace import Namespace, until
 from tests.e2e.rollouts import QUICK, create_service
 from tests.e2e.test_backends import DEADLINE, backend, rolled_back
 from tts_operator.json_object import Json
@@ -71,7 +71,7 @@ def kokoro_files(context: Path) -> None:
 
 @pytest.fixture(scope="module")
 def started(ns: Namespace) -> Iterator[Callable[[str, Json | None], None]]:
-    """Create a service with this backend, and wait until it is Ready and has spoken."""
+    """Create a service with this backend, and wait until it is Ready."""
     names: list[str] = []
 
     def start(name: str, backend: Json | None) -> None:
@@ -86,9 +86,19 @@ def started(ns: Namespace) -> Iterator[Callable[[str, Json | None], None]]:
 
 def samples(ns: Namespace, name: str) -> np.typing.NDArray[np.float64]:
     """What a service says."""
-    body = json.dumps({"input": TEXT, "response_format": "wav"})  # of whatever model it has
-    answer = ns.client.send(post(f"{ns.url(name)}/v1/audio/speech", body))[0]
-    assert (answer.status, answer.content_type) == (200, "audio/wav"), answer.body[:300]
+    asked = post(
+        f"{ns.url(name)}/v1/audio/speech",
+        json.dumps({"input": TEXT, "response_format": "wav"}),  # of whatever model it has
+    )
+    answers = list[Answer]()
+
+    def speaks() -> bool:
+        answers[:] = ns.client.send(asked)
+        return answers[0].status == 200
+
+    until(f"{name} to speak", speaks, 60, otherwise=lambda: answers[0].body[:300])  # kube-proxy lags behind its status
+    [answer] = answers
+    assert answer.content_type == "audio/wav"
     with wave.open(io.BytesIO(answer.body)) as file:
         return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float64)
 

@@ -30,6 +30,7 @@ AUTOSCALED: dict[str, Any] = {
     "server": {"cache": {"sizeMiB": 0}},
 }
 """So low that any work makes it as large as it may be. It begins with one pod."""
+AT_ONCE = ("--force", "--grace-period=0")
 OVERLOADED = '"code":"overloaded"'
 WAYS = [("rolling", "ingress"), ("canary", "ingress"), ("canary", "gateway"), ("bluegreen", "ingress")]
 
@@ -37,7 +38,7 @@ WAYS = [("rolling", "ingress"), ("canary", "ingress"), ("canary", "gateway"), ("
 @pytest.mark.parametrize("strategy, way", WAYS)
 def test_from_a_to_b_without_a_failed_request(ns: Namespace, ingress_url: str, strategy: str, way: str) -> None:
     rollout, phases = STRATEGIES[strategy]
-    speaker = create_service(ns, ingress_url, f"{strategy}-{way}", way, rollout=rollout)
+    speaker = create_service(ns, ingress_url, f"{strategy}-{way}", way, rollout=rollout | PATIENT)
     with speaker.observe_rollout() as seen, speaker.under_load() as load:
         speaker.apply(speaker.version("b"))
         speaker.until_done(150)
@@ -79,7 +80,8 @@ def test_an_autoscaled_service_never_has_fewer_pods(ns: Namespace, ingress_url: 
             ns, ingress_url, f"scaled-{strategy}", "ingress", rollout=rollout | QUICK, **AUTOSCALED
         )
         with speaker.observe_replicas() as counted, speaker.under_load(0.5, uncached=True) as load:
-            until(f"{speaker.name} is scaled up", lambda: counted.ready[-1:] == [MOST_PODS], 120)
+            scaled = [MOST_PODS]
+            until(f"{speaker.name} is scaled up", lambda: counted.ready[-1:] == counted.wanted[-1:] == scaled, 120)
             del counted.ready[:-1], counted.wanted[:-1]
             speaker.apply(image)
             speaker.until_done(200)
@@ -99,4 +101,4 @@ def test_an_autoscaled_service_never_has_fewer_pods(ns: Namespace, ingress_url: 
 def kill_operator(speaker: SpeechService) -> None:
     """SIGKILL to all replicas at once; the Deployment makes new ones."""
     names = [pod["metadata"]["name"] for pod in operator_pods(speaker.ns.product)]
-    speaker.ns.product.kubectl("-n", NAMESPACE, "delete", "pod", *names, "--force", "--grace-period=0")
+    speaker.ns.product.kubectl("-n", NAMESPACE, "delete", "pod", *names, "--ignore-not-found", *AT_ONCE)

@@ -20,9 +20,9 @@ def store(s3: local.S3) -> S3Store:
     return open_store(s3, root_certificate=s3.gateway.ca_file.read_text())
 
 
-def open_store(s3: local.S3, root_certificate: str | None, **changes: str) -> S3Store:
-    """Connect to the bucket, with short time-outs: tests make the server go away."""
-    options: ClientConfig = {"timeout": "5s", "connect_timeout": "2s"}
+def open_store(s3: local.S3, root_certificate: str | None, timeout: str = "60s", **changes: str) -> S3Store:
+    """Connect to the bucket. Nothing is tried again: tests make the server go away."""
+    options: ClientConfig = {"timeout": timeout, "connect_timeout": timeout}
     if root_certificate is not None:
         options["root_certificate"] = root_certificate
     configuration: Any = s3.store_configuration() | changes

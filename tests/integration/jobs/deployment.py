@@ -6,13 +6,15 @@ import os
 import secrets
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import requests
+from confluent_kafka import ConsumerGroupState, KafkaException
+from confluent_kafka.admin import AdminClient
 
 from devcluster.backends import local
 from tests.integration.server import failing
@@ -28,11 +30,11 @@ from tests.integration.server.conftest import (
 from tts_server.jobs.kafka.messages import Topics
 from tts_server.process.lifecycle import RunFolder
 
-from .clients import create_topics
+from .clients import SECONDS, create_topics
 
 PATH = "/v1/audio/jobs"
 SERVER = "server"
-_SECONDS = 100.0
+_SECONDS = 200.0
 """More than any text of these tests takes on a slow machine."""
 _PARTITIONS = 4
 
@@ -108,6 +110,19 @@ class Deployment:
     def kill(self, name: str) -> None:
         """End a process at once, with its children."""
         self._end(name, signal.SIGKILL)
+
+    def settle(self, *workers: str) -> None:
+        """Wait until these workers, and no others, share all partitions, so that none moves any more."""
+        until(lambda: self._is_shared(workers))
+
+    @contextmanager
+    def nothing_removed(self) -> Iterator[None]:
+        """Keep what a job has in the bucket only while it is in progress, also if it ends meanwhile."""
+        self._keep.touch()
+        try:
+            yield
+        finally:
+            self._keep.unlink()
 
     def terminate(self, name: str) -> int:
         """End a process as Kubernetes does. Return its exit code."""
@@ -210,9 +225,30 @@ class Deployment:
             return 0.0
         return float(next((line.rpartition(" ")[2] for line in lines if line.startswith(f"{name} ")), "0"))
 
+    @property
+    def _keep(self) -> Path:
+        return self.folder / "keep"
+
+    def _is_shared(self, workers: Sequence[str]) -> bool:
+        group = f"{self.topics.prefix}.workers"
+        admin = AdminClient(self.kafka.client_configuration())  # what it is asked for ends with it
+        try:
+            found = admin.describe_consumer_groups([group], request_timeout=SECONDS)[group].result()
+        except KafkaException:
+            return False
+        owners = {
+            (place.topic, place.partition): member.group_instance_id
+            for member in found.members
+            for place in member.assignment.topic_partitions
+        }
+        members = {f"{name}.{topic}" for name in workers for topic in self.topics.tasks}
+        is_stable: bool = found.state == ConsumerGroupState.STABLE
+        return is_stable and len(owners) == len(self.topics.tasks) * _PARTITIONS and set(owners.values()) == members
+
     def _settings(self) -> dict[str, str]:
         return {
             "PYTHONPATH": str(ROOT),
+            "KEEP": str(self._keep),
             "TTS_THREADS": "1",
             "TTS_JOBS_MAX_OPEN": "20",
             **local.server_environment(self.kafka, self.s3, self.topics.prefix),

@@ -2,11 +2,13 @@
 
 import secrets
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import (
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     AdminClient,
@@ -19,9 +21,11 @@ from confluent_kafka.admin import (
 )
 
 from devcluster.backends import local
+from tests.integration.server.conftest import wait_until
 from tts_server.jobs.kafka.client import Brokers
 from tts_server.jobs.kafka.messages import Topics
 from tts_server.jobs.kafka.provision import RETENTION_MS, Provision
+from tts_server.jobs.kafka.receiver import client
 from tts_server.jobs.kafka.waiting import Waiting
 from tts_server.jobs.queue.tasks import QueueError
 
@@ -53,7 +57,9 @@ def guest(kafka: local.Kafka) -> Brokers:
     )
     admin = AdminClient(kafka.client_configuration())  # what it is asked for ends with it
     admin.alter_user_scram_credentials([change])[name].result(SECONDS)
-    return replace(brokers(kafka), username=name, password=password)
+    who = replace(brokers(kafka), username=name, password=password)
+    client(AdminClient, who.config(lambda _: None)).list_topics(timeout=SECONDS)  # tries until the broker knows it
+    return who
 
 
 def allow(kafka: local.Kafka, who: Brokers, prefix: str, *operations: AclOperation) -> None:
@@ -75,10 +81,37 @@ def allow(kafka: local.Kafka, who: Brokers, prefix: str, *operations: AclOperati
     admin = AdminClient(kafka.client_configuration())
     for done in admin.create_acls(rules).values():
         done.result(SECONDS)
+    anything: Any = None
+    theirs = AclBindingFilter(
+        ResourceType.ANY,
+        anything,
+        ResourcePatternType.ANY,
+        f"User:{who.username}",
+        anything,
+        AclOperation.ANY,
+        AclPermissionType.ANY,
+    )
+    # A broker learns of what the controller has accepted a moment later.
+    wait_until(lambda: set(rules) <= set(admin.describe_acls(theirs).result(SECONDS)), SECONDS)
+
+
+def create(kafka: local.Kafka, who: Brokers, topics: Topics, partitions: int) -> None:
+    """Let the product create the topics as this user. Wait until the broker shows and serves them."""
+    provision = Provision(who, topics, partitions=partitions)
+    wait_until(lambda: provision.problem() == "", SECONDS)
+    served = Waiting(brokers(kafka), topics.all, group=f"{topics.prefix}.nobody")
+
+    def answers() -> bool:
+        try:
+            return served.messages() == 0
+        except QueueError:
+            return False
+
+    wait_until(answers, SECONDS)
 
 
 def test_topics_are_created_once_with_what_they_need(kafka: local.Kafka, topics: Topics) -> None:
-    assert Provision(brokers(kafka), topics, partitions=5).problem() == ""
+    create(kafka, brokers(kafka), topics, partitions=5)
     assert Provision(brokers(kafka), topics, partitions=7).problem() == "", "they stay as they are"
     admin = AdminClient(kafka.client_configuration())
     found = admin.list_topics(timeout=SECONDS).topics
@@ -100,12 +133,12 @@ def test_a_user_who_may_create_nothing_is_told_the_command(kafka: local.Kafka, t
 def test_the_rights_of_the_documentation_suffice(kafka: local.Kafka, topics: Topics) -> None:
     who = guest(kafka)
     allow(kafka, who, f"{topics.prefix}.", AclOperation.READ, AclOperation.WRITE, AclOperation.CREATE)
-    assert Provision(who, topics, partitions=2).problem() == ""
+    create(kafka, who, topics, partitions=2)
     assert Waiting(who, topics.tasks, group=f"{topics.prefix}.workers").messages() == 0
 
 
 def test_what_a_group_has_not_committed_waits(kafka: local.Kafka, topics: Topics) -> None:
-    assert Provision(brokers(kafka), topics, partitions=1).problem() == ""
+    create(kafka, brokers(kafka), topics, partitions=1)
     group = f"{topics.prefix}.workers"
     waiting = Waiting(brokers(kafka), topics.tasks, group=group)
     assert waiting.messages() == 0
@@ -120,7 +153,7 @@ def test_what_a_group_has_not_committed_waits(kafka: local.Kafka, topics: Topics
 
 def test_what_is_removed_before_anybody_has_done_it_does_not_wait(kafka: local.Kafka, topics: Topics) -> None:
     """Otherwise, workers would wait for it forever."""
-    assert Provision(brokers(kafka), topics, partitions=1).problem() == ""
+    create(kafka, brokers(kafka), topics, partitions=1)
     producer = Producer(kafka.client_configuration())
     for number in range(10):
         producer.produce(topics.segments, str(number))
@@ -132,7 +165,7 @@ def test_what_is_removed_before_anybody_has_done_it_does_not_wait(kafka: local.K
 
 
 def test_a_group_that_may_not_be_read_is_an_error(kafka: local.Kafka, topics: Topics) -> None:
-    assert Provision(brokers(kafka), topics, partitions=1).problem() == ""
+    create(kafka, brokers(kafka), topics, partitions=1)
     who = guest(kafka)
     allow(kafka, who, f"{topics.prefix}.", AclOperation.WRITE)
     with pytest.raises(QueueError, match="uthorization"):

@@ -29,7 +29,7 @@ from .conftest import open_store
 from .deployment import SERVER, Deployment, away, changed, deployed, until
 from .watching import RATE, Seen, watched
 
-pytestmark = pytest.mark.timeout(280, func_only=True)
+pytestmark = pytest.mark.timeout(600, func_only=True)
 
 TENANT = "anonymous"
 WORKERS = ("worker-0", "worker-1")
@@ -119,7 +119,7 @@ def test_a_book_while_workers_broker_and_bucket_fail(deployment: Deployment, buc
     job = deployment.submit(text, chapters="heading", subtitles="srt", response_format="opus", title="千字文")
     name = JobName(TENANT, job["id"])
     kills = 3
-    with watched(bucket, deployment.prefix, name) as seen:
+    with watched(bucket, deployment.prefix, name) as seen, deployment.nothing_removed():
         for _ in range(kills):
             victim = deployment.next_speaker()
             deployment.kill(victim)
@@ -131,7 +131,8 @@ def test_a_book_while_workers_broker_and_bucket_fail(deployment: Deployment, buc
         deployment.kafka.kill()
         deployment.kafka.start()
         ended = deployment.ended(job["id"])
-    assert ended["status"] == "completed", ended
+        assert ended["status"] == "completed", ended
+        until(lambda: 0 < len(seen.plan) == seen.done)
     assert seen.done == len(seen.plan) == ended["progress"]["segments"] == 2 * len(NAMES)
     _check_each_sentence_is_there_once(text, seen)
     _check_the_files(deployment, ended, seen)
@@ -180,13 +181,14 @@ def test_a_job_goes_on_where_it_was_once_the_bucket_takes_it(
     deployment: Deployment, bucket: S3Store, mark: str, fault: dict[str, str], told: str
 ) -> None:
     """The credentials stop working, or the bucket refuses writes."""
-    job = deployment.submit(book(mark, chapters=6, slow=1), chapters="heading", response_format="opus")
+    deployment.settle(*WORKERS)
+    job = deployment.submit(book(mark, chapters=6), chapters="heading", response_format="opus")
     before = failures(deployment)
     with watched(bucket, deployment.prefix, JobName(TENANT, job["id"])) as seen:
         deployment.next_speaker()
         with changed(deployment.s3, **fault):
             until(lambda: any(told in each for each in reasons(deployment, job["id"])))
-            assert failures(deployment) > before
+            until(lambda: failures(deployment) > before)
             assert (deployment.job(job["id"]) is None) == ("key" in fault), (
                 "a server that cannot read responds with 503"
             )
@@ -314,14 +316,16 @@ def test_a_client_that_got_no_response_tries_again(deployment: Deployment) -> No
 
 
 def test_a_short_text_does_not_wait_for_books(deployment: Deployment) -> None:
-    # Of about 20 segments. Those with the same text would be spoken once.
-    long = "".join(f"第{number}句，山高水长，路远马亡，今天的天气很好，我们去公园散步吧！" for number in range(100))
+    # Of about 60 segments. Those with the same text would be spoken once.
+    long = "".join(f"第{number}句，山高水长，路远马亡，今天的天气很好，我们去公园散步吧！" for number in range(300))
     books = [deployment.submit(long) for _ in range(10)]
     try:
         deployment.next_speaker("山高水长")
         short = deployment.submit(long[:200])
-        assert deployment.ended(short["id"])["status"] == "completed"
-        assert [each["ended_at"] for each in deployment.jobs()[1:11]] == [None] * 10, "no book is done"
+        ended = deployment.ended(short["id"])
+        assert ended["status"] == "completed"
+        found = [each["ended_at"] for each in deployment.jobs()[1:11]]
+        assert all(each is None or each >= ended["ended_at"] for each in found), "no book was done before it"
     finally:
         cancelled = [deployment.cancel(each["id"]) for each in books]
     assert [each.json()["status"] for each in cancelled] == ["cancelled"] * 10
@@ -345,14 +349,9 @@ def test_a_job_is_cancelled_halfway(deployment: Deployment, bucket: S3Store) -> 
 
 def test_a_worker_that_is_to_stop_finishes_what_is_in_hand(deployment: Deployment, bucket: S3Store) -> None:
     deployment.start("guest")
-    marks = iter("壬癸子丑寅卯辰巳午未申酉戌亥")
-
-    def has_partitions() -> bool:
-        deployment.ended(deployment.submit(book(next(marks), slow=0), chapters="heading")["id"])
-        return bool(deployment.processes["guest"].spoken.read_text("utf-8"))
-
-    until(has_partitions)
-    job = deployment.submit(book("辛"), chapters="heading")
+    deployment.settle(*WORKERS, "guest")
+    # The titles are slow too: which segments the guest gets is chance.
+    job = deployment.submit(book("辛慢", slow=2), chapters="heading")
     with watched(bucket, deployment.prefix, JobName(TENANT, job["id"])) as seen:
         until(lambda: "辛慢" in deployment.processes["guest"].spoken.read_text("utf-8"))
         assert deployment.terminate("guest") == 0

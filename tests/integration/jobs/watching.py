@@ -73,8 +73,9 @@ def _look(store: S3Store, prefix: str, job: JobName, seen: Seen) -> None:
         names = [each["path"] for page in obstore.list(store, prefix + layout.plans(job)) for each in page]
         # One plan of one page: the voice never changes, and the text is short.
         if any(name.endswith("/plan.json") for name in names):
-            [page] = [name for name in names if not name.endswith("/plan.json")]
-            seen.plan = from_json(Page, bytes(obstore.get(store, page).bytes())).segments
+            pages = [name for name in names if not name.endswith("/plan.json")]
+            for page in pages[:1]:  # a list that is made while they are written may lack it
+                seen.plan = from_json(Page, bytes(obstore.get(store, page).bytes())).segments
     for entries in obstore.list(store, prefix + layout.segments(job)):
         for each in entries:
             digest, _, kind = each["path"].rpartition("/")[2].rpartition(".")

@@ -1,14 +1,16 @@
 """The server with an engine that fails at a sentence with 失败, dies at one with 崩溃, and is slow at each 慢.
 
 At a sentence with 等 it waits until there is the file with the name in GATE, if that is set. It adds each sentence that
-it begins to the file with the name in SPOKEN, if there is one. Before a segment that was in hand when the server died,
-it waits for a tenth of the genuine time.
+it begins to the file with the name in SPOKEN, if there is one. As long as there is a file with the name in KEEP,
+nothing of a job that has ended is removed. Before a segment that was in hand when the server died, it waits for a tenth
+of the genuine time.
 """
 
 import os
 import signal
 import sys
 import time
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ from tts_server.__main__ import main
 
 _SPOKEN = os.environ.get("SPOKEN", "")
 _GATE = os.environ.get("GATE", "")
+_KEEP = os.environ.get("KEEP", "")
+_LOOK_SECONDS = 0.1
 
 
 class Session:
@@ -60,10 +64,24 @@ class Engine:
         return Session(self._genuine.open_session())
 
 
+def _create_engine(create: Any, settings: Any) -> Engine:
+    """Return such an engine. Runs after gevent has patched the standard library, which these modules need."""
+    if _KEEP:
+        steps, sleep = import_module("tts_server.jobs.work.steps").Steps, import_module("gevent").sleep
+        finish = steps._finish
+
+        def finish_later(*arguments: Any) -> None:
+            while Path(_KEEP).exists():
+                sleep(_LOOK_SECONDS)
+            finish(*arguments)
+
+        steps._finish = finish_later
+    return Engine(create(settings))
+
+
 if __name__ == "__main__":
     in_hand: Any = import_module("tts_server.jobs.work.in_hand")
     in_hand.SHORTEST_PAUSE_SECONDS /= 10
     engines: Any = import_module("tts_server.engines")
-    create = engines.create_engine
-    engines.create_engine = lambda settings: Engine(create(settings))
+    engines.create_engine = partial(_create_engine, engines.create_engine)
     sys.exit(main())

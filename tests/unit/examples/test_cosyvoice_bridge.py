@@ -43,6 +43,12 @@ def _bridge() -> ModuleType:
 BRIDGE = _bridge()
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that is ready is so on however slow a machine."""
+    monkeypatch.setattr(BRIDGE, "READY_SECONDS", 30.0)
+
+
 class ScriptedCosyVoice(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc] # without types
     """The decoupled model `cosyvoice3`: parts of the waveform, then an empty last answer."""
 
@@ -127,7 +133,7 @@ def bridge(*arguments: str) -> Iterator[str]:
 
 def say(url: str, **fields: Any) -> requests.Response:
     body = {"model": "cosyvoice", "input": TEXT, "voice": "xiaoyan", "response_format": "pcm", **fields}
-    return requests.post(f"{url}/v1/audio/speech", json=body, timeout=10)
+    return requests.post(f"{url}/v1/audio/speech", json=body, timeout=30)
 
 
 @pytest.fixture
@@ -156,9 +162,9 @@ def test_a_voice_in_triton_is_a_recording(in_triton: tuple[ScriptedCosyVoice, st
 
 def test_health_is_that_of_the_model_in_triton(in_triton: tuple[ScriptedCosyVoice, str]) -> None:
     triton, url = in_triton
-    assert requests.get(f"{url}/health", timeout=10).status_code == 200
+    assert requests.get(f"{url}/health", timeout=30).status_code == 200
     triton.is_ready = False
-    assert requests.get(f"{url}/health", timeout=10).status_code == 503
+    assert requests.get(f"{url}/health", timeout=30).status_code == 503
 
 
 def test_a_failure_before_the_sound_is_503(in_triton: tuple[ScriptedCosyVoice, str]) -> None:
@@ -189,20 +195,20 @@ def test_more_than_its_places_are_asked_to_come_back(in_triton: tuple[ScriptedCo
 
     class Slow(list[Any]):
         def __iter__(self) -> Iterator[Any]:
-            goes_on.wait(10)
+            goes_on.wait(30)
             return super().__iter__()
 
     triton.parts = Slow(triton.parts)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(say, url)
         try:
-            assert triton.came.wait(10)
+            assert triton.came.wait(30)
             answer = say(url)
             assert answer.status_code == 503
             assert answer.headers["Retry-After"] == "1"
         finally:
             goes_on.set()
-        assert first.result(10).status_code == 200
+        assert first.result(30).status_code == 200
 
 
 @pytest.mark.parametrize("fields, message", [
@@ -279,7 +285,7 @@ def by_fastapi() -> Iterator[tuple[type[FastApiDouble], str]]:
 
 def test_a_voice_of_fastapi_is_a_speaker_of_the_model(by_fastapi: tuple[type[FastApiDouble], str]) -> None:
     double, url = by_fastapi
-    assert requests.get(f"{url}/health", timeout=10).status_code == 200
+    assert requests.get(f"{url}/health", timeout=30).status_code == 200
     answer = say(url, voice="中文女")
     assert answer.headers["Content-Type"] == "audio/pcm;rate=22050"
     assert answer.content == np.full(100, 7, "<i2").tobytes() + np.full(50, 9, "<i2").tobytes()
@@ -307,7 +313,7 @@ def test_a_client_that_leaves_is_no_error(
     _, url = in_triton
     host, port = url.removeprefix("http://").split(":")
     for _ in range(3):
-        with socket.create_connection((host, int(port)), timeout=10) as client:
+        with socket.create_connection((host, int(port)), timeout=30) as client:
             # Closing sends a reset.
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             client.sendall(b"GET /health")
@@ -317,5 +323,5 @@ def test_a_client_that_leaves_is_no_error(
 
 def test_without_fastapi_it_is_not_ready() -> None:
     with bridge("--backend", "http://127.0.0.1:1") as url:
-        assert requests.get(f"{url}/health", timeout=10).status_code == 503
+        assert requests.get(f"{url}/health", timeout=30).status_code == 503
         assert say(url, voice="中文女").status_code == 503

@@ -5,15 +5,20 @@ import selectors
 
 START = 1000.0
 """Not 0, which the code may take for `never`."""
+MOMENT_SECONDS = 10.0
+"""What comes over a socket needs real time: less than this, on however slow a machine."""
 
 
 class _Selector(selectors.DefaultSelector):
-    """Never waits: the time advances immediately instead."""
+    """Never waits, except for sockets: the time advances immediately instead."""
 
     passed = START
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
+        sockets = len(self.get_map()) > 1  # one is the loop's own
+        if not ready and sockets and timeout != 0:
+            ready = super().select(MOMENT_SECONDS if timeout is None else min(timeout, MOMENT_SECONDS))
         if not ready and timeout is None:
             raise RuntimeError("every task waits, and nothing will ever happen")
         if not ready and timeout:

@@ -116,7 +116,7 @@ def test_every_command_of_the_plugin_exists() -> None:
             env={"PYTHONPATH": "operator", "PATH": "/usr/bin:/bin"},
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             check=False,
         )
         assert done.returncode == 0, f"kubectl tts {' '.join(words)}: {done.stderr}"

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from unittest import mock
 
 import grpc
 import numpy as np
@@ -14,10 +15,13 @@ from tritonclient.grpc import service_pb2_grpc
 from tritonclient.utils import deserialize_bytes_tensor
 
 from tts_server.engines.fastspeech2.vocoder import SAMPLES_PER_FRAME
+from tts_server.engines.triton import remote
 from tts_server.engines.triton.contract import ACOUSTIC, MEL_BANDS, VOCODER, Contract, Tensor
 
 FRAMES = 6
 """Of each phoneme: three phonemes and 0.2 s for a syllable."""
+PATIENT_SECONDS = 30.0
+"""For an answer that comes at once, from however slow a machine."""
 _TYPES = {"INT32": np.dtype(np.int32), "FP32": np.dtype(np.float32)}
 Arrays = Mapping[str, Any]
 
@@ -120,9 +124,9 @@ def _described(tensor: Tensor) -> Any:
 
 @contextmanager
 def scripted_triton(credentials: Any = None) -> Iterator[ScriptedTriton]:
-    """Run it, with these gRPC credentials of a server if it is to have TLS."""
+    """Run it, with these gRPC credentials of a server if it is to have TLS. Meanwhile, checks are patient."""
     triton = ScriptedTriton()
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(4) as pool, mock.patch.object(remote, "_CHECK_SECONDS", PATIENT_SECONDS):
         server = grpc.server(pool)
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(triton, server)
         free = "127.0.0.1:0"

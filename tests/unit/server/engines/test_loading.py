@@ -58,7 +58,7 @@ def test_fastspeech2_says_all_that_its_loading_imports() -> None:
     """Under gevent a thread that imports may wait for ever for the main thread that imports too."""
     locate()  # prepares the networks, if nothing has yet
     assert prepared()
-    done = subprocess.run([sys.executable, "-c", _FRESH], stdout=subprocess.PIPE, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", _FRESH], stdout=subprocess.PIPE, text=True, check=True, timeout=100)
     assert done.stdout.split() == []
 
 
@@ -84,7 +84,7 @@ go.append(True)
 @pytest.mark.parametrize("_", range(2))  # one of ten goes well by chance
 def test_two_sessions_may_call_the_vocoder_for_the_first_time_at_once(_: int) -> None:
     """OpenVINO's binding hangs for good where two threads are the first to look at a tensor's data."""
-    subprocess.run([sys.executable, "-c", _AT_ONCE, str(locate().vocoder)], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", _AT_ONCE, str(locate().vocoder)], check=True, timeout=100)
 
 
 def test_a_vocoder_that_cannot_be_converted_is_read_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

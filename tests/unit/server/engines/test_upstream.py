@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from devcluster.backends import local
 from tests.unit.server.engines.scripted_upstream import (
     CLOSE,
     HANG,
@@ -19,6 +20,7 @@ from tests.unit.server.engines.scripted_upstream import (
     ScriptedUpstream,
     chunks,
     http,
+    impatient,
     settings_for,
     sound,
     wav,
@@ -100,11 +102,15 @@ def test_other_rates_are_converted(upstream: ScriptedUpstream, engine: Upstream,
     assert np.corrcoef(samples[middle], TONE[middle])[0, 1] > 0.999
 
 
-def test_audio_is_passed_on_as_it_comes(upstream: ScriptedUpstream, engine: Upstream) -> None:
+def test_audio_is_passed_on_as_it_comes(
+    upstream: ScriptedUpstream, engine: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
     upstream.speak = always(lambda: [*list(chunks(WHOLE))[:4], HANG])
     sentence = Sentence(TEXT, SYLLABLES, 0.0, Delivery("xiaoyan"))
     stream = engine.open_session().synthesise(sentence)
     assert len(next(stream)) > 1000
+    much_later = time.monotonic() + 3600
+    monkeypatch.setattr(time, "monotonic", lambda: much_later)
     with pytest.raises(BackendError, match="in time"):
         list(stream)
 
@@ -152,7 +158,8 @@ def test_a_fault_is_an_error_and_the_next_sentence_is_whole(
     answer, says = FAULTS[fault]
     session = engine.open_session()
     upstream.speak = always(answer)
-    with pytest.raises(BackendError, match=says) as raised:
+    patience = impatient(session) if HANG in answer() else nullcontext()
+    with patience, pytest.raises(BackendError, match=says) as raised:
         say(engine, session)
     assert "\n" not in str(raised.value)
     upstream.speak = always(lambda: [http(WHOLE)])
@@ -160,17 +167,20 @@ def test_a_fault_is_an_error_and_the_next_sentence_is_whole(
 
 
 def test_a_slow_trickle_has_an_end(upstream: ScriptedUpstream) -> None:
+    at_its_end = list[bool]()
+
     def trickle() -> Answer:
         yield b"HTTP/1.1 200 OK\r\nContent-Type: audio/wav\r\nTransfer-Encoding: chunked\r\n"
-        for _ in range(100):
+        for _ in range(600):
             time.sleep(0.05)
             yield b"X-More: x\r\n"
+        at_its_end.append(True)
 
     upstream.speak = always(trickle)
-    engine, begun = Upstream(settings_for(upstream.url, first_byte_seconds=0.4)), time.monotonic()
+    engine = Upstream(settings_for(upstream.url, first_byte_seconds=0.4))
     with pytest.raises(BackendError, match="in time"):
         say(engine)
-    assert time.monotonic() - begun < 2
+    assert not at_its_end
 
 
 @pytest.mark.parametrize("status", ["400 Bad Request", "401 Unauthorized", "404 Not Found", "422 Unprocessable"])
@@ -231,11 +241,12 @@ def test_nobody_waits_for_an_upstream_that_has_stopped_answering(upstream: Scrip
     with pytest.raises(BackendError, match="stopped answering") as raised:
         say(engine)
     assert raised.value.away
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
 
 
-def test_nobody_there(engine: Upstream, upstream: ScriptedUpstream) -> None:
-    upstream.stop()
+def test_nobody_there() -> None:
+    [port] = local.free_ports(1)
+    engine = Upstream(settings_for(f"http://127.0.0.1:{port}/v1"))
     with pytest.raises(BackendError, match=r"127\.0\.0\.1:\d+ cannot be reached: Connection refused") as raised:
         say(engine)
     assert raised.value.away
@@ -306,7 +317,8 @@ def test_a_check_says_what_is_wrong(upstream: ScriptedUpstream, engine: Upstream
     engine.backend.check()
     assert engine.backend.problem == "The upstream answers GET /health with status 503."
     upstream.ready = always(lambda: [HANG])
-    engine.backend.check()
+    with impatient(engine):
+        engine.backend.check()
     assert "in time" in engine.backend.problem
     assert engine.backend.availability.silent
     upstream.ready = always(lambda: [http(b"{}", "application/json")])
@@ -331,12 +343,14 @@ def test_each_request_has_an_outcome(
     upstream: ScriptedUpstream, engine: Upstream, answer: Callable[[], Answer], outcome: str
 ) -> None:
     engine.backend.check()
+    session = engine.open_session()
     upstream.speak = always(answer)
-    with nullcontext() if outcome == "success" else pytest.raises(EngineError):
-        say(engine)
+    patience = impatient(session) if HANG in answer() else nullcontext()
+    with patience, nullcontext() if outcome == "success" else pytest.raises(EngineError):
+        say(engine, session)
     [ended] = engine.backend.take_requests()
     assert (ended.outcome, ended.retries) == (outcome, 0)
-    assert 0 <= ended.first_seconds <= ended.seconds < 10
+    assert 0 <= ended.first_seconds <= ended.seconds < 60
     assert engine.backend.take_requests() == []
 
 

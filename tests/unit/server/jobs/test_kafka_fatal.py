@@ -137,7 +137,7 @@ def test_a_worker_whose_consumer_fails_for_good_is_told(code: int, expected: str
     receiver = Receiver(NOWHERE, TOPICS.tasks, group="g", instance="a", limit=10, receive=lambda *_: None)
     receiver.start(told.append)
     fail_for_good(receiver._consumer, code, b"It is over.")
-    with gevent.Timeout(10):
+    with gevent.Timeout(30):
         while not told:
             gevent.sleep(0.001)
     [reason] = told

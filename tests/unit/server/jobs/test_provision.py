@@ -4,9 +4,11 @@ At librdkafka's own mock of a cluster, which creates none.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
 
 from tts_server.jobs.kafka import provision
 from tts_server.jobs.kafka.client import Brokers
@@ -16,9 +18,11 @@ from tts_server.jobs.kafka.provision import Provision, refusal
 TOPICS = Topics("books")
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provision, "_SECONDS", 0.5)
+class Impatient(AdminClient):
+    """Does not wait long for topics that are never created."""
+
+    def create_topics(self, *arguments: Any, **named: Any) -> Any:
+        return super().create_topics(*arguments, **{**named, "request_timeout": 0.5})
 
 
 @pytest.fixture
@@ -35,13 +39,15 @@ def at(cluster: Producer) -> Provision:
     return Provision(Brokers(bootstrap_servers=address), TOPICS, partitions=24)
 
 
-def test_brokers_that_cannot_be_reached() -> None:
+def test_brokers_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provision, "_SECONDS", 5.0)
     found = Provision(Brokers(bootstrap_servers="127.0.0.1:1"), TOPICS, partitions=1).problem()
     assert found.startswith("The brokers (TTS_KAFKA_BOOTSTRAP_SERVERS) cannot be reached: ")
     assert "refused" in found
 
 
-def test_topics_that_do_not_exist_are_named(cluster: Producer) -> None:
+def test_topics_that_do_not_exist_are_named(cluster: Producer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provision, "AdminClient", Impatient)
     assert "books.jobs, books.segments.first, books.segments, books.requests" in at(cluster).problem()
     for name in TOPICS.all[1:]:
         cluster.list_topics(name, timeout=30)

@@ -55,7 +55,7 @@ def test_a_topic_that_does_not_exist_is_an_error(address: str) -> None:
 
 
 def test_brokers_that_are_away_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "_SECONDS", 0.5)
+    monkeypatch.setattr(waiting, "_SECONDS", 5.0)
     with pytest.raises(QueueError, match="refused"):
         Waiting(Brokers(bootstrap_servers="127.0.0.1:1"), ["one"], group="workers").messages()
 

@@ -1,6 +1,5 @@
 """What a worker does at the same time: nothing that takes long holds up anything else."""
 
-import time
 from collections.abc import Callable
 
 import gevent
@@ -35,7 +34,7 @@ def task(kind: Kind) -> Task:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    with gevent.Timeout(10, TimeoutError("nothing has changed")):
+    with gevent.Timeout(30, TimeoutError("nothing has changed")):
         while not condition():
             gevent.sleep(0.001)
 
@@ -121,9 +120,8 @@ def test_who_stops_finishes_what_is_in_hand_and_takes_nothing_else() -> None:
 
 def test_who_stops_does_not_wait_for_ever() -> None:
     queue, steps, worker = stopping()
-    begin = time.monotonic()
-    assert worker.stop(patience=0.05) == 2, "so many are left to others"
-    assert time.monotonic() - begin < 5
+    with gevent.Timeout(30):
+        assert worker.stop(patience=0.05) == 2, "so many are left to others"
     steps.go.set()
     gevent.sleep(0)
     assert queue.done_tasks == []
@@ -134,5 +132,5 @@ def test_who_has_nothing_in_hand_stops_at_once() -> None:
     worker = Worker(queue, steps, Metrics(), segments=1)  # type: ignore[arg-type] # all that it calls
     worker.start()
     gevent.sleep(0)
-    with gevent.Timeout(5):
+    with gevent.Timeout(30):
         assert worker.stop(patience=1000) == 0
