@@ -1,4 +1,4 @@
-"""Services behind others' servers, on real nodes: a Triton in each pod, and Kokoro in pods of its own. On CPUs.
+"""Services behind others' servers, on real nodes: Triton in each pod and in pods of its own, and Kokoro. On CPUs.
 
 And what takes too long for test_backends.py.
 """
@@ -28,23 +28,24 @@ from tests.e2e.namespace import Namespace, until
 from tests.e2e.rollouts import QUICK, create_service
 from tests.e2e.test_backends import DEADLINE, backend, rolled_back
 from tts_operator.json_object import Json
+from tts_server.__main__ import main
 
 pytestmark = pytest.mark.timeout(900, func_only=True)
 HERE = Path(__file__).parent / "real_backends"
 TEXT = "今天天气很好，我们去公园散步。"
 EQUAL_DECIBELS = 60.0
 LOADING_SECONDS = 300
-LOCKS = {
-    name: ROOT / "requirements" / f"{lock}.lock"
-    for name, lock in {"triton": "tritonserver", "kokoro": "kokoro"}.items()
-}
+TRITON_LOCK, KOKORO_LOCK = (ROOT / "requirements" / f"{name}.lock" for name in ("tritonserver", "kokoro"))
 LIBRARY = Path(f"/usr/lib/{platform.machine()}-linux-gnu/libpython3.11.so.1.0")
 
 
-def image(product: Product, context: Path, name: str) -> str:
-    """Build and load the image of a backend, in the repository that the operator's policy allows by default."""
+def image(product: Product, context: Path, name: str, *inputs: Path) -> str:
+    """Build and load an image, in the repository that the operator's policy allows by default.
+
+    The inputs identify it.
+    """
     dockerfile = HERE / f"Dockerfile.{name}"
-    content = b"".join(each.read_bytes() for each in (dockerfile, LOCKS[name], *sorted(context.glob("*.py"))))
+    content = b"".join(each.read_bytes() for each in (dockerfile, *inputs))
     repository = product.reference(SERVER).rpartition(":")[0]
     reference = f"{repository}:{name}-{hashlib.sha256(content).hexdigest()[:12]}"
     product.provider.build_image(dockerfile, reference, {}, context)
@@ -54,7 +55,7 @@ def image(product: Product, context: Path, name: str) -> str:
 
 def triton_files(product: Product, context: Path) -> None:
     """Write what Dockerfile.triton copies."""
-    shutil.copy(LOCKS["triton"], context)
+    shutil.copy(TRITON_LOCK, context)
     libraries = context / "lib"
     libraries.mkdir()
     if isinstance(product.provider, Devcluster):  # its base image is made of the host's packages
@@ -67,6 +68,13 @@ def kokoro_files(context: Path) -> None:
     shutil.copy(ROOT / "tests/backends/kokoro_files.py", context)
     (packages,) = (ROOT / "build/backends/kokoro").glob("lib/python3*/site-packages")
     shutil.copytree(packages, context / "site-packages")
+
+
+def models_image(product: Product, context: Path) -> str:
+    """Build and load an image that contains a model repository and nothing else."""
+    models = context / "models"
+    assert main(["triton-repository", "--engine", "fastspeech2", "-o", str(models), "--cpus", "1"]) == 0
+    return image(product, context, "models", *sorted(each for each in models.rglob("*") if each.is_file()))
 
 
 @pytest.fixture(scope="module")
@@ -107,22 +115,31 @@ def test_a_managed_triton_sounds_like_the_engine_in_the_server(
     ns: Namespace, started: Callable[[str, Json | None], None], tmp_path: Path, figures: list[Figure]
 ) -> None:
     triton_files(ns.product, tmp_path)
-    container = {
-        "image": image(ns.product, tmp_path, "triton"),
+    container: Json = {
+        "image": image(ns.product, tmp_path, "triton", TRITON_LOCK),
         "resources": {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"cpu": "2", "memory": "2Gi"}},
     }
+    mounted = {**container, "volumeMounts": [{"name": "models", "mountPath": "/models", "readOnly": True}]}
+    volume = {"name": "models", "image": {"reference": models_image(ns.product, tmp_path)}}
     started("in-process", None)
-    started("triton", {"triton": {"container": container, "repository": {}}})
-    assert ns.condition("triton", "BackendReady")["status"] == "True"
-    assert ns.status("triton")["model"] == "fastspeech2"  # clients may go on to name it
-    ours, theirs = samples(ns, "in-process"), samples(ns, "triton")
-    assert len(ours) == len(theirs)
-    noise = float(np.sum((ours - theirs) ** 2))
-    decibels = 10 * float(np.log10(np.sum(ours**2) / noise)) if noise else 120.0
-    figures.append(
-        Figure("Triton as a sidecar, like the engine in process", decibels, "dB", EQUAL_DECIBELS, at_least=True)
-    )
-    assert decibels >= EQUAL_DECIBELS
+    ours = samples(ns, "in-process")
+    for name, what, asked in (
+        ("triton", "Triton as a sidecar", {"triton": {"container": container, "repository": {}}}),
+        (
+            "triton-separate",
+            "Triton in pods of its own, its models from an image volume",
+            {"mode": "Separate", "replicas": 1, "volumes": [volume], "triton": {"container": mounted}},
+        ),
+    ):
+        started(name, asked)
+        assert ns.condition(name, "BackendReady")["status"] == "True"
+        assert ns.status(name)["model"] == "fastspeech2"  # clients may go on to name it
+        theirs = samples(ns, name)
+        assert len(ours) == len(theirs)
+        noise = float(np.sum((ours - theirs) ** 2))
+        decibels = 10 * float(np.log10(np.sum(ours**2) / noise)) if noise else 120.0
+        figures.append(Figure(f"{what}, like the engine in process", decibels, "dB", EQUAL_DECIBELS, at_least=True))
+        assert decibels >= EQUAL_DECIBELS
 
 
 def test_a_server_of_others_in_pods_of_its_own(
@@ -136,7 +153,7 @@ def test_a_server_of_others_in_pods_of_its_own(
         "firstByteTimeoutSeconds": 30,
         "maxConcurrentRequests": 2,
         "container": {
-            "image": image(ns.product, tmp_path, "kokoro"),
+            "image": image(ns.product, tmp_path, "kokoro", KOKORO_LOCK, tmp_path / "kokoro_files.py"),
             "port": 8880,
             "resources": {"requests": {"cpu": "100m", "memory": "1Gi"}, "limits": {"cpu": "2", "memory": "3Gi"}},
         },
