@@ -26,11 +26,15 @@ class Progress:
     """Writes to stderr, so that stdout carries only what scripts read."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream or sys.stderr
+        self._given = stream
         self._lock = threading.Lock()
         self._tty = self._stream.isatty()
         self._begin = time.monotonic()
         self._last = 0.0
+
+    @property
+    def _stream(self) -> TextIO:
+        return self._given or sys.stderr  # which pytest replaces from test to test
 
     def say(self, text: str) -> None:
         """Write one line."""

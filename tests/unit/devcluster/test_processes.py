@@ -4,6 +4,8 @@ import json
 import os
 from pathlib import Path
 
+import pytest
+
 from devcluster.host import processes
 from devcluster.progress import Progress, elapsed
 
@@ -48,3 +50,13 @@ def test_steps_are_plain_lines_without_a_terminal() -> None:
         pass
     assert out.getvalue().endswith("compile (0.0s)\n")
     assert "\r" not in out.getvalue()
+
+
+def test_progress_goes_to_where_stderr_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, after = io.StringIO(), io.StringIO()
+    monkeypatch.setattr("sys.stderr", before)
+    progress = Progress()
+    monkeypatch.setattr("sys.stderr", after)
+    before.close()
+    progress.say("removed")
+    assert after.getvalue() == "removed\n"
