@@ -18,11 +18,13 @@ from devcluster.host import shell
 # ends with its parent, however that ends. It brings signals until then: only who waits for a process may signal it
 # without the risk that another one has its pid by now.
 _GUARD = """\
-import os, subprocess, sys, threading
+import os, signal, subprocess, sys, threading
 child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=sys.stderr)
 def obey():
     for line in sys.stdin:
         child.send_signal(int(line))
+        if int(line) == signal.SIGSTOP and child.returncode is None:
+            os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         print(flush=True)
     child.kill()
 threading.Thread(target=obey, daemon=True).start()
@@ -61,7 +63,10 @@ class Guarded:
             )
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to the program, and return once it is sent. Does nothing if the program has exited."""
+        """Send a signal to the program, and return once it is sent; for SIGSTOP, once all its threads have stopped.
+
+        Does nothing if the program has exited.
+        """
         with contextlib.suppress(BrokenPipeError):
             self._orders.write(b"%d\n" % number)
             self._orders.flush()

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from tests.backends.kokoro_files import MODEL, VOICES
-from tests.integration.server.conftest import ROOT, Server, free_port, running, wait_until, wait_until_ready
+from tests.integration.server.conftest import ROOT, Server, free_port, hang, running, wait_until, wait_until_ready
 from tts_server.audio.pcm import Pcm
 
 VENV = ROOT / "build" / "backends" / "kokoro"
@@ -57,9 +57,13 @@ class Kokoro:
         except requests.RequestException:
             return False
 
-    def send(self, number: int) -> None:
+    def hang(self) -> None:
         assert self.process
-        self.process.send_signal(number)
+        hang(self.process)
+
+    def resume(self) -> None:
+        assert self.process
+        self.process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         if self.process:
@@ -147,12 +151,12 @@ def refused_in_time(front: Server, text: str) -> None:
 
 
 def test_stopped_and_continued(front: Server, kokoro: Kokoro) -> None:
-    kokoro.send(signal.SIGSTOP)
+    kokoro.hang()
     try:
         refused_in_time(front, "它停住了。")
         wait_until(lambda: front.status("/ready") == 503, 10)
     finally:
-        kokoro.send(signal.SIGCONT)
+        kokoro.resume()
     wait_until(lambda: front.status("/ready") == 200, BACK_SECONDS)
     assert front.speak("它停住了。").headers["X-Cache"] == "miss"
 

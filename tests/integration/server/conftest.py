@@ -32,6 +32,12 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30.0, *, every: f
         pause.wait(every)
 
 
+def hang(process: "subprocess.Popen[bytes]") -> None:
+    """Stop a process until it gets SIGCONT. Return when all its threads have stopped, which takes a moment."""
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+
 def wait_until_ready(server: "Server") -> None:
     def is_ready() -> bool:
         ready = server.status("/ready") == 200

@@ -1,7 +1,6 @@
 """Limits of API keys: in one process, over a WebSocket, and shared through a real Redis."""
 
 import json
-import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ from typing import Any
 import redis
 import requests
 
-from .conftest import Server, wait_until
+from .conftest import Server, hang, wait_until
 from .duplex import connected
 from .test_redis import running_redis, url_of
 
@@ -110,7 +109,7 @@ def test_servers_share_quotas_through_redis(start_together: Callable[..., list[S
         client.delete("tts:quota:{shop}:day", "tts:quota:{shop}:minute")
         client.zadd("tts:quota:{shop}:streams", {f"dead-{number}": 1 for number in range(20)})  # of a server that died
         assert speak(servers[0]).status_code == 200
-        process.send_signal(signal.SIGSTOP)
+        hang(process)
         # Each server counts by itself now, from nothing.
         assert [speak(server).status_code for server in servers] == [200, 200]
         statuses = [speak(servers[0]).status_code for _ in range(30)]

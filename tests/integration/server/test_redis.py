@@ -12,7 +12,7 @@ import redis
 from devcluster.host.debian import Requirement, ensure
 from devcluster.progress import Progress
 
-from .conftest import Server, free_port, wait_until
+from .conftest import Server, free_port, hang, wait_until
 
 TEXT = "同样的文字，别的服务器说过。"
 
@@ -158,7 +158,7 @@ def test_without_redis_it_is_slower_and_never_an_error(start: Callable[..., Serv
         # Without a cache in memory, it asks Redis for every text, also for one that it has spoken.
         server = start(TTS_REDIS_URL=f"redis://127.0.0.1:{port}/0", TTS_THREADS="1", TTS_CACHE_SIZE_MIB="0")
         assert source(server, "好的") == "miss"
-        process.send_signal(signal.SIGSTOP)  # accepts connections and never answers
+        hang(process)  # accepts connections and never answers
         for number in range(5):
             assert source(server, f"停住了{'一' * number}") == "miss"
         assert 'tts_redis_events_total{operation="get",result="skipped"}' in server.get("/metrics").text

@@ -17,7 +17,7 @@ import requests
 
 from tests.unit.server.engines.scripted_upstream import SYLLABLE_SECONDS
 
-from .conftest import ROOT, STOP_SECONDS, Server, free_port, running, wait_until, wait_until_ready
+from .conftest import ROOT, STOP_SECONDS, Server, free_port, hang, running, wait_until, wait_until_ready
 
 TEXT = "今天天气很好，我们去公园散步。"
 SECONDS = len(TEXT) * SYLLABLE_SECONDS
@@ -43,9 +43,13 @@ class Hostile:
         environ = {**os.environ, "PYTHONPATH": f"{ROOT / 'operator'}{os.pathsep}{ROOT}"}
         self.process = subprocess.Popen(command, cwd=ROOT, env=environ)
 
-    def send(self, number: int) -> None:
+    def hang(self) -> None:
         assert self.process
-        self.process.send_signal(number)
+        hang(self.process)
+
+    def resume(self) -> None:
+        assert self.process
+        self.process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         if self.process:
@@ -186,7 +190,7 @@ def test_killed_and_started_again(front: Server, upstream: Hostile) -> None:
 
 
 def test_stopped_and_continued(front: Server, upstream: Hostile) -> None:
-    upstream.send(signal.SIGSTOP)
+    upstream.hang()
     try:
         begun = time.monotonic()
         refused_in_time(front, "它停住了。")
@@ -194,7 +198,7 @@ def test_stopped_and_continued(front: Server, upstream: Hostile) -> None:
         sys.stdout.write(f"not ready after {time.monotonic() - begun:.1f} s\n")
         refused_in_time(front, "它停住了。")
     finally:
-        upstream.send(signal.SIGCONT)
+        upstream.resume()
     wait_until_back(front)
     assert whole(front, "它停住了。").headers["X-Cache"] == "miss"
 
