@@ -32,6 +32,14 @@ KUBECTL = """
         except FileNotFoundError:
             return ""
 
+    def take(client, upstream):
+        relay(client, upstream, 1 << 60)
+        try:
+            while client.recv(65536):  # what comes after a server has answered and gone
+                pass
+        except OSError:
+            pass
+
     def relay(source, target, most):
         try:
             while most > 0 and (data := source.recv(min(most, 65536))):
@@ -74,7 +82,7 @@ KUBECTL = """
                 upstream = socket.create_connection(("127.0.0.1", int(setting("port"))))
             except OSError:
                 sys.exit("error: lost connection to pod")
-            threading.Thread(target=relay, args=(client, upstream, 1 << 60), daemon=True).start()
+            threading.Thread(target=take, args=(client, upstream), daemon=True).start()
             threading.Thread(target=relay, args=(upstream, client, limit), daemon=True).start()
     else:
         sys.exit(f"error: unknown command {command}")
