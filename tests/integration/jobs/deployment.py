@@ -136,6 +136,14 @@ class Deployment:
             self.begin(name)
         return not ended
 
+    def in_hand(self, name: str) -> list[Path]:
+        """What a worker notes of the segments in progress, and of those that are suspected of having killed it."""
+        return list(RunFolder(self.processes[name].port).in_hand.rglob("*/*"))
+
+    def is_at_rest(self, name: str) -> bool:
+        """Return whether a worker runs, and has nothing in hand that it might die of."""
+        return self.server(name).status("/ready") == requests.codes.ok and not self.in_hand(name)
+
     def close(self) -> None:
         """End everything, and remove what the processes have left in memory."""
         for process in self.processes.values():

@@ -1,5 +1,6 @@
 """The real server: ``python -m tts_server serve``, gunicorn, gevent, LiteRT and the voice, on a port of its own."""
 
+import inspect
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +30,15 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30.0, *, every: f
     deadline = time.monotonic() + seconds
     pause = threading.Event()
     while not condition():
-        assert time.monotonic() < deadline, "timed out"
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds:.0f} s: {_place(condition)}")
         pause.wait(every)
+
+
+def _place(condition: Callable[[], bool]) -> str:
+    """Return where a condition is written, for the one line of a summary."""
+    function = condition.func if isinstance(condition, partial) else condition
+    return f"line {inspect.getsourcelines(function)[1]} of {Path(inspect.getsourcefile(function) or '').name}"
 
 
 def hang(process: "subprocess.Popen[bytes]") -> None:

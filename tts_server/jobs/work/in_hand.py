@@ -48,30 +48,32 @@ class InHand:
         self._in_hand = 0
 
     @contextmanager
-    def hold(self, digest: str) -> Iterator[None]:
+    def hold(self, digest: str) -> Iterator[bool]:
         """Note that the segment is in progress, once nothing else is that may not be beside it.
 
-        Raises :class:`DeadlyError` if it must not be begun again.
+        Yields whether that may have taken a while. Raises :class:`DeadlyError` if it must not be begun again.
         """
-        with self._hold_alone(digest) if digest in self._deaths else self._hold_beside_others(digest):
-            yield
+        with self._hold_alone(digest) if digest in self._deaths else self._hold_beside_others(digest) as has_waited:
+            yield has_waited
 
     @contextmanager
-    def _hold_beside_others(self, digest: str) -> Iterator[None]:
+    def _hold_beside_others(self, digest: str) -> Iterator[bool]:
+        has_waited = False
         while not self._no_suspect_in_hand.is_set():
+            has_waited = True
             self._no_suspect_in_hand.wait()
         self._in_hand += 1
         self._nothing_in_hand.clear()
         try:
             with self._noted(digest):
-                yield
+                yield has_waited
         finally:
             self._in_hand -= 1
             if not self._in_hand:
                 self._nothing_in_hand.set()
 
     @contextmanager
-    def _hold_alone(self, digest: str) -> Iterator[None]:
+    def _hold_alone(self, digest: str) -> Iterator[bool]:
         with self._one_suspect:
             deaths = self._deaths.get(digest, 0)
             if deaths >= MAX_DEATHS:
@@ -83,7 +85,7 @@ class InHand:
                 gevent.sleep(pause_after(deaths))
                 with self._noted(digest):
                     try:
-                        yield
+                        yield True
                     except Exception:
                         self._clear(digest)
                         raise

@@ -65,6 +65,10 @@ class OtherVoiceError(Exception):
     """The plan of the job is for another model or lexicon, which another process may have."""
 
 
+class _JobEndedError(Exception):
+    """The job has ended while its segment waited for its turn."""
+
+
 class Steps:
     """Does tasks. All state is in the storage; what is remembered here only saves requests."""
 
@@ -180,7 +184,10 @@ class Steps:
                 self._wait_for_its_voice(name, plan)
                 self._queue.put([Task("split", name)])
                 return
-            self._make(job, planned)
+            try:
+                self._make(job, planned)
+            except _JobEndedError:
+                return
             self._metrics.job_segments.labels("made").inc()
         else:
             self._metrics.job_segments.labels("found").inc()
@@ -227,9 +234,12 @@ class Steps:
             raise
 
     def _spoken(self, job: Job, planned: PlannedSegment) -> Spoken:
-        """Return the audio of a segment. Raises JobFailedError, and what the engine raises."""
+        """Return the audio of a segment. Raises JobFailedError, _JobEndedError, and what the engine raises."""
         try:
-            with self._in_hand.hold(planned.digest):
+            with self._in_hand.hold(planned.digest) as has_waited:
+                # Another worker may have failed the job. What killed it would kill this process too.
+                if has_waited and self._records.ended(job.name):
+                    raise _JobEndedError
                 return self._speaker.speak(planned.segment.text, job.options)
         except NothingToSayError:
             return Spoken(bytes(2 * round(_SILENCE_SECONDS * self._speaker.sample_rate)))

@@ -11,7 +11,8 @@ import pytest
 
 from tests.unit.server.jobs.world import OPTIONS, CrashError, CrashingStorage, FakeSpeaker, World, expected_pcm
 from tts_server.jobs import layout
-from tts_server.jobs.model import End, Job, JobName, to_json
+from tts_server.jobs.model import End, Failure, Job, JobName, to_json
+from tts_server.jobs.planning.plan import newest_plan, read_segments
 from tts_server.jobs.queue.tasks import QueueError
 from tts_server.jobs.records import Records
 from tts_server.jobs.recovery import recover_lost
@@ -246,6 +247,30 @@ def test_a_text_that_kills_the_process_does_so_only_a_few_times(
     assert failure.code == "engine_died"
     assert "路远马亡" in failure.message
     assert world.end(other).outcome == "completed"
+
+
+def test_a_text_that_kills_is_not_begun_again_once_another_worker_has_failed_its_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "in-hand"
+    world = World(folder)
+    job = world.submit("路远马亡。", _OPTIONS)
+    world.run(1)  # the text is split
+    plan = newest_plan(world.storage, job.name)
+    assert plan
+    [planned] = read_segments(world.storage, job.name, plan)
+    (folder / "held" / planned.digest).touch()  # the process has died with it in hand
+    world.restart()
+
+    def fail_elsewhere(_: int) -> float:
+        world.storage.create(layout.end(job.name), to_json(End("failed", 1.0, failure=Failure("engine_died", ""))))
+        return 0.0
+
+    monkeypatch.setattr("tts_server.jobs.work.in_hand.pause_after", fail_elsewhere)
+    world.run()
+    assert world.speaker.said == []
+    assert list(folder.rglob("*/*")) == [], "it is no suspect any more"
+    assert world.end(job).outcome == "failed"
 
 
 class _AwayQueue:
