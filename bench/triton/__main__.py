@@ -92,18 +92,22 @@ def first_audio(here: Engine, there: Engine, sentences: int) -> list[Figure]:
 
 
 def together(here: Engine, there: Engine, triton: Tritonserver, cpus: int, rounds: int) -> list[Figure]:
-    """Compare the seconds of audio per second of 16 texts at once, in turns."""
+    """Compare the seconds of audio per second of 16 texts at once, in turns.
+
+    Both speak the same texts: what a second of audio costs depends on how well a text fills the vocoder's windows.
+    """
     # In process, more threads than CPUs bring nothing.
     sessions = [here.open_session() for _ in range(cpus)], [there.open_session() for _ in range(TOGETHER)]
-    texts = iter(take_text(CHARACTERS, 11, TOGETHER * 2 * (rounds + 1)))
+    texts = iter(take_text(CHARACTERS, 11, TOGETHER * (rounds + 1)))
     found: tuple[list[float], list[float]] = ([], [])
     cpu: tuple[list[float], list[float]] = ([], [])
     windows, batches = 0, 0
     for number in range(rounds + 1):  # the first is to warm up
+        spoken = [next(texts) for _ in range(TOGETHER)]
         for each, speeds, cost in zip(sessions, found, cpu, strict=True):
             before, used = triton.executions("vocoder"), time.process_time() + triton.cpu_seconds()
             begin = time.perf_counter()
-            seconds = _all_at_once(here, each, [next(texts) for _ in range(TOGETHER)])
+            seconds = _all_at_once(here, each, spoken)
             if not number:
                 continue
             speeds.append(seconds / (time.perf_counter() - begin))

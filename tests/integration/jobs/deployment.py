@@ -141,8 +141,9 @@ class Deployment:
         return list(RunFolder(self.processes[name].port).in_hand.rglob("*/*"))
 
     def is_at_rest(self, name: str) -> bool:
-        """Return whether a worker runs, and has nothing in hand that it might die of."""
-        return self.server(name).status("/ready") == requests.codes.ok and not self.in_hand(name)
+        """Return whether a worker runs, and speaks nothing of which it might die."""
+        speaks = any(each.parent.name == "held" for each in self.in_hand(name))
+        return self.server(name).status("/ready") == requests.codes.ok and not speaks
 
     def close(self) -> None:
         """End everything, and remove what the processes have left in memory."""
