@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devcluster.errors import DevclusterError
-from devcluster.host import shell
+from devcluster.host import filelock, shell
 from devcluster.layout import cache_home
 from devcluster.progress import Progress
 
@@ -63,22 +63,36 @@ def ensure(requirements: Sequence[Requirement], progress: Progress) -> None:
             f"missing on this machine: {', '.join(each.what for each in missing)}. On Debian and Ubuntu, run: "
             f"apt-get install --no-install-recommends {' '.join(packages)}"
         )
-    log = cache_home() / "apt.log"
-    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    with progress.step(f"install Debian packages: {', '.join(packages)}"):
-        shell.run_logged(
-            ["apt-get", "update", "-q"], log=log, what="apt-get update", progress=progress, timeout=300, env=quiet
-        )
-        shell.run_logged(
-            ["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages],
-            log=log,
-            what="apt-get install",
-            progress=progress,
-            timeout=900,
-            env=quiet,
-        )
+    log = install(packages, progress)
     still_missing = [each.what for each in requirements if not each.met()]
     if still_missing:
         raise DevclusterError(
             f"still missing after apt-get install {' '.join(packages)}: {', '.join(still_missing)}; see {log}"
         )
+
+
+def install(packages: Sequence[str], progress: Progress) -> Path:
+    """Install packages with apt-get, as root. Return its log. Raises DevclusterError.
+
+    Of our processes, one at a time does so: apt-get fails at once if another one holds the lock of the lists.
+    """
+    log = cache_home() / "apt.log"
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    lock = cache_home() / ".apt.lock"
+    with (
+        progress.step(f"install Debian packages: {', '.join(packages)}"),
+        filelock.held(lock, timeout=1800, holder="another command is installing Debian packages", progress=progress),
+    ):
+        shell.run_logged(
+            ["apt-get", "update", "-q"], log=log, what="apt-get update", progress=progress, timeout=300, env=quiet
+        )
+        wait = "DPkg::Lock::Timeout=300"  # for others, as Debian's unattended upgrades
+        shell.run_logged(
+            ["apt-get", "install", "-q", "-y", "-o", wait, "--no-install-recommends", *packages],
+            log=log,
+            what="apt-get install",
+            progress=progress,
+            timeout=1200,
+            env=quiet,
+        )
+    return log

@@ -68,7 +68,7 @@ def create_namespace(
         created.append(name)
         product.kubectl("label", "namespace", name, RESTRICTED)
         account = ("-n", name, "get", "serviceaccount", "default", "--ignore-not-found", "-o", "name")
-        until("the namespace to have its ServiceAccount", lambda: bool(product.kubectl(*account)), 30)
+        until("the namespace to have its ServiceAccount", lambda: bool(product.kubectl(*account)), 120)
         client = Client(product, name)
         client.start(server_image, zone)
         return Namespace(product, name, client, reader)

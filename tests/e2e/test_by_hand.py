@@ -16,6 +16,7 @@ from tests.e2e.namespace import Namespace, until
 from tests.e2e.plugin import kubectl_tts
 from tests.e2e.rollouts import QUICK, SpeechService, create_service
 from tts_operator.json_object import Json
+from tts_operator.reconcile.status.writer import STATUS_SECONDS
 
 pytestmark = pytest.mark.timeout(500, func_only=True)
 QUIET_SECONDS = 60
@@ -246,13 +247,15 @@ def written(ns: Namespace) -> dict[str, Json]:
 
 def until_at_rest(ns: Namespace) -> None:
     """Wait until the last pods have gone, and what their going does to the counts has been told."""
-    last: list[dict[str, Json]] = []
+    last: dict[str, Json] = {}
+    since = time.monotonic()
 
     def still() -> bool:
-        last.append(written(ns))
-        if any("deletionTimestamp" in pod["metadata"] for pod in ns.get("pods")["items"]):
-            last.clear()
-        return len(last) > 10 and all(each == last[-1] for each in last[-10:])
+        nonlocal last, since
+        now = written(ns)
+        if now != last or any("deletionTimestamp" in pod["metadata"] for pod in ns.get("pods")["items"]):
+            last, since = now, time.monotonic()
+        return time.monotonic() - since > STATUS_SECONDS + 2  # a status that only counts pods may wait that long
 
     until("nothing changes any more", still, 180)
 

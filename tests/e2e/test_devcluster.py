@@ -300,7 +300,7 @@ def test_down_leaves_nothing_but_the_users_own_programs(serving: Cluster) -> Non
         reader.kill()
         reader.wait(10)
     assert traces(serving) == []
-    assert sockets() < before
+    assert before - sockets(), "those of its containers are gone"  # another cluster's may come
 
 
 def test_down_after_everything_died(cluster: Cluster) -> None:

@@ -1,11 +1,24 @@
 """What tests of the real server share, whoever asks it; a real Kafka broker and a real S3 server."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from devcluster.backends import local
+from devcluster.errors import DevclusterError
+from devcluster.host import debian
+from devcluster.host.debian import Requirement
+from devcluster.progress import Progress
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs() -> None:
+    """Install what tests run while their time is taken. It may wait until the other half of the suite has installed."""
+    needed = (("faad", "faad"), ("prometheus", "prometheus"), ("redis-server", "redis-server"))
+    with suppress(DevclusterError):  # the test that needs it says so
+        debian.ensure([Requirement(*each) for each in needed], Progress())
 
 
 @pytest.fixture(scope="session")

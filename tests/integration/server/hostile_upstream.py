@@ -12,6 +12,8 @@ import numpy as np
 from tests.unit.server.engines.scripted_upstream import CLOSE, HANG, Asked, ScriptedUpstream, chunks, http, sound, wav
 
 SLOW_SECONDS = 8.0
+LATE_SECONDS = 3.0
+"""After the sentences before it, also where the server is slow, and before it gives up."""
 
 
 def whole(asked: Asked) -> bytes:
@@ -31,10 +33,15 @@ def half_silent(asked: Asked) -> bytes:
 
 def fail_at(asked: Asked) -> Iterable[Any]:
     if "坏" in asked.fields["input"]:
-        time.sleep(0.5)  # after the sentences before it
         yield http(b"", status="500 Internal Server Error")
     else:
         yield http(whole(asked))
+
+
+def fail_late_at(asked: Asked) -> Iterable[Any]:
+    if "坏" in asked.fields["input"]:
+        time.sleep(LATE_SECONDS)
+    yield from fail_at(asked)
 
 
 MODES: dict[str, Callable[[Asked], Iterable[Any]]] = {
@@ -51,6 +58,7 @@ MODES: dict[str, Callable[[Asked], Iterable[Any]]] = {
     "status 500": lambda _: [http(b"", status="500 Internal Server Error")],
     "unloaded": lambda _: [http(b'{"detail": "model not found"}', "application/json", "404 Not Found")],
     "fails at 坏": fail_at,
+    "fails late at 坏": fail_late_at,
 }
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from devcluster.host import debian
+from devcluster.progress import Progress
+
 from .conftest import ROOT
 
 LOCK = ROOT / "requirements" / "modelscope.lock"
@@ -59,8 +62,7 @@ def python() -> str:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "ready").exists():
             if not _has_torch():
-                _run("apt-get", "update", "-qq")
-                _run("apt-get", "install", "-y", "-qq", "--no-install-recommends", "python3-torch", "python3-venv")
+                debian.install(["python3-torch", "python3-venv"], Progress())
             _run(_PYTHON, "-m", "venv", "--clear", "--system-site-packages", "--without-pip", str(folder))
             uv = ROOT / ".venv" / "bin" / "uv"
             install = (

@@ -212,7 +212,7 @@ def test_a_text_that_fails_takes_nobody_else_down(front: Server, upstream: Hosti
 
 
 def test_a_sentence_that_fails_in_the_middle_is_no_end(front: Server, upstream: Hostile) -> None:
-    upstream.mode("fails at 坏")
+    upstream.mode("fails late at 坏")
     text = "先说一句好的话给大家听一听。" * 3 + "这一句是坏的。"
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         front.post({"input": text, "response_format": "pcm"})

@@ -33,7 +33,10 @@ async def checked(session: aiohttp.ClientSession, server: Server, plan: SpeechPl
     return result
 
 
-async def test_the_good_server_passes(session: aiohttp.ClientSession, good: Server) -> None:
+async def test_the_good_server_passes(
+    session: aiohttp.ClientSession, good: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "REPEATS_SECONDS", 600.0)  # no machine is too slow for all short texts
     result = await checked(session, good)
     assert result.passed, result.summary
     assert result.summary.startswith("pod-1 passed the speech check: ")

@@ -13,7 +13,7 @@ from selenium.webdriver.support.expected_conditions import alert_is_present
 
 from tests.integration.server.conftest import Server, running, wait_until, wait_until_ready
 from tests.integration.webui.axe import findings
-from tests.integration.webui.browser import Browser
+from tests.integration.webui.browser import WAIT_SECONDS, Browser
 
 BOOK = "第一章 山\n山高水长，路远马亡。\n第二章 水\n今天的天气很好，我们去公园散步吧！\n"
 LONG = "".join(f"第{number}句，山高水长，路远马亡，今天的天气很好，我们去公园散步吧！\n" for number in range(1, 200))
@@ -226,7 +226,7 @@ def test_a_job_that_has_just_ended_keeps_its_audio(page: Browser, jobs: Server, 
     page.driver.execute_script(BLIND)
     choose(page, tmp_path, BOOK)
     submit(page)
-    wait_until(lambda: newest(jobs, key)[0]["status"] == "completed")
+    wait_until(lambda: newest(jobs, key)[0]["status"] == "completed", WAIT_SECONDS)
     button(page, "Cancel")
     ready(page)
     assert page.text("#progress") == "It had just ended, so it was not cancelled."
