@@ -1,9 +1,9 @@
 """The server with an engine that fails at a sentence with 失败, dies at one with 崩溃, and is slow at each 慢.
 
-At a sentence with 等 it waits until there is the file with the name in GATE, if that is set. It adds each sentence that
-it begins to the file with the name in SPOKEN, if there is one. As long as there is a file with the name in KEEP,
-nothing of a job that has ended is removed. Before a segment that was in hand when the server died, it waits for a tenth
-of the genuine time.
+It takes LOAD_SECONDS longer to load. At a sentence with 等 it waits until there is the file with the name in GATE, if
+that is set. It adds each sentence that it begins to the file with the name in SPOKEN, if there is one. As long as there
+is a file with the name in KEEP, nothing of a job that has ended is removed. Before a segment that was in hand when the
+server died, it waits for a tenth of the genuine time.
 """
 
 import os
@@ -20,6 +20,7 @@ from tts_server.__main__ import main
 _SPOKEN = os.environ.get("SPOKEN", "")
 _GATE = os.environ.get("GATE", "")
 _KEEP = os.environ.get("KEEP", "")
+_LOAD_SECONDS = float(os.environ.get("LOAD_SECONDS", "0"))
 _LOOK_SECONDS = 0.1
 
 
@@ -59,6 +60,10 @@ class Engine:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._genuine, name)
+
+    def load(self) -> None:
+        time.sleep(_LOAD_SECONDS)
+        self._genuine.load()
 
     def open_session(self) -> Session:
         return Session(self._genuine.open_session())

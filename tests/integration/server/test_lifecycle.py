@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from .conftest import STOP_SECONDS, Server, wait_until
+from .conftest import FAILING, ROOT, STOP_SECONDS, Server, wait_until
 
 TEXT = "停止之前的请求一个也不能丢，"
 
@@ -31,9 +31,15 @@ def test_health_before_ready(start: Callable[..., Server]) -> None:
     assert server.status("/health") == 200
 
 
-def test_sigterm_during_the_start_ends_the_server(start: Callable[..., Server]) -> None:
-    server = start(ready=False)
+@pytest.mark.parametrize("imported", [False, True], ids=["while it imports", "while it loads the model"])
+def test_sigterm_during_the_start_ends_the_server(
+    start_together: Callable[..., list[Server]], *, imported: bool
+) -> None:
+    slow = {"PYTHONPATH": str(ROOT), "LOAD_SECONDS": "30"}
+    [server] = start_together(slow, program=FAILING, ready=False)
     wait_until(lambda: any("Booting worker" in line for line in server.log))
+    if imported:
+        wait_until(lambda: server.status("/health") == 200)
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(STOP_SECONDS) == 0
     assert not any('"message": "ready"' in line for line in server.log)
