@@ -55,6 +55,7 @@ def test_words_are_lit_while_they_sound(browser: Browser, name: str) -> None:
     spoken(browser, TEXT)
     assert browser.text("#said") == TEXT
     assert parts(browser) == [("今天", ""), ("8:30", "八点三十分"), ("开会", "")]
+    browser.wait(lambda: browser.js("window.lit.length"), "no word is lit")  # the device may begin late
     browser.wait(lambda: not browser.shown("#stop"), "it does not end")
     assert browser.js("window.lit") == ["今天", "8:30", "开会"]
     assert not browser.all("#said .lit")
