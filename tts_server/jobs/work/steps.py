@@ -238,7 +238,7 @@ class Steps:
         try:
             with self._in_hand.hold(planned.digest) as has_waited:
                 # Another worker may have failed the job. What killed it would kill this process too.
-                if has_waited and self._records.ended(job.name):
+                if has_waited and self._has_ended(job.name):
                     raise _JobEndedError
                 return self._speaker.speak(planned.segment.text, job.options)
         except NothingToSayError:
@@ -249,6 +249,13 @@ class Steps:
             ) from None
         except (ScriptError, UnknownVoiceError, UnknownEmotionError) as error:
             raise JobFailedError("invalid_value", str(error)) from None
+
+    def _has_ended(self, name: JobName) -> bool:
+        """Return whether the job has ended, as far as the storage can tell: an error would clear a suspect."""
+        try:
+            return self._records.ended(name)
+        except StorageError:
+            return False
 
     def _join(self, job: Job, task: Task) -> None:
         name = job.name

@@ -249,18 +249,45 @@ def test_a_text_that_kills_the_process_does_so_only_a_few_times(
     assert world.end(other).outcome == "completed"
 
 
-def test_a_text_that_kills_is_not_begun_again_once_another_worker_has_failed_its_job(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "in-hand"
-    world = World(folder)
+def _suspected(world: World) -> Job:
+    """Submit a job of one segment, with which in hand the process dies and starts again."""
     job = world.submit("路远马亡。", _OPTIONS)
     world.run(1)  # the text is split
     plan = newest_plan(world.storage, job.name)
     assert plan
     [planned] = read_segments(world.storage, job.name, plan)
-    (folder / "held" / planned.digest).touch()  # the process has died with it in hand
+    (world.folder / "held" / planned.digest).touch()
     world.restart()
+    return job
+
+
+def test_a_storage_that_fails_while_a_suspect_waits_clears_no_suspect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path / "in-hand")
+    _suspected(world)
+    [suspect] = world.folder.rglob("suspects/*")
+    seen = list[bool]()
+    world.speaker.on_speak = lambda _: seen.append(suspect.exists())
+
+    def fail(_: JobName) -> bool:
+        raise StorageError("It is away.")
+
+    def begin_to_fail(_: int) -> float:
+        monkeypatch.setattr(world.records, "ended", fail)
+        return 0.0
+
+    monkeypatch.setattr("tts_server.jobs.work.in_hand.pause_after", begin_to_fail)
+    world.run(2)
+    assert seen == [True]
+
+
+def test_a_text_that_kills_is_not_begun_again_once_another_worker_has_failed_its_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "in-hand"
+    world = World(folder)
+    job = _suspected(world)
 
     def fail_elsewhere(_: int) -> float:
         world.storage.create(layout.end(job.name), to_json(End("failed", 1.0, failure=Failure("engine_died", ""))))
